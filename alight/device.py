@@ -1,0 +1,64 @@
+"""Devices: `device("cpu")`, `device("cuda:1")`, `device("meta")`.
+
+A device object is a name; which devices can run anything is the backends' business.
+"""
+
+from __future__ import annotations
+
+from alight.errors import fail
+
+KINDS = ("cpu", "cuda", "mps", "meta", "xpu")
+
+
+class device:  # noqa: N801  (PyTorch's name)
+    """Where a tensor's elements live.
+
+    >>> device("cuda", 1)
+    device(type='cuda', index=1)
+    >>> str(device("cuda:1")), device("cpu") == device(device("cpu"))
+    ('cuda:1', True)
+    """
+
+    __slots__ = ("type", "index", "_hash")
+    type: str
+    index: int | None
+
+    def __init__(self, type: str | int | device, index: int | None = None) -> None:
+        if isinstance(type, device):
+            type, index = type.type, type.index
+        elif isinstance(type, int):  # an accelerator by number
+            type, index = "cuda", type
+        elif not isinstance(type, str):
+            fail(TypeError, f"device(): argument 'type' must be str, not {type.__class__.__name__}")
+        elif ":" in type:
+            type, _, number = type.partition(":")
+            if not number.isdigit():
+                fail(RuntimeError, f"Invalid device string: '{type}:{number}'", try_="device('cuda:0')")
+            index = int(number)
+        if type not in KINDS:
+            fail(
+                RuntimeError,
+                f"Expected one of {', '.join(KINDS)} device type at start of device string: {type}",
+            )
+        self.type, self.index = type, index
+        self._hash = hash((type, index))
+
+    def __repr__(self) -> str:
+        index = "" if self.index is None else f", index={self.index}"
+        return f"device(type={self.type!r}{index})"
+
+    def __str__(self) -> str:
+        return self.type if self.index is None else f"{self.type}:{self.index}"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, device) and (self.type, self.index) == (other.type, other.index)
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __reduce__(self) -> tuple[type[device], tuple[str, int | None]]:
+        return device, (self.type, self.index)
+
+
+CPU = device("cpu")
+META = device("meta")

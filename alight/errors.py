@@ -1,0 +1,58 @@
+"""Exception classes and the one builder of error messages.
+
+In: what went wrong, the facts, what to try. Out: an exception whose first line is PyTorch's own sentence,
+so that `except` clauses and searches find it, followed by at most four lines of ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NoReturn
+
+
+class InternalError(RuntimeError):
+    """A fault of alight itself, never of the user's program."""
+
+
+class OutOfMemoryError(RuntimeError):
+    """A device has no room for an allocation."""
+
+
+class UnpicklingError(RuntimeError):
+    """A file holds something that loading it must not build, or is not a file of tensors."""
+
+
+def message(sentence: str, facts: Sequence[str] = (), try_: str | None = None) -> str:
+    """The text of an error: PyTorch's sentence, indented facts, and something to try on the last line."""
+    lines = [sentence, *("  " + fact for fact in facts)]
+    if try_:
+        lines.append("  try " + try_)
+    return "\n".join(lines)
+
+
+def fail(
+    kind: type[Exception], sentence: str, facts: Sequence[str] = (), try_: str | None = None
+) -> NoReturn:
+    """Raise `kind` with PyTorch's sentence first, then the facts, then what to try.
+
+    >>> fail(ValueError, "wrong shape", facts=["input is [2, 3]"], try_="x.T")
+    Traceback (most recent call last):
+    ...
+    ValueError: wrong shape
+      input is [2, 3]
+      try x.T
+    """
+    raise kind(message(sentence, facts, try_))
+
+
+def not_implemented(what: str, nearest: str) -> NoReturn:
+    """Say that alight does not have `what`, and name the nearest thing it has."""
+    raise NotImplementedError(message(f"alight does not implement {what} yet", try_=nearest))
+
+
+def internal(what: str, program: object = None) -> NoReturn:
+    """Report a broken invariant of alight, with the program at hand in text form."""
+    facts = ["this is alight's mistake, not your program's; please report it with this text"]
+    if program is not None:
+        facts.extend(str(program).splitlines())
+    raise InternalError(message(what, facts))

@@ -1,0 +1,243 @@
+"""Programs: immutable SSA over primitives, and the builder that makes them.
+
+In: primitives applied to values. Out: a `Program`. A value is a number in its program; `Value` is the handle that
+formulas compute with while a program is being built. Nodes stand in an order in which inputs come first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from alight.dtypes import dtype
+from alight.errors import internal
+from alight.ir.types import Shape, Type
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from alight.ir.primitive import Primitive
+
+Statics = dict[str, Any]
+
+
+class Node(NamedTuple):
+    """One application of a primitive: values in, values out, and the user's line it was recorded at."""
+
+    primitive: type[Primitive]
+    inputs: tuple[int, ...]
+    statics: Statics
+    outputs: tuple[int, ...]
+    line: object = None
+
+    def key(self) -> tuple[Any, ...]:
+        """What this node computes, without its line; hashable."""
+        return self.primitive, self.inputs, tuple(sorted(self.statics.items())), self.outputs
+
+
+class Program:
+    """An immutable list of nodes with inputs and outputs; `types[i]` is the type of value i."""
+
+    __slots__ = ("types", "inputs", "nodes", "outputs", "_key")
+
+    def __init__(
+        self, types: Sequence[Type], inputs: Iterable[int], nodes: Iterable[Node], outputs: Iterable[int]
+    ) -> None:
+        self.types = tuple(types)
+        self.inputs = tuple(inputs)
+        self.nodes = tuple(nodes)
+        self.outputs = tuple(outputs)
+        self._key: tuple[Any, ...] | None = None
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """Equal for two programs that compute the same from inputs of the same types."""
+        if self._key is None:
+            ins = tuple((i, self.types[i]) for i in self.inputs)
+            self._key = ins, tuple(_static_key(node) for node in self.nodes), self.outputs
+        return self._key
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (isinstance(other, Program) and self.key == other.key)
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+    def __repr__(self) -> str:
+        from alight.ir.text import show
+
+        return show(self)
+
+    def __lt__(self, other: object) -> bool:  # statics are sorted by name first, so this only breaks ties
+        return id(self) < id(other)
+
+
+def _static_key(node: Node) -> tuple[Any, ...]:
+    # 1 == True == 1.0 and 0.0 == -0.0 as dict keys: the type and the sign of a static are part of the key.
+    statics = tuple((name, _exact(value)) for name, value in sorted(node.statics.items()))
+    return node.primitive, node.inputs, statics, node.outputs
+
+
+def _exact(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return tuple(_exact(one) for one in value)
+    if isinstance(value, float):
+        return float, value.hex()
+    if isinstance(value, (bool, complex)):
+        return type(value), repr(value)
+    return value
+
+
+class Value:
+    """A value of the program that `builder` is building; formulas are written with these.
+
+    Arithmetic operators are attached by `alight.primitives`; they broadcast, and a Python number takes the dtype
+    of the value it meets.
+    """
+
+    __slots__ = ("id", "type", "builder")
+
+    def __init__(self, id: int, type: Type, builder: Builder) -> None:
+        self.id, self.type, self.builder = id, type, builder
+
+    @property
+    def shape(self) -> Shape:
+        """Extents of the axes."""
+        return self.type.shape
+
+    @property
+    def dtype(self) -> dtype:
+        """Type of the elements."""
+        return self.type.dtype
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.type.shape)
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return self.type.size
+
+    def __repr__(self) -> str:
+        return f"%{self.id}: {self.type}"
+
+
+_current: ContextVar[Builder | None] = ContextVar("alight_builder", default=None)
+
+
+class Builder:
+    """Collects nodes into a program.
+
+    >>> from alight.dtypes import float32
+    >>> from alight import primitives as p
+    >>> b = Builder()
+    >>> x = b.input(Type((2,), float32))
+    >>> with b.active():
+    ...     y = p.Exp(x)
+    >>> b.finish([y])
+    program(%0: f32[2]) {
+      %1: f32[2] = exp(%0)
+      return %1
+    }
+    """
+
+    def __init__(self) -> None:
+        self.types: list[Type] = []
+        self.inputs: list[int] = []
+        self.nodes: list[Node] = []
+        self.line: object = None  # the user's line of nodes emitted from now on
+
+    def add_value(self, type: Type) -> Value:
+        """A new value that no node has made yet."""
+        self.types.append(type)
+        return Value(len(self.types) - 1, type, self)
+
+    def input(self, type: Type) -> Value:
+        """A new input of the program."""
+        value = self.add_value(type)
+        self.inputs.append(value.id)
+        return value
+
+    def value(self, id: int) -> Value:
+        """The handle of value `id`."""
+        return Value(id, self.types[id], self)
+
+    def emit(self, primitive: type[Primitive], values: Sequence[Value], statics: Statics) -> Any:
+        """Append a node; its one output value, or a tuple of them."""
+        for value in values:
+            if value.builder is not self:
+                internal(f"{primitive.name} mixes values of two programs")
+        types = primitive.result_types([value.type for value in values], statics)
+        outs = [self.add_value(type) for type in types]
+        ids = tuple(value.id for value in values)
+        self.nodes.append(Node(primitive, ids, statics, tuple(out.id for out in outs), self.line))
+        return outs[0] if primitive.outputs == 1 else tuple(outs)
+
+    def inline(self, program: Program, values: Sequence[Value]) -> list[Value]:
+        """Append the nodes of `program` with `values` as its inputs; its outputs as values of this builder."""
+        ids = {old: new.id for old, new in zip(program.inputs, values, strict=True)}
+        for node in program.nodes:
+            for old in node.outputs:
+                ids[old] = self.add_value(program.types[old]).id
+            inputs = tuple(ids[i] for i in node.inputs)
+            outputs = tuple(ids[i] for i in node.outputs)
+            self.nodes.append(Node(node.primitive, inputs, node.statics, outputs, node.line or self.line))
+        return [self.value(ids[i]) for i in program.outputs]
+
+    def finish(self, outputs: Sequence[Value]) -> Program:
+        """The program that computes `outputs`; nodes that they do not need are left out."""
+        return prune(Program(self.types, self.inputs, self.nodes, [value.id for value in outputs]))
+
+    @contextmanager
+    def active(self) -> Iterator[Builder]:
+        """Let primitives without inputs (iota, full) find this builder."""
+        token = _current.set(self)
+        try:
+            yield self
+        finally:
+            _current.reset(token)
+
+
+def current_builder() -> Builder:
+    """The builder of the innermost `Builder.active` block."""
+    builder = _current.get()
+    if builder is None:
+        internal("a primitive without inputs was applied outside a builder")
+    return builder
+
+
+def needed_nodes(nodes: Sequence[Node], outputs: Iterable[int]) -> list[Node]:
+    """The nodes that `outputs` depend on, in order."""
+    wanted = set(outputs)
+    kept = []
+    for node in reversed(nodes):
+        if not wanted.isdisjoint(node.outputs):
+            wanted.update(node.inputs)
+            kept.append(node)
+    kept.reverse()
+    return kept
+
+
+def prune(program: Program) -> Program:
+    """The same program without nodes that no output needs, its values numbered 0, 1, 2, ..."""
+    kept = needed_nodes(program.nodes, program.outputs)
+    number: dict[int, int] = {}
+    for i in program.inputs:
+        number.setdefault(i, len(number))
+    for node in kept:
+        for i in node.outputs:
+            number.setdefault(i, len(number))
+    types: list[Type] = [None] * len(number)  # type: ignore[list-item]
+    for old, new in number.items():
+        types[new] = program.types[old]
+    nodes = [
+        node._replace(
+            inputs=tuple(number[i] for i in node.inputs), outputs=tuple(number[i] for i in node.outputs)
+        )
+        for node in kept
+    ]
+    return Program(types, [number[i] for i in program.inputs], nodes, [number[i] for i in program.outputs])

@@ -1,0 +1,765 @@
+"""Element-wise primitives: every output element is a function of the input elements at its place.
+
+Inputs have one shape and, unless a class says otherwise, one dtype. `scalar` is the meaning, written with a neutral
+builder `b` of scalar instructions; `partials` are d out / d x of each input, written in primitives.
+"""
+
+from __future__ import annotations
+
+from math import pi, sqrt
+from typing import Any
+
+from alight.dtypes import ANY, BOOL, COMPLEX, FLOAT, INTEGER, NUMERIC, ORDERED, REAL, bool_, dtype
+from alight.errors import internal
+from alight.ir.primitive import ELEMENTWISE, NONE, Primitive, same_type
+from alight.ir.program import Value
+from alight.ir.types import Shape, Type
+from alight.primitives import special
+
+# A neutral scalar builder and its scalars; every backend brings its own.
+B = Any
+S = Any
+Pair = tuple[Shape, dtype]
+
+
+class _Elementwise(Primitive):
+    """Common part of the element-wise primitives: one type in and out."""
+
+    kind, gradient = ELEMENTWISE, NONE
+    infer = same_type
+
+    def scalar(b: B, x: S) -> S:
+        return x
+
+
+def _to_bool(*types: Type) -> Pair:
+    return same_type(*types)[0], bool_
+
+
+def _to_real(x: Type) -> Pair:
+    return x.shape, x.dtype.to_real()
+
+
+class Add(_Elementwise):
+    """x + y; logical or of bools."""
+
+    accepts = ANY
+
+    def scalar(b: B, x: S, y: S) -> S:
+        return b.add(x, y)
+
+    def partials(out: Value, x: Value, y: Value) -> tuple[Any, Any]:
+        return 1, 1
+
+
+class Sub(_Elementwise):
+    """x - y."""
+
+    accepts = NUMERIC
+
+    def scalar(b: B, x: S, y: S) -> S:
+        return b.sub(x, y)
+
+    def partials(out: Value, x: Value, y: Value) -> tuple[Any, Any]:
+        return 1, -1
+
+
+class Mul(_Elementwise):
+    """x * y; logical and of bools."""
+
+    accepts = ANY
+
+    def scalar(b: B, x: S, y: S) -> S:
+        return b.mul(x, y)
+
+    def partials(out: Value, x: Value, y: Value) -> tuple[Any, Any]:
+        return y, x
+
+
+class Div(_Elementwise):
+    """x / y, true division."""
+
+    accepts = FLOAT | COMPLEX
+
+    def scalar(b: B, x: S, y: S) -> S:
+        return b.div(x, y)
+
+    def partials(out: Value, x: Value, y: Value) -> tuple[Any, Any]:
+        return 1 / y, -(out / y)
+
+
+class FloorDiv(_Elementwise):
+    """The largest whole number not above x / y."""
+
+    accepts = REAL
+
+    def scalar(b: B, x: S, y: S) -> S:
+        return b.floordiv(x, y)
+
+    gradient = NONE
+
+
+class Remainder(_Elementwise):
+    """x - floor(x / y) * y: the sign of the result is the sign of y, as in Python."""
+
+    accepts = REAL
+
+    def scalar(b: B, x: S, y: S) -> S:
+        return b.mod(x, y)
+
+    def partials(out: Value, x: Value, y: Value) -> tuple[Any, Any]:
+        return 1, -FloorDiv(x, y)
+
+
+class Fmod(_Elementwise):
+    """x - trunc(x / y) * y: the sign of the result is the sign of x, as in C."""
+
+    accepts = REAL
+
+    def scalar(b: B, x: S, y: S) -> S:
+        return b.fmod(x, y)
+
+    def partials(out: Value, x: Value, y: Value) -> tuple[Any, Any]:
+        return 1, -Trunc(x / y)
+
+
+class Pow(_Elementwise):
+    """x to the power y."""
+
+    accepts = NUMERIC
+
+    def scalar(b: B, x: S, y: S) -> S:
+        return b.pow(x, y)
+
+    def partials(out: Value, x: Value, y: Value) -> tuple[Any, Any]:
+        # 0 ** 0 has the derivatives 0 (in x: y is 0) and 0 (in y, by PyTorch's convention).
+        in_x = _where(_equal(y, 0), 0, y * Pow(x, y - 1))
+        in_y = _where(_and(_equal(x, 0), _nonnegative(y)), 0, out * Log(x))
+        return in_x, in_y
+
+
+class Maximum(_Elementwise):
+    """The larger of x and y, NaN if either is; equal elements share the gradient."""
+
+    accepts = ORDERED
+
+    def scalar(b: B, x: S, y: S) -> S:
+        return b.max(x, y)
+
+    def partials(out: Value, x: Value, y: Value) -> tuple[Any, Any]:
+        half = _where(_equal(x, y), 0.5, _zero(x))
+        return Select(Less(y, x), _one(x), half), Select(Less(x, y), _one(x), half)
+
+
+class Minimum(_Elementwise):
+    """The smaller of x and y, NaN if either is; equal elements share the gradient."""
+
+    accepts = ORDERED
+
+    def scalar(b: B, x: S, y: S) -> S:
+        return b.min(x, y)
+
+    def partials(out: Value, x: Value, y: Value) -> tuple[Any, Any]:
+        half = _where(_equal(x, y), 0.5, _zero(x))
+        return Select(Less(x, y), _one(x), half), Select(Less(y, x), _one(x), half)
+
+
+class Atan2(_Elementwise):
+    """The angle of the point (y, x), first argument y, in radians from -pi to pi."""
+
+    accepts = FLOAT
+
+    def scalar(b: B, y: S, x: S) -> S:
+        return b.atan2(y, x)
+
+    def partials(out: Value, y: Value, x: Value) -> tuple[Any, Any]:
+        square = x * x + y * y
+        return x / square, -y / square
+
+
+class Neg(_Elementwise):
+    """-x."""
+
+    accepts = NUMERIC
+
+    def scalar(b: B, x: S) -> S:
+        return b.neg(x)
+
+    def partials(out: Value, x: Value) -> tuple[Any]:
+        return (-1,)
+
+
+class Abs(_Elementwise):
+    """|x|; a real number for complex x."""
+
+    accepts = NUMERIC
+    infer = _to_real
+
+    def scalar(b: B, x: S) -> S:
+        return b.abs(x)
+
+    def vjp(ct: Value, out: Value, x: Value) -> tuple[Value]:
+        if x.dtype.is_complex:
+            return (Convert(ct, dtype=x.dtype) * Sign(x),)
+        return (ct * Sign(x),)
+
+
+class Sign(_Elementwise):
+    """-1, 0 or 1; x / |x| for complex x (0 at 0)."""
+
+    accepts = NUMERIC
+
+    def scalar(b: B, x: S) -> S:
+        return b.sign(x)
+
+    gradient = NONE
+
+
+class Exp(_Elementwise):
+    """Natural exponential."""
+
+    accepts = FLOAT | COMPLEX
+
+    def scalar(b: B, x: S) -> S:
+        return b.exp(x)
+
+    def partials(out: Value, x: Value) -> tuple[Any]:
+        return (out,)
+
+
+class Expm1(_Elementwise):
+    """exp(x) - 1, exact for small x."""
+
+    accepts = FLOAT
+
+    def scalar(b: B, x: S) -> S:
+        return b.expm1(x)
+
+    def partials(out: Value, x: Value) -> tuple[Any]:
+        return (out + 1,)
+
+
+class Log(_Elementwise):
+    """Natural logarithm."""
+
+    accepts = FLOAT | COMPLEX
+
+    def scalar(b: B, x: S) -> S:
+        return b.log(x)
+
+    def partials(out: Value, x: Value) -> tuple[Any]:
+        return (1 / x,)
+
+
+class Log1p(_Elementwise):
+    """log(1 + x), exact for small x."""
+
+    accepts = FLOAT
+
+    def scalar(b: B, x: S) -> S:
+        return b.log1p(x)
+
+    def partials(out: Value, x: Value) -> tuple[Any]:
+        return (1 / (x + 1),)
+
+
+class Sqrt(_Elementwise):
+    """Square root."""
+
+    accepts = FLOAT | COMPLEX
+
+    def scalar(b: B, x: S) -> S:
+        return b.sqrt(x)
+
+    def partials(out: Value, x: Value) -> tuple[Any]:
+        return (0.5 / out,)
+
+
+class Sin(_Elementwise):
+    """Sine of x in radians."""
+
+    accepts = FLOAT | COMPLEX
+
+    def scalar(b: B, x: S) -> S:
+        return b.sin(x)
+
+    def partials(out: Value, x: Value) -> tuple[Any]:
+        return (Cos(x),)
+
+
+class Cos(_Elementwise):
+    """Cosine of x in radians."""
+
+    accepts = FLOAT | COMPLEX
+
+    def scalar(b: B, x: S) -> S:
+        return b.cos(x)
+
+    def partials(out: Value, x: Value) -> tuple[Any]:
+        return (-Sin(x),)
+
+
+class Tan(_Elementwise):
+    """Tangent of x in radians."""
+
+    accepts = FLOAT | COMPLEX
+
+    def scalar(b: B, x: S) -> S:
+        return b.tan(x)
+
+    def partials(out: Value, x: Value) -> tuple[Any]:
+        return (out * out + 1,)
+
+
+class Asin(_Elementwise):
+    """Inverse sine, in radians."""
+
+    accepts = FLOAT | COMPLEX
+
+    def scalar(b: B, x: S) -> S:
+        return b.asin(x)
+
+    def partials(out: Value, x: Value) -> tuple[Any]:
+        return (1 / Sqrt(1 - x * x),)
+
+
+class Acos(_Elementwise):
+    """Inverse cosine, in radians."""
+
+    accepts = FLOAT | COMPLEX
+
+    def scalar(b: B, x: S) -> S:
+        return b.acos(x)
+
+    def partials(out: Value, x: Value) -> tuple[Any]:
+        return (-1 / Sqrt(1 - x * x),)
+
+
+class Atan(_Elementwise):
+    """Inverse tangent, in radians."""
+
+    accepts = FLOAT | COMPLEX
+
+    def scalar(b: B, x: S) -> S:
+        return b.atan(x)
+
+    def partials(out: Value, x: Value) -> tuple[Any]:
+        return (1 / (x * x + 1),)
+
+
+class Sinh(_Elementwise):
+    """Hyperbolic sine."""
+
+    accepts = FLOAT | COMPLEX
+
+    def scalar(b: B, x: S) -> S:
+        return b.sinh(x)
+
+    def partials(out: Value, x: Value) -> tuple[Any]:
+        return (Cosh(x),)
+
+
+class Cosh(_Elementwise):
+    """Hyperbolic cosine."""
+
+    accepts = FLOAT | COMPLEX
+
+    def scalar(b: B, x: S) -> S:
+        return b.cosh(x)
+
+    def partials(out: Value, x: Value) -> tuple[Any]:
+        return (Sinh(x),)
+
+
+class Tanh(_Elementwise):
+    """Hyperbolic tangent."""
+
+    accepts = FLOAT | COMPLEX
+
+    def scalar(b: B, x: S) -> S:
+        return b.tanh(x)
+
+    def partials(out: Value, x: Value) -> tuple[Any]:
+        return (1 - out * out,)
+
+
+class Asinh(_Elementwise):
+    """Inverse hyperbolic sine."""
+
+    accepts = FLOAT | COMPLEX
+
+    def scalar(b: B, x: S) -> S:
+        return b.asinh(x)
+
+    def partials(out: Value, x: Value) -> tuple[Any]:
+        return (1 / Sqrt(x * x + 1),)
+
+
+class Acosh(_Elementwise):
+    """Inverse hyperbolic cosine."""
+
+    accepts = FLOAT | COMPLEX
+
+    def scalar(b: B, x: S) -> S:
+        return b.acosh(x)
+
+    def partials(out: Value, x: Value) -> tuple[Any]:
+        return (1 / (Sqrt(x - 1) * Sqrt(x + 1)),)
+
+
+class Atanh(_Elementwise):
+    """Inverse hyperbolic tangent."""
+
+    accepts = FLOAT | COMPLEX
+
+    def scalar(b: B, x: S) -> S:
+        return b.atanh(x)
+
+    def partials(out: Value, x: Value) -> tuple[Any]:
+        return (1 / (1 - x * x),)
+
+
+class Erf(_Elementwise):
+    """Error function: 2 / sqrt(pi) times the integral of exp(-t^2) from 0 to x."""
+
+    accepts = FLOAT
+
+    def scalar(b: B, x: S) -> S:
+        return special.erf(b, x)
+
+    def partials(out: Value, x: Value) -> tuple[Any]:
+        return (Exp(-(x * x)) * (2 / sqrt(pi)),)
+
+
+class Erfinv(_Elementwise):
+    """Inverse of the error function."""
+
+    accepts = FLOAT
+
+    def scalar(b: B, x: S) -> S:
+        return special.erfinv(b, x)
+
+    def partials(out: Value, x: Value) -> tuple[Any]:
+        return (Exp(out * out) * (sqrt(pi) / 2),)
+
+
+class Lgamma(_Elementwise):
+    """Logarithm of the absolute value of the gamma function."""
+
+    accepts = FLOAT
+
+    def scalar(b: B, x: S) -> S:
+        return special.lgamma(b, x)
+
+    def partials(out: Value, x: Value) -> tuple[Any]:
+        return (Digamma(x),)
+
+
+class Digamma(_Elementwise):
+    """Derivative of lgamma. Its own derivative, trigamma, is not there."""
+
+    accepts = FLOAT
+
+    def scalar(b: B, x: S) -> S:
+        return special.digamma(b, x)
+
+    gradient = NONE
+
+
+class Floor(_Elementwise):
+    """The largest whole number not above x."""
+
+    accepts = REAL
+
+    def scalar(b: B, x: S) -> S:
+        return b.floor(x)
+
+    gradient = NONE
+
+
+class Ceil(_Elementwise):
+    """The smallest whole number not below x."""
+
+    accepts = REAL
+
+    def scalar(b: B, x: S) -> S:
+        return b.ceil(x)
+
+    gradient = NONE
+
+
+class Round(_Elementwise):
+    """The nearest whole number, halves to even."""
+
+    accepts = REAL
+
+    def scalar(b: B, x: S) -> S:
+        return b.round(x)
+
+    gradient = NONE
+
+
+class Trunc(_Elementwise):
+    """x without its fraction."""
+
+    accepts = REAL
+
+    def scalar(b: B, x: S) -> S:
+        return b.trunc(x)
+
+    gradient = NONE
+
+
+class IsNan(_Elementwise):
+    """True where x is not a number."""
+
+    accepts = FLOAT | COMPLEX
+    infer = _to_bool
+
+    def scalar(b: B, x: S) -> S:
+        return b.isnan(x)
+
+    gradient = NONE
+
+
+class Equal(_Elementwise):
+    """x == y."""
+
+    accepts = ANY
+    infer = _to_bool
+
+    def scalar(b: B, x: S, y: S) -> S:
+        return b.equal(x, y)
+
+    gradient = NONE
+
+
+class Less(_Elementwise):
+    """x < y; False where either is NaN."""
+
+    accepts = ORDERED
+    infer = _to_bool
+
+    def scalar(b: B, x: S, y: S) -> S:
+        return b.less(x, y)
+
+    gradient = NONE
+
+
+class LessEqual(_Elementwise):
+    """x <= y; False where either is NaN."""
+
+    accepts = ORDERED
+    infer = _to_bool
+
+    def scalar(b: B, x: S, y: S) -> S:
+        return b.lessequal(x, y)
+
+    gradient = NONE
+
+
+class And(_Elementwise):
+    """Bitwise and; logical and of bools."""
+
+    accepts = INTEGER | BOOL
+
+    def scalar(b: B, x: S, y: S) -> S:
+        return b.and_(x, y)
+
+    gradient = NONE
+
+
+class Or(_Elementwise):
+    """Bitwise or; logical or of bools."""
+
+    accepts = INTEGER | BOOL
+
+    def scalar(b: B, x: S, y: S) -> S:
+        return b.or_(x, y)
+
+    gradient = NONE
+
+
+class Xor(_Elementwise):
+    """Bitwise exclusive or; inequality of bools."""
+
+    accepts = INTEGER | BOOL
+
+    def scalar(b: B, x: S, y: S) -> S:
+        return b.xor(x, y)
+
+    gradient = NONE
+
+
+class Not(_Elementwise):
+    """Bitwise complement; logical not of bools."""
+
+    accepts = INTEGER | BOOL
+
+    def scalar(b: B, x: S) -> S:
+        return b.not_(x)
+
+    gradient = NONE
+
+
+class ShiftLeft(_Elementwise):
+    """x with its bits moved up by y places."""
+
+    accepts = INTEGER
+
+    def scalar(b: B, x: S, y: S) -> S:
+        return b.shl(x, y)
+
+    gradient = NONE
+
+
+class ShiftRight(_Elementwise):
+    """x with its bits moved down by y places; the sign is kept."""
+
+    accepts = INTEGER
+
+    def scalar(b: B, x: S, y: S) -> S:
+        return b.shr(x, y)
+
+    gradient = NONE
+
+
+class Select(_Elementwise):
+    """x where the condition holds, else y."""
+
+    accepts = ANY
+
+    def infer(condition: Type, x: Type, y: Type) -> Pair:
+        if condition.dtype is not bool_ or condition.shape != x.shape:
+            internal(f"select: condition {condition} does not fit {x}")
+        return same_type(x, y)
+
+    def scalar(b: B, condition: S, x: S, y: S) -> S:
+        return b.select(condition, x, y)
+
+    def transpose(ct: Value, condition: Value, x: Value, y: Value) -> tuple[None, Value, Value]:
+        zero = _zero(ct)
+        return None, Select(condition, ct, zero), Select(condition, zero, ct)
+
+
+class Convert(_Elementwise):
+    """x as another dtype: rounds to the nearest float, truncates to integers, non-zero is True."""
+
+    statics = ("dtype",)
+    accepts = ANY
+
+    def infer(x: Type, *, dtype: dtype) -> Pair:
+        return x.shape, dtype
+
+    def simplify(x: Value, *, dtype: dtype) -> Value | None:
+        return x if x.dtype is dtype else None
+
+    def scalar(b: B, x: S, *, dtype: dtype) -> S:
+        return b.convert(x, dtype)
+
+    def transpose(ct: Value, x: Value, *, dtype: dtype) -> tuple[Value | None]:
+        if not x.dtype.is_differentiable or not dtype.is_differentiable:
+            return (None,)
+        return (Convert(Real(ct) if dtype.is_complex and not x.dtype.is_complex else ct, dtype=x.dtype),)
+
+
+class Bitcast(_Elementwise):
+    """The bits of x read as another dtype of the same size."""
+
+    statics = ("dtype",)
+    accepts = ANY
+
+    def infer(x: Type, *, dtype: dtype) -> Pair:
+        return x.shape, dtype
+
+    def scalar(b: B, x: S, *, dtype: dtype) -> S:
+        return b.bitcast(x, dtype)
+
+    gradient = NONE
+
+
+class Real(_Elementwise):
+    """The real part of a complex number."""
+
+    accepts = COMPLEX
+    infer = _to_real
+
+    def scalar(b: B, x: S) -> S:
+        return b.real(x)
+
+    def transpose(ct: Value, x: Value) -> tuple[Value]:
+        return (Convert(ct, dtype=x.dtype),)
+
+
+class Imag(_Elementwise):
+    """The imaginary part of a complex number."""
+
+    accepts = COMPLEX
+    infer = _to_real
+
+    def scalar(b: B, x: S) -> S:
+        return b.imag(x)
+
+    def transpose(ct: Value, x: Value) -> tuple[Value]:
+        return (Complex(_zero(ct), ct),)
+
+
+class Complex(_Elementwise):
+    """x + iy from two real numbers."""
+
+    accepts = FLOAT
+
+    def infer(x: Type, y: Type) -> Pair:
+        shape, dtype = same_type(x, y)
+        return shape, dtype.to_complex()
+
+    def scalar(b: B, x: S, y: S) -> S:
+        return b.complex(x, y)
+
+    def transpose(ct: Value, x: Value, y: Value) -> tuple[Value, Value]:
+        return Real(ct), Imag(ct)
+
+
+class Conj(_Elementwise):
+    """The complex conjugate."""
+
+    accepts = COMPLEX
+
+    def scalar(b: B, x: S) -> S:
+        return b.conj(x)
+
+    def transpose(ct: Value, x: Value) -> tuple[Value]:
+        return (Conj(ct),)
+
+
+# Small words for the formulas above; `arithmetic` builds on this file, so it is reached for only when they run.
+def _zero(x: Value) -> Value:
+    from alight.primitives.arithmetic import zeros_like
+
+    return zeros_like(x)
+
+
+def _one(x: Value) -> Value:
+    from alight.primitives.arithmetic import constant
+
+    return constant(x, 1, x.shape)
+
+
+def _equal(x: Value, y: Value | int) -> Value:
+    from alight.primitives.arithmetic import equal
+
+    return equal(x, y)
+
+
+def _where(condition: Value, x: Any, y: Any) -> Value:
+    from alight.primitives.arithmetic import where
+
+    return where(condition, x, y)
+
+
+def _and(x: Value, y: Value) -> Value:
+    return And(x, y)
+
+
+def _nonnegative(y: Value) -> Value:
+    return Not(Less(y, _zero(y))) if not y.dtype.is_complex else _equal(y, y)

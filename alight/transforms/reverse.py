@@ -1,0 +1,196 @@
+"""Reverse mode: from the nodes of a forward program, the program that takes cotangents back.
+
+In: nodes, the values whose cotangents are given, the values whose cotangents are wanted.
+Out: a `Backward`: its program's inputs are the given cotangents, then residuals (values of the forward program that
+the gradient rules read); its outputs are the cotangents of the wanted values that any given one depends on.
+
+    program(%0: f32[2]) {                     program(%0: f32[2], %1: f32[2]) {
+      %1: f32[2] = exp(%0)          ->          %2: f32[2] = mul(%0, %1)       # %0: cotangent, %1: residual exp(x)
+      return %1                                 return %2
+    }                                         }
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from alight.errors import internal, not_implemented
+from alight.ir.primitive import NONE
+from alight.ir.program import Builder, Node, Program, Value, needed_nodes, prune
+from alight.ir.types import Type
+from alight.primitives import Conj
+from alight.primitives.arithmetic import zeros_like
+
+
+class Region(NamedTuple):
+    """Nodes [start, stop) whose gradient is given as one rule: an operation with a better formula of its own."""
+
+    start: int
+    stop: int
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    vjp: Callable[..., Any]  # vjp(ct, out, *inputs): ct and out are tuples where there are several outputs
+
+
+class Backward(NamedTuple):
+    """A backward program and how its inputs and outputs go with the forward values."""
+
+    program: Program
+    residuals: tuple[int, ...]  # forward values, in the order of the inputs behind the cotangents
+    reached: tuple[int, ...]  # forward values, in the order of the outputs
+    line_of_reader: Mapping[int, Node]  # residual -> the forward node whose gradient reads it
+
+
+def vjp_program(program: Program, outputs: Iterable[int], wrt: Iterable[int]) -> Backward:
+    """The backward program of `program`, from cotangents of the values `outputs` to those of the values `wrt`."""
+    return reverse(program.types, program.nodes, tuple(outputs), tuple(wrt))
+
+
+def reverse(
+    types: Sequence[Type],
+    nodes: Sequence[Node],
+    outputs: Sequence[int],
+    wrt: Sequence[int],
+    blocked: Collection[int] = (),
+    regions: Sequence[Region] = (),
+) -> Backward:
+    """Take cotangents of `outputs` back through `nodes` to `wrt`; nothing flows through `blocked` values."""
+    active = _active_values(types, nodes, wrt, blocked, regions)
+    sweep = _Sweep(types, active)
+    for value in outputs:
+        sweep.give(value, sweep.builder.input(types[value]))
+    given = list(sweep.builder.inputs)
+    region_ending = {region.stop: region for region in _outermost(regions)}
+    i = len(nodes)
+    with sweep.builder.active():
+        while i > 0:
+            region = region_ending.get(i)
+            if region is not None:
+                sweep.region(region, nodes[region.start])
+                i = region.start
+            else:
+                i -= 1
+                sweep.node(nodes[i], blocked)
+    return sweep.finish(given, wrt)
+
+
+def _outermost(regions: Sequence[Region]) -> list[Region]:
+    return [r for r in regions if not any(o is not r and o.start <= r.start and r.stop <= o.stop for o in regions)]
+
+
+def _active_values(
+    types: Sequence[Type],
+    nodes: Sequence[Node],
+    wrt: Sequence[int],
+    blocked: Collection[int],
+    regions: Sequence[Region],
+) -> set[int]:
+    """Values that depend on `wrt` through differentiable steps."""
+    active = set(wrt)
+    ends = {region.stop: region for region in regions}
+    for i, node in enumerate(nodes):
+        if node.primitive.gradient != NONE and not active.isdisjoint(node.inputs):
+            active.update(
+                out for out in node.outputs if types[out].dtype.is_differentiable and out not in blocked
+            )
+        region = ends.get(i + 1)
+        if region is not None and not active.isdisjoint(region.inputs):
+            active.update(out for out in region.outputs if out not in blocked)
+    return active
+
+
+class _Sweep:
+    """One pass over the nodes from last to first."""
+
+    def __init__(self, types: Sequence[Type], active: set[int]) -> None:
+        self.types, self.active = types, active
+        self.builder = Builder()
+        self.cotangents: dict[int, Value] = {}
+        self.primals: dict[int, Value] = {}
+        self.readers: dict[int, Node] = {}
+        self.reader: Node | None = None
+
+    def primal(self, id: int) -> Value:
+        """A stand-in for forward value `id`: an input that is dropped again if no formula reads it."""
+        if id not in self.primals:
+            self.primals[id] = self.builder.input(self.types[id])
+            assert self.reader is not None
+            self.readers[id] = self.reader
+        return self.primals[id]
+
+    def give(self, id: int, ct: Value) -> None:
+        """Add `ct` to the cotangent of `id`."""
+        if ct.type != self.types[id]:
+            internal(f"cotangent {ct.type} for a value of type {self.types[id]}")
+        held = self.cotangents.get(id)
+        self.cotangents[id] = ct if held is None else held + ct
+
+    def taken(self, outputs: tuple[int, ...]) -> Any:
+        """Cotangents of a node's outputs: one value or a tuple, zeros where none came; None if none came at all."""
+        if not any(out in self.cotangents and out in self.active for out in outputs):
+            return None
+        cts = []
+        for out in outputs:
+            ct = self.cotangents.get(out)
+            cts.append(zeros_like(self.primal(out)) if ct is None else ct)
+        return cts[0] if len(cts) == 1 else tuple(cts)
+
+    def node(self, node: Node, blocked: Collection[int]) -> None:
+        """Apply the gradient rule of one node."""
+        self.reader, self.builder.line = node, node.line
+        if self.active.isdisjoint(node.inputs) or not self.active.intersection(node.outputs).difference(blocked):
+            return
+        ct = self.taken(node.outputs)
+        if ct is None:
+            return
+        primitive = node.primitive
+        inputs = [self.primal(i) for i in node.inputs]
+        outs = [self.primal(i) for i in node.outputs]
+        out = outs[0] if primitive.outputs == 1 and len(outs) == 1 else tuple(outs)
+        if primitive.gradient == "partials":
+            grads = [_scaled(ct, partial) for partial in primitive.partials(out, *inputs, **node.statics)]  # type: ignore[attr-defined]
+        elif primitive.gradient == "transpose":
+            grads = primitive.transpose(ct, *inputs, **node.statics)  # type: ignore[attr-defined]
+        elif primitive.gradient == "vjp":
+            grads = primitive.vjp(ct, out, *inputs, **node.statics)  # type: ignore[attr-defined]
+        else:
+            not_implemented(f"the gradient of {primitive.name}", "detach() before it")
+        self.hand_on(node.inputs, grads)
+
+    def region(self, region: Region, first: Node) -> None:
+        """Apply the rule of an operation to all its nodes at once."""
+        self.reader, self.builder.line = first, first.line
+        if self.active.isdisjoint(region.inputs):
+            return
+        ct = self.taken(region.outputs)
+        if ct is None:
+            return
+        outs = [self.primal(i) for i in region.outputs]
+        inputs = [self.primal(i) for i in region.inputs]
+        grads = region.vjp(ct, outs[0] if len(outs) == 1 else tuple(outs), *inputs)
+        self.hand_on(region.inputs, grads if isinstance(grads, tuple) else (grads,))
+
+    def hand_on(self, inputs: Sequence[int], grads: Iterable[Value | None]) -> None:
+        """Give each differentiable input its share."""
+        for id, grad in zip(inputs, grads, strict=True):
+            if grad is not None and id in self.active:
+                self.give(id, grad)
+
+    def finish(self, given: Sequence[int], wrt: Sequence[int]) -> Backward:
+        """The pruned program, its inputs: cotangents, then only those primals that are read."""
+        reached = tuple(dict.fromkeys(id for id in wrt if id in self.cotangents))
+        outputs = [self.cotangents[id].id for id in reached]
+        kept = needed_nodes(self.builder.nodes, outputs)
+        read = {i for node in kept for i in node.inputs} | set(outputs)
+        residuals = [id for id, value in self.primals.items() if value.id in read]
+        inputs = [*given, *(self.primals[id].id for id in residuals)]
+        program = prune(Program(self.builder.types, inputs, kept, outputs))
+        readers = {id: self.readers[id] for id in residuals}
+        return Backward(program, tuple(residuals), reached, readers)
+
+
+def _scaled(ct: Value, partial: Value | int) -> Value:
+    if isinstance(partial, int):
+        return ct if partial == 1 else -ct if partial == -1 else ct * partial
+    return ct * (Conj(partial) if partial.dtype.is_complex else partial)
