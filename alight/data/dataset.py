@@ -1,0 +1,225 @@
+"""Datasets: where samples come from.
+
+In: tensors, other datasets, or a user's own class. Out: samples by index, or in a row.
+A dataset whose samples lie in arrays also has `__arrays__`: it returns a function from an array of indices to
+the collated batch as fresh NumPy arrays, or None. The invariant: that batch equals `default_collate` of the
+samples one by one, and draws the same random numbers.
+"""
+
+from __future__ import annotations
+
+import bisect
+import itertools
+import math
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+
+from alight.backends.interpreter import distributions
+from alight.data import sampler
+from alight.errors import fail
+
+T_co = TypeVar("T_co", covariant=True)
+Array = np.ndarray[Any, Any]
+ArrayAccess = Callable[[Array], Any]
+
+
+class Dataset(Generic[T_co]):
+    """Samples by index; subclasses define `__getitem__` and usually `__len__`.
+
+    >>> class Squares(Dataset):
+    ...     def __getitem__(self, index):
+    ...         return index * index
+    ...     def __len__(self):
+    ...         return 5
+    >>> Squares()[3]
+    9
+    """
+
+    def __getitem__(self, index: Any) -> T_co:
+        raise NotImplementedError("Subclasses of Dataset should implement __getitem__.")
+
+    def __add__(self, other: Dataset[Any]) -> ConcatDataset[Any]:
+        return ConcatDataset([self, other])
+
+
+class IterableDataset(Dataset[T_co]):
+    """Samples in a row; subclasses define `__iter__`."""
+
+    def __iter__(self) -> Iterator[T_co]:
+        raise NotImplementedError("Subclasses of IterableDataset should implement __iter__.")
+
+    def __add__(self, other: Dataset[Any]) -> ChainDataset[Any]:  # type: ignore[override]
+        return ChainDataset([self, other])
+
+
+def array_access(dataset: Any) -> ArrayAccess | None:
+    """The whole-array access of `dataset`, or None where only its samples, one by one, are sure.
+
+    A subclass that overrides `__getitem__` or `__getitems__` alone is no longer described by its base's arrays.
+    """
+    for cls in type(dataset).__mro__:
+        if "__arrays__" in vars(cls):
+            return dataset.__arrays__()
+        if "__getitem__" in vars(cls) or "__getitems__" in vars(cls):
+            return None
+    return None
+
+
+class TensorDataset(Dataset[tuple[Any, ...]]):
+    """Samples that are the rows of one or more tensors, all of the same first size.
+
+    >>> dataset = TensorDataset(alight.arange(6).reshape(3, 2), alight.arange(3))
+    >>> dataset[1]
+    (tensor([2, 3]), tensor(1))
+    """
+
+    def __init__(self, *tensors: Any) -> None:
+        if any(tensor.shape[0] != tensors[0].shape[0] for tensor in tensors):
+            sizes = ", ".join(str(tensor.shape[0]) for tensor in tensors)
+            fail(
+                AssertionError, "Size mismatch between tensors", [f"their first sizes are {sizes}"]
+            )
+        self.tensors = tensors
+
+    def __getitem__(self, index: Any) -> tuple[Any, ...]:
+        return tuple(tensor[index] for tensor in self.tensors)
+
+    def __len__(self) -> int:
+        return int(self.tensors[0].shape[0])
+
+    def __arrays__(self) -> ArrayAccess | None:
+        plain = all(t.device.type == "cpu" and not t.requires_grad for t in self.tensors)
+        if not plain:
+            return None
+        # numpy() is asked for at every batch, so that writes between two batches are seen.
+        return lambda index: tuple(t.numpy().take(index, axis=0) for t in self.tensors)
+
+
+class Subset(Dataset[T_co]):
+    """The samples of `dataset` at `indices`, in their order."""
+
+    dataset: Dataset[T_co]
+    indices: Sequence[int]
+
+    def __init__(self, dataset: Dataset[T_co], indices: Sequence[int]) -> None:
+        self.dataset = dataset
+        self.indices = indices
+
+    def __getitem__(self, index: Any) -> T_co:
+        if isinstance(index, list):
+            return self.dataset[[self.indices[i] for i in index]]
+        return self.dataset[self.indices[index]]
+
+    def __getitems__(self, indices: list[int]) -> list[T_co]:
+        chosen = [self.indices[i] for i in indices]
+        if callable(getattr(self.dataset, "__getitems__", None)):
+            return self.dataset.__getitems__(chosen)  # type: ignore[attr-defined]
+        return [self.dataset[i] for i in chosen]
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __arrays__(self) -> ArrayAccess | None:
+        access = array_access(self.dataset)
+        if access is None:
+            return None
+        chosen = np.asarray(self.indices)
+        if chosen.ndim != 1 or chosen.dtype.kind != "i":
+            return None
+        return lambda index: access(chosen[index])
+
+
+class ConcatDataset(Dataset[T_co]):
+    """Several datasets one after the other.
+
+    >>> numbers = ConcatDataset([[1, 2], [3]])
+    >>> len(numbers), numbers[2], numbers[-1]
+    (3, 3, 3)
+    """
+
+    def __init__(self, datasets: Iterable[Any]) -> None:
+        self.datasets = list(datasets)
+        if not self.datasets:
+            fail(AssertionError, "datasets should not be an empty iterable")
+        if any(isinstance(dataset, IterableDataset) for dataset in self.datasets):
+            fail(
+                AssertionError,
+                "ConcatDataset does not support IterableDataset",
+                try_="ChainDataset",
+            )
+        self.cumulative_sizes = list(itertools.accumulate(len(d) for d in self.datasets))
+
+    def __len__(self) -> int:
+        return self.cumulative_sizes[-1]
+
+    def __getitem__(self, index: int) -> Any:
+        position = index + len(self) if index < 0 else index
+        if position < 0:
+            fail(ValueError, "absolute value of index should not exceed dataset length")
+        part = bisect.bisect_right(self.cumulative_sizes, position)
+        start = self.cumulative_sizes[part - 1] if part else 0
+        return self.datasets[part][position - start]
+
+
+class ChainDataset(IterableDataset[T_co]):
+    """Several iterable datasets one after the other."""
+
+    def __init__(self, datasets: Iterable[Any]) -> None:
+        super().__init__()
+        self.datasets = datasets
+
+    def __iter__(self) -> Iterator[Any]:
+        for dataset in self.datasets:
+            if not isinstance(dataset, IterableDataset):
+                fail(
+                    AssertionError,
+                    "ChainDataset only supports IterableDataset",
+                    try_="ConcatDataset",
+                )
+            yield from dataset
+
+    def __len__(self) -> int:
+        return sum(len(dataset) for dataset in self.datasets)  # type: ignore[arg-type]
+
+
+def random_split(
+    dataset: Dataset[T_co], lengths: Sequence[int | float], generator: Any = None
+) -> list[Subset[T_co]]:
+    """Cut `dataset` at random into parts of these lengths, or of these fractions when they add up to 1.
+
+    >>> [len(part) for part in random_split(range(10), [0.7, 0.3])]
+    [7, 3]
+    """
+    total = len(dataset)  # type: ignore[arg-type]
+    if math.isclose(sum(lengths), 1) and sum(lengths) <= 1:
+        lengths = _whole_lengths(total, lengths)
+    if sum(lengths) != total:
+        sentence = "Sum of input lengths does not equal the length of the input dataset!"
+        fail(
+            ValueError, sentence, [f"the lengths add up to {sum(lengths)}, the dataset has {total}"]
+        )
+    order = distributions.permutation(sampler.engine_of(generator), total).tolist()
+    ends = itertools.accumulate(int(length) for length in lengths)
+    return [
+        Subset(dataset, order[end - int(n) : end]) for end, n in zip(ends, lengths, strict=True)
+    ]
+
+
+def _whole_lengths(total: int, fractions: Sequence[float]) -> list[int]:
+    """Fractions of `total` rounded down, what is left over handed out from the first part on."""
+    for position, fraction in enumerate(fractions):
+        if not 0 <= fraction <= 1:
+            fail(ValueError, f"Fraction at index {position} is not between 0 and 1")
+    lengths = [math.floor(total * fraction) for fraction in fractions]
+    for extra in range(total - sum(lengths)):
+        lengths[extra % len(lengths)] += 1
+    for position, length in enumerate(lengths):
+        if length == 0:
+            text = (
+                f"Length of split at index {position} is 0. This might result in an empty dataset."
+            )
+            warnings.warn(text, stacklevel=3)
+    return lengths

@@ -1,0 +1,270 @@
+"""DataLoader: batches of a dataset, epoch after epoch.
+
+In: a dataset and how to visit it. Out: an iterator of collated batches, drawn as PyTorch draws them: one 64-bit
+base seed when the iterator is made, the sampler's order at its first index, then what the samples draw.
+Where the dataset lies in arrays (`__arrays__`), a batch is one indexed copy instead of one Python call a sample.
+Every `__next__` is a lap mark of the recorder.
+"""
+
+from __future__ import annotations
+
+import collections
+import itertools
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Generic, TypeVar
+
+from alight import record
+from alight.data import collate, sampler
+from alight.data.dataset import Dataset, IterableDataset, array_access
+from alight.data.worker import Worker, WorkerInfo
+from alight.errors import fail
+
+T_co = TypeVar("T_co", covariant=True)
+
+FIXED = ("batch_size", "batch_sampler", "sampler", "drop_last", "dataset", "persistent_workers")
+
+
+class DataLoader(Generic[T_co]):
+    """Batches of `dataset`; every `iter(loader)` is an epoch.
+
+    Differs: `num_workers` sets the random streams as PyTorch does, but batches are made in the calling thread;
+    `pin_memory`, `timeout`, `prefetch_factor` and `multiprocessing_context` are accepted and change nothing.
+
+    >>> loader = DataLoader(TensorDataset(alight.arange(5)), batch_size=2)
+    >>> [batch.tolist() for (batch,) in loader]
+    [[0, 1], [2, 3], [4]]
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset[T_co],
+        batch_size: int | None = 1,
+        shuffle: bool | None = None,
+        sampler: Any = None,
+        batch_sampler: Any = None,
+        num_workers: int = 0,
+        collate_fn: Callable[[list[Any]], Any] | None = None,
+        pin_memory: bool = False,
+        drop_last: bool = False,
+        timeout: float = 0,
+        worker_init_fn: Callable[[int], Any] | None = None,
+        multiprocessing_context: Any = None,
+        generator: Any = None,
+        *,
+        prefetch_factor: int | None = None,
+        persistent_workers: bool = False,
+        pin_memory_device: str = "",
+        in_order: bool = True,
+    ) -> None:
+        self._iterable = isinstance(dataset, IterableDataset)
+        _check_workers(num_workers, timeout, prefetch_factor, persistent_workers)
+        if self._iterable:
+            _check_iterable(shuffle, sampler, batch_sampler)
+        _check_sampling(batch_size, shuffle, sampler, batch_sampler, drop_last)
+        self.dataset = dataset
+        self.num_workers = num_workers
+        self.prefetch_factor = 2 if num_workers and prefetch_factor is None else prefetch_factor
+        self.pin_memory = pin_memory
+        self.pin_memory_device = pin_memory_device
+        self.timeout = timeout
+        self.worker_init_fn = worker_init_fn
+        self.multiprocessing_context = multiprocessing_context
+        self.in_order = in_order
+        self.generator = generator
+        self.batch_size = batch_size if batch_sampler is None else None
+        self.drop_last = drop_last
+        self.sampler = self._default_sampler(shuffle) if sampler is None else sampler
+        self.batch_sampler = (
+            self._default_batch_sampler() if batch_sampler is None else batch_sampler
+        )
+        default = collate.default_convert if self.batch_sampler is None else collate.default_collate
+        self.collate_fn = default if collate_fn is None else collate_fn
+        self.persistent_workers = persistent_workers
+        self._ready = True
+
+    def _default_sampler(self, shuffle: bool | None) -> Any:
+        if self._iterable:
+            return _Endless()
+        if shuffle:
+            return sampler.RandomSampler(self.dataset, generator=self.generator)  # type: ignore[arg-type]
+        return sampler.SequentialSampler(self.dataset)  # type: ignore[arg-type]
+
+    def _default_batch_sampler(self) -> Any:
+        if self.batch_size is None:
+            return None
+        return sampler.BatchSampler(self.sampler, self.batch_size, self.drop_last)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in FIXED and "_ready" in self.__dict__:
+            kind = type(self).__name__
+            sentence = f"{name} attribute should not be set after {kind} is initialized"
+            fail(ValueError, sentence, try_=f"a new {kind}")
+        super().__setattr__(name, value)
+
+    def __iter__(self) -> Iterator[Any]:
+        return Epoch(self)
+
+    def __len__(self) -> int:
+        """The number of batches."""
+        if not self._iterable:
+            return len(self.sampler if self.batch_sampler is None else self.batch_sampler)
+        count = len(self.dataset)  # type: ignore[arg-type]
+        if self.batch_size is None:
+            return count
+        return count // self.batch_size if self.drop_last else -(-count // self.batch_size)
+
+
+class Epoch(Iterator[Any]):
+    """One pass over a loader's dataset."""
+
+    def __init__(self, loader: DataLoader[Any]) -> None:
+        self._loader = loader
+        self._arrays = _arrays_of(loader)
+        if self._arrays is not None:
+            self._indices: Iterator[Any] = sampler.index_arrays(loader.batch_sampler)
+        else:
+            self._indices = iter(
+                loader.sampler if loader.batch_sampler is None else loader.batch_sampler
+            )
+        self._base_seed = sampler.draw_seed(sampler.engine_of(loader.generator))
+        self._batches = self._in_workers() if loader.num_workers else self._at_once()
+
+    def __next__(self) -> Any:
+        record.lap()
+        return next(self._batches)
+
+    def __len__(self) -> int:
+        return len(self._loader)
+
+    def _at_once(self) -> Iterator[Any]:
+        fetch = self._fetcher()
+        for index in self._indices:
+            batch = fetch(index)
+            if batch is _END:
+                return
+            yield batch
+
+    def _in_workers(self) -> Iterator[Any]:
+        """Batch after batch from the workers in turn; a worker whose iterable has ended is left out."""
+        count = self._loader.num_workers
+        workers = [self._start_worker(number) for number in range(count)]
+        # PyTorch's queue of index batches is filled ahead, which starts the sampler now.
+        ahead = count * (self._loader.prefetch_factor or 1)
+        queue = collections.deque(itertools.islice(self._indices, ahead))
+        position = 0
+        while queue and workers:
+            worker, fetch = workers[position % len(workers)]
+            with worker.active():
+                batch = fetch(queue[0])
+            if batch is _END:
+                workers.pop(position % len(workers))
+                position %= len(workers) or 1
+                continue
+            queue.popleft()
+            queue.extend(itertools.islice(self._indices, 1))
+            position = (position + 1) % len(workers)
+            yield batch
+
+    def _start_worker(self, number: int) -> tuple[Worker, Callable[[Any], Any]]:
+        loader = self._loader
+        info = WorkerInfo(number, loader.num_workers, self._base_seed + number, loader.dataset)
+        worker = Worker(info)
+        with worker.active():
+            if loader.worker_init_fn is not None:
+                loader.worker_init_fn(number)
+            return worker, self._fetcher()
+
+    def _fetcher(self) -> Callable[[Any], Any]:
+        """From the sampler's next value to a batch."""
+        loader, arrays = self._loader, self._arrays
+        if arrays is not None:
+            return lambda index: collate.from_arrays(arrays(index))
+        if loader._iterable:
+            return _iterable_fetcher(loader)
+        if loader.batch_sampler is None:
+            return lambda index: loader.collate_fn(loader.dataset[index])
+        if callable(getattr(loader.dataset, "__getitems__", None)):
+            return lambda index: loader.collate_fn(loader.dataset.__getitems__(index))  # type: ignore[attr-defined]
+        return lambda index: loader.collate_fn([loader.dataset[i] for i in index])
+
+
+_END = object()  # what a fetcher returns when its iterable has ended
+
+
+def _arrays_of(loader: DataLoader[Any]) -> Callable[[Any], Any] | None:
+    if loader.batch_sampler is None or loader.collate_fn is not collate.default_collate:
+        return None
+    return array_access(loader.dataset)
+
+
+def _iterable_fetcher(loader: DataLoader[Any]) -> Callable[[Any], Any]:
+    samples = iter(loader.dataset)  # type: ignore[call-overload]
+
+    def fetch(index: Any) -> Any:
+        if loader.batch_sampler is None:
+            sample = next(samples, _END)
+            return _END if sample is _END else loader.collate_fn(sample)
+        batch = list(itertools.islice(samples, len(index)))
+        if not batch or (loader.drop_last and len(batch) < len(index)):
+            return _END
+        return loader.collate_fn(batch)
+
+    return fetch
+
+
+class _Endless(sampler.Sampler[None]):
+    """The order of an iterable dataset, which has no indices."""
+
+    def __iter__(self) -> Iterator[None]:
+        return itertools.repeat(None)
+
+
+def _check_workers(
+    num_workers: int, timeout: float, prefetch_factor: int | None, persistent_workers: bool
+) -> None:
+    if num_workers < 0:
+        sentence = "num_workers option should be non-negative; use num_workers=0 to disable multiprocessing."
+        fail(ValueError, sentence)
+    if timeout < 0:
+        fail(ValueError, "timeout option should be non-negative")
+    if num_workers == 0 and prefetch_factor is not None:
+        fail(
+            ValueError,
+            "prefetch_factor option could only be specified in multiprocessing."
+            "let num_workers > 0 to enable multiprocessing, otherwise set prefetch_factor to None.",
+        )
+    if prefetch_factor is not None and prefetch_factor < 0:
+        fail(ValueError, "prefetch_factor option should be non-negative")
+    if persistent_workers and num_workers == 0:
+        fail(ValueError, "persistent_workers option needs num_workers > 0")
+
+
+def _check_iterable(shuffle: bool | None, sampler: Any, batch_sampler: Any) -> None:
+    options = {"shuffle": shuffle or None, "sampler": sampler, "batch_sampler": batch_sampler}
+    for name, value in options.items():
+        if value is not None:
+            start = "DataLoader with IterableDataset: expected unspecified"
+            fail(ValueError, f"{start} {name} option, but got {name}={value}")
+
+
+def _check_sampling(
+    batch_size: int | None,
+    shuffle: bool | None,
+    sampler: Any,
+    batch_sampler: Iterable[Any] | None,
+    drop_last: bool,
+) -> None:
+    if sampler is not None and shuffle:
+        fail(ValueError, "sampler option is mutually exclusive with shuffle")
+    if batch_sampler is not None and (
+        batch_size != 1 or shuffle or sampler is not None or drop_last
+    ):
+        fail(
+            ValueError,
+            "batch_sampler option is mutually exclusive with batch_size, shuffle, sampler, and drop_last",
+        )
+    if batch_sampler is None and batch_size is None and drop_last:
+        sentence = (
+            "batch_size=None option disables auto-batching and is mutually exclusive with drop_last"
+        )
+        fail(ValueError, sentence)
