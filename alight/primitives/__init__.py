@@ -12,7 +12,7 @@ from alight.primitives.elementwise import (
     Log1p, Maximum, Minimum, Mul, Neg, Not, Or, Pow, Real, Remainder, Round, Select, ShiftLeft, ShiftRight, Sign,
     Sin, Sinh, Sqrt, Sub, Tan, Tanh, Trunc, Xor,
 )  # fmt: skip
-from alight.primitives.movement import Concat, Expand, Flip, Pad, Permute, Reshape, Slice
+from alight.primitives.movement import Concat, Detach, Expand, Flip, Pad, Permute, Reshape, Slice
 from alight.primitives.reduction import ArgMax, ArgMin, Max, Min, Prod, Sum
 
 import alight.primitives.arithmetic  # noqa: E402, F401  (attaches the operators of Value)

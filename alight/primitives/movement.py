@@ -13,7 +13,7 @@ from typing import Any
 
 from alight.dtypes import dtype
 from alight.errors import internal
-from alight.ir.primitive import MOVEMENT, Primitive
+from alight.ir.primitive import MOVEMENT, NONE, Primitive
 from alight.ir.program import Value
 from alight.ir.types import Shape, Type
 
@@ -35,6 +35,17 @@ class Reshape(Primitive):
 
     def transpose(ct: Value, x: Value, *, shape: Shape) -> tuple[Value]:
         return (Reshape(ct, shape=x.shape),)
+
+
+class Detach(Primitive):
+    """x itself, through which no gradient flows."""
+
+    kind = MOVEMENT
+
+    def infer(x: Type) -> Pair:
+        return x.shape, x.dtype
+
+    gradient = NONE
 
 
 class Permute(Primitive):

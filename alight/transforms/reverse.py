@@ -39,7 +39,7 @@ class Backward(NamedTuple):
     program: Program
     residuals: tuple[int, ...]  # forward values, in the order of the inputs behind the cotangents
     reached: tuple[int, ...]  # forward values, in the order of the outputs
-    line_of_reader: Mapping[int, Node]  # residual -> the forward node whose gradient reads it
+    readers: Mapping[int, tuple[int, ...]]  # residual -> the forward nodes (by number) whose gradients read it
 
 
 def vjp_program(program: Program, outputs: Iterable[int], wrt: Iterable[int]) -> Backward:
@@ -56,7 +56,7 @@ def reverse(
     regions: Sequence[Region] = (),
 ) -> Backward:
     """Take cotangents of `outputs` back through `nodes` to `wrt`; nothing flows through `blocked` values."""
-    active = _active_values(types, nodes, wrt, blocked, regions)
+    active = active_values(types, nodes, wrt, blocked, regions)
     sweep = _Sweep(types, active)
     for value in outputs:
         sweep.give(value, sweep.builder.input(types[value]))
@@ -67,10 +67,10 @@ def reverse(
         while i > 0:
             region = region_ending.get(i)
             if region is not None:
-                sweep.region(region, nodes[region.start])
-                i = region.start
+                i = sweep.reader = region.start
+                sweep.region(region, nodes[i])
             else:
-                i -= 1
+                i = sweep.reader = i - 1
                 sweep.node(nodes[i], blocked)
     return sweep.finish(given, wrt)
 
@@ -79,16 +79,17 @@ def _outermost(regions: Sequence[Region]) -> list[Region]:
     return [r for r in regions if not any(o is not r and o.start <= r.start and r.stop <= o.stop for o in regions)]
 
 
-def _active_values(
+def active_values(
     types: Sequence[Type],
     nodes: Sequence[Node],
     wrt: Sequence[int],
     blocked: Collection[int],
     regions: Sequence[Region],
+    calls: Sequence[Any] = (),
 ) -> set[int]:
-    """Values that depend on `wrt` through differentiable steps."""
+    """Values that depend on `wrt` through differentiable steps; `calls` are regions whose rule is Python code."""
     active = set(wrt)
-    ends = {region.stop: region for region in regions}
+    ends = {region.stop: region for region in (*regions, *calls)}
     for i, node in enumerate(nodes):
         if node.primitive.gradient != NONE and not active.isdisjoint(node.inputs):
             active.update(
@@ -107,17 +108,15 @@ class _Sweep:
         self.types, self.active = types, active
         self.builder = Builder()
         self.cotangents: dict[int, Value] = {}
-        self.primals: dict[int, Value] = {}
-        self.readers: dict[int, Node] = {}
-        self.reader: Node | None = None
+        self.primals: dict[tuple[int, int], Value] = {}  # (forward value, reader) -> its stand-in
+        self.reader = -1  # number of the forward node at hand
 
     def primal(self, id: int) -> Value:
         """A stand-in for forward value `id`: an input that is dropped again if no formula reads it."""
-        if id not in self.primals:
-            self.primals[id] = self.builder.input(self.types[id])
-            assert self.reader is not None
-            self.readers[id] = self.reader
-        return self.primals[id]
+        key = id, self.reader
+        if key not in self.primals:
+            self.primals[key] = self.builder.input(self.types[id])
+        return self.primals[key]
 
     def give(self, id: int, ct: Value) -> None:
         """Add `ct` to the cotangent of `id`."""
@@ -138,7 +137,7 @@ class _Sweep:
 
     def node(self, node: Node, blocked: Collection[int]) -> None:
         """Apply the gradient rule of one node."""
-        self.reader, self.builder.line = node, node.line
+        self.builder.line = node.line
         if self.active.isdisjoint(node.inputs) or not self.active.intersection(node.outputs).difference(blocked):
             return
         ct = self.taken(node.outputs)
@@ -160,7 +159,7 @@ class _Sweep:
 
     def region(self, region: Region, first: Node) -> None:
         """Apply the rule of an operation to all its nodes at once."""
-        self.reader, self.builder.line = first, first.line
+        self.builder.line = first.line
         if self.active.isdisjoint(region.inputs):
             return
         ct = self.taken(region.outputs)
@@ -183,11 +182,17 @@ class _Sweep:
         outputs = [self.cotangents[id].id for id in reached]
         kept = needed_nodes(self.builder.nodes, outputs)
         read = {i for node in kept for i in node.inputs} | set(outputs)
-        residuals = [id for id, value in self.primals.items() if value.id in read]
-        inputs = [*given, *(self.primals[id].id for id in residuals)]
-        program = prune(Program(self.builder.types, inputs, kept, outputs))
-        readers = {id: self.readers[id] for id in residuals}
-        return Backward(program, tuple(residuals), reached, readers)
+        readers: dict[int, list[int]] = {}
+        first: dict[int, int] = {}  # forward value -> the stand-in that serves all its readers
+        same: dict[int, int] = {}
+        for (id, reader), value in self.primals.items():
+            if value.id in read:
+                readers.setdefault(id, []).append(reader)
+                same[value.id] = first.setdefault(id, value.id)
+        kept = [node._replace(inputs=tuple(same.get(i, i) for i in node.inputs)) for node in kept]
+        outputs = [same.get(i, i) for i in outputs]
+        program = prune(Program(self.builder.types, [*given, *first.values()], kept, outputs))
+        return Backward(program, tuple(first), reached, {id: tuple(who) for id, who in readers.items()})
 
 
 def _scaled(ct: Value, partial: Value | int) -> Value:

@@ -1,0 +1,82 @@
+"""Hooks on tensors: called with the gradient during a backward pass."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+from alight.errors import fail
+from alight.record.recorder import thread
+
+_ids = itertools.count()
+
+
+class RemovableHandle:
+    """Takes a hook away again: `handle.remove()`, or at the end of a `with` block.
+
+    >>> import alight as torch
+    >>> x = torch.ones(2, requires_grad=True)
+    >>> handle = x.register_hook(lambda grad: grad * 2)
+    >>> handle.remove()
+    """
+
+    def __init__(self, table: dict[int, Any], *more: dict[int, Any]) -> None:
+        self.id = next(_ids)
+        self._tables = (table, *more)
+
+    def remove(self) -> None:
+        """Take the hook away; nothing happens if it is gone already."""
+        for table in self._tables:
+            table.pop(self.id, None)
+
+    def __enter__(self) -> RemovableHandle:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.remove()
+
+
+def _wait_for_gradient(tensor: Any) -> None:
+    """Make sure that a backward pass stops at this tensor."""
+    if tensor.is_leaf:
+        return
+    if tensor._slot >= 0:
+        thread.recorder.hooked = True
+    elif tensor._history is not None:
+        tensor._history.history.hooked[tensor._history.value] = tensor
+
+
+def register(tensor: Any, hook: Callable[..., Any]) -> RemovableHandle:
+    """`Tensor.register_hook`."""
+    if not tensor.requires_grad:
+        fail(RuntimeError, "cannot register a hook on a tensor that doesn't require gradient")
+    if tensor._hooks is None:
+        tensor._hooks = {}
+    handle = RemovableHandle(tensor._hooks)
+    tensor._hooks[handle.id] = hook
+    _wait_for_gradient(tensor)
+    return handle
+
+
+def register_post_accumulate(tensor: Any, hook: Callable[..., Any]) -> RemovableHandle:
+    """`Tensor.register_post_accumulate_grad_hook`."""
+    if not tensor.requires_grad:
+        fail(RuntimeError, "cannot register a hook on a tensor that doesn't require gradient")
+    if not tensor.is_leaf:
+        fail(RuntimeError, "post accumulate grad hooks cannot be registered on non-leaf tensors")
+    if tensor._accumulate_hooks is None:
+        tensor._accumulate_hooks = {}
+    handle = RemovableHandle(tensor._accumulate_hooks)
+    tensor._accumulate_hooks[handle.id] = hook
+    return handle
+
+
+def retain_grad(tensor: Any) -> None:
+    """`Tensor.retain_grad`."""
+    if not tensor.requires_grad:
+        fail(RuntimeError, "can't retain_grad on Tensor that has requires_grad=False")
+    if tensor.is_leaf:
+        return
+    tensor._retains_grad = True
+    _wait_for_gradient(tensor)

@@ -1,0 +1,376 @@
+"""From a lowering to a public operation: signature, key, tracing, and where it is attached.
+
+    @op(methods="exp", inplace="exp_", pointwise=True)
+    def exp(input: Tensor) -> Tensor:
+        '''Natural exponential, element by element.'''
+        return p.Exp(to_float(input))
+
+The annotations say what a parameter is: `Tensor`, `Tensor | None`, `Tensors` (a sequence), `Operand` (a tensor or a
+number), `Scalar` (a number that is an input of the program: it may change from call to call without a new path);
+all else is static and part of the key. In the body a tensor is an `Argument`: a value with a meta.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from alight.errors import fail, internal
+from alight.ir.program import Program, Value, prune
+from alight.primitives import Convert, Detach
+from alight.primitives.arithmetic import broadcast
+from alight.record import views
+from alight.record.meta import Meta
+from alight.record.recorder import Recorder, thread
+from alight.record.trie import Tape
+from alight.transforms.reverse import Region
+
+# Where operations are served: name -> callable. Sub-packages take what they show from here.
+TORCH: dict[str, Any] = {}
+FUNCTIONAL: dict[str, Any] = {}
+LINALG: dict[str, Any] = {}
+FFT: dict[str, Any] = {}
+METHODS: dict[str, Any] = {}
+NAMESPACES = {"torch": TORCH, "F": FUNCTIONAL, "linalg": LINALG, "fft": FFT, "Tensor": METHODS}
+OPERATIONS: list[Operation] = []
+
+_KINDS = {
+    "Tensor": "tensor",
+    "Tensor | None": "optional",
+    "Tensors": "tensors",
+    "Operand": "operand",
+    "Operand | None": "operand",
+    "Scalar": "scalar",
+    "Scalar | None": "scalar",
+    "int": "int",
+    "bool": "flag",
+}
+
+
+class Strided(NamedTuple):
+    """A view whose strides its lowering knows better than the movement primitives do."""
+
+    value: Value
+    strides: tuple[int, ...]
+
+
+class Parameter(NamedTuple):
+    """One parameter of an operation."""
+
+    name: str
+    kind: str  # tensor, optional, tensors, operand, scalar, int, flag, static
+    default: Any
+    keyword_only: bool
+
+
+class Operation:
+    """A public operation: its lowering and what the recorder needs to call it."""
+
+    def __init__(self, body: Callable[..., Any], name: str, writes: bool, view: str, pointwise: bool) -> None:
+        self.body, self.name = body, name
+        self.writes = writes  # the result goes into the first argument
+        self.view = view  # "", "maybe" (a copy where strides do not allow a view) or "always"
+        self.pointwise = pointwise  # strides of the inputs carry over to the result
+        self.vjp: Callable[..., Any] | None = None
+        self.parameters = [
+            Parameter(
+                one.name,
+                _KINDS.get(str(one.annotation), "static"),
+                one.default,
+                one.kind is inspect.Parameter.KEYWORD_ONLY,
+            )
+            for one in inspect.signature(body).parameters.values()
+        ]
+        self.multiple = str(inspect.signature(body).return_annotation).startswith("tuple")
+        self.pack: Callable[[tuple[Any, ...]], Any] = (lambda made: made) if self.multiple else (lambda made: made[0])
+        self.has_numbers = any(parameter.kind in ("operand", "scalar") for parameter in self.parameters)
+        self._key_of: Callable[..., tuple[tuple[Any, ...], list[Any]]] | None = None
+
+    def __repr__(self) -> str:
+        return f"<operation {self.name}>"
+
+    # -- what the recorder asks ----------------------------------------------------------------------------------
+
+    def normalize(self, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Arguments as the key wants them: plain numbers, tuples for lists, tensors checked."""
+        from alight.ops.arguments import normalized
+
+        return tuple(
+            normalized(self, parameter, value)
+            for parameter, value in zip(self.parameters, arguments, strict=True)
+        )
+
+    def tensors(self, arguments: tuple[Any, ...]) -> list[Any]:
+        """All tensors among the arguments."""
+        found: list[Any] = []
+        for parameter, value in zip(self.parameters, arguments, strict=True):
+            if parameter.kind == "tensors":
+                found.extend(value)
+            elif parameter.kind in ("tensor", "optional", "operand") and hasattr(value, "_slot"):
+                found.append(value)
+        return found
+
+    def key(self, arguments: tuple[Any, ...]) -> tuple[tuple[Any, ...], list[Any]]:
+        """The key of this step and the numbers that are inputs of it; all tensors have slots by now."""
+        if self._key_of is None:
+            from alight.ops.wrappers import key_function
+
+            self._key_of = key_function(self)
+        return self._key_of(*arguments)
+
+    def make(self, meta: Meta, slot: int, handles: list[Any]) -> Any:
+        """The handle of a slot."""
+        from alight.tensor import new_handle
+
+        tensor = new_handle(meta, slot)
+        handles.append(tensor)
+        return tensor
+
+    def trace(self, recorder: Recorder, tape: Tape, arguments: tuple[Any, ...]) -> Program | None:
+        """Run the body on values: the step's nodes and slots. Returns the link where the result is a view."""
+        start, first_value = len(tape.nodes), len(tape.types)
+        values: list[Any] = []
+        ids: list[int] = []  # of tensor inputs and numbers, in order
+        for parameter, given in zip(self.parameters, arguments, strict=True):
+            value = self._argument(recorder, tape, parameter, given)
+            values.append(value)
+            ids.extend(one.id for one in (value if parameter.kind == "tensors" else [value]) if isinstance(one, Value))
+        grads = any(tensor._meta.requires_grad for tensor in self.tensors(arguments))
+        result = self.body(*values)
+        differentiable = grads and recorder.grad_enabled
+        if self.writes:
+            self._trace_write(recorder, tape, arguments[0], values[0], result, differentiable)
+            return None
+        outs = result if isinstance(result, tuple) and not isinstance(result, Strided) else (result,)
+        if self.vjp is not None and differentiable:
+            out_ids = tuple(out.id for out in outs)
+            tape.regions.append(Region(start, len(tape.nodes), tuple(ids), out_ids, self._bound_vjp(values)))
+        return self._add_outputs(tape, start, first_value, outs, values, ids, grads, differentiable)
+
+    # -- parts of trace --------------------------------------------------------------------------------------------
+
+    def _argument(self, recorder: Recorder, tape: Tape, parameter: Parameter, given: Any) -> Any:
+        if parameter.kind == "tensors":
+            return tuple(recorder.argument(tape, one) for one in given)
+        if hasattr(given, "_slot"):
+            return recorder.argument(tape, given)
+        if parameter.kind in ("operand", "scalar") and given is not None and given.__class__ is not bool:
+            return recorder.number_argument(tape, given.__class__)
+        return given
+
+    def _bound_vjp(self, values: list[Any]) -> Callable[..., Any]:
+        """The operation's own gradient with its static arguments filled in; scalars come as values."""
+        names = [parameter.name for parameter in self.parameters]
+        dynamic = [isinstance(v, Value) or parameter.kind == "tensors" for v, parameter in zip(values, self.parameters, strict=True)]
+        statics = {n: v for n, v, d in zip(names, values, dynamic, strict=True) if not d}
+        lengths = [(n, len(v) if isinstance(v, tuple) else 0) for n, v, d in zip(names, values, dynamic, strict=True) if d]
+        vjp = self.vjp
+        assert vjp is not None
+
+        def bound(ct: Any, out: Any, *inputs: Value) -> tuple[Any, ...]:
+            given, at = {}, 0
+            for name, length in lengths:
+                given[name] = tuple(inputs[at : at + length]) if length else inputs[at]
+                at += length or 1
+            grads = vjp(ct, out, **given, **statics)
+            grads = grads if isinstance(grads, tuple) else (grads,)
+            return (*grads, *(None,) * (len(inputs) - len(grads)))
+
+        return bound
+
+    def _add_outputs(
+        self, tape: Tape, start: int, first_value: int, outs: Sequence[Any], values: list[Any], ids: list[int],
+        grads: bool, differentiable: bool,
+    ) -> Program | None:  # fmt: skip
+        link = None
+        for out in outs:
+            strides = None
+            if isinstance(out, Strided):
+                out, strides = out
+            if not isinstance(out, Value):
+                internal(f"{self.name} returned {type(out).__name__}, not a value")
+            requires_grad = differentiable and out.dtype.is_differentiable
+            if grads and not requires_grad:
+                if out.id < first_value:
+                    out = Detach(out)
+                tape.marks.append(("blocked", out.id))
+            if self.view:
+                link, strides = self._link(tape, start, ids, out, values[0], strides)
+            elif self.pointwise:
+                strides = pointwise_strides(out, values)
+            origin = self.name if requires_grad else None
+            tape.slots.append((out.id, Meta(out.type, strides, requires_grad, not requires_grad, origin)))
+        return link if len(outs) == 1 else None
+
+    def _link(
+        self, tape: Tape, start: int, ids: list[int], out: Value, base: Any, strides: Any
+    ) -> tuple[Program | None, Any]:
+        link = prune(Program(tape.types, ids, tape.nodes[start:], [out.id]))
+        if strides is None:
+            strides = views.link_strides(link, base.meta)
+        if strides is None and self.view == "maybe":
+            return None, None
+        return link, strides
+
+    def _trace_write(
+        self, recorder: Recorder, tape: Tape, target: Any, old: Any, result: Any, differentiable: bool
+    ) -> None:
+        meta: Meta = target._meta
+        if recorder.grad_enabled and meta.requires_grad and meta.leaf:
+            of_view = "a view of " if target._base is not None else ""
+            fail(
+                RuntimeError,
+                f"{of_view}a leaf Variable that requires grad is being used in an in-place operation."
+                if of_view
+                else "a leaf Variable that requires grad is being used in an in-place operation.",
+                try_="with torch.no_grad(): around the write",
+            )
+        result = fit(result, old, self.name)
+        views.trace_write(recorder, tape, target, result, differentiable, self.name)
+
+
+def fit(result: Value, target: Value, name: str) -> Value:
+    """`result` as the shape and dtype of the tensor that it is written into; PyTorch's errors where it cannot be."""
+    from alight.dtypes import category
+
+    if result.shape != target.shape:
+        from alight.primitives.arithmetic import broadcast_shape
+
+        if broadcast_shape(result.shape, target.shape) != target.shape:
+            fail(
+                RuntimeError,
+                f"output with shape {list(target.shape)} doesn't match the broadcast shape {list(result.shape)}",
+                facts=[f"{name} writes into the tensor it is called on, which keeps its shape"],
+                try_=f"the form that makes a new tensor: {name.rstrip('_')}",
+            )
+        result = broadcast(result, target.shape)
+    if result.dtype is not target.dtype:
+        if category(result.dtype) > category(target.dtype):
+            from alight.ops.arguments import scalar_type_name
+
+            fail(
+                RuntimeError,
+                f"result type {scalar_type_name(result.dtype)} can't be cast to the desired output type "
+                f"{scalar_type_name(target.dtype)}",
+                facts=[f"{name} writes into a tensor of {target.dtype!r}"],
+                try_=f".to({result.dtype!r}) before the write",
+            )
+        result = Convert(result, dtype=target.dtype)
+    return result
+
+
+def pointwise_strides(out: Value, values: Sequence[Any]) -> tuple[int, ...] | None:
+    """Strides of an element-wise result: those of the first full-size input that is dense in another order."""
+    for value in values:
+        meta = getattr(value, "meta", None)
+        if meta is None or meta.shape != out.shape:
+            continue
+        if meta.strides is None:
+            return None
+        order = sorted(range(len(out.shape)), key=lambda i: (-meta.strides[i], i))
+        strides, step = [0] * len(out.shape), 1
+        for i in reversed(order):
+            strides[i] = step
+            step *= max(out.shape[i], 1)
+        return tuple(strides)
+    return None
+
+
+# -- declaring ----------------------------------------------------------------------------------------------------------
+
+
+class Declared:
+    """What `@op` returns: callable like the public function, with `.vjp` to give a better gradient."""
+
+    def __init__(self, operation: Operation, function: Callable[..., Any], others: Sequence[Operation]) -> None:
+        self.operation, self.function, self._others = operation, function, others
+        self.__doc__, self.__name__ = operation.body.__doc__, operation.name
+        self.lowering = operation.body
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.function(*args, **kwargs)
+
+    def vjp(self, rule: Callable[..., Any]) -> Callable[..., Any]:
+        """Use `rule(ct, out, **arguments)` instead of the gradient of the lowering."""
+        for operation in (self.operation, *self._others):
+            operation.vjp = rule
+        return rule
+
+
+def op(
+    functions: str | None = None,
+    methods: str = "",
+    inplace: str = "",
+    F: str = "",
+    linalg: str = "",
+    fft: str = "",
+    view: str = "",
+    pointwise: bool = False,
+    varargs: str = "",
+    aliases: str = "",
+    out: bool = True,
+) -> Callable[[Callable[..., Any]], Declared]:
+    """Declare a public operation; names are separated by spaces.
+
+    functions: names in `torch` (its own name if left out, none if ""). methods, inplace: names on Tensor.
+    view: "always" or "maybe" where the result shares memory. varargs: the parameter that methods take spread out,
+    x.permute(0, 1). aliases: "axis=dim keepdims=keepdim". out: whether functions take `out=`.
+    """
+    from alight.ops.wrappers import place
+
+    def declare(body: Callable[..., Any]) -> Declared:
+        name = body.__name__.rstrip("_") if not body.__name__.startswith("_") else body.__name__
+        operation = Operation(body, name, False, view, pointwise)
+        OPERATIONS.append(operation)
+        torch_names = name if functions is None and not (F or linalg or fft) else (functions or "")
+        places = [
+            *((TORCH, one) for one in torch_names.split()),
+            *((FUNCTIONAL, one) for one in F.split()),
+            *((LINALG, one) for one in linalg.split()),
+            *((FFT, one) for one in fft.split()),
+        ]
+        function = place(operation, places, "", aliases, out and not view)
+        place(operation, [(METHODS, one) for one in methods.split()], varargs, aliases, False)
+        others = []
+        if inplace:
+            writing = Operation(body, inplace.split()[0], True, "", False)
+            others.append(writing)
+            OPERATIONS.append(writing)
+            spots = [(METHODS, one) for one in inplace.split()]
+            spots += [(TORCH, one) for one in inplace.split() if not one.startswith("__")]
+            place(writing, spots, "", aliases, False)
+        return Declared(operation, function, others)
+
+    return declare
+
+
+def writing_op(methods: str = "", varargs: str = "", functions: str = "") -> Callable[[Callable[..., Any]], Declared]:
+    """Declare an operation that only exists in place, as `fill_` and `copy_`: the body gives the new value."""
+    from alight.ops.wrappers import place
+
+    def declare(body: Callable[..., Any]) -> Declared:
+        operation = Operation(body, body.__name__, True, "", False)
+        OPERATIONS.append(operation)
+        spots = [(METHODS, one) for one in methods.split()] + [(TORCH, one) for one in functions.split()]
+        return Declared(operation, place(operation, spots, varargs, "", False), ())
+
+    return declare
+
+
+def function(
+    functions: str | None = None, methods: str = "", F: str = "", linalg: str = "", fft: str = ""
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Declare a public function that calls operations, or needs values: no step of its own."""
+
+    def declare(body: Callable[..., Any]) -> Callable[..., Any]:
+        names = body.__name__ if functions is None and not (F or linalg or fft) else (functions or "")
+        for namespace, text in ((TORCH, names), (METHODS, methods), (FUNCTIONAL, F), (LINALG, linalg), (FFT, fft)):
+            for name in text.split():
+                namespace[name] = body
+        return body
+
+    return declare
+
+
+__all__ = ["Declared", "Operation", "Strided", "fit", "function", "op", "thread", "writing_op"]

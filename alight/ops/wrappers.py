@@ -1,0 +1,225 @@
+"""The calling side of an operation: a function made for its signature, once, at the first call.
+
+A generated wrapper looks the step up in the trie and makes the handle; everything else happens in
+`Recorder.record`, on a miss. The source of each wrapper is registered with `linecache`, so tracebacks show it.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import linecache
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from alight import config
+from alight.record.recorder import thread
+
+if TYPE_CHECKING:
+    from alight.ops.operation import Operation, Parameter
+
+MISSING = object()  # a keyword alias that was not given
+
+
+def place(
+    operation: Operation, places: list[tuple[dict[str, Any], str]], varargs: str, aliases: str, out: bool
+) -> Callable[..., Any]:
+    """Put a function that becomes the wrapper at its first call into each namespace of `places`."""
+    built: list[Callable[..., Any]] = []
+
+    def first_call(*args: Any, **kwargs: Any) -> Any:
+        if not built:
+            wrapper = build(operation, varargs, aliases, out)
+            built.append(wrapper)
+            for namespace, name in places:
+                if namespace.get(name) is first_call:
+                    namespace[name] = wrapper
+                for listener in replaced:
+                    listener(namespace, name, first_call, wrapper)
+        return built[0](*args, **kwargs)
+
+    first_call.__name__ = first_call.__qualname__ = operation.name
+    first_call.__doc__ = operation.body.__doc__
+    first_call.__wrapped__ = operation.body  # type: ignore[attr-defined]  (for inspect.signature)
+    for namespace, name in places:
+        namespace[name] = first_call
+    return first_call
+
+
+replaced: list[Callable[[dict[str, Any], str, Any, Any], None]] = []  # told when a wrapper takes its place
+
+
+def build(operation: Operation, varargs: str = "", aliases: str = "", out: bool = False) -> Callable[..., Any]:
+    """The wrapper of `operation`."""
+    source = wrapper_source(operation, varargs, aliases, out)
+    filename = f"<alight {operation.name}>"
+    linecache.cache[filename] = (len(source), None, source.splitlines(True), filename)
+    from alight.tensor import Tensor
+
+    scope = {
+        "OPERATION": operation, "thread": thread, "Tensor": Tensor, "new": object.__new__, "record": record,
+        "MISSING": MISSING, "write_out": write_out,
+    }  # fmt: skip
+    for parameter in operation.parameters:
+        if parameter.default is not inspect.Parameter.empty:
+            scope["default_" + parameter.name] = parameter.default
+    exec(compile(source, filename, "exec"), scope)  # noqa: S102  (our own template)
+    wrapper: Callable[..., Any] = scope[operation.name]
+    wrapper.__doc__, wrapper.__module__ = operation.body.__doc__, "alight"
+    return wrapper
+
+
+def record(operation: Operation, arguments: tuple[Any, ...]) -> Any:
+    """The slow way of a call: a new path, or the first use of a tensor in this segment."""
+    try:
+        return thread.recorder.record(operation, arguments)
+    except Exception as error:
+        if config.full_traceback:
+            raise
+        raise error.with_traceback(None) from error.__cause__
+
+
+def write_out(out: Any, result: Any) -> Any:
+    """Store the result of an operation into the tensor that the user gave as `out=`."""
+    if isinstance(result, tuple):
+        return tuple(write_out(one, part) for one, part in zip(out, result, strict=True))
+    if out.shape != result.shape:
+        out.resize_(result.shape)
+    return out.copy_(result)
+
+
+# -- the template ---------------------------------------------------------------------------------------------------
+
+
+def wrapper_source(operation: Operation, varargs: str, aliases: str, out: bool) -> str:
+    """Source of the wrapper: signature, key, look-up, handle."""
+    names = [parameter.name for parameter in operation.parameters]
+    lines = [f"def {operation.name}({_signature(operation, varargs, aliases, out)}):"]
+    if varargs:
+        lines.append(f"    if len({varargs}) == 1 and {varargs}[0].__class__ is not int:")
+        lines.append(f"        {varargs} = {varargs}[0]")
+    for alias in aliases.split():
+        given, name = alias.split("=")
+        if name in names:
+            lines.append(f"    if {given} is not MISSING: {name} = {given}")
+    call = f"({', '.join(names)},)"
+    if out:
+        lines.append(f"    if out is not None: return write_out(out, {operation.name}({_keywords(operation)}))")
+    lines.append("    r = thread.recorder")
+    lines.append("    try:")
+    pieces, pushes = [], []
+    for parameter in operation.parameters:
+        before, piece, push = _fast_piece(parameter)
+        lines.extend("        " + line for line in before)
+        pieces.append(piece)
+        pushes.extend(push)
+    lines.append(f"        position = r.here.children[(OPERATION, {', '.join(pieces)})]")
+    lines.append("    except (KeyError, AttributeError, TypeError):")
+    lines.append(f"        return record(OPERATION, {call})")
+    if operation.writes or operation.view or operation.multiple:
+        lines.append(f"    return r.take(position, OPERATION, {call})")
+    else:
+        lines.append("    r.here = position")
+        lines.extend("    " + push for push in pushes)
+        lines.append("    result = new(Tensor)")
+        lines.append("    result._slot = position.slot")
+        lines.append("    result._meta = position.meta")
+        lines.append("    r.handles.append(result)")
+        lines.append("    return result")
+    return "\n".join(lines) + "\n"
+
+
+def _signature(operation: Operation, varargs: str, aliases: str, out: bool) -> str:
+    parts, starred = [], False
+    for parameter in operation.parameters:
+        if parameter.name == varargs:
+            parts.append("*" + varargs)
+            starred = True
+            continue
+        if parameter.keyword_only and not starred:
+            parts.append("*")
+            starred = True
+        has_default = parameter.default is not inspect.Parameter.empty
+        parts.append(f"{parameter.name}=default_{parameter.name}" if has_default else parameter.name)
+    names = {parameter.name for parameter in operation.parameters}
+    extra = [f"{alias.split('=')[0]}=MISSING" for alias in aliases.split() if alias.split("=")[1] in names]
+    if out:
+        extra.append("out=None")
+    if extra and not starred:
+        parts.append("*")
+    if extra:  # an alias may stand for a parameter without a default
+        for alias in aliases.split():
+            name = alias.split("=")[1]
+            parts = [f"{name}=None" if part == name else part for part in parts]
+    return ", ".join(parts + extra)
+
+
+def _keywords(operation: Operation) -> str:
+    return ", ".join(f"{parameter.name}={parameter.name}" for parameter in operation.parameters)
+
+
+def _fast_piece(parameter: Parameter) -> tuple[list[str], str, list[str]]:
+    """Lines before the key, the part of the key, and lines that hand numbers over, for the common cases."""
+    name = parameter.name
+    if parameter.kind == "tensor":
+        return [], f"{name}._slot", []
+    if parameter.kind == "optional":
+        return [], f"None if {name} is None else {name}._slot", []
+    if parameter.kind == "tensors":
+        return [], f"tuple([one._slot for one in {name}])", []
+    if parameter.kind == "operand":
+        before = [
+            f"k_{name} = {name}.__class__",
+            f"if k_{name} is not float and k_{name} is not int: k_{name} = {_none_or(parameter, name + '._slot')}",
+        ]
+        push = [f"if k_{name} is float or k_{name} is int: r.scalars.append({name})"]
+        return before, f"k_{name}", push
+    if parameter.kind == "scalar":
+        before = [
+            f"k_{name} = {name}.__class__",
+            f"if k_{name} is not float and k_{name} is not int: k_{name} = None if {name} is None else {name}._slot",
+        ]
+        push = [f"if k_{name} is not None: r.scalars.append({name})"]
+        return before, f"k_{name}", push
+    if parameter.kind == "int":
+        return [], f"{name}, {name}.__class__", []
+    if parameter.kind == "flag":
+        return [], name, []
+    return [f"k_{name} = tuple(map(type, {name})) if {name}.__class__ is tuple else {name}.__class__"], f"{name}, k_{name}", []
+
+
+def _none_or(parameter: Parameter, text: str) -> str:
+    return f"None if {parameter.name} is None else {text}" if parameter.default is None else text
+
+
+def key_function(operation: Operation) -> Callable[..., tuple[tuple[Any, ...], list[Any]]]:
+    """(key, numbers) from normalised arguments: the same keys as the wrapper's, for every kind of argument."""
+    parameters = operation.parameters
+
+    def key(*arguments: Any) -> tuple[tuple[Any, ...], list[Any]]:
+        parts: list[Any] = [operation]
+        numbers: list[Any] = []
+        for parameter, value in zip(parameters, arguments, strict=True):
+            kind = parameter.kind
+            if kind == "tensors":
+                parts.append(tuple([one._slot for one in value]))
+            elif kind in ("operand", "scalar", "tensor", "optional"):
+                if value is None:
+                    parts.append(None)
+                elif hasattr(value, "_slot"):
+                    parts.append(value._slot)
+                elif value.__class__ is bool:
+                    parts.append((bool, value))
+                else:
+                    parts.append(value.__class__)
+                    numbers.append(value)
+            elif kind == "int":
+                parts.extend((value, value.__class__))
+            elif kind == "flag":
+                parts.append(value)
+            else:
+                parts.append(value)
+                parts.append(tuple(map(type, value)) if value.__class__ is tuple else value.__class__)
+        return tuple(parts), numbers
+
+    return functools.wraps(operation.body)(key)

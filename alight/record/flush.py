@@ -1,0 +1,263 @@
+"""Running a segment: what stays alive, which programs that makes, and what backward will need of it.
+
+In: a recorder whose path ends at `here`. Out: buffers in the tensors that are alive. What is alive is not part of
+the key: a plan serves the union of the live sets seen at its position, so it is rebuilt a few times at most.
+"""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+from alight import config
+from alight.errors import message
+from alight.ir.program import Node, Program, needed_nodes, prune
+from alight.record.history import History, owed_residuals
+from alight.record.trie import Position, Tape
+
+_laps = itertools.count(1)
+observers: list[Any] = []  # called with (recorder, position, reason, plan) before each run: `alight.explain`
+
+
+class Run(NamedTuple):
+    """One connected part of a segment."""
+
+    program: Program
+    execute: Any  # buffers in, buffers out
+    sources: tuple[tuple[str, int], ...]  # of each input
+    values: tuple[int, ...]  # tape value of each output
+
+
+class Plan(NamedTuple):
+    """What a flush at a position does."""
+
+    runs: tuple[Run, ...]
+    stored: tuple[tuple[int, int], ...]  # (handle, tape value) of the outputs
+    unstored: tuple[int, ...]  # handles made here whose values are not kept: nobody held them so far
+    owed: frozenset[int]  # values of alive tensors whose history backward may still ask for
+    residuals: tuple[int, ...]  # values that backward reads
+    sources: dict[int, tuple[str, int]]  # value -> ("buffer" or "scalar", number), of the inputs
+    tape: Tape  # what was recorded
+    repeated: frozenset[int]  # handles that hold a value which another stored handle holds as well
+
+
+def flush(recorder: Any, reason: str) -> None:
+    """Run what is pending in `recorder`, give alive tensors their buffers, and start a new segment."""
+    position: Position = recorder.here
+    handles = recorder.handles
+    if not handles:
+        recorder.restart()
+        return
+    plan: Plan | None = position.plan
+    recorder.lap = position.used = next(_laps)
+    if plan is None or _any_alive(handles, plan.unstored, recorder.offset):
+        plan = position.plan = _make_plan(recorder, position, plan)
+    for observe in observers:
+        observe(recorder, position, reason, plan)
+    inputs, scalars = recorder.inputs, recorder.scalars
+    results: dict[int, Any] = {}
+    failure: Exception | None = None
+    for run in plan.runs:
+        arguments = [inputs[i] if kind == "buffer" else scalars[i] for kind, i in run.sources]
+        try:
+            results.update(zip(run.values, run.execute(arguments), strict=True))
+        except Exception as error:
+            failure = failure or _explained(error, position)
+            results.update(_what_still_works(run, arguments))
+    history = None
+    if plan.owed:
+        history = History.of_segment(recorder, position, plan, results)
+    for tensor in handles:
+        tensor._slot = -1
+    for i, value in plan.stored:
+        tensor = handles[i]
+        buffer = results.get(value)
+        if buffer is None:
+            continue
+        if i in plan.repeated:
+            buffer = buffer.copy()
+        if tensor._shared:
+            _write_shared(tensor, buffer)
+        else:
+            tensor._buffer = buffer
+        tensor._history = history.entry(value) if value in plan.owed and history is not None else None
+    recorder.must_write = False
+    recorder.transient.clear()
+    recorder.restart()
+    if failure is not None:
+        raise failure
+
+
+def _any_alive(handles: Sequence[Any], unstored: Iterable[int], offset: int) -> bool:
+    # The list and the call's argument hold a reference each; any more means that somebody else does.
+    count = sys.getrefcount
+    for i in unstored:
+        if count(handles[i]) > 2 and handles[i]._slot == i + offset:
+            return True
+    return False
+
+
+def _write_shared(tensor: Any, buffer: Any) -> None:
+    if tensor._buffer.shape == buffer.shape:
+        tensor._buffer[...] = buffer
+    else:  # given another shape by `.data =`: the old memory is nobody's any more
+        tensor._buffer, tensor._shared = buffer, False
+
+
+def _make_plan(recorder: Any, position: Position, old: Plan | None) -> Plan:
+    """Decide what to compute here; outputs of an earlier plan stay outputs."""
+    tape = position.tape.prefix(position.counts)
+    handles = recorder.handles
+    entered = set(tape.inputs)
+    stored: list[tuple[int, int]] = []
+    unstored: list[int] = []
+    kept = {i for i, _ in old.stored} if old else set()
+    for i, (value, meta) in enumerate(tape.slots):
+        tensor = handles[i]
+        if value in entered and tensor._buffer is not None and tensor._base is None and not _is_rebound(tape, i):
+            continue  # an input that nobody wrote
+        if tensor._base is not None or meta.device.type == "meta":
+            continue  # a view derives itself from its base
+        alive = tensor._slot == i + recorder.offset and sys.getrefcount(tensor) > 3
+        if i in kept or alive:
+            stored.append((i, value))
+        else:
+            unstored.append(i)
+    owed_now = {
+        tape.slots[i][0]
+        for i, _ in stored
+        if tape.slots[i][1].requires_grad and not tape.slots[i][1].leaf
+    }
+    owed, residuals = owed_residuals(tape, owed_now | (old.owed if old else set()))
+    values = list(dict.fromkeys([value for _, value in stored] + list(residuals)))
+    sources = dict(zip(tape.inputs, tape.sources, strict=True))
+    runs = tuple(_runs(tape, [value for value in values if value not in sources], sources))
+    passed = [Run(*_pass_through(tape, value, sources)) for _, value in stored if value in sources]
+    first = {value: i for i, value in reversed(stored)}
+    repeated = frozenset(i for i, value in stored if first[value] != i)
+    return Plan(
+        (*runs, *passed), tuple(stored), tuple(unstored), frozenset(owed), tuple(residuals), sources, tape, repeated
+    )
+
+
+def _is_rebound(tape: Tape, slot: int) -> bool:
+    # A slot whose value is an input but that some step made: an operation that gave its argument back.
+    value, _ = tape.slots[slot]
+    return any(held == value for held, _ in tape.slots[:slot])
+
+
+def _pass_through(tape: Tape, value: int, sources: dict[int, tuple[str, int]]) -> tuple[Any, ...]:
+    program = Program([tape.types[value]], [0], [], [0])
+    from alight.backends.base import executable
+
+    return program, executable(program), (sources[value],), (value,)
+
+
+def _runs(tape: Tape, values: Sequence[int], sources: dict[int, tuple[str, int]]) -> Iterable[Run]:
+    """The weakly connected parts of what `values` need, each a program of its own."""
+    from alight.backends.base import executable
+
+    nodes = needed_nodes(tape.nodes, values)
+    for part, outputs in _connected(nodes, values):
+        used = {i for node in part for i in node.inputs}
+        inputs = [i for i in tape.inputs if i in used]
+        program = prune(Program(tape.types, inputs, part, outputs))
+        if config.check:
+            from alight.ir.verify import verify
+
+            verify(program)
+        yield Run(program, executable(program), tuple(sources[i] for i in inputs), tuple(outputs))
+
+
+def _connected(nodes: Sequence[Node], values: Sequence[int]) -> list[tuple[list[Node], list[int]]]:
+    """Split nodes, and the values wanted of them, into parts that share no value."""
+    parent: dict[int, int] = {}
+
+    def find(i: int) -> int:
+        while parent.setdefault(i, i) != i:
+            parent[i] = parent[parent[i]]
+            i = parent[i]
+        return i
+
+    for node in nodes:
+        first = find(node.outputs[0])
+        for i in (*node.outputs, *node.inputs):
+            parent[find(i)] = first
+    parts: dict[int, tuple[list[Node], list[int]]] = {}
+    for node in nodes:
+        parts.setdefault(find(node.outputs[0]), ([], []))[0].append(node)
+    for value in values:
+        parts[find(value)][1].append(value)
+    return list(parts.values())
+
+
+# -- errors that need values ---------------------------------------------------------------------------------------
+
+
+def _explained(error: Exception, position: Position) -> Exception:
+    """Name the line that recorded the failing node, if the error knows its node."""
+    node = getattr(error, "node", None)
+    if node is None or node.line is None:
+        return error
+    from alight.record.sources import user_line
+
+    here, there = user_line(), node.line
+    note = f"recorded at {there}"
+    if str(here) != str(there):
+        note += f"  {getattr(there, 'text', '')}  (values are known only when the segment runs, here at {here})"
+    try:
+        return type(error)(message(str(error), [note]))
+    except Exception:
+        return error
+
+
+def _what_still_works(run: Run, arguments: Sequence[Any]) -> dict[int, Any]:
+    """Outputs of a failing program that do not need the failing node: what eager execution would have had."""
+    from alight.backends.base import executable
+
+    results = {}
+    for value, output in zip(run.values, run.program.outputs, strict=True):
+        program = run.program
+        alone = prune(Program(program.types, program.inputs, program.nodes, [output]))
+        try:
+            (results[value],) = executable(alone)(arguments)
+        except Exception:  # noqa: S112  (this output needs the node that failed)
+            continue
+    return results
+
+
+# -- values ----------------------------------------------------------------------------------------------------------
+
+
+def buffer_of(tensor: Any, recorder: Any, reason: str) -> Any:
+    """The buffer of a tensor, computed now if it is pending. A view's buffer shares memory with its base's."""
+    if tensor._slot >= 0:
+        if recorder.offset <= tensor._slot < recorder.offset + (1 << 32):
+            flush(recorder, reason)
+        else:
+            return recorder.owner_of(tensor).peek(tensor)
+    if tensor._base is not None:
+        from alight.backends.base import view_buffer
+
+        base = buffer_of(tensor._base, recorder, reason)
+        return view_buffer(tensor._link, [base, *tensor._numbers])
+    if tensor._buffer is None:
+        raise RuntimeError("this tensor has no value: the computation that should have made it failed")
+    return tensor._buffer
+
+
+def peek(recorder: Any, tensor: Any) -> Any:
+    """The value of a tensor pending in `recorder`, which belongs to another thread and is left as it is."""
+    position: Position = recorder.here
+    inputs, scalars = list(recorder.inputs), list(recorder.scalars)
+    tape = position.tape.prefix(position.counts)
+    value, _ = tape.slots[tensor._slot - recorder.offset]
+    sources = dict(zip(tape.inputs, tape.sources, strict=True))
+    if value in sources:
+        kind, i = sources[value]
+        return inputs[i] if kind == "buffer" else scalars[i]
+    (run,) = _runs(tape, [value], sources)
+    (buffer,) = run.execute([inputs[i] if kind == "buffer" else scalars[i] for kind, i in run.sources])
+    return buffer

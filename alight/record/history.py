@@ -1,0 +1,111 @@
+"""What a flushed segment keeps for a backward that comes later: its tape, and the values that gradients read."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+from alight.ir.program import Value
+from alight.record.trie import Position, Tape
+from alight.record.views import root_of
+from alight.transforms.reverse import Backward, Region, reverse
+
+_serials = itertools.count()
+
+
+class Entry:
+    """A tensor's place in a history."""
+
+    __slots__ = ("history", "value", "key")
+
+    def __init__(self, history: History, value: int) -> None:
+        self.history, self.value = history, value
+        self.key = history.position, value  # equal for equal paths: part of the key of entering the tensor
+
+
+class History:
+    """One flushed segment of which gradients may still be asked."""
+
+    __slots__ = (
+        "serial", "position", "tape", "values", "inputs", "calls", "owed", "versions", "freed", "hooked", "holders",
+    )  # fmt: skip
+
+    def __init__(self, position: Position, tape: Tape) -> None:
+        self.serial = next(_serials)
+        self.position, self.tape = position, tape
+        self.values: dict[int, Any] = {}  # residual -> buffer
+        self.inputs: dict[int, tuple[Any, Any]] = {}  # value -> (tensor that entered with it, its own history's entry)
+        self.calls: list[Any] = []  # contexts of autograd.Function calls
+        self.owed: frozenset[int] = frozenset()
+        self.versions: dict[int, tuple[Any, int]] = {}  # residual -> (tensor that held it, the version it then had)
+        self.freed: set[int] = tape.marked("freed")  # numbers of nodes whose residuals were given up
+        self.hooked: dict[int, Any] = {}  # value -> tensor whose hooks want its gradient
+        self.holders: dict[int, Any] = {}  # residual -> tensor to enter it with
+
+    @staticmethod
+    def of_segment(recorder: Any, position: Position, plan: Any, results: dict[int, Any]) -> History:
+        """Keep what `plan` says of the segment that has just run."""
+        history = History(position, plan.tape)
+        for value in plan.residuals:
+            source = plan.sources.get(value)
+            if source is None:
+                history.values[value] = results.get(value)
+            else:
+                kind, i = source
+                history.values[value] = (recorder.inputs if kind == "buffer" else recorder.scalars)[i]
+        handles = recorder.handles
+        for kind, value, slot in (mark for mark in history.tape.marks if mark[0] in ("leaf", "past")):
+            history.inputs[value] = handles[slot], handles[slot]._history if kind == "past" else None
+        history.calls, history.owed = list(recorder.calls), plan.owed
+        wanted = set(plan.residuals)
+        for i, (value, _) in enumerate(history.tape.slots):
+            tensor = handles[i]
+            if value in wanted and tensor._slot == i + recorder.offset:
+                root = root_of(tensor)
+                history.versions[value] = root, root._version
+            if (tensor._hooks or tensor._retains_grad) and not tensor.is_leaf:
+                history.hooked[value] = tensor
+        return history
+
+    def entry(self, value: int) -> Entry:
+        """The place of one of its values."""
+        return Entry(self, value)
+
+
+def active_inputs(tape: Tape) -> list[int]:
+    """Values at which a backward sweep through a tape ends: leaves, and entered tensors with a history."""
+    return [mark[1] for mark in tape.marks if mark[0] in ("leaf", "past")]
+
+
+def sweep(tape: Tape, outputs: list[int], wrt: list[int], start: int = 0, stop: int | None = None) -> Backward:
+    """Reverse mode through nodes [start, stop) of a tape."""
+    stop = len(tape.nodes) if stop is None else stop
+    regions = [
+        region._replace(start=region.start - start, stop=region.stop - start)
+        for region in tape.regions
+        if start <= region.start and region.stop <= stop
+    ]
+    return reverse(tape.types, tape.nodes[start:stop], outputs, wrt, tape.marked("blocked"), regions)
+
+
+def owed_residuals(tape: Tape, outputs: set[int]) -> tuple[set[int], list[int]]:
+    """Which of the alive `outputs` a later backward may start from, and the values that it would read."""
+    freed = {out for i in tape.marked("freed") for out in tape.nodes[i].outputs}
+    owed = {value for value in outputs if value not in freed}
+    if not owed:
+        return set(), []
+    wrt = active_inputs(tape)
+    ends = set(wrt)
+    walls = [
+        Region(call.start, call.stop, call.inputs, call.outputs, _unknown_cotangents) for call in tape.functions
+    ]
+    inner = [region for region in tape.regions]
+    backward = reverse(
+        tape.types, tape.nodes, sorted(owed), wrt, tape.marked("blocked"), [*inner, *walls]
+    )
+    return {value for value in owed if value not in ends}, list(backward.residuals)
+
+
+def _unknown_cotangents(ct: Any, out: Any, *inputs: Value) -> tuple[Value, ...]:
+    # What Python code will give; only the residuals that the sweep reads behind it matter here.
+    return tuple(value.builder.input(value.type) for value in inputs)

@@ -1,0 +1,365 @@
+"""The recorder: one for each thread, it walks the trie and collects what a pending segment needs.
+
+In: operations with their arguments. Out: handles whose values are pending. A known step is one look-up in the
+generated wrapper (`alight.ops.wrappers`), which works on `here`, `handles` and `scalars` directly; everything in
+this file runs on a new step, or on the first use of a tensor in a segment.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any
+
+from alight import config
+from alight.dtypes import bool_, complex128, dtype, float32, float64, int64
+from alight.errors import fail, not_implemented
+from alight.ir.program import Program, Value
+from alight.ir.types import Type
+from alight.primitives import Detach
+from alight.record import views
+from alight.record.meta import Meta
+from alight.record.sources import Line, user_line
+from alight.record.trie import Argument, Position, Tape, evict
+
+OFFSET = 1 << 32  # slots of recorder k start at k * OFFSET, so that a slot of another thread is never taken for ours
+ENTER, VIEW, MODE, COMPOUND = "enter", "view", "mode", "compound"
+SCALAR_TYPES: dict[type, Type] = {
+    float: Type((), float64),
+    int: Type((), int64),
+    bool: Type((), bool_),
+    complex: Type((), complex128),
+}
+LONG_SEGMENT = 512  # steps after which a segment that asks for no value is cut where its first line comes round again
+TRIE_LIMIT = 200_000  # positions that a thread's trie may hold: about 250 MB of paths
+
+_numbers = itertools.count()
+_all: dict[int, Recorder] = {}
+
+
+class Recorder:
+    """Pending work of one thread and the trie of its paths."""
+
+    def __init__(self) -> None:
+        self.number = next(_numbers)
+        self.offset = self.number * OFFSET
+        self.grad_enabled = True
+        self.inference = False
+        self.default_dtype: dtype = float32
+        self.roots: dict[Hashable, Position] = {}
+        self.positions = 0
+        self.lap = 0
+        self.tape: Tape | None = None  # the tape of `here`, if it is at hand
+        self.root = self._root()
+        self.here = self.root
+        self.handles: list[Any] = []  # tensor of each slot
+        self.inputs: list[Any] = []  # buffer of each entered tensor
+        self.scalars: list[Any] = []  # Python numbers given to the steps
+        self.leaves: list[Any] = []  # entered tensors that collect gradients
+        self.pasts: list[Any] = []  # entered tensors whose history lies in flushed segments
+        self.calls: list[Any] = []  # contexts of autograd.Function calls in this segment
+        self.transient: list[Any] = []  # tensors whose slots hold for one step only
+        self.hooked = False  # a pending tensor waits for its gradient
+        self.must_write = False  # a step wrote memory that NumPy sees
+        _all[self.number] = self
+
+    # -- where a path starts ---------------------------------------------------------------------------------
+
+    def ambient(self) -> tuple[Hashable, ...]:
+        """The state outside any call that decides what a body records."""
+        return self.grad_enabled, self.inference, self.default_dtype
+
+    def _root(self) -> Position:
+        key = self.ambient()
+        if key not in self.roots:
+            self.roots[key] = Position(None, key, "start", Tape(), None)
+        return self.roots[key]
+
+    def set_ambient(self, **state: Any) -> None:
+        """Change grad mode, inference mode or default dtype: a step of the path, so that later hits need no check."""
+        for name, value in state.items():
+            setattr(self, name, value)
+        self.root = self._root()
+        if not self.handles:
+            self.here = self.root
+            return
+        key = (MODE, self.ambient())
+        self.move(self.here.children.get(key) or self.extend(key, "mode", lambda tape: None))
+
+    # -- steps -----------------------------------------------------------------------------------------------
+
+    def move(self, position: Position) -> None:
+        """Go one step down the trie."""
+        self.here = position
+
+    def tape_here(self) -> Tape:
+        """The tape of `here`, ready to grow; another branch's tape is copied up to here first."""
+        tape = self.here.tape
+        if tape.counts() != self.here.counts:
+            tape = tape.prefix(self.here.counts)
+        return tape
+
+    def extend(self, key: Hashable, name: str, record: Callable[[Tape], Any]) -> Position:
+        """A new position below `here`: `record` writes the step's part of the tape."""
+        if self.positions > TRIE_LIMIT:
+            self.forget_old_paths()
+        tape, start = self.tape_here(), self.here.counts
+        line = user_line()
+        tape.line = line
+        try:
+            with tape.active():
+                link = record(tape)
+        except BaseException:
+            tape.truncate(start)
+            raise
+        position = Position(self.here, key, name, tape, line)
+        position.link = link if isinstance(link, Program) else None
+        new = tape.slots[start.slots :]
+        if new:
+            position.slot = self.offset + start.slots
+            position.metas = tuple(meta for _, meta in new)
+            position.meta = position.metas[0]
+        self.positions += 1
+        self.here.misses += 1
+        if self._ends_segment(position):
+            self.here.cuts[key] = position
+        else:
+            self.here.children[key] = position
+        return position
+
+    def _ends_segment(self, position: Position) -> bool:
+        if position.key and isinstance(position.key, tuple) and position.key[0] in (ENTER, VIEW, MODE):
+            return False
+        if config.segment and sum(1 for p in position.path() if p.name not in (ENTER, VIEW, "mode", "start")) >= config.segment:
+            return True
+        if position.counts.bytes > 4 * config.pending_bytes:
+            return True
+        if position.depth > LONG_SEGMENT:
+            first = self._first_line(position)
+            return position.line == first or position.depth > 16 * LONG_SEGMENT
+        return False
+
+    def _first_line(self, position: Position) -> Line | None:
+        for step in position.path():
+            if step.name not in (ENTER, VIEW, "mode", "start"):
+                return step.line
+        return None
+
+    def forget_old_paths(self) -> None:
+        """Keep the trie bounded: drop the paths that were not used lately."""
+        keep = 64
+        while self.positions > TRIE_LIMIT // 2 and keep:
+            keep //= 2
+            for root in self.roots.values():
+                self.positions -= evict(root, self.lap - keep)
+        self.positions = max(self.positions, 0)
+
+    def record(self, operation: Any, arguments: tuple[Any, ...]) -> Any:
+        """Take a step that the wrapper did not find by itself; the operation's result."""
+        arguments = operation.normalize(arguments)
+        for tensor in operation.tensors(arguments):
+            self.enter(tensor)
+        key, scalars = operation.key(arguments)
+        position = self.here.children.get(key) or self.here.cuts.get(key)
+        if position is None:
+            position = self.extend(key, operation.name, lambda tape: operation.trace(self, tape, arguments))
+        result = self._take(position, operation, arguments, scalars)
+        self.settle(position)
+        return result
+
+    def settle(self, position: Position) -> None:
+        """After a step: forget the slots of shared memory, and flush where the path says so."""
+        for tensor in self.transient:  # memory that NumPy may change is read anew at each use
+            tensor._slot = -1
+        self.transient.clear()
+        if self.must_write:
+            self.flush("memory shared with NumPy is written")
+        elif position.key in position.parent.cuts:  # type: ignore[union-attr]
+            self.flush("segment is full")
+
+    def take(self, position: Position, operation: Any, arguments: tuple[Any, ...]) -> Any:
+        """A known step that makes views, several tensors, or writes: what the short wrapper does not do itself."""
+        numbers = operation.key(arguments)[1] if operation.has_numbers else ()
+        result = self._take(position, operation, arguments, numbers)
+        if self.transient or self.must_write:
+            self.settle(position)
+        return result
+
+    def _take(self, position: Position, operation: Any, arguments: tuple[Any, ...], scalars: Sequence[Any]) -> Any:
+        """Go to `position` and make the handles of its slots."""
+        self.here = position
+        self.scalars.extend(scalars)
+        if operation.writes:
+            views.rebind(self, arguments[0], position, 0)
+            return arguments[0]
+        made = tuple(
+            operation.make(meta, position.slot + i, self.handles) for i, meta in enumerate(position.metas)
+        )
+        if position.link is not None:
+            for tensor in made[:1]:
+                views.attach(tensor, arguments[0], position.link, tuple(scalars))
+        return operation.pack(made)
+
+    def compound(
+        self,
+        name: str,
+        statics: Hashable,
+        reads: Sequence[Any],
+        writes: Sequence[Any],
+        scalars: Sequence[float],
+        body: Callable[[list[Value], list[Value], list[Value]], Sequence[Value]],
+    ) -> None:
+        """One step that writes many tensors: an optimizer's update.
+
+        `body(reads, writes, scalars)` gives the new value of each written tensor; it runs when the path is new.
+        """
+        for tensor in (*reads, *writes):
+            self.enter(tensor)
+        kinds = tuple([number.__class__ for number in scalars])
+        key = (
+            COMPOUND, name, statics, kinds,
+            tuple([tensor._slot for tensor in reads]), tuple([tensor._slot for tensor in writes]),
+        )  # fmt: skip
+        position = self.here.children.get(key) or self.here.cuts.get(key)
+        if position is None:
+            position = self.extend(key, name, lambda tape: self._trace_compound(tape, reads, writes, kinds, body))
+        self.here = position
+        self.scalars.extend(scalars)
+        at = 0
+        for tensor in writes:
+            at = views.rebind(self, tensor, position, at)
+        self.settle(position)
+
+    def _trace_compound(
+        self, tape: Tape, reads: Sequence[Any], writes: Sequence[Any], kinds: Sequence[type], body: Any
+    ) -> None:
+        read_values = [self.argument(tape, tensor) for tensor in reads]
+        write_values = [self.argument(tape, tensor) for tensor in writes]
+        numbers = [self.number_argument(tape, kind) for kind in kinds]
+        results = body(read_values, write_values, numbers)
+        for tensor, result in zip(writes, results, strict=True):
+            views.trace_write(self, tape, tensor, result, differentiable=False)
+
+    # -- arguments -------------------------------------------------------------------------------------------
+
+    def argument(self, tape: Tape, tensor: Any) -> Argument:
+        """The value that an entered tensor stands for."""
+        value, _ = tape.slots[tensor._slot - self.offset]
+        return Argument(value, tape.types[value], tape, tensor._meta, None)
+
+    def number_argument(self, tape: Tape, kind: type) -> Argument:
+        """A new scalar input for a Python number of this type."""
+        value = tape.scalar_input(SCALAR_TYPES[kind])
+        return Argument(value.id, value.type, tape, None, kind)
+
+    def enter(self, tensor: Any) -> None:
+        """Give a tensor a slot in this segment; a slot that holds for one step if NumPy may change its memory."""
+        slot = tensor._slot
+        if self.offset <= slot < self.offset + OFFSET:
+            return
+        if slot >= 0:
+            self._adopt(tensor)
+        if tensor._base is not None:
+            self._enter_view(tensor)
+            return
+        buffer = tensor._buffer
+        if buffer is None:
+            fail(RuntimeError, "this tensor has no value: the computation that should have made it failed")
+        if tensor._shared and views.seen_from_outside(tensor):
+            buffer = buffer.copy()
+            self.transient.append(tensor)
+        history = tensor._history
+        key = (ENTER, tensor._meta, None if history is None else history.key)
+        position = self.here.children.get(key)
+        if position is None:
+            position = self.extend(key, ENTER, lambda tape: self._trace_enter(tape, tensor))
+        self.here = position
+        tensor._slot = position.slot
+        self.handles.append(tensor)
+        self.inputs.append(buffer)
+        if tensor._meta.requires_grad:
+            (self.leaves if history is None else self.pasts).append(tensor)
+
+    def _trace_enter(self, tape: Tape, tensor: Any) -> None:
+        value = tape.buffer_input(tensor._meta.type)
+        tape.slots.append((value.id, tensor._meta))
+        if tensor._meta.requires_grad:
+            tape.marks.append(("leaf" if tensor._history is None else "past", value.id, len(tape.slots) - 1))
+
+    def _enter_view(self, tensor: Any) -> None:
+        """Derive a view from what it views, again: a step of its own."""
+        base = tensor._base
+        self.enter(base)
+        blocked = not tensor._meta.requires_grad
+        kinds = tuple([number.__class__ for number in tensor._numbers])
+        key = (VIEW, tensor._base._slot, tensor._link, blocked, kinds, tensor._meta)
+        position = self.here.children.get(key)
+        if position is None:
+            position = self.extend(key, VIEW, lambda tape: self._trace_view(tape, tensor, blocked, kinds))
+        self.here = position
+        self.scalars.extend(tensor._numbers)
+        tensor._slot = position.slot
+        self.handles.append(tensor)
+        if base in self.transient:
+            self.transient.append(tensor)
+
+    def _trace_view(self, tape: Tape, tensor: Any, blocked: bool, kinds: Sequence[type]) -> None:
+        base = self.argument(tape, tensor._base)
+        numbers = [self.number_argument(tape, kind) for kind in kinds]
+        (value,) = tape.inline(tensor._link, [base, *numbers])
+        if blocked:
+            value = Detach(value)
+        tape.slots.append((value.id, tensor._meta))
+
+    def _adopt(self, tensor: Any) -> None:
+        """A tensor that is pending in another thread: run what it needs there, from here."""
+        if tensor._meta.requires_grad and not tensor._meta.leaf:
+            not_implemented(
+                "gradients through a tensor that another thread has not finished", "tensor.detach() in that thread"
+            )
+        other = _all[tensor._slot // OFFSET]
+        buffer = other.peek(tensor)
+        if tensor._base is None:
+            tensor._buffer = buffer
+        tensor._slot = -1
+
+    # -- flushing --------------------------------------------------------------------------------------------
+
+    def flush(self, reason: str) -> None:
+        """Run what is pending and start a new segment."""
+        from alight.record.flush import flush
+
+        flush(self, reason)
+
+    def owner_of(self, tensor: Any) -> Recorder:
+        """The recorder in which a tensor is pending."""
+        return _all[tensor._slot // OFFSET]
+
+    def peek(self, tensor: Any) -> Any:
+        """The value of a pending tensor, without ending the segment: for use from another thread."""
+        from alight.record.flush import peek
+
+        return peek(self, tensor)
+
+    def lap_mark(self, reason: str, always: bool = False) -> None:
+        """A place where a loop comes round: pending work is run if it is large, or `always`."""
+        if self.handles and (always or self.here.counts.bytes > config.pending_bytes):
+            self.flush(reason)
+
+    def restart(self) -> None:
+        """Begin an empty segment."""
+        self.here = self.root
+        self.handles, self.inputs, self.scalars = [], [], []
+        self.leaves, self.pasts, self.calls = [], [], []
+        self.hooked = False
+
+
+class _Thread(threading.local):
+    recorder: Recorder
+
+    def __init__(self) -> None:
+        self.recorder = Recorder()
+
+
+thread = _Thread()

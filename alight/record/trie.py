@@ -1,0 +1,168 @@
+"""The trie of recorded paths, and the tape that holds what each path computes.
+
+A `Position` is where a path has got to; its `children` maps the key of the next step to the next position. The key is
+(operation, slots of the inputs, static arguments); scalars that vary are not in it, only their Python type is.
+A `Tape` is append-only; positions along a path share one and remember how far theirs reaches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Any, NamedTuple
+
+from alight.ir.program import Builder, Program, Value
+from alight.ir.types import Type
+from alight.record.meta import Meta
+from alight.record.sources import Line
+from alight.transforms.reverse import Region
+
+
+class Counts(NamedTuple):
+    """How far a tape is filled: lengths of its lists."""
+
+    types: int
+    nodes: int
+    inputs: int
+    slots: int
+    buffers: int
+    scalars: int
+    regions: int
+    functions: int
+    marks: int
+    bytes: int
+
+
+class Argument(Value):
+    """A value as the body of an operation receives it: with its tensor's meta, or as a Python number.
+
+    `number` is the Python type of a scalar argument, None for a tensor. Scalars are weak in type promotion.
+    """
+
+    __slots__ = ("meta", "number")
+
+    def __init__(self, id: int, type: Type, builder: Builder, meta: Meta | None, number: type | None) -> None:
+        super().__init__(id, type, builder)
+        self.meta, self.number = meta, number
+
+
+class Tape(Builder):
+    """The program of a path as it grows, and what its slots, inputs and special values are."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sources: list[tuple[str, int]] = []  # of each program input: ("buffer" or "scalar", its number)
+        self.slots: list[tuple[int, Meta]] = []  # value and meta of each slot
+        self.regions: list[Region] = []
+        self.functions: list[Any] = []  # autograd.Function calls: FunctionCall, see alight.autograd.function
+        self.marks: list[tuple[Any, ...]] = []  # ("blocked", value), ("leaf", value), ("freed", node), ("written", value, first node of the step, meta)
+        self.buffers = 0
+        self.scalars = 0
+        self.bytes = 0  # of all results so far
+
+    def counts(self) -> Counts:
+        """Where the tape ends now."""
+        return Counts(
+            len(self.types), len(self.nodes), len(self.inputs), len(self.slots), self.buffers, self.scalars,
+            len(self.regions), len(self.functions), len(self.marks), self.bytes,
+        )  # fmt: skip
+
+    def truncate(self, to: Counts) -> None:
+        """Drop what lies behind `to`: a step that failed leaves nothing."""
+        del self.types[to.types :], self.nodes[to.nodes :], self.inputs[to.inputs :]
+        del self.sources[to.inputs :], self.slots[to.slots :], self.regions[to.regions :]
+        del self.functions[to.functions :], self.marks[to.marks :]
+        self.buffers, self.scalars, self.bytes = to.buffers, to.scalars, to.bytes
+
+    def prefix(self, to: Counts) -> Tape:
+        """A tape of its own that ends at `to`."""
+        copy = Tape()
+        copy.types, copy.nodes = self.types[: to.types], self.nodes[: to.nodes]
+        copy.inputs, copy.sources = self.inputs[: to.inputs], self.sources[: to.inputs]
+        copy.slots, copy.regions = self.slots[: to.slots], self.regions[: to.regions]
+        copy.functions, copy.marks = self.functions[: to.functions], self.marks[: to.marks]
+        copy.buffers, copy.scalars, copy.bytes = to.buffers, to.scalars, to.bytes
+        return copy
+
+    def add_value(self, type: Type) -> Value:
+        """A new value; its bytes count as pending."""
+        self.bytes += type.bytes
+        return super().add_value(type)
+
+    def buffer_input(self, type: Type) -> Value:
+        """A program input that is a tensor's buffer."""
+        value = self.input(type)
+        self.bytes -= type.bytes  # held already
+        self.sources.append(("buffer", self.buffers))
+        self.buffers += 1
+        return value
+
+    def scalar_input(self, type: Type) -> Value:
+        """A program input that is a Python number given at the call."""
+        value = self.input(type)
+        self.sources.append(("scalar", self.scalars))
+        self.scalars += 1
+        return value
+
+    def marked(self, kind: str) -> set[int]:
+        """Values (or nodes) with marks of one kind."""
+        return {mark[1] for mark in self.marks if mark[0] == kind}
+
+    def requires_grad(self, value: int) -> bool:
+        """Whether some slot holds this value with requires_grad set."""
+        return any(held == value and meta.requires_grad for held, meta in self.slots)
+
+
+class Position:
+    """A place in the trie: what the last step made, and where each next step leads."""
+
+    __slots__ = (
+        "children", "cuts", "parent", "key", "name", "line", "slot", "meta", "metas", "link", "tape", "counts",
+        "plan", "used", "depth", "misses", "targets", "sweeps",
+    )  # fmt: skip
+
+    def __init__(self, parent: Position | None, key: Hashable, name: str, tape: Tape, line: Line | None) -> None:
+        self.children: dict[Hashable, Position] = {}  # steps that a wrapper may take by itself
+        self.cuts: dict[Hashable, Position] = {}  # steps after which the segment is flushed
+        self.parent, self.key, self.name, self.line = parent, key, name, line
+        self.slot = -1  # first slot that this step made, with the recorder's offset
+        self.meta: Any = None  # its meta
+        self.metas: tuple[Meta, ...] = ()  # metas of all slots that this step made
+        self.link: Program | None = None  # for a view: from the value viewed to this one
+        self.tape = tape
+        self.counts = tape.counts()
+        self.plan: Any = None  # what a flush here runs
+        self.used = 0  # lap of the last flush through here
+        self.depth = 0 if parent is None else parent.depth + 1
+        self.targets: tuple[int, ...] = ()  # of a backward step: handles whose gradients its slots are
+        self.sweeps: dict[Hashable, Any] = {}  # backward programs of a segment that ended here
+        self.misses = 0  # new steps recorded below: why this place keeps changing
+
+    def path(self) -> list[Position]:
+        """Positions from the root to here."""
+        steps = []
+        at: Position | None = self
+        while at is not None:
+            steps.append(at)
+            at = at.parent
+        return steps[::-1]
+
+
+def evict(root: Position, older_than: int) -> int:
+    """Drop every subtree that no flush has ended in since lap `older_than`; the number of positions dropped."""
+    order = [root]
+    for position in order:  # grows while it is read: parents before children
+        order.extend(position.children.values())
+        order.extend(position.cuts.values())
+    latest: dict[int, int] = {}
+    dropped = 0
+    for position in reversed(order):
+        newest = position.used
+        for table in (position.children, position.cuts):
+            for key, child in list(table.items()):
+                child_newest = latest[id(child)]
+                if child_newest < older_than:
+                    del table[key]
+                newest = max(newest, child_newest)
+        latest[id(position)] = newest
+        dropped += newest < older_than
+    return dropped

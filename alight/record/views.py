@@ -1,0 +1,247 @@
+"""Views and in-place writes.
+
+Inside a program everything is a value. A tensor written in place is rebound to a new value; a view keeps what it
+views (`_base`), the program from there to it (`_link`, its scalars in `_numbers`) and derives itself again when its
+slot is gone; a write through a view puts the new value into the base. Memory shared with NumPy stays shared.
+"""
+
+from __future__ import annotations
+
+import sys
+import weakref
+from typing import Any
+
+from alight.dtypes import bool_, int64
+from alight.errors import fail, not_implemented
+from alight.ir.program import Builder, Node, Program, Statics, Value
+from alight.primitives import Complex, Convert, Expand, Full, Permute, Real, Reshape, Select, Slice
+from alight.primitives import Detach, Imag
+from alight.primitives.arithmetic import constant
+from alight.record.meta import Meta, contiguous_strides
+from alight.record.trie import Position, Tape
+
+OVERLAP = (
+    "unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
+    "Please clone() the tensor before performing the operation."
+)
+
+
+# -- handles ------------------------------------------------------------------------------------------------------
+
+
+def root_of(tensor: Any) -> Any:
+    """The tensor that owns the memory."""
+    while tensor._base is not None:
+        tensor = tensor._base
+    return tensor
+
+
+def attach(view: Any, base: Any, link: Program, numbers: tuple[Any, ...]) -> None:
+    """Make `view` a view of `base`."""
+    view._base, view._link, view._numbers = base, link, numbers
+    root = root_of(base)
+    if root._views is None:
+        root._views = []
+    elif len(root._views) > 32 and len(root._views) & (len(root._views) - 1) == 0:  # at 64, 128, ...
+        root._views = [ref for ref in root._views if ref() is not None]
+    root._views.append(weakref.ref(view))
+
+
+def rebind(recorder: Any, tensor: Any, position: Position, at: int) -> int:
+    """Give a written tensor its new slot, number `at` of the step; the number of the next slot."""
+    tensor._slot, tensor._meta = position.slot + at, position.metas[at]
+    recorder.handles.append(tensor)
+    root = tensor
+    if tensor._base is not None:
+        at += 1
+        link = tensor
+        while link._base is not None:
+            recorder.scalars.extend(link._numbers)
+            link = link._base
+        root = link
+        root._slot, root._meta = position.slot + at, position.metas[at]
+        recorder.handles.append(root)
+    root._version += 1
+    if root._views is not None:
+        for ref in root._views:
+            view = ref()
+            if view is not None and view is not tensor:
+                view._slot = -1
+    if root._shared and seen_from_outside(root):
+        recorder.must_write = True
+    return at + 1
+
+
+def seen_from_outside(tensor: Any) -> bool:
+    """Whether somebody else holds the memory of a tensor that was exchanged with NumPy."""
+    owner = tensor._buffer
+    while getattr(owner, "base", None) is not None:
+        owner = owner.base
+    # A buffer that owns its memory is held by the tensor; one that does not holds its owner. Plus ours and the call's.
+    return sys.getrefcount(owner) > 3
+
+
+# -- recording a write --------------------------------------------------------------------------------------------
+
+
+def trace_write(recorder: Any, tape: Tape, tensor: Any, value: Value, differentiable: bool, origin: str | None = None) -> None:
+    """Record that `tensor` now has `value` (of its own type), and its root what follows from that."""
+    _add_written(recorder, tape, tensor, value, differentiable, origin)
+    if tensor._base is None:
+        return
+    link = tensor
+    while link._base is not None:
+        kinds = [number.__class__ for number in link._numbers]
+        numbers = [recorder.number_argument(tape, kind) for kind in kinds]
+        parent = recorder.argument(tape, link._base)
+        value = put(tape, link._link, parent, numbers, value)
+        link = link._base
+    _add_written(recorder, tape, link, value, differentiable, "CopySlices")
+
+
+def _add_written(
+    recorder: Any, tape: Tape, tensor: Any, value: Value, differentiable: bool, origin: str | None
+) -> None:
+    meta: Meta = tensor._meta
+    old, _ = tape.slots[tensor._slot - recorder.offset]
+    if value.id == old:  # written with itself
+        value = Reshape(Reshape(value, shape=(*value.shape, 1)), shape=value.shape)
+    tape.marks.append(("written", old, recorder.here.counts.nodes, tensor._meta))
+    if differentiable:
+        meta = meta.replace(requires_grad=True, leaf=False, origin=origin)
+    else:
+        tape.marks.append(("blocked", value.id))
+        if meta.requires_grad and meta.leaf:
+            tape.marks.append(("leaf", value.id, len(tape.slots)))
+    tape.slots.append((value.id, meta))
+
+
+def put(tape: Builder, link: Program, parent: Value, numbers: list[Any], new: Value) -> Value:
+    """`parent` with the part that `link` shows replaced by `new`."""
+    values = dict(zip(link.inputs, [parent, *numbers], strict=True))
+    chain: list[tuple[Node, Value]] = []
+    for node in link.nodes:
+        out = tape.emit(node.primitive, [values[i] for i in node.inputs], node.statics)
+        values[node.outputs[0]] = out
+        if node.primitive.kind != "create":
+            chain.append((node, values[node.inputs[0]]))
+    for node, before in reversed(chain):
+        rule = _PUT.get(node.primitive.name)
+        if rule is None:
+            not_implemented(f"writing through a view made by {node.primitive.name}", "clone(), write, copy_()")
+        new = rule(before, [values[i] for i in node.inputs[1:]], node.statics, new)
+    return new
+
+
+def _put_slice(before: Value, _: list[Value], statics: Statics, new: Value) -> Value:
+    if all(step == 1 for step in statics["steps"]):
+        from alight.primitives import DynamicUpdate
+
+        return DynamicUpdate(before, new, *(constant(before, s, dtype=int64) for s in statics["starts"]))
+    ones = constant(new, True, new.shape, bool_)
+    (mask,) = Slice.transpose(ones, constant(before, True, before.shape, bool_), **statics)  # type: ignore[attr-defined]
+    (placed,) = Slice.transpose(new, before, **statics)  # type: ignore[attr-defined]
+    return Select(mask, placed, before)
+
+
+def _put_expand(before: Value, _: list[Value], statics: Statics, new: Value) -> Value:
+    if statics["shape"] != before.shape:
+        fail(RuntimeError, OVERLAP, try_=".clone() before the write")
+    return new
+
+
+def _put_dynamic_slice(before: Value, starts: list[Value], statics: Statics, new: Value) -> Value:
+    from alight.primitives import DynamicUpdate
+
+    return DynamicUpdate(before, new, *starts)
+
+
+def _put_index(before: Value, ids: list[Value], statics: Statics, new: Value) -> Value:
+    from alight.primitives import IndexPut
+
+    return IndexPut(before, new, *ids, axes=statics["axes"])
+
+
+_PUT: dict[str, Any] = {
+    "reshape": lambda before, _, statics, new: Reshape(new, shape=before.shape),
+    "permute": lambda before, _, statics, new: Permute(
+        new, order=tuple(statics["order"].index(i) for i in range(new.ndim))
+    ),
+    "slice": _put_slice,
+    "expand": _put_expand,
+    "dynamic_slice": _put_dynamic_slice,
+    "index": _put_index,
+    "detach": lambda before, _, statics, new: new,
+    "real": lambda before, _, statics, new: Complex(new, Imag(before)),
+    "imag": lambda before, _, statics, new: Complex(Real(before), new),
+    "convert": lambda before, _, statics, new: Convert(new, dtype=before.dtype),
+}
+
+
+# -- strides ------------------------------------------------------------------------------------------------------
+
+
+def link_strides(link: Program, meta: Meta) -> tuple[int, ...] | None:
+    """Strides of a view as PyTorch reports them; None where the link is no strided view (a gather)."""
+    strides = meta.full_strides()
+    for node in link.nodes:
+        name, statics = node.primitive.name, node.statics
+        if not node.inputs or node.primitive.kind == "create":
+            continue
+        before, after = link.types[node.inputs[0]].shape, link.types[node.outputs[0]].shape
+        if name == "reshape":
+            found = reshape_strides(before, strides, after)
+            if found is None:
+                return None
+            strides = found
+        elif name == "permute":
+            strides = tuple(strides[i] for i in statics["order"])
+        elif name == "expand":
+            strides = tuple(0 if a != b else s for a, b, s in zip(before, after, strides, strict=True))
+        elif name == "slice":
+            strides = tuple(a * b for a, b in zip(strides, statics["steps"], strict=True))
+        elif name not in ("dynamic_slice", "detach"):
+            return contiguous_strides(after)
+    return strides
+
+
+def reshape_strides(
+    shape: tuple[int, ...], strides: tuple[int, ...], new: tuple[int, ...]
+) -> tuple[int, ...] | None:
+    """Strides of the same memory under a new shape, or None where it must be copied.
+
+    >>> reshape_strides((2, 3), (3, 1), (6,)), reshape_strides((3, 2), (1, 3), (6,))
+    ((1,), None)
+    """
+    if 0 in new:
+        return contiguous_strides(new)
+    if not shape:
+        return (1,) * len(new)
+    result: list[int] = []
+    # Runs of axes that lie gap-free in memory may be cut anew, from the last axis to the first.
+    at, remaining = len(new) - 1, list(new)
+    run_stride, run_size = strides[-1], 1
+    for i in range(len(shape) - 1, -1, -1):
+        run_size *= shape[i]
+        ends = i == 0 or (shape[i - 1] != 1 and strides[i - 1] != run_size * run_stride)
+        if not ends:
+            continue
+        stride = run_stride
+        while at >= 0 and (run_size > 1 or remaining[at] == 1):
+            if run_size % remaining[at]:
+                return None
+            result.append(stride)
+            stride *= remaining[at]
+            run_size //= remaining[at]
+            at -= 1
+        if run_size != 1:
+            return None
+        if i > 0:
+            run_stride, run_size = strides[i - 1], 1
+    while at >= 0:
+        result.append(result[-1] if result else 1)
+        at -= 1
+    return tuple(reversed(result))
+
+
+__all__ = ["Detach", "Expand", "Full", "attach", "link_strides", "put", "rebind", "root_of", "trace_write"]

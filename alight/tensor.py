@@ -1,0 +1,470 @@
+"""Tensor: a handle to a value, pending or computed. No mathematics: methods are attached from `alight.ops`.
+
+A tensor knows its meta (shape, dtype, device, strides, gradient state) at once; its elements are computed when
+something asks for them: `item`, `tolist`, `numpy`, `print`, `bool`, saving.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from alight import dtypes
+from alight.backends.base import backend_of
+from alight.device import CPU, device
+from alight.dtypes import dtype as Dtype
+from alight.errors import fail
+from alight.ir.types import Type
+from alight.record.flush import buffer_of
+from alight.record.meta import Meta, Size
+from alight.record.recorder import thread
+from alight.record.views import root_of
+
+_new = object.__new__
+
+
+class _TensorMeta(type):
+    """`isinstance(x, Tensor)` is true of subclasses only; the metaclass keeps room for the typed constructors."""
+
+
+class Tensor(metaclass=_TensorMeta):
+    """An n-dimensional array of one dtype on one device.
+
+    >>> import alight as torch
+    >>> x = torch.tensor([[1., 2.], [3., 4.]])
+    >>> (x + 1).sum().item()
+    14.0
+    """
+
+    _meta: Meta
+    _slot: int = -1  # place in the pending segment, -1 where it has none
+    _buffer: Any = None  # what the backend holds
+    _base: Tensor | None = None  # what this is a view of
+    _link: Any = None  # program from the base to this view
+    _numbers: tuple[Any, ...] = ()  # scalar inputs of the link
+    _views: list[Any] | None = None  # weak references to views of this memory
+    _shared: bool = False  # memory that was exchanged with NumPy
+    _version: int = 0
+    _history: Any = None  # where backward goes on in a flushed segment
+    _grad: Tensor | None = None
+    _hooks: dict[int, Callable[..., Any]] | None = None
+    _accumulate_hooks: dict[int, Callable[..., Any]] | None = None
+    _retains_grad: bool = False
+    _is_parameter: bool = False
+    __array_priority__ = 1000
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        from alight.ops.creation import legacy_tensor
+
+        made = legacy_tensor(*args, **kwargs)
+        return made if cls is Tensor else made.as_subclass(cls)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        pass
+
+    # -- what is known at once -------------------------------------------------------------------------------------
+
+    @property
+    def shape(self) -> Size:
+        """Extents of the dimensions."""
+        return self._meta.size
+
+    @property
+    def dtype(self) -> Dtype:
+        """Type of the elements."""
+        return self._meta.dtype
+
+    @property
+    def device(self) -> device:
+        """Where the elements live."""
+        return self._meta.device
+
+    @property
+    def ndim(self) -> int:
+        """Number of dimensions."""
+        return len(self._meta.shape)
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether operations on this tensor are recorded for backward."""
+        return self._meta.requires_grad
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        self.requires_grad_(value)
+
+    @property
+    def is_leaf(self) -> bool:
+        """True for tensors that no recorded operation made."""
+        return self._meta.leaf or not self._meta.requires_grad
+
+    @property
+    def layout(self) -> Any:
+        """Always strided."""
+        import alight
+
+        return alight.strided
+
+    @property
+    def is_cuda(self) -> bool:
+        """Whether the tensor is on an NVIDIA device."""
+        return self._meta.device.type == "cuda"
+
+    @property
+    def is_meta(self) -> bool:
+        """Whether the tensor has no elements at all."""
+        return self._meta.device.type == "meta"
+
+    is_sparse = is_quantized = is_mkldnn = is_nested = is_mps = is_xpu = False
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes of an element."""
+        return self._meta.dtype.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all elements."""
+        return self._meta.type.bytes
+
+    @property
+    def _version_counter(self) -> int:
+        return root_of(self)._version
+
+    def size(self, dim: int | None = None) -> Any:
+        """The shape, or the extent of one dimension."""
+        if dim is None:
+            return self._meta.size
+        from alight.ops.arguments import normalize_dim
+
+        return self._meta.shape[normalize_dim(dim, len(self._meta.shape), wrap_scalar=False)]
+
+    def dim(self) -> int:
+        """Number of dimensions."""
+        return len(self._meta.shape)
+
+    ndimension = dim
+
+    def numel(self) -> int:
+        """Number of elements."""
+        return self._meta.type.size
+
+    nelement = numel
+
+    def element_size(self) -> int:
+        """Bytes of an element."""
+        return self._meta.dtype.itemsize
+
+    def stride(self, dim: int | None = None) -> Any:
+        """Steps in memory between neighbours along each dimension, in elements."""
+        strides = self._meta.full_strides()
+        return strides if dim is None else strides[dim]
+
+    def is_contiguous(self, memory_format: Any = None) -> bool:
+        """Whether the elements lie in row-major order without gaps."""
+        if memory_format is not None and getattr(memory_format, "name", "") == "channels_last":
+            from alight.ops.shape import is_channels_last
+
+            return is_channels_last(self._meta)
+        meta = self._meta
+        if meta.strides is None or meta.type.size == 0:
+            return True
+        step = 1
+        for extent, stride in zip(reversed(meta.shape), reversed(meta.strides), strict=True):
+            if extent != 1:
+                if stride != step:
+                    return False
+                step *= extent
+        return True
+
+    def is_floating_point(self) -> bool:
+        """Whether the dtype is a floating-point one."""
+        return self._meta.dtype.is_floating_point
+
+    def is_complex(self) -> bool:
+        """Whether the dtype is complex."""
+        return self._meta.dtype.is_complex
+
+    def is_signed(self) -> bool:
+        """Whether the dtype holds negative numbers."""
+        return self._meta.dtype.is_signed
+
+    def get_device(self) -> int:
+        """Number of the accelerator; -1 on the CPU."""
+        return -1 if self._meta.device.type == "cpu" else (self._meta.device.index or 0)
+
+    # -- gradients ---------------------------------------------------------------------------------------------------
+
+    @property
+    def grad(self) -> Tensor | None:
+        """The accumulated gradient of a leaf."""
+        return self._grad
+
+    @grad.setter
+    def grad(self, value: Tensor | None) -> None:
+        if value is not None:
+            if not isinstance(value, Tensor):
+                fail(TypeError, f"assigned grad expected to be a Tensor or None but got grad of type {type(value).__name__}")
+            if value.shape != self.shape:
+                fail(
+                    RuntimeError,
+                    f"assigned grad has data of a different size: got {list(value.shape)}, expected {list(self.shape)}",
+                )
+        self._grad = value
+
+    @grad.deleter
+    def grad(self) -> None:
+        self._grad = None
+
+    @property
+    def grad_fn(self) -> Any:
+        """The step that made this tensor, where gradients are recorded."""
+        from alight.autograd.graph import grad_fn
+
+        return grad_fn(self)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+        """Set whether operations on this leaf are recorded."""
+        meta = self._meta
+        if meta.requires_grad == requires_grad:
+            return self
+        if requires_grad and not meta.dtype.is_differentiable:
+            fail(
+                RuntimeError,
+                "only Tensors of floating point and complex dtype can require gradients",
+                facts=[f"this tensor is {meta.dtype!r}"],
+                try_=".float().requires_grad_()",
+            )
+        if not requires_grad and not meta.leaf:
+            fail(
+                RuntimeError,
+                "you can only change requires_grad flags of leaf variables. If you want to use a computed variable in "
+                "a subgraph that doesn't require differentiation use var_no_grad = var.detach().",
+            )
+        if self._slot >= 0:  # pending: later steps see another kind of leaf
+            self.flush("requires_grad_ on a pending tensor")
+        self._meta = meta.replace(requires_grad=requires_grad, leaf=True, origin=None)
+        return self
+
+    def backward(self, gradient: Any = None, retain_graph: bool | None = None, create_graph: bool = False, inputs: Any = None) -> None:
+        """Add the gradient of this tensor to `.grad` of every leaf that it depends on."""
+        from alight.autograd.engine import backward
+
+        backward((self,), (gradient,), retain_graph, create_graph, inputs)
+
+    def register_hook(self, hook: Callable[..., Any]) -> Any:
+        """Call `hook(grad)` when this tensor's gradient is computed; what it returns replaces the gradient."""
+        from alight.autograd.hooks import register
+
+        return register(self, hook)
+
+    def register_post_accumulate_grad_hook(self, hook: Callable[..., Any]) -> Any:
+        """Call `hook(tensor)` after a gradient was added to this leaf."""
+        from alight.autograd.hooks import register_post_accumulate
+
+        return register_post_accumulate(self, hook)
+
+    def retain_grad(self) -> None:
+        """Keep `.grad` of this tensor although it is no leaf."""
+        from alight.autograd.hooks import retain_grad
+
+        retain_grad(self)
+
+    @property
+    def retains_grad(self) -> bool:
+        """Whether retain_grad() was called on this non-leaf."""
+        return self._retains_grad
+
+    # -- values ------------------------------------------------------------------------------------------------------
+
+    def flush(self, reason: str) -> Any:
+        """Compute this tensor's elements now; the backend's buffer."""
+        return buffer_of(self, thread.recorder, reason)
+
+    def item(self) -> Any:
+        """The element of a one-element tensor as a Python number."""
+        if self._meta.type.size != 1:
+            fail(
+                RuntimeError,
+                f"a Tensor with {self._meta.type.size} elements cannot be converted to Scalar",
+                facts=[f"the tensor is {self._meta.type}"],
+                try_=".tolist(), or reduce it first: .mean()",
+            )
+        return backend_of(self._meta.device).item(self.flush("item"), self._meta.dtype)
+
+    def tolist(self) -> Any:
+        """The elements as nested lists; a number for a 0-d tensor."""
+        return backend_of(self._meta.device).tolist(self.flush("tolist"), self._meta.dtype)
+
+    def numpy(self, *, force: bool = False) -> Any:
+        """The elements as a NumPy array that shares memory with this tensor."""
+        if self._meta.requires_grad and not force:
+            fail(
+                RuntimeError,
+                "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.",
+            )
+        if self._meta.device.type != "cpu":
+            if not force:
+                fail(
+                    TypeError,
+                    f"can't convert {self._meta.device} device type tensor to numpy. Use Tensor.cpu() to copy the tensor "
+                    "to host memory first.",
+                )
+            return self.detach().cpu().numpy()
+        root = root_of(self)
+        buffer = self.flush("numpy")
+        root._shared = True
+        return backend_of(CPU).share(buffer, self._meta.dtype)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        array = self.numpy()
+        if dtype is not None and array.dtype != dtype:
+            return array.astype(dtype)
+        return array.copy() if copy else array
+
+    def __bool__(self) -> bool:
+        if self._meta.type.size != 1:
+            if self._meta.type.size == 0:
+                fail(RuntimeError, "Boolean value of Tensor with no values is ambiguous")
+            fail(
+                RuntimeError,
+                "Boolean value of Tensor with more than one value is ambiguous",
+                try_=".any() or .all()",
+            )
+        return bool(self.item())
+
+    def __float__(self) -> float:
+        return float(self._one("float"))
+
+    def __int__(self) -> int:
+        return int(self._one("int"))
+
+    def __complex__(self) -> complex:
+        return complex(self._one("complex"))
+
+    def __index__(self) -> int:
+        if self._meta.type.size != 1 or self._meta.dtype.is_differentiable:
+            fail(TypeError, "only integer tensors of a single element can be converted to an index")
+        return int(self.item())
+
+    def _one(self, kind: str) -> Any:
+        if self._meta.type.size != 1:
+            fail(RuntimeError, f"a Tensor with {self._meta.type.size} elements cannot be converted to Scalar")
+        return self.item()
+
+    def __len__(self) -> int:
+        if not self._meta.shape:
+            fail(TypeError, "len() of a 0-d tensor")
+        return self._meta.shape[0]
+
+    def __iter__(self) -> Iterator[Tensor]:
+        if not self._meta.shape:
+            fail(TypeError, "iteration over a 0-d tensor")
+        return iter(self.unbind(0))
+
+    def __contains__(self, element: Any) -> bool:
+        return bool((self == element).any())
+
+    def __format__(self, spec: str) -> str:
+        if not self._meta.shape:
+            return format(self.item(), spec)
+        return format(str(self), spec)
+
+    __hash__ = object.__hash__
+
+    def __repr__(self, *, tensor_contents: str | None = None) -> str:
+        from alight.record.shown import tensor_text
+
+        return tensor_text(self)
+
+    __str__ = __repr__
+
+    # -- copies and storage --------------------------------------------------------------------------------------------
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        if id(self) in memo:
+            return memo[id(self)]
+        if not self.is_leaf:
+            fail(
+                RuntimeError,
+                "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the moment.",
+                try_=".detach().clone()",
+            )
+        copy = wrap(backend_of(self.device).copy(self.flush("deepcopy")), self._meta.replace(strides=None))
+        copy.__class__ = self.__class__
+        memo[id(self)] = copy
+        if self._grad is not None:
+            copy._grad = self._grad.__deepcopy__(memo)
+        for name, value in self.__dict__.items():
+            if not name.startswith("_") or name == "_is_parameter":
+                copy.__dict__[name] = value
+        return copy
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        from alight.record.shown import rebuild
+
+        array = backend_of(self.device).copy(self.flush("pickle"))
+        return rebuild, (self.__class__, array, self.dtype.name, self.requires_grad and self.is_leaf)
+
+    @property
+    def data(self) -> Tensor:
+        """This tensor's elements without its gradient record: writes go through."""
+        return self.detach()
+
+    @data.setter
+    def data(self, value: Tensor) -> None:
+        from alight.record.shown import set_data
+
+        set_data(self, value)
+
+    def data_ptr(self) -> int:
+        """Address of the first element."""
+        return backend_of(self.device).address(self.flush("data_ptr"))
+
+    def storage_offset(self) -> int:
+        """Place of the first element in the memory that this tensor views, in elements."""
+        root = root_of(self)
+        if root is self or self._meta.type.size == 0:
+            return 0
+        difference = self.data_ptr() - root.data_ptr()
+        return difference // self._meta.dtype.itemsize
+
+    def as_subclass(self, cls: type) -> Any:
+        """The same tensor as an object of a subclass."""
+        made = self.detach() if not self.requires_grad else self.view_as(self)
+        made.__class__ = cls
+        return made
+
+
+def new_handle(meta: Meta, slot: int) -> Tensor:
+    """The tensor of a pending slot."""
+    tensor = _new(Tensor)
+    tensor._meta, tensor._slot = meta, slot
+    return tensor
+
+
+def wrap(buffer: Any, meta: Meta) -> Tensor:
+    """A tensor whose elements are at hand."""
+    tensor = _new(Tensor)
+    tensor._meta, tensor._buffer = meta, buffer
+    return tensor
+
+
+def from_buffer(buffer: Any, of: Dtype, where: device = CPU, requires_grad: bool = False) -> Tensor:
+    """A tensor over a backend's buffer that nobody else holds."""
+    return wrap(buffer, Meta(Type(tuple(buffer.shape), of, where), None, requires_grad))
+
+
+def from_numpy(array: Any) -> Tensor:
+    """A tensor that shares memory with a NumPy array: a write to one is seen in the other.
+
+    Errors: TypeError for an element type that tensors do not have.
+    """
+    buffer, of, strides = backend_of(CPU).adopt(array)
+    meta = Meta(Type(tuple(buffer.shape), of, CPU), strides)
+    tensor = wrap(buffer, meta)
+    tensor._shared = True
+    return tensor
+
+
+__all__ = ["Tensor", "dtypes", "from_buffer", "from_numpy", "new_handle", "wrap"]
