@@ -1,0 +1,377 @@
+"""Image transforms: torchvision's `transforms`, on one image or on a whole stack of them.
+
+In: a PIL picture, an array or a tensor; or a `Stack` of images of one size. Out: the same, transformed.
+The invariant: a stack comes out as its images would one by one, and the random words are the same ones in the
+same order: image by image, and for each image transform by transform.
+"""
+
+from __future__ import annotations
+
+import numbers
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+import alight
+from alight.errors import fail, not_implemented
+from alight.vision import pictures
+
+Array = np.ndarray[Any, Any]
+
+
+class Stack(NamedTuple):
+    """Images of one size: pictures (n, h, w) or (n, h, w, c), or tensors (n, c, h, w)."""
+
+    images: Array
+    is_tensor: bool
+
+    @property
+    def height_axis(self) -> int:
+        """The axis of the height; the width follows it."""
+        return self.images.ndim - 2 if self.is_tensor else 1
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width."""
+        axis = self.height_axis
+        return self.images.shape[axis], self.images.shape[axis + 1]
+
+
+class StackTransform:
+    """A transform that is defined on stacks; a single image is a stack of one."""
+
+    def word_count(self, stack: Stack) -> int:
+        """How many 32-bit random words each image of `stack` takes."""
+        return 0
+
+    def on_stack(self, stack: Stack, words: Array) -> Stack:
+        """Transform all images; `words` has a row for each and `word_count` columns."""
+        raise NotImplementedError
+
+    def __call__(self, image: Any) -> Any:
+        stack = pictures.stack_of_one(image, Stack)
+        done = transform_stack(self, stack)
+        as_tensor = done.is_tensor
+        return pictures.image_of(done.images[0], as_tensor, like=image)
+
+
+def transform_stack(transform: StackTransform, stack: Stack) -> Stack:
+    """Transform `stack` with words of the default generator."""
+    columns = transform.word_count(stack)
+    rows = len(stack.images)
+    words = np.empty((rows, 0), np.uint32)
+    if columns:
+        engine = alight.random.default_generator.engine
+        words = engine.words(rows * columns).reshape(rows, columns)
+    return transform.on_stack(stack, words)
+
+
+class Compose(StackTransform):
+    """Several transforms, one after the other.
+
+    >>> Compose([RandomHorizontalFlip(), ToTensor()])
+    Compose(
+        RandomHorizontalFlip(p=0.5)
+        ToTensor()
+    )
+    """
+
+    def __init__(self, transforms: Sequence[Callable[[Any], Any]]) -> None:
+        self.transforms = transforms
+
+    @property
+    def has_stack_form(transform: Any) -> bool:
+    """Whether `transform` may be applied to a whole stack: it is one of ours, with `__call__` as written here."""
+    if not isinstance(transform, StackTransform) or type(transform).__call__.__module__ != __name__:
+        return False
+    return not isinstance(transform, Compose) or transform.has_stack_form
+
+
+class ToTensor(StackTransform):
+    """A picture or an (h, w, c) array as a (c, h, w) tensor; 8-bit values become float32 from 0 to 1."""
+
+    def on_stack(self, stack: Stack, words: Array) -> Stack:
+        images = stack.images
+        if stack.is_tensor:
+            fail(TypeError, f"pic should be PIL Image or ndarray. Got {alight.Tensor}")
+        if images.ndim == 3:
+            images = images[:, None]
+        elif images.ndim == 4:
+            images = images.transpose(0, 3, 1, 2)
+        else:
+            fail(ValueError, f"pic should be 2/3 dimensional. Got {images.ndim - 1} dimensions.")
+        if images.dtype != np.uint8:
+            return Stack(np.ascontiguousarray(images), True)
+        scaled = np.empty(images.shape, np.float32)
+        scaled[...] = images
+        scaled /= np.float32(255)
+        return Stack(scaled, True)
+
+    def __repr__(self) -> str:
+        return "ToTensor()"
+
+
+class PILToTensor(StackTransform):
+    """A picture as a (c, h, w) tensor of its own dtype, unscaled."""
+
+    def on_stack(self, stack: Stack, words: Array) -> Stack:
+        images = stack.images
+        images = images[:, None] if images.ndim == 3 else images.transpose(0, 3, 1, 2)
+        return Stack(np.ascontiguousarray(images), True)
+
+    def __repr__(self) -> str:
+        return "PILToTensor()"
+
+
+class ToPILImage:
+    """A (c, h, w) tensor or an (h, w, c) array as a picture; floats from 0 to 1 become 8-bit values."""
+
+    def __init__(self, mode: str | None = None) -> None:
+        self.mode = mode
+
+    def __call__(self, pic: Any) -> Any:
+        return pictures.to_picture(pic, self.mode)
+
+    def __repr__(self) -> str:
+        return "ToPILImage()" if self.mode is None else f"ToPILImage(mode={self.mode})"
+
+
+class Normalize(StackTransform):
+    """`(x - mean) / std` for each channel of a tensor of floats."""
+
+    def __init__(self, mean: Sequence[float], std: Sequence[float], inplace: bool = False) -> None:
+        self.mean = mean
+        self.std = std
+        self.inplace = inplace
+
+    def on_stack(self, stack: Stack, words: Array) -> Stack:
+        images = stack.images
+        if not stack.is_tensor:
+            fail(
+                TypeError,
+                "img should be Tensor Image. Got a picture",
+                try_="ToTensor() before Normalize",
+            )
+        if images.dtype.kind != "f":
+            fail(
+                TypeError,
+                f"Input tensor should be a float tensor. Got {alight.from_numpy(images[:0]).dtype}.",
+            )
+        mean, std = (np.asarray(v, images.dtype).reshape(-1, 1, 1) for v in (self.mean, self.std))
+        if (std == 0).any():
+            fail(
+                ValueError,
+                f"std evaluated to zero after conversion to {images.dtype}, leading to division by zero.",
+            )
+        shifted = images - mean
+        shifted /= std
+        return Stack(shifted, True)
+
+    def __call__(self, image: Any) -> Any:
+        done = super().__call__(image)
+        return image.copy_(done) if self.inplace else done
+
+    def __repr__(self) -> str:
+        return f"Normalize(mean={self.mean}, std={self.std})"
+
+
+class Resize(StackTransform):
+    """Pictures scaled to `size`: (h, w), or the length of the shorter side.
+
+    Differs: pictures only; a tensor wants `torch.nn.functional.interpolate`.
+    """
+
+    def __init__(
+        self,
+        size: int | Sequence[int],
+        interpolation: Any = "bilinear",
+        max_size: int | None = None,
+        antialias: bool | None = True,
+    ) -> None:
+        if max_size is not None:
+            not_implemented("Resize(max_size=...)", "Resize((height, width))")
+        self.size = size
+        self.interpolation = getattr(interpolation, "value", interpolation)
+        self.max_size = max_size
+        self.antialias = antialias
+
+    def on_stack(self, stack: Stack, words: Array) -> Stack:
+        if stack.is_tensor:
+            not_implemented(
+                "Resize of a tensor", "Resize before ToTensor, or functional.interpolate"
+            )
+        wanted = self._target(*stack.size)
+        if wanted == stack.size:
+            return stack
+        return Stack(pictures.resize(stack.images, wanted, self.interpolation), False)
+
+    def _target(self, height: int, width: int) -> tuple[int, int]:
+        sides = (self.size,) if isinstance(self.size, int) else tuple(self.size)
+        if len(sides) == 2:
+            return sides
+        short, long = min(height, width), max(height, width)
+        other = int(sides[0] * long / short)
+        return (sides[0], other) if height <= width else (other, sides[0])
+
+    def __repr__(self) -> str:
+        tail = f"interpolation={self.interpolation}, max_size=None, antialias={self.antialias}"
+        return f"Resize(size={self.size}, {tail})"
+
+
+def _pair(size: int | Sequence[int]) -> tuple[int, int]:
+    """(h, w) from a number or from one or two of them."""
+    if isinstance(size, numbers.Number):
+        return (int(size), int(size))  # type: ignore[call-overload]
+    if len(size) not in (1, 2):  # type: ignore[arg-type]
+        fail(ValueError, "Please provide only two dimensions (h, w) for size.")
+    return (size[0], size[-1])  # type: ignore[index]
+
+
+def _pad(stack: Stack, sides: tuple[int, int, int, int], fill: float, mode: str) -> Stack:
+    """`stack` with `sides` = (left, top, right, bottom) more pixels."""
+    left, top, right, bottom = sides
+    widths = [(0, 0)] * stack.images.ndim
+    widths[stack.height_axis] = (top, bottom)
+    widths[stack.height_axis + 1] = (left, right)
+    if mode == "constant":
+        return Stack(np.pad(stack.images, widths, constant_values=fill), stack.is_tensor)
+    if mode not in ("edge", "reflect", "symmetric"):
+        fail(ValueError, "Padding mode should be either constant, edge, reflect or symmetric")
+    return Stack(np.pad(stack.images, widths, mode=mode), stack.is_tensor)  # type: ignore[call-overload]
+
+
+def _crop(stack: Stack, tops: Array, lefts: Array, size: tuple[int, int]) -> Stack:
+    """From each image the window of `size` that begins at its own top and left."""
+    rows = tops[:, None] + np.arange(size[0])
+    columns = lefts[:, None] + np.arange(size[1])
+    each = np.arange(len(stack.images))[:, None, None]
+    images = (
+        np.moveaxis(stack.images, 1, -1)
+        if stack.is_tensor and stack.images.ndim == 4
+        else stack.images
+    )
+    cut = images[each, rows[:, :, None], columns[:, None, :]]
+    if images is not stack.images:
+        cut = np.ascontiguousarray(np.moveaxis(cut, -1, 1))
+    return Stack(cut, stack.is_tensor)
+
+
+class CenterCrop(StackTransform):
+    """The middle of an image; zeros around an image that is too small."""
+
+    def __init__(self, size: int | Sequence[int]) -> None:
+        self.size = _pair(size)
+
+    def on_stack(self, stack: Stack, words: Array) -> Stack:
+        (height, width), (wanted_h, wanted_w) = stack.size, self.size
+        missing_h, missing_w = max(wanted_h - height, 0), max(wanted_w - width, 0)
+        if missing_h or missing_w:
+            sides = (missing_w // 2, missing_h // 2, (missing_w + 1) // 2, (missing_h + 1) // 2)
+            stack = _pad(stack, sides, 0, "constant")
+            height, width = stack.size
+        count = len(stack.images)
+        top, left = round((height - wanted_h) / 2.0), round((width - wanted_w) / 2.0)
+        return _crop(stack, np.full(count, top), np.full(count, left), self.size)
+
+    def __repr__(self) -> str:
+        return f"CenterCrop(size={self.size})"
+
+
+class RandomCrop(StackTransform):
+    """A window of `size` at a random place, after padding."""
+
+    def __init__(
+        self,
+        size: int | Sequence[int],
+        padding: int | Sequence[int] | None = None,
+        pad_if_needed: bool = False,
+        fill: float = 0,
+        padding_mode: str = "constant",
+    ) -> None:
+        self.size = _pair(size)
+        self.padding = padding
+        self.pad_if_needed = pad_if_needed
+        self.fill = fill
+        self.padding_mode = padding_mode
+
+    def _padded(self, stack: Stack) -> Stack:
+        if self.padding is not None:
+            sides = (self.padding,) if isinstance(self.padding, int) else tuple(self.padding)
+            stack = _pad(stack, (sides * (4 // len(sides)))[:4], self.fill, self.padding_mode)  # type: ignore[arg-type]
+        if self.pad_if_needed:
+            more_w = max(self.size[1] - stack.size[1], 0)
+            more_h = max(self.size[0] - stack.size[0], 0)
+            stack = _pad(stack, (more_w, more_h, more_w, more_h), self.fill, self.padding_mode)
+        return stack
+
+    def word_count(self, stack: Stack) -> int:
+        stack = self._padded(Stack(stack.images[:0], stack.is_tensor))
+        if stack.size[0] < self.size[0] or stack.size[1] < self.size[1]:
+            sentence = (
+                f"Required crop size {self.size} is larger than input image size {stack.size}"
+            )
+            fail(ValueError, sentence, try_="pad_if_needed=True")
+        return 0 if stack.size == self.size else 2
+
+    def on_stack(self, stack: Stack, words: Array) -> Stack:
+        stack = self._padded(stack)
+        if not words.shape[1]:
+            return stack
+        height, width = stack.size
+        tops = words[:, 0] % np.uint32(height - self.size[0] + 1)
+        lefts = words[:, 1] % np.uint32(width - self.size[1] + 1)
+        return _crop(stack, tops.astype(np.int64), lefts.astype(np.int64), self.size)
+
+    def __repr__(self) -> str:
+        return f"RandomCrop(size={self.size}, padding={self.padding})"
+
+
+class _RandomFlip(StackTransform):
+    """Each image mirrored with probability `p`."""
+
+    axis_after_height: int
+
+    def __init__(self, p: float = 0.5) -> None:
+        self.p = p
+
+    def word_count(self, stack: Stack) -> int:
+        return 1
+
+    def on_stack(self, stack: Stack, words: Array) -> Stack:
+        axis = stack.height_axis + self.axis_after_height
+        # PyTorch's float32 uniform: the low 24 bits of a word.
+        chosen = (words[:, 0] & np.uint32(0xFFFFFF)) * np.float32(2**-24) < np.float32(self.p)
+        images = stack.images.copy()
+        images[chosen] = np.flip(images[chosen], axis)
+        return Stack(images, stack.is_tensor)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(p={self.p})"
+
+
+class RandomHorizontalFlip(_RandomFlip):
+    """Left and right exchanged with probability `p`."""
+
+    axis_after_height = 1
+
+
+class RandomVerticalFlip(_RandomFlip):
+    """Top and bottom exchanged with probability `p`."""
+
+    axis_after_height = 0
+
+
+class Lambda:
+    """A function of the user's as a transform; it sees one image at a time."""
+
+    def __init__(self, lambd: Callable[[Any], Any]) -> None:
+        if not callable(lambd):
+            fail(TypeError, f"Argument lambd should be callable, got {type(lambd).__name__!r}")
+        self.lambd = lambd
+
+    def __call__(self, image: Any) -> Any:
+        return self.lambd(image)
+
+    def __repr__(self) -> str:
+        return "Lambda()"
