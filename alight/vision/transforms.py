@@ -81,7 +81,40 @@ class Compose(StackTransform):
         self.transforms = transforms
 
     @property
-    def has_stack_form(transform: Any) -> bool:
+    def has_stack_form(self) -> bool:
+        """Whether every member works on stacks, so that the whole does."""
+        return all(has_stack_form(transform) for transform in self.transforms)
+
+    def word_count(self, stack: Stack) -> int:
+        return sum(self._word_counts(stack))
+
+    def _word_counts(self, stack: Stack) -> list[int]:
+        """Each member's words, found by passing an empty stack through."""
+        counts = []
+        probe = Stack(stack.images[:0], stack.is_tensor)
+        for transform in self.transforms:
+            counts.append(transform.word_count(probe))  # type: ignore[attr-defined]
+            probe = transform.on_stack(probe, np.empty((0, counts[-1]), np.uint32))  # type: ignore[attr-defined]
+        return counts
+
+    def on_stack(self, stack: Stack, words: Array) -> Stack:
+        start = 0
+        for transform, count in zip(self.transforms, self._word_counts(stack), strict=True):
+            stack = transform.on_stack(stack, words[:, start : start + count])  # type: ignore[attr-defined]
+            start += count
+        return stack
+
+    def __call__(self, image: Any) -> Any:
+        for transform in self.transforms:
+            image = transform(image)
+        return image
+
+    def __repr__(self) -> str:
+        lines = "".join(f"\n    {transform}" for transform in self.transforms)
+        return f"{type(self).__name__}({lines}\n)"
+
+
+def has_stack_form(transform: Any) -> bool:
     """Whether `transform` may be applied to a whole stack: it is one of ours, with `__call__` as written here."""
     if not isinstance(transform, StackTransform) or type(transform).__call__.__module__ != __name__:
         return False
