@@ -1,4 +1,4 @@
-"""The CPU generator gives PyTorch's numbers, bit for bit, and its stream stands where PyTorch's does.
+"""The CPU generator gives PyTorch's numbers, bit for bit, and leaves the same state behind.
 
 First a table of known values, which needs no PyTorch; then PyTorch itself, call by call.
 """
@@ -33,7 +33,7 @@ INTEGERS = (dt.uint8, dt.int8, dt.int16, dt.int32, dt.int64)
 
 
 def loader_order(g: Mt19937) -> np.ndarray[Any, Any]:
-    """The order of a shuffling DataLoader: a base seed, then the seed of the sampler's generator."""
+    """The order of a shuffling DataLoader: a base seed, then the sampler's own seed."""
     g.words(2)
     return fills.permutation(Mt19937(int(fills.full_range(g, 1, dt.int64)[0])), 1000)
 

@@ -1,8 +1,8 @@
 """Random numbers from a generator's words, bit for bit those of PyTorch's CPU kernels.
 
 In: a generator, a count of elements and a dtype. Out: a flat NumPy array in memory order; bfloat16
-comes as float32 arrays rounded to bfloat16. The invariant: a fill takes the same words of the stream,
-in the same order, as PyTorch's fill of as many elements, and leaves the same cached normal behind.
+comes as float32 arrays rounded to bfloat16. The invariant: a fill takes the same words of the
+stream, in the same order, as PyTorch's fill of as many elements, and leaves the same cached normal.
 
 Formulas: aten/src/ATen/core/TransformationHelper.h and DistributionsHelper.h (transformations),
 aten/src/ATen/native/cpu/DistributionTemplates.h (order), native/TensorFactories.cpp (randperm).
@@ -401,7 +401,7 @@ def multinomial(
 ) -> Array:
     """Indices [..., samples] drawn with probabilities proportional to `weights` [..., n].
 
-    With equal quotients, frequent in half precision, PyTorch's order is its sort's; here it is by index.
+    Differs: equal quotients, frequent in half precision, come in the order of their indices.
     """
     table = weights.reshape(-1, weights.shape[-1])
     if not replacement or samples == 1:

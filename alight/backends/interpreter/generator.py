@@ -1,8 +1,8 @@
 """The random words of a CPU generator: MT19937, seeded and saved as PyTorch does.
 
 In: a seed, or a saved state. Out: 32- and 64-bit words in one fixed order. The invariant: after the
-same calls, `get_state()` holds the same 5056 bytes as PyTorch's generator. distributions.py builds on
-this; whoever draws more than once holds `lock`.
+same calls, `get_state()` holds the same 5056 bytes as PyTorch's generator. distributions.py builds
+on this; whoever draws more than once holds `lock`.
 """
 
 from __future__ import annotations
