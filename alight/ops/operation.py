@@ -137,7 +137,8 @@ class Operation:
             values.append(value)
             ids.extend(one.id for one in (value if parameter.kind == "tensors" else [value]) if isinstance(one, Value))
         grads = any(tensor._meta.requires_grad for tensor in self.tensors(arguments))
-        result = self.body(*values)
+        named = {one.name: v for one, v in zip(self.parameters, values, strict=True) if one.keyword_only}
+        result = self.body(*values[: len(values) - len(named)], **named)
         differentiable = grads and recorder.grad_enabled
         if self.writes:
             self._trace_write(recorder, tape, arguments[0], values[0], result, differentiable)
@@ -155,6 +156,8 @@ class Operation:
             return tuple(recorder.argument(tape, one) for one in given)
         if hasattr(given, "_slot"):
             return recorder.argument(tape, given)
+        if parameter.kind == "scalar" and given is parameter.default:
+            return given
         if parameter.kind in ("operand", "scalar") and given is not None and given.__class__ is not bool:
             return recorder.number_argument(tape, given.__class__)
         return given

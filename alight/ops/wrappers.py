@@ -176,8 +176,8 @@ def _fast_piece(parameter: Parameter) -> tuple[list[str], str, list[str]]:
         return before, f"k_{name}", push
     if parameter.kind == "scalar":
         before = [
-            f"k_{name} = {name}.__class__",
-            f"if k_{name} is not float and k_{name} is not int: k_{name} = None if {name} is None else {name}._slot",
+            f"k_{name} = {_default_or(parameter, name + '.__class__')}",
+            f"if k_{name} is not float and k_{name} is not int and k_{name} is not None: {name}._slot",
         ]
         push = [f"if k_{name} is not None: r.scalars.append({name})"]
         return before, f"k_{name}", push
@@ -186,6 +186,12 @@ def _fast_piece(parameter: Parameter) -> tuple[list[str], str, list[str]]:
     if parameter.kind == "flag":
         return [], name, []
     return [f"k_{name} = tuple(map(type, {name})) if {name}.__class__ is tuple else {name}.__class__"], f"{name}, k_{name}", []
+
+
+def _default_or(parameter: Parameter, text: str) -> str:
+    if parameter.default is inspect.Parameter.empty:
+        return text
+    return f"None if {parameter.name} is default_{parameter.name} else {text}"
 
 
 def _none_or(parameter: Parameter, text: str) -> str:
@@ -204,8 +210,8 @@ def key_function(operation: Operation) -> Callable[..., tuple[tuple[Any, ...], l
             if kind == "tensors":
                 parts.append(tuple([one._slot for one in value]))
             elif kind in ("operand", "scalar", "tensor", "optional"):
-                if value is None:
-                    parts.append(None)
+                if value is None or (kind == "scalar" and value is parameter.default):
+                    parts.append(None if value is parameter.default else "none")
                 elif hasattr(value, "_slot"):
                     parts.append(value._slot)
                 elif value.__class__ is bool:

@@ -61,6 +61,7 @@ class Recorder:
         self.calls: list[Any] = []  # contexts of autograd.Function calls in this segment
         self.transient: list[Any] = []  # tensors whose slots hold for one step only
         self.hooked = False  # a pending tensor waits for its gradient
+        self.wrote_leaf = False  # a leaf was written in place without recording: a hand-made optimizer step
         self.must_write = False  # a step wrote memory that NumPy sees
         _all[self.number] = self
 

@@ -62,6 +62,8 @@ def rebind(recorder: Any, tensor: Any, position: Position, at: int) -> int:
         root._slot, root._meta = position.slot + at, position.metas[at]
         recorder.handles.append(root)
     root._version += 1
+    if root._meta.requires_grad and root._meta.leaf:
+        recorder.wrote_leaf = True
     if root._views is not None:
         for ref in root._views:
             view = ref()

@@ -67,7 +67,58 @@ class VisionDataset(Dataset[Any]):
         return ""
 
 
-class MNIST(VisionDataset):
+class ArrayImages(VisionDataset):
+    """Pictures of one size that lie in an array: `images` (n, h, w) or (n, h, w, c) of uint8, `labels` (n,)."""
+
+    classes: ClassVar[list[str]] = []
+
+    def __init__(
+        self,
+        images: Array,
+        labels: Array,
+        root: str | Path | None = None,
+        transform: Transform | None = None,
+        target_transform: Transform | None = None,
+    ) -> None:
+        super().__init__(root, transform=transform, target_transform=target_transform)
+        self.data = alight.from_numpy(images)
+        self.targets = alight.from_numpy(labels.astype(np.int64))
+
+    @property
+    def class_to_idx(self) -> dict[str, int]:
+        """Each class's label."""
+        return {name: label for label, name in enumerate(self.classes)}
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def __getitem__(self, index: int) -> tuple[Any, Any]:
+        pixels, target = self.data[index].numpy(), int(self.targets[index])
+        if self.transforms is not None or not transforms.has_stack_form(self.transform):
+            return self._transformed(pictures.to_picture(pixels), target)
+        # The same as by way of a PIL picture, without needing Pillow.
+        image = self.transform(pixels)  # type: ignore[misc]
+        if isinstance(image, np.ndarray):
+            image = pictures.to_picture(image)
+        return image, target if self.target_transform is None else self.target_transform(target)
+
+    def __arrays__(self) -> Callable[[Array], tuple[Array, Array]] | None:
+        plain = self.transforms is None and self.target_transform is None
+        if not plain or not transforms.has_stack_form(self.transform):
+            return None
+        nothing = transforms.Stack(self.data[:0].numpy(), False)
+        if not transforms.transform_stack(self.transform, nothing).is_tensor:  # type: ignore[arg-type]
+            return None
+
+        def access(index: Array) -> tuple[Array, Array]:
+            chosen = transforms.Stack(self.data.numpy().take(index, axis=0), False)
+            done = transforms.transform_stack(self.transform, chosen)  # type: ignore[arg-type]
+            return done.images, self.targets.numpy().take(index, axis=0)
+
+        return access
+
+
+class MNIST(ArrayImages):
     """The MNIST digits: 60 000 training and 10 000 test images of 28 x 28.
 
     A copy on this machine is used wherever one lies (`root`, ALIGHT_DATA, the user's cache folder);
@@ -96,45 +147,9 @@ class MNIST(VisionDataset):
         target_transform: Transform | None = None,
         download: bool = False,
     ) -> None:
-        super().__init__(root, transform=transform, target_transform=target_transform)
+        images, labels = read_split(self.archive, train, Path(root).expanduser(), download)
+        super().__init__(images, labels, root, transform, target_transform)
         self.train = train
-        images, targets = read_split(self.archive, train, Path(root).expanduser(), download)
-        self.data = alight.from_numpy(images)
-        self.targets = alight.from_numpy(targets.astype(np.int64))
-
-    @property
-    def class_to_idx(self) -> dict[str, int]:
-        """Each class's label."""
-        return {name: label for label, name in enumerate(self.classes)}
-
-    def __len__(self) -> int:
-        return len(self.data)
-
-    def __getitem__(self, index: int) -> tuple[Any, Any]:
-        pixels, target = self.data[index].numpy(), int(self.targets[index])
-        if self.transforms is None and transforms.has_stack_form(self.transform):
-            # The same as by way of a PIL picture, without needing Pillow.
-            image = self.transform(pixels)  # type: ignore[misc]
-            if isinstance(image, alight.Tensor):
-                return image, target if self.target_transform is None else self.target_transform(
-                    target
-                )
-        return self._transformed(pictures.to_picture(pixels), target)
-
-    def __arrays__(self) -> Callable[[Array], tuple[Array, Array]] | None:
-        plain = self.transforms is None and self.target_transform is None
-        if not plain or not transforms.has_stack_form(self.transform):
-            return None
-        nothing = transforms.Stack(self.data[:0].numpy(), False)
-        if not transforms.transform_stack(self.transform, nothing).is_tensor:  # type: ignore[arg-type]
-            return None
-
-        def access(index: Array) -> tuple[Array, Array]:
-            chosen = transforms.Stack(self.data.numpy().take(index, axis=0), False)
-            done = transforms.transform_stack(self.transform, chosen)  # type: ignore[arg-type]
-            return done.images, self.targets.numpy().take(index, axis=0)
-
-        return access
 
     def extra_repr(self) -> str:
         return f"Split: {'Train' if self.train else 'Test'}"

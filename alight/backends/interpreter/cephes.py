@@ -10,11 +10,9 @@ GCC's contraction of PyTorch's aten/src/ATen/native/cpu/avx_mathfun.h on a machi
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-Array = np.ndarray[Any, np.dtype[Any]]
+from alight.backends.interpreter.arrays import Array
 
 LOG_POLYNOMIAL = (
     7.0376836292e-2, -1.1514610310e-1, 1.1676998740e-1, -1.2420140846e-1, 1.4249322787e-1,

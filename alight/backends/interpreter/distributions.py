@@ -19,10 +19,10 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import numpy as np
 
 from alight.backends.interpreter import cephes
+from alight.backends.interpreter.arrays import Array, numpy_dtype, round_bfloat16
 from alight.backends.interpreter.generator import Mt19937
 from alight.dtypes import bfloat16, bool_, dtype, float16, float32, float64, int64
 
-Array = np.ndarray[Any, np.dtype[Any]]
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -52,15 +52,8 @@ def cast(values: Array, to: dtype) -> Array:
         if to is float16:
             return values.astype(np.float32).astype(np.float16)
         if to is bfloat16:
-            return _round_to_bfloat16(values.astype(np.float32))
+            return round_bfloat16(values.astype(np.float32))
         return values.astype(to.name)
-
-
-def _round_to_bfloat16(values: Array) -> Array:
-    """Round float32 numbers to bfloat16, to nearest and ties to even."""
-    bits = values.view(np.uint32)
-    rounded = (bits + (((bits >> 16) & 1) + np.uint32(0x7FFF))) & np.uint32(0xFFFF0000)
-    return np.where(np.isnan(values), np.float32(np.nan), rounded.view(np.float32))
 
 
 def _scalar(value: float, of: dtype) -> float:
@@ -120,7 +113,7 @@ def uniform(generator: Mt19937, n: int, of: dtype, low: float = 0.0, high: float
     standard = (low, high) == (0.0, 1.0)
     low, high = _scalar(low, compute), _scalar(high, compute)
     width = _scalar(high - low, compute)
-    out = np.empty(n, _storage(of))
+    out = np.empty(n, numpy_dtype(of))
     for start in range(0, n, CHUNK):
         values = unit(generator, min(CHUNK, n - start))
         if not standard:
@@ -129,10 +122,6 @@ def uniform(generator: Mt19937, n: int, of: dtype, low: float = 0.0, high: float
     if not (standard and of is compute):  # rounding may reach the open end
         out[out == _scalar(high, of)] = _scalar(low, of)
     return out
-
-
-def _storage(of: dtype) -> str:
-    return "float32" if of is bfloat16 else of.name
 
 
 # --- normal ------------------------------------------------------------------
@@ -156,15 +145,18 @@ def normal(
     compute, blocks = (float64, _blocks_double) if of is float64 else (float32, _blocks_single)
     unit = _unit_double if of is float64 else _unit_single
     mean, std = _scalar(mean, compute), _scalar(std, compute)
-    out = np.empty(n, _storage(of))
-    full = n - n % BLOCK
+    out = np.empty(n, numpy_dtype(of))
+    full, rest = n - n % BLOCK, n % BLOCK
     for start in range(0, full, CHUNK):
         u = unit(generator, min(CHUNK, full - start))
-        out[start : start + len(u)] = cast(blocks(u, mean, std), of)
-    if n % BLOCK:  # the last 16 elements are made afresh from 16 more numbers
-        if of is compute:
-            unit(generator, n % BLOCK)  # drawn and overwritten
-        out[-BLOCK:] = cast(blocks(unit(generator, BLOCK), mean, std), of)
+        if rest and start + CHUNK >= full:  # the last 16 elements are made afresh, from 16 more
+            if of is compute:
+                unit(generator, rest)  # PyTorch draws these and overwrites them
+            u = np.append(u, unit(generator, BLOCK))
+        values = cast(blocks(u, mean, std), of)
+        out[start : start + CHUNK] = values[: min(CHUNK, n - start)]
+    if rest:
+        out[-BLOCK:] = values[-BLOCK:]
     return out
 
 
@@ -264,7 +256,7 @@ def _trunc_normal_from_uniform(
     def rounded(values: Array) -> Array:
         return cast(values, of).astype(compute)
 
-    out = np.empty(n, _storage(of))
+    out = np.empty(n, numpy_dtype(of))
     pending = np.ones(n, bool)
     while True:
         candidates = uniform(generator, n, of, low, high)

@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import os
 import threading
-from typing import Any
 
 import numpy as np
 
+from alight.backends.interpreter.arrays import Array
 from alight.errors import fail
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 DEFAULT_SEED = 67280421310721  # PyTorch's default_rng_seed_val
 STATE_SIZE = 624  # words of an MT19937 state

@@ -1,0 +1,42 @@
+"""NumPy's side of alight's dtypes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from alight import dtypes
+from alight.dtypes import dtype
+
+Array = np.ndarray[Any, Any]
+
+NUMPY = {
+    dtypes.bool_: np.dtype(np.bool_),
+    dtypes.uint8: np.dtype(np.uint8),
+    dtypes.int8: np.dtype(np.int8),
+    dtypes.int16: np.dtype(np.int16),
+    dtypes.int32: np.dtype(np.int32),
+    dtypes.int64: np.dtype(np.int64),
+    dtypes.uint32: np.dtype(np.uint32),
+    dtypes.float16: np.dtype(np.float16),
+    dtypes.bfloat16: np.dtype(np.float32),  # values rounded to bfloat16
+    dtypes.float32: np.dtype(np.float32),
+    dtypes.float64: np.dtype(np.float64),
+    dtypes.complex64: np.dtype(np.complex64),
+    dtypes.complex128: np.dtype(np.complex128),
+}
+ALIGHT = {array: of for of, array in NUMPY.items() if of is not dtypes.bfloat16}
+
+
+def numpy_dtype(of: dtype) -> np.dtype[Any]:
+    """The dtype of the arrays that hold `of`."""
+    return NUMPY[of]
+
+
+def round_bfloat16(x: Any) -> Any:
+    """float32 values rounded to bfloat16, nearest even; NaN stays NaN."""
+    x = np.asarray(x, np.float32)
+    bits = x.view(np.uint32)
+    rounded = (bits + 0x7FFF + ((bits >> 16) & 1)) & np.uint32(0xFFFF0000)
+    return np.where(np.isnan(x), x, rounded.view(np.float32))

@@ -1,0 +1,195 @@
+"""The scalar instructions of element-wise primitives, as NumPy ufuncs.
+
+`scalar_function` traces a primitive's `scalar` rule once and returns a function of arrays: a single ufunc where the
+rule is one instruction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from alight.backends.interpreter.arrays import numpy_dtype, round_bfloat16
+from alight.dtypes import bfloat16, bool_, dtype
+from alight.errors import fail
+
+
+def _floordiv(x: Any, y: Any) -> Any:
+    if x.dtype.kind in "iu" and not np.all(y):
+        fail(RuntimeError, "ZeroDivisionError")
+    return np.floor_divide(x, y)
+
+
+def _mod(x: Any, y: Any) -> Any:
+    if x.dtype.kind in "iu" and not np.all(y):
+        fail(RuntimeError, "ZeroDivisionError")
+    return np.remainder(x, y)
+
+
+def _fmod(x: Any, y: Any) -> Any:
+    if x.dtype.kind in "iu" and not np.all(y):
+        fail(RuntimeError, "ZeroDivisionError")
+    return np.fmod(x, y)
+
+
+def _sign(x: Any) -> Any:
+    if x.dtype.kind == "c":
+        size = np.abs(x)
+        return np.where(size == 0, 0, x / np.where(size == 0, 1, size)).astype(x.dtype)
+    return np.where(np.isnan(x), 0, np.sign(x)).astype(x.dtype) if x.dtype.kind == "f" else np.sign(x)
+
+
+def _pow(x: Any, y: Any) -> Any:
+    if x.dtype.kind == "i" and np.any(y < 0):  # whole numbers: 1 / x rounds to 0 unless x is 1 or -1
+        whole = np.power(x, np.maximum(y, 0))
+        reciprocal = np.where(x == 1, 1, np.where(x == -1, np.where(y % 2 == 0, 1, -1), 0))
+        return np.where(y < 0, reciprocal, whole).astype(x.dtype)
+    return np.power(x, y)
+
+
+UFUNCS: dict[str, Callable[..., Any]] = {
+    "add": np.add, "sub": np.subtract, "mul": np.multiply, "div": np.true_divide, "floordiv": _floordiv, "mod": _mod,
+    "fmod": _fmod, "pow": _pow, "max": np.maximum, "min": np.minimum, "atan2": np.arctan2, "neg": np.negative,
+    "abs": np.abs, "sign": _sign, "exp": np.exp, "expm1": np.expm1, "log": np.log, "log1p": np.log1p, "sqrt": np.sqrt,
+    "sin": np.sin, "cos": np.cos, "tan": np.tan, "asin": np.arcsin, "acos": np.arccos, "atan": np.arctan,
+    "sinh": np.sinh, "cosh": np.cosh, "tanh": np.tanh, "asinh": np.arcsinh, "acosh": np.arccosh, "atanh": np.arctanh,
+    "floor": np.floor, "ceil": np.ceil, "round": np.rint, "trunc": np.trunc, "equal": np.equal, "less": np.less,
+    "lessequal": np.less_equal, "and_": np.bitwise_and, "or_": np.bitwise_or, "xor": np.bitwise_xor,
+    "not_": np.invert, "shl": np.left_shift, "shr": np.right_shift, "select": np.where, "conj": np.conj,
+    "isnan": np.isnan, "real": lambda x: x.real.copy(), "imag": lambda x: x.imag.copy(),
+}  # fmt: skip
+_BOOL_RESULT = {"equal", "less", "lessequal", "isnan"}
+_WHOLE = {"floor", "ceil", "round", "trunc"}  # nothing to do for integers
+
+
+class Symbol:
+    """A scalar of the trace: a number of its place, and its dtype."""
+
+    __slots__ = ("dtype", "place")
+
+    def __init__(self, place: int, of: dtype) -> None:
+        self.place, self.dtype = place, of
+
+
+class Trace:
+    """Records the instructions of a scalar rule: (function, places of the arguments)."""
+
+    def __init__(self, dtypes: Sequence[dtype]) -> None:
+        self.symbols = [Symbol(i, of) for i, of in enumerate(dtypes)]
+        self.steps: list[tuple[Callable[..., Any], tuple[int, ...]]] = []
+        self.count = len(self.symbols)
+
+    def emit(self, function: Callable[..., Any], arguments: Sequence[Any], of: dtype) -> Symbol:
+        """One instruction."""
+        like = next((a for a in arguments if isinstance(a, Symbol) and a.dtype is not bool_), None)
+        places = tuple(self.place(a, like) for a in arguments)
+        self.steps.append((function, places))
+        self.count += 1
+        return Symbol(self.count - 1, of)
+
+    def place(self, argument: Any, like: Symbol | None) -> int:
+        """The place of a symbol, or of a Python number met in a formula."""
+        if isinstance(argument, Symbol):
+            return argument.place
+        assert like is not None
+        return self.const(argument, like.dtype).place
+
+    def const(self, value: Any, of: dtype) -> Symbol:
+        """A number of a dtype."""
+        number = numpy_dtype(of).type(value)
+        self.steps.append((lambda: number, ()))
+        self.count += 1
+        return Symbol(self.count - 1, of)
+
+    def convert(self, x: Symbol, to: dtype) -> Symbol:
+        """x as another dtype."""
+        return self.emit(_converter(x.dtype, to), [x], to)
+
+    def bitcast(self, x: Symbol, to: dtype) -> Symbol:
+        """The bits of x as another dtype."""
+        target = numpy_dtype(to)
+        return self.emit(lambda a: np.asarray(a).view(target), [x], to)
+
+    def complex(self, x: Symbol, y: Symbol) -> Symbol:
+        """x + iy."""
+        of = x.dtype.to_complex()
+        target = numpy_dtype(of)
+
+        def join(a: Any, b: Any) -> Any:
+            result = np.empty(np.broadcast(a, b).shape, target)
+            result.real, result.imag = a, b
+            return result
+
+        return self.emit(join, [x, y], of)
+
+    def __getattr__(self, name: str) -> Callable[..., Symbol]:
+        function = UFUNCS[name]
+
+        def instruction(*arguments: Any) -> Symbol:
+            first = next(a for a in arguments if isinstance(a, Symbol))
+            of = first.dtype
+            if name == "select":
+                of = next(a for a in arguments[1:] if isinstance(a, Symbol)).dtype
+            elif name in _BOOL_RESULT:
+                of = bool_
+            elif name in ("abs", "real", "imag"):
+                of = of.to_real()
+            elif name in _WHOLE and of.kind in "ui":
+                return first
+            if first.dtype is bool_ and name in ("max", "min"):
+                return self.emit(np.logical_or if name == "max" else np.logical_and, arguments, of)
+            run = function
+            if of is bfloat16:
+                run = _rounding(function)
+            return self.emit(run, arguments, of)
+
+        return instruction
+
+
+def _rounding(function: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda *arrays: round_bfloat16(function(*arrays))
+
+
+@lru_cache(maxsize=None)
+def _converter(of: dtype, to: dtype) -> Callable[..., Any]:
+    target = numpy_dtype(to)
+    if of.is_complex and not to.is_complex and to is not bool_:
+        return lambda x: x.real.astype(target)
+    if to is bfloat16:
+        return lambda x: round_bfloat16(np.asarray(x).astype(np.float32))
+    if to is bool_:
+        return lambda x: np.not_equal(x, 0)
+    if of.is_floating_point and to.kind == "u":  # negative numbers wrap, as on x86
+        return lambda x: np.asarray(x).astype(np.int64).astype(target)
+    return lambda x: x.astype(target)
+
+
+def scalar_function(
+    primitive: Any, dtypes: tuple[dtype, ...], statics: dict[str, Any]
+) -> Callable[..., Any]:
+    """A primitive's scalar rule on these dtypes, as a function of arrays."""
+    return _scalar_function(primitive, dtypes, tuple(sorted(statics.items())))
+
+
+@lru_cache(maxsize=None)
+def _scalar_function(
+    primitive: Any, dtypes: tuple[dtype, ...], statics: tuple[tuple[str, Any], ...]
+) -> Callable[..., Any]:
+    trace = Trace(dtypes)
+    result = primitive.scalar(trace, *trace.symbols, **dict(statics))
+    steps = trace.steps
+    if not steps:
+        return lambda *arrays: np.array(arrays[result.place])
+    if len(steps) == 1 and steps[0][1] == tuple(range(len(dtypes))):
+        return steps[0][0]
+
+    def run(*arrays: Any) -> Any:
+        places = list(arrays)
+        for function, arguments in steps:
+            places.append(function(*[places[i] for i in arguments]))
+        return places[result.place]
+
+    return run
