@@ -170,7 +170,7 @@ def empty(n: int, of: dt.dtype) -> Any:
 def test_uniform_and_normal(seed: int, of: dt.dtype) -> None:
     pair = Pair(seed)
     g, t = pair.ours, pair.theirs
-    for n in (*COUNTS, 20_000):  # the last is more than one chunk
+    for n in (*COUNTS, 2**14 + 5, 20_000):  # the last two are more than one chunk
         pair.check(fills.uniform(g, n, of), torch.rand(n, dtype=empty(0, of).dtype, generator=t))
         pair.check(fills.normal(g, n, of), torch.randn(n, dtype=empty(0, of).dtype, generator=t))
         pair.check(
