@@ -13,7 +13,7 @@ from typing import Any
 from alight.autograd.frames import PastFrame, sweep_pending
 from alight.errors import fail
 from alight.record.recorder import thread
-from alight.tensor import Tensor
+from alight.tensor import Tensor, new_handle
 
 NO_GRAD_FN = "element 0 of tensors does not require grad and does not have a grad_fn"
 
@@ -26,15 +26,42 @@ def backward(
     inputs: Any = None,
 ) -> None:
     """Accumulate gradients into the leaves that `tensors` depend on (or only into `inputs`)."""
+    if inputs is None and len(tensors) == 1 and not retain_graph and not create_graph:
+        if (gradients is None or gradients[0] is None) and _known_backward(tensors[0]):
+            return
     wanted = None
     if inputs is not None:
         wanted = [inputs] if isinstance(inputs, Tensor) else list(inputs)
         if not wanted:
             fail(RuntimeError, "`inputs` argument to `backward()` cannot be empty.")
-    retain = create_graph if retain_graph is None else retain_graph
+    retain = bool(create_graph if retain_graph is None else retain_graph)
     found = run(tensors, gradients, wanted, retain, create_graph)
     for tensor, gradient in found:
         accumulate(tensor, gradient, create_graph)
+
+
+def _known_backward(tensor: Tensor) -> bool:
+    """Take the step of an ordinary `loss.backward()` if the path has it: no hooks, nothing from flushed segments."""
+    recorder = thread.recorder
+    if recorder.hooked or recorder.calls or recorder.pasts:
+        return False
+    position = recorder.here.children.get(("backward", False, False, ((tensor._slot, None),), ()))
+    if position is None:
+        return False
+    recorder.here = position
+    handles, metas, slot = recorder.handles, position.metas, position.slot
+    leaves = [handles[target] for target in position.targets]
+    for i, leaf in enumerate(leaves):
+        gradient = new_handle(metas[i], slot + i)
+        handles.append(gradient)
+        if leaf._grad is None and leaf._hooks is None and leaf._accumulate_hooks is None:
+            leaf._grad = gradient
+        else:
+            leaves[i] = (leaf, gradient)
+    for pair in leaves:
+        if pair.__class__ is tuple:
+            accumulate(pair[0], run_hooks(*pair), False)
+    return True
 
 
 def grad(

@@ -113,9 +113,28 @@ def wrapper_source(operation: Operation, varargs: str, aliases: str, out: bool) 
         lines.extend("        " + line for line in before)
         pieces.append(piece)
         pushes.extend(push)
-    lines.append(f"        position = r.here.children[(OPERATION, {', '.join(pieces)})]")
+    key = f"(OPERATION, {', '.join(pieces)})"
+    lines.append(f"        position = r.here.children[{key}]")
     lines.append("    except (KeyError, AttributeError, TypeError):")
-    lines.append(f"        return record(OPERATION, {call})")
+    singles = [parameter.name for parameter in operation.parameters if parameter.kind == "tensor"]
+    if singles:  # perhaps only the first use of some tensors in this segment: enter them and look again
+        lines.append("        try:")
+        for name in singles:
+            lines.append(f"            if {name}._slot < 0: r.enter({name})")
+        for parameter in operation.parameters:
+            if parameter.kind == "optional":
+                name = parameter.name
+                lines.append(f"            if {name} is not None and {name}._slot < 0: r.enter({name})")
+            elif parameter.kind == "operand":
+                name = parameter.name
+                lines.append(f"            if k_{name} is not float and k_{name} is not int and {name}._slot < 0:")
+                lines.append(f"                r.enter({name}); k_{name} = {name}._slot")
+        lines.append(f"            if r.transient: return record(OPERATION, {call})")
+        lines.append(f"            position = r.here.children[{key}]")
+        lines.append("        except (KeyError, AttributeError, TypeError, NameError):")
+        lines.append(f"            return record(OPERATION, {call})")
+    else:
+        lines.append(f"        return record(OPERATION, {call})")
     if operation.writes or operation.view or operation.multiple:
         lines.append(f"    return r.take(position, OPERATION, {call})")
     else:

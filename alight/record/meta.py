@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from alight.device import device
 from alight.dtypes import dtype
 from alight.ir.types import Shape, Type
@@ -52,14 +54,18 @@ def contiguous_strides(shape: Shape) -> Shape:
     return tuple(reversed(strides))
 
 
+_interned: dict[Meta, int] = {}
+_next_number = itertools.count()
+
+
 class Meta:
-    """Immutable and hashable; one object may serve many tensors.
+    """Immutable and hashable; one object may serve many tensors. Equal metas have equal numbers, for quick keys.
 
     `strides` are those that PyTorch would report; None means row-major. `origin` names the operation that made the
     tensor, for `grad_fn`.
     """
 
-    __slots__ = ("type", "shape", "dtype", "device", "strides", "requires_grad", "leaf", "origin", "_hash", "_size")
+    __slots__ = ("type", "shape", "dtype", "device", "strides", "requires_grad", "leaf", "origin", "number", "_hash", "_size")
 
     def __init__(
         self,
@@ -78,6 +84,9 @@ class Meta:
         self.device: device = type.device
         self._hash = hash((type, strides, requires_grad, leaf, origin))
         self._size: Size | None = None
+        if len(_interned) > 100_000:
+            _interned.clear()
+        self.number = _interned.setdefault(self, next(_next_number))
 
     @property
     def size(self) -> Size:

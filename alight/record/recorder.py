@@ -86,7 +86,7 @@ class Recorder:
             self.here = self.root
             return
         key = (MODE, self.ambient())
-        self.move(self.here.children.get(key) or self.extend(key, "mode", lambda tape: None))
+        self.move(self.here.children.get(key) or self.extend(key, MODE, lambda tape: None))
 
     # -- steps -----------------------------------------------------------------------------------------------
 
@@ -124,15 +124,16 @@ class Recorder:
         self.positions += 1
         self.here.misses += 1
         if self._ends_segment(position):
+            position.cut = True
             self.here.cuts[key] = position
         else:
             self.here.children[key] = position
         return position
 
     def _ends_segment(self, position: Position) -> bool:
-        if position.key and isinstance(position.key, tuple) and position.key[0] in (ENTER, VIEW, MODE):
+        if position.name in (ENTER, VIEW, MODE):
             return False
-        if config.segment and sum(1 for p in position.path() if p.name not in (ENTER, VIEW, "mode", "start")) >= config.segment:
+        if config.segment and sum(1 for p in position.path() if p.name not in (ENTER, VIEW, MODE, "start")) >= config.segment:
             return True
         if position.counts.bytes > 4 * config.pending_bytes:
             return True
@@ -143,7 +144,7 @@ class Recorder:
 
     def _first_line(self, position: Position) -> Line | None:
         for step in position.path():
-            if step.name not in (ENTER, VIEW, "mode", "start"):
+            if step.name not in (ENTER, VIEW, MODE, "start"):
                 return step.line
         return None
 
@@ -176,7 +177,7 @@ class Recorder:
         self.transient.clear()
         if self.must_write:
             self.flush("memory shared with NumPy is written")
-        elif position.key in position.parent.cuts:  # type: ignore[union-attr]
+        elif position.cut:
             self.flush("segment is full")
 
     def take(self, position: Position, operation: Any, arguments: tuple[Any, ...]) -> Any:
@@ -215,8 +216,10 @@ class Recorder:
 
         `body(reads, writes, scalars)` gives the new value of each written tensor; it runs when the path is new.
         """
+        low, high = self.offset, self.offset + OFFSET
         for tensor in (*reads, *writes):
-            self.enter(tensor)
+            if not low <= tensor._slot < high:
+                self.enter(tensor)
         kinds = tuple([number.__class__ for number in scalars])
         key = (
             COMPOUND, name, statics, kinds,
@@ -230,7 +233,8 @@ class Recorder:
         at = 0
         for tensor in writes:
             at = views.rebind(self, tensor, position, at)
-        self.settle(position)
+        if self.transient or self.must_write or position.cut:
+            self.settle(position)
 
     def _trace_compound(
         self, tape: Tape, reads: Sequence[Any], writes: Sequence[Any], kinds: Sequence[type], body: Any
@@ -271,7 +275,8 @@ class Recorder:
             buffer = buffer.copy()
             self.transient.append(tensor)
         history = tensor._history
-        key = (ENTER, tensor._meta, None if history is None else history.key)
+        number = tensor._meta.number
+        key = number if history is None else (ENTER, number, history.key)
         position = self.here.children.get(key)
         if position is None:
             position = self.extend(key, ENTER, lambda tape: self._trace_enter(tape, tensor))
@@ -294,7 +299,7 @@ class Recorder:
         self.enter(base)
         blocked = not tensor._meta.requires_grad
         kinds = tuple([number.__class__ for number in tensor._numbers])
-        key = (VIEW, tensor._base._slot, tensor._link, blocked, kinds, tensor._meta)
+        key = (VIEW, tensor._base._slot, tensor._link, blocked, kinds, tensor._meta.number)
         position = self.here.children.get(key)
         if position is None:
             position = self.extend(key, VIEW, lambda tape: self._trace_view(tape, tensor, blocked, kinds))

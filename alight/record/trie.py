@@ -117,7 +117,7 @@ class Position:
 
     __slots__ = (
         "children", "cuts", "parent", "key", "name", "line", "slot", "meta", "metas", "link", "tape", "counts",
-        "plan", "used", "depth", "misses", "targets", "sweeps",
+        "plan", "used", "depth", "misses", "targets", "sweeps", "cut",
     )  # fmt: skip
 
     def __init__(self, parent: Position | None, key: Hashable, name: str, tape: Tape, line: Line | None) -> None:
@@ -130,6 +130,7 @@ class Position:
         self.link: Program | None = None  # for a view: from the value viewed to this one
         self.tape = tape
         self.counts = tape.counts()
+        self.cut = False  # the segment is flushed here
         self.plan: Any = None  # what a flush here runs
         self.used = 0  # lap of the last flush through here
         self.depth = 0 if parent is None else parent.depth + 1
