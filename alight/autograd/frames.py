@@ -131,19 +131,21 @@ def _check(found: Backward, tape: Tape, freed: set[int], history: History | None
             fail(RuntimeError, SECOND_TIME, try_="backward(retain_graph=True) the first time")
         mark = writes.get(value)
         if mark is not None and any(reader < mark[2] for reader in readers):
-            _overwritten(tape, value, min(readers))
+            _overwritten(tape, value, min(readers), mark[3])
         if history is not None and value in history.versions:
             tensor, version = history.versions[value]
             if tensor._version != version:
-                _overwritten(tape, value, min(readers), tensor._version, version)
+                _overwritten(tape, value, min(readers), tensor._meta.origin, tensor._version, version)
 
 
-def _overwritten(tape: Tape, value: int, reader: int, found: int = 1, expected: int = 0) -> None:
-    type, line = tape.types[value], tape.nodes[reader].line
-    maker = next((node.primitive.name for node in tape.nodes if value in node.outputs), None)
+def _overwritten(
+    tape: Tape, value: int, reader: int, writer: str | None, found: int = 1, expected: int = 0
+) -> None:
+    from alight.autograd.graph import backward_name
     from alight.ops.arguments import scalar_type_name
 
-    what = f"which is output 0 of {maker.title().replace('_', '')}Backward0, " if maker else ""
+    type, line = tape.types[value], tape.nodes[reader].line
+    what = f"which is output 0 of {backward_name(writer).removesuffix('Backward0')}, " if writer else ""
     fail(
         RuntimeError,
         "one of the variables needed for gradient computation has been modified by an inplace operation: "

@@ -172,12 +172,13 @@ class Recorder:
 
     def settle(self, position: Position) -> None:
         """After a step: forget the slots of shared memory, and flush where the path says so."""
+        if self.must_write:
+            self.flush("memory shared with NumPy is written")
+            return
         for tensor in self.transient:  # memory that NumPy may change is read anew at each use
             tensor._slot = -1
         self.transient.clear()
-        if self.must_write:
-            self.flush("memory shared with NumPy is written")
-        elif position.cut:
+        if position.cut:
             self.flush("segment is full")
 
     def take(self, position: Position, operation: Any, arguments: tuple[Any, ...]) -> Any:

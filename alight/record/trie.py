@@ -54,7 +54,7 @@ class Tape(Builder):
         self.slots: list[tuple[int, Meta]] = []  # value and meta of each slot
         self.regions: list[Region] = []
         self.functions: list[Any] = []  # autograd.Function calls: FunctionCall, see alight.autograd.function
-        self.marks: list[tuple[Any, ...]] = []  # ("blocked", value), ("leaf", value), ("freed", node), ("written", value, first node of the step, meta)
+        self.marks: list[tuple[Any, ...]] = []  # ("blocked", value), ("leaf", value), ("freed", node), ("written", value, first node of the step, its name)
         self.buffers = 0
         self.scalars = 0
         self.bytes = 0  # of all results so far

@@ -108,7 +108,7 @@ def _add_written(
     old, _ = tape.slots[tensor._slot - recorder.offset]
     if value.id == old:  # written with itself
         value = Reshape(Reshape(value, shape=(*value.shape, 1)), shape=value.shape)
-    tape.marks.append(("written", old, recorder.here.counts.nodes, tensor._meta))
+    tape.marks.append(("written", old, recorder.here.counts.nodes, origin))
     if differentiable:
         meta = meta.replace(requires_grad=True, leaf=False, origin=origin)
     else:

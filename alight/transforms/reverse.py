@@ -60,7 +60,6 @@ def reverse(
     sweep = _Sweep(types, active)
     for value in outputs:
         sweep.give(value, sweep.builder.input(types[value]))
-    given = list(sweep.builder.inputs)
     region_ending = {region.stop: region for region in _outermost(regions)}
     i = len(nodes)
     with sweep.builder.active():
@@ -72,7 +71,7 @@ def reverse(
             else:
                 i = sweep.reader = i - 1
                 sweep.node(nodes[i], blocked)
-    return sweep.finish(given, wrt)
+    return sweep.finish(wrt)
 
 
 def _outermost(regions: Sequence[Region]) -> list[Region]:
@@ -176,7 +175,7 @@ class _Sweep:
             if grad is not None and id in self.active:
                 self.give(id, grad)
 
-    def finish(self, given: Sequence[int], wrt: Sequence[int]) -> Backward:
+    def finish(self, wrt: Sequence[int]) -> Backward:
         """The pruned program, its inputs: cotangents, then only those primals that are read."""
         reached = tuple(dict.fromkeys(id for id in wrt if id in self.cotangents))
         outputs = [self.cotangents[id].id for id in reached]
@@ -189,6 +188,8 @@ class _Sweep:
             if value.id in read:
                 readers.setdefault(id, []).append(reader)
                 same[value.id] = first.setdefault(id, value.id)
+        stand_ins = {value.id for value in self.primals.values()}
+        given = [i for i in self.builder.inputs if i not in stand_ins]  # cotangents
         kept = [node._replace(inputs=tuple(same.get(i, i) for i in node.inputs)) for node in kept]
         outputs = [same.get(i, i) for i in outputs]
         program = prune(Program(self.builder.types, [*given, *first.values()], kept, outputs))
