@@ -10,6 +10,7 @@ import argparse
 import dataclasses
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -89,10 +90,14 @@ def _started(args: argparse.Namespace) -> tuple[RunFolder, Training]:
     import alight
     from alight.train import images, recipe, run_folder
     from alight.train.loop import Training
+    from alight.train.run_folder import RunFolder
 
-    model = args.model or "convnet"
-    folder = run_folder.new(args.job, model, args.out)
+    if args.out is not None:
+        run_folder.check_is_free(args.out)
     data = images.load()
+    model = args.model or "convnet"
+    named = RunFolder(Path(args.out)) if args.out else None
+    folder = named or run_folder.next_free(f"{data.title.lower()}-{model}")
     chosen = recipe.choose(model, _wishes(args), data.recipe)
     folder.write_config(
         {
@@ -109,8 +114,6 @@ def _started(args: argparse.Namespace) -> tuple[RunFolder, Training]:
 
 
 def _resumed(args: argparse.Namespace) -> tuple[RunFolder, Training]:
-    from pathlib import Path
-
     from alight.train import images, run_folder
     from alight.train.loop import Training
     from alight.train.recipe import Recipe

@@ -92,7 +92,7 @@ def _draw_cell(axes: Any, image: Array, guess: str, truth: str, confidence: floa
     for spine in axes.spines.values():
         spine.set_color(GREY if right else RED)
         spine.set_linewidth(0.6 if right else 2.4)
-    axes.set_title(f"{guess} {confidence:.0%}", fontsize=8, color="black" if right else RED)
+    axes.set_title(f"{guess}, {confidence:.0%}", fontsize=8, color="black" if right else RED)
     if not right:
         axes.set_xlabel(f"is {truth}", fontsize=8, color=GREY)
 
@@ -109,9 +109,7 @@ def confusion(labels: Array, predicted: Array, classes: list[str]) -> bytes:
     axes.set_yticks(range(len(classes)), classes)
     axes.set_xlabel("predicted")
     axes.set_ylabel("true")
-    axes.set_title(
-        f"{np.trace(counts)} of {counts.sum()} right ({np.trace(share) / len(share):.1%} a class)"
-    )
+    axes.set_title(f"{np.trace(counts)} of {counts.sum()} test images right")
     for row, column in np.argwhere(counts):
         colour = "white" if share[row, column] > 0.3 else "black"
         axes.text(

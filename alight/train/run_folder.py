@@ -83,18 +83,19 @@ class RunFolder:
             fail(FileNotFoundError, f"{self.path} has no checkpoint.pt to go on from")
 
 
-def new(job: str, model: str, wanted: str | None) -> RunFolder:
-    """A folder for a new run: `wanted`, which must not hold a run yet, or the next free number."""
-    if wanted is not None:
-        folder = RunFolder(Path(wanted))
-        if folder.config_file.exists():
-            sentence = f"{wanted} already holds a run"
-            fail(FileExistsError, sentence, try_=f"--resume {wanted}, or another --out")
-        return folder
+def check_is_free(wanted: str) -> None:
+    """Refuse a folder that already holds a run."""
+    if RunFolder(Path(wanted)).config_file.exists():
+        sentence = f"{wanted} already holds a run"
+        fail(FileExistsError, sentence, try_=f"--resume {wanted}, or another --out")
+
+
+def next_free(name: str) -> RunFolder:
+    """A folder for a new run: `name` with the next free number."""
     number = 1
-    while (RUNS / f"{job}-{model}-{number}").exists():
+    while (RUNS / f"{name}-{number}").exists():
         number += 1
-    return RunFolder(RUNS / f"{job}-{model}-{number}")
+    return RunFolder(RUNS / f"{name}-{number}")
 
 
 def latest() -> RunFolder:
