@@ -69,7 +69,7 @@ def train(args: argparse.Namespace) -> int:
 
 def predict(args: argparse.Namespace) -> int:
     """Classify image files with the model of a finished run."""
-    from alight.train import predict as prediction
+    from alight.train import prediction
 
     try:
         for line in prediction.lines(args.run, args.images):

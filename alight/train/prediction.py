@@ -43,8 +43,8 @@ def read_grey(path: str) -> Any:
     """The image file as a grey PIL picture; a transparent background counts as white."""
     image_module = pictures.pillow()
     try:
-        picture = image_module.open(path)
-        picture.load()
+        with image_module.open(path) as file:
+            picture = file.copy()
     except OSError as error:
         fail(OSError, f"{path} cannot be read as an image: {error}")
     if "A" in picture.getbands() or "transparency" in picture.info:
