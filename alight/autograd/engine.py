@@ -80,15 +80,15 @@ def grad(
     retain = create_graph if retain_graph is None else retain_graph
     found = {id(tensor): gradient for tensor, gradient in run(outputs, grad_outputs, inputs, retain, create_graph)}
     results = []
-    for tensor in inputs:
+    for i, tensor in enumerate(inputs):
         gradient = found.get(id(tensor))
         if gradient is None and materialize:
             gradient = tensor.new_zeros(tensor.shape)
         elif gradient is None and not allow_unused:
             fail(
                 RuntimeError,
-                "One of the differentiated Tensors appears to not have been used in the graph. Set allow_unused=True "
-                "if this is the desired behavior.",
+                f"The differentiated Tensor at index {i} appears to not have been used in the graph. Set "
+                "allow_unused=True if this is the desired behavior.",
             )
         results.append(gradient)
     return tuple(results)
@@ -136,7 +136,8 @@ def run(
     recorder = thread.recorder
     tensors = [tensors] if isinstance(tensors, Tensor) else list(tensors)
     gradients = [gradients] if isinstance(gradients, Tensor) or gradients is None else list(gradients)
-    gradients = gradients * len(tensors) if gradients == [None] else gradients
+    if len(gradients) == 1 and gradients[0] is None:
+        gradients = gradients * len(tensors)
     for tensor in tensors:
         if not tensor.requires_grad:
             fail(

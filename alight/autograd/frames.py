@@ -151,7 +151,7 @@ def _overwritten(
         "one of the variables needed for gradient computation has been modified by an inplace operation: "
         f"[torch.{scalar_type_name(type.dtype)}Tensor {list(type.shape)}], {what}is at version {found}; expected version "
         f"{expected} instead. Hint: enable anomaly detection to find the operation that failed to compute its gradient, "
-        "with torch.autograd.set_detect_anomaly(True).",
+        "with torch.autograd.set_detect_anomaly(True, check_nan=False).",
         facts=[f"{line}  {getattr(line, 'text', '')}  needs the old value in backward"],
         try_="y = y + 1 in place of y += 1, or .clone() before the write",
     )

@@ -73,6 +73,7 @@ class Operation:
         self.view = view  # "", "maybe" (a copy where strides do not allow a view) or "always"
         self.pointwise = pointwise  # strides of the inputs carry over to the result
         self.vjp: Callable[..., Any] | None = None
+        self.gradient = True  # False where no gradient flows through, on purpose: detach
         self.parameters = [
             Parameter(
                 one.name,
@@ -139,7 +140,7 @@ class Operation:
         grads = any(tensor._meta.requires_grad for tensor in self.tensors(arguments))
         named = {one.name: v for one, v in zip(self.parameters, values, strict=True) if one.keyword_only}
         result = self.body(*values[: len(values) - len(named)], **named)
-        differentiable = grads and recorder.grad_enabled
+        differentiable = grads and recorder.grad_enabled and self.gradient
         if self.writes:
             self._trace_write(recorder, tape, arguments[0], values[0], result, differentiable)
             return None
@@ -313,6 +314,7 @@ def op(
     varargs: str = "",
     aliases: str = "",
     out: bool = True,
+    gradient: bool = True,
 ) -> Callable[[Callable[..., Any]], Declared]:
     """Declare a public operation; names are separated by spaces.
 
@@ -325,6 +327,7 @@ def op(
     def declare(body: Callable[..., Any]) -> Declared:
         name = body.__name__.rstrip("_") if not body.__name__.startswith("_") else body.__name__
         operation = Operation(body, name, False, view, pointwise)
+        operation.gradient = gradient
         OPERATIONS.append(operation)
         torch_names = name if functions is None and not (F or linalg or fft) else (functions or "")
         places = [

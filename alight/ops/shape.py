@@ -87,7 +87,7 @@ def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
     return p.Permute(input, order=tuple(order))
 
 
-@op(methods="detach", view="always")
+@op(methods="detach", view="always", gradient=False)
 def detach(input: Tensor) -> Tensor:
     """The same elements, outside the gradient record; a view."""
     return p.Detach(input)

@@ -96,7 +96,8 @@ class FloorDiv(_Elementwise):
     def scalar(b: B, x: S, y: S) -> S:
         return b.floordiv(x, y)
 
-    gradient = NONE
+    def partials(out: Value, x: Value, y: Value) -> tuple[Any, ...]:
+        return (0, 0)
 
 
 class Remainder(_Elementwise):
@@ -212,7 +213,8 @@ class Sign(_Elementwise):
     def scalar(b: B, x: S) -> S:
         return b.sign(x)
 
-    gradient = NONE
+    def partials(out: Value, x: Value) -> tuple[Any, ...]:
+        return (0,)
 
 
 class Exp(_Elementwise):
@@ -474,7 +476,8 @@ class Floor(_Elementwise):
     def scalar(b: B, x: S) -> S:
         return b.floor(x)
 
-    gradient = NONE
+    def partials(out: Value, x: Value) -> tuple[Any, ...]:
+        return (0,)
 
 
 class Ceil(_Elementwise):
@@ -485,7 +488,8 @@ class Ceil(_Elementwise):
     def scalar(b: B, x: S) -> S:
         return b.ceil(x)
 
-    gradient = NONE
+    def partials(out: Value, x: Value) -> tuple[Any, ...]:
+        return (0,)
 
 
 class Round(_Elementwise):
@@ -496,7 +500,8 @@ class Round(_Elementwise):
     def scalar(b: B, x: S) -> S:
         return b.round(x)
 
-    gradient = NONE
+    def partials(out: Value, x: Value) -> tuple[Any, ...]:
+        return (0,)
 
 
 class Trunc(_Elementwise):
@@ -507,7 +512,8 @@ class Trunc(_Elementwise):
     def scalar(b: B, x: S) -> S:
         return b.trunc(x)
 
-    gradient = NONE
+    def partials(out: Value, x: Value) -> tuple[Any, ...]:
+        return (0,)
 
 
 class IsNan(_Elementwise):

@@ -95,17 +95,14 @@ def owed_residuals(tape: Tape, outputs: set[int]) -> tuple[set[int], list[int]]:
     if not owed:
         return set(), []
     wrt = active_inputs(tape)
-    ends = set(wrt)
-    walls = [
-        Region(call.start, call.stop, call.inputs, call.outputs, _unknown_cotangents) for call in tape.functions
-    ]
-    inner = [region for region in tape.regions]
+    crossing: list[Value] = []  # cotangents that Python code will take
+
+    def python_code(ct: Any, out: Any, *inputs: Value) -> tuple[Value, ...]:
+        crossing.extend(ct if isinstance(ct, tuple) else (ct,))
+        return tuple(value.builder.input(value.type) for value in inputs)  # what it will give is not known
+
+    walls = [Region(call.start, call.stop, call.inputs, call.outputs, python_code) for call in tape.functions]
     backward = reverse(
-        tape.types, tape.nodes, sorted(owed), wrt, tape.marked("blocked"), [*inner, *walls]
+        tape.types, tape.nodes, sorted(owed), wrt, tape.marked("blocked"), [*tape.regions, *walls], crossing
     )
-    return {value for value in owed if value not in ends}, list(backward.residuals)
-
-
-def _unknown_cotangents(ct: Any, out: Any, *inputs: Value) -> tuple[Value, ...]:
-    # What Python code will give; only the residuals that the sweep reads behind it matter here.
-    return tuple(value.builder.input(value.type) for value in inputs)
+    return owed.difference(wrt), list(backward.residuals)

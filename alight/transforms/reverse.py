@@ -54,8 +54,12 @@ def reverse(
     wrt: Sequence[int],
     blocked: Collection[int] = (),
     regions: Sequence[Region] = (),
+    also_needed: Sequence[Value] = (),
 ) -> Backward:
-    """Take cotangents of `outputs` back through `nodes` to `wrt`; nothing flows through `blocked` values."""
+    """Take cotangents of `outputs` back through `nodes` to `wrt`; nothing flows through `blocked` values.
+
+    `also_needed` may grow while regions run: values whose residuals are wanted as well.
+    """
     active = active_values(types, nodes, wrt, blocked, regions)
     sweep = _Sweep(types, active)
     for value in outputs:
@@ -71,7 +75,7 @@ def reverse(
             else:
                 i = sweep.reader = i - 1
                 sweep.node(nodes[i], blocked)
-    return sweep.finish(wrt)
+    return sweep.finish(wrt, [value.id for value in also_needed])
 
 
 def _outermost(regions: Sequence[Region]) -> list[Region]:
@@ -175,12 +179,12 @@ class _Sweep:
             if grad is not None and id in self.active:
                 self.give(id, grad)
 
-    def finish(self, wrt: Sequence[int]) -> Backward:
+    def finish(self, wrt: Sequence[int], also_needed: Sequence[int]) -> Backward:
         """The pruned program, its inputs: cotangents, then only those primals that are read."""
         reached = tuple(dict.fromkeys(id for id in wrt if id in self.cotangents))
         outputs = [self.cotangents[id].id for id in reached]
-        kept = needed_nodes(self.builder.nodes, outputs)
-        read = {i for node in kept for i in node.inputs} | set(outputs)
+        kept = needed_nodes(self.builder.nodes, [*outputs, *also_needed])
+        read = {i for node in kept for i in node.inputs} | {*outputs, *also_needed}
         readers: dict[int, list[int]] = {}
         first: dict[int, int] = {}  # forward value -> the stand-in that serves all its readers
         same: dict[int, int] = {}
@@ -198,5 +202,5 @@ class _Sweep:
 
 def _scaled(ct: Value, partial: Value | int) -> Value:
     if isinstance(partial, int):
-        return ct if partial == 1 else -ct if partial == -1 else ct * partial
+        return {1: lambda: ct, -1: lambda: -ct, 0: lambda: zeros_like(ct)}[partial]()
     return ct * (Conj(partial) if partial.dtype.is_complex else partial)
