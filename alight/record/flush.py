@@ -15,10 +15,10 @@ from alight import config
 from alight.errors import message
 from alight.ir.program import Node, Program, needed_nodes, prune
 from alight.record.history import History, owed_residuals
+from alight.record.sources import user_line
 from alight.record.trie import Position, Tape
 
 _laps = itertools.count(1)
-observers: list[Any] = []  # called with (recorder, position, reason, plan) before each run: `alight.explain`
 
 
 class Run(NamedTuple):
@@ -52,10 +52,12 @@ def flush(recorder: Any, reason: str) -> None:
         return
     plan: Plan | None = position.plan
     recorder.lap = position.used = next(_laps)
+    position.runs += 1
     if plan is None or _any_alive(handles, plan.unstored, recorder.offset):
         plan = position.plan = _make_plan(recorder, position, plan)
-    for observe in observers:
-        observe(recorder, position, reason, plan)
+        position.reason, position.flush_line = position.reason or reason, position.flush_line or user_line()
+    if recorder.log is not None:
+        recorder.log.append((position, plan))
     inputs, scalars = recorder.inputs, recorder.scalars
     results: dict[int, Any] = {}
     failure: Exception | None = None
@@ -201,8 +203,6 @@ def _explained(error: Exception, position: Position) -> Exception:
     node = getattr(error, "node", None)
     if node is None or node.line is None:
         return error
-    from alight.record.sources import user_line
-
     here, there = user_line(), node.line
     note = f"recorded at {there}"
     if str(here) != str(there):

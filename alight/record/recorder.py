@@ -63,6 +63,7 @@ class Recorder:
         self.hooked = False  # a pending tensor waits for its gradient
         self.wrote_leaf = False  # a leaf was written in place without recording: a hand-made optimizer step
         self.must_write = False  # a step wrote memory that NumPy sees
+        self.log: list[Any] | None = None  # (position, plan) of each flush, while somebody watches
         _all[self.number] = self
 
     # -- where a path starts ---------------------------------------------------------------------------------

@@ -117,7 +117,7 @@ class Position:
 
     __slots__ = (
         "children", "cuts", "parent", "key", "name", "line", "slot", "meta", "metas", "link", "tape", "counts",
-        "plan", "used", "depth", "misses", "targets", "sweeps", "cut",
+        "plan", "used", "depth", "misses", "targets", "sweeps", "cut", "runs", "reason", "flush_line",
     )  # fmt: skip
 
     def __init__(self, parent: Position | None, key: Hashable, name: str, tape: Tape, line: Line | None) -> None:
@@ -136,6 +136,9 @@ class Position:
         self.depth = 0 if parent is None else parent.depth + 1
         self.targets: tuple[int, ...] = ()  # of a backward step: handles whose gradients its slots are
         self.sweeps: dict[Hashable, Any] = {}  # backward programs of a segment that ended here
+        self.runs = 0  # flushes that ended here
+        self.reason = ""  # of the first of them
+        self.flush_line: Line | None = None
         self.misses = 0  # new steps recorded below: why this place keeps changing
 
     def path(self) -> list[Position]:

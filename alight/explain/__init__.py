@@ -1,0 +1,39 @@
+"""Seeing inside: `alight.explain()` prints what was recorded, what ran, and why.
+
+    alight.explain()                 this thread so far: segments, programs, flushes, places that keep changing
+    alight.explain(step, x, y)       one call of `step`: what it recorded and ran, flush by flush
+    alight.explain(text=True)        the same as a string
+
+The module itself is callable.
+"""
+
+from __future__ import annotations
+
+import sys
+from types import ModuleType
+from typing import Any
+
+from alight.explain.report import explain_call, explain_thread
+
+
+def explain(function: Any = None, *args: Any, text: bool = False, programs: bool = True, **kwargs: Any) -> Any:
+    """Print a report of what this thread has recorded, or of one call of `function`.
+
+    Returns the call's result, or the report itself with `text=True`. `programs=False` leaves programs out.
+    """
+    if function is None:
+        report, result = explain_thread(programs), None
+    else:
+        report, result = explain_call(function, args, kwargs, programs)
+    if text:
+        return report
+    print(report)
+    return result
+
+
+class _Callable(ModuleType):
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return explain(*args, **kwargs)
+
+
+sys.modules[__name__].__class__ = _Callable
