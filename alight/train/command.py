@@ -55,13 +55,13 @@ def add_predict_arguments(parser: argparse.ArgumentParser) -> None:
 def train(args: argparse.Namespace) -> int:
     """Train as `args` say; 0 when the run is complete, 130 when it was interrupted."""
     import alight
-    from alight.vision.archives import NoData
+    from alight.vision.archives import DataNotFoundError
 
     if args.threads is not None:
         alight.set_num_threads(args.threads)
     try:
         folder, training = _resumed(args) if args.resume else _started(args)
-    except (NoData, FileExistsError, FileNotFoundError, ValueError) as error:
+    except (DataNotFoundError, FileExistsError, FileNotFoundError, ValueError) as error:
         print(f"alight train: {error}", file=sys.stderr)
         return 1
     return _run(folder, training)
@@ -139,7 +139,7 @@ def _run(folder: RunFolder, training: Training) -> int:
     from alight.train import loop
     from alight.train.progress import stop_on_interrupt
 
-    print(_summary(folder, training))
+    print(_summary(folder, training), flush=True)
     evaluation = None
     with stop_on_interrupt() as stop:
         while training.epoch < training.recipe.epochs:
@@ -170,13 +170,15 @@ def _epoch(training: Training, stop: Any) -> Evaluation | None:
             return None
         evaluation = training.finish_epoch()
         row = training.rows[-1]
-        result = f"loss {row['train_loss']:.4f}, accuracy {row['train_accuracy']:.2%}"
-        result += f", test accuracy {row['test_accuracy']:.2%}"
+        result = (
+            f"loss {row['train_loss']:.4f}, accuracy {row['train_accuracy']:.2%}, "
+            f"test accuracy {row['test_accuracy']:.2%}"
+        )
         bar.note(result)
     finally:
         bar.close()
     if not bar.is_shown:
-        print(f"{title}: {result}, {row['images_per_second']} images/s")
+        print(f"{title}: {result}, {row['images_per_second']} images/s", flush=True)
     return evaluation
 
 

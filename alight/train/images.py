@@ -37,7 +37,7 @@ def load(report: archives.Report = print) -> Images:
     """Fashion-MNIST, or the digits where it is not to be had; `report` is told which and why."""
     try:
         train, test = (datasets.read_split(archives.FASHION_MNIST, half) for half in (True, False))
-    except archives.NoData as error:
+    except archives.DataNotFoundError as error:
         report(str(error))
         report("going on with the handwritten digits of scikit-learn")
         return load_digits()
@@ -73,7 +73,7 @@ def _digits_file() -> Path:
         if path.is_file():
             return path
     fail(
-        archives.NoData,
+        archives.DataNotFoundError,
         "no images: there is no Fashion-MNIST here, and scikit-learn is not installed",
         try_="pip install --no-deps scikit-learn",
     )

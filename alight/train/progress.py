@@ -1,6 +1,7 @@
 """The progress bar of an epoch, and a polite answer to Ctrl-C.
 
-In: images done, loss and accuracy so far. Out: tqdm's bar with rate and time left, or nothing without tqdm.
+In: images done, loss and accuracy so far. Out: tqdm's bar with rate and time left; nothing without tqdm or
+without a terminal, where a line after each epoch says as much.
 """
 
 from __future__ import annotations
@@ -23,23 +24,29 @@ class Bar:
             self._bar: Any = None
             return
         self._bar = tqdm(
-            total=total, desc=title, initial=done, unit="img", unit_scale=True, dynamic_ncols=True
+            total=total,
+            desc=title,
+            initial=done,
+            unit="img",
+            unit_scale=True,
+            dynamic_ncols=True,
+            disable=None,  # no bar in a file or a pipe
         )
 
     @property
     def is_shown(self) -> bool:
         """Whether there is a bar to see."""
-        return self._bar is not None
+        return self._bar is not None and not self._bar.disable
 
     def update(self, done: int, loss: float, accuracy: float) -> None:
         """Show that `done` images are done."""
-        if self._bar is not None:
+        if self.is_shown:
             self._bar.set_postfix_str(f"loss {loss:.4f}, accuracy {accuracy:.2%}", refresh=False)
             self._bar.update(done - self._bar.n)
 
     def note(self, text: str) -> None:
         """Add the epoch's result behind the bar."""
-        if self._bar is not None:
+        if self.is_shown:
             self._bar.set_postfix_str(text)
 
     def close(self) -> None:

@@ -39,7 +39,7 @@ class Archive:
     files: dict[str, tuple[str, ...]]
 
 
-class NoData(RuntimeError):
+class DataNotFoundError(RuntimeError):
     """A data set is neither on this machine nor to be had."""
 
 
@@ -133,7 +133,7 @@ def load(
     download: bool = True,
     report: Report = print,
 ) -> bytes:
-    """The unpacked content of `archive`'s file `name`; raises `NoData` where it cannot be had."""
+    """The unpacked content of `archive`'s file `name`; raises `DataNotFoundError` where it cannot be had."""
     strangers = []
     for path in copies(archive, name, root):
         content = idx.plain_bytes(path)
@@ -142,7 +142,7 @@ def load(
         strangers.append(str(path))
     if not download:
         other = f" ({', '.join(strangers)}: the md5 differs)" if strangers else ""
-        raise NoData(advice(archive, root) + other)
+        raise DataNotFoundError(advice(archive, root) + other)
     return idx.plain_bytes(fetch(archive, name, root, report))
 
 
@@ -164,20 +164,22 @@ def fetch(archive: Archive, name: str, root: Path | None = None, report: Report 
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise NoData(f"{advice(archive, root)} ({error})") from None
+        raise DataNotFoundError(f"{advice(archive, root)} ({error})") from None
     reasons = []
     for mirror in archive.mirrors:
         try:
             _download(mirror + name, part, report)
         except (OSError, http.client.HTTPException) as error:
-            reasons.append(f"{mirror.split('/')[2]}: {getattr(error, 'reason', error)}")
+            reasons.append(str(getattr(error, "reason", error)))
             continue
         if _md5(part.read_bytes()) == archive.files[name][0]:
             os.replace(part, target)
             return target
         part.unlink()
-        reasons.append(f"{mirror.split('/')[2]}: the md5 differs")
-    raise NoData(f"{advice(archive, root)} (no download: {'; '.join(reasons)})")
+        reasons.append(f"{mirror}: the md5 differs")
+    raise DataNotFoundError(
+        f"{advice(archive, root)} (download failed: {'; '.join(dict.fromkeys(reasons))})"
+    )
 
 
 def advice(archive: Archive, root: Path | None = None) -> str:

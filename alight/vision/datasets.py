@@ -183,7 +183,7 @@ def read_split(
         images, labels = (
             idx.parse(archives.load(archive, name, root, download), name) for name in names
         )
-    except archives.NoData as error:
+    except archives.DataNotFoundError as error:
         if download:
             raise
         sentence = "Dataset not found. You can use download=True to download it"

@@ -105,14 +105,14 @@ def test_a_wrong_file_is_not_kept(archive, server, tmp_path):
     name = "train-labels-idx1-ubyte.gz"
     server.files[name] = b"<html>sorry</html>"
     archive = dataclasses.replace(archive, mirrors=(server.address,))
-    with pytest.raises(archives.NoData, match="the md5 differs"):
+    with pytest.raises(archives.DataNotFoundError, match="the md5 differs"):
         archives.load(archive, name, report=quiet)
     assert not list((tmp_path / "cache" / "small-mnist").iterdir())
 
 
 def test_without_network_one_line_says_what_to_do(archive):
     archive = dataclasses.replace(archive, mirrors=("http://127.0.0.1:1/",))
-    with pytest.raises(archives.NoData) as error:
+    with pytest.raises(archives.DataNotFoundError) as error:
         archives.load(archive, "train-images-idx3-ubyte.gz", report=quiet)
     text = str(error.value)
     assert "\n" not in text
