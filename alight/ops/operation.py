@@ -44,6 +44,7 @@ _KINDS = {
     "Scalar": "scalar",
     "Scalar | None": "scalar",
     "int": "int",
+    "int | None": "int",
     "bool": "flag",
 }
 
@@ -67,7 +68,9 @@ class Parameter(NamedTuple):
 class Operation:
     """A public operation: its lowering and what the recorder needs to call it."""
 
-    def __init__(self, body: Callable[..., Any], name: str, writes: bool, view: str, pointwise: bool) -> None:
+    def __init__(
+        self, body: Callable[..., Any], name: str, writes: bool, view: str, pointwise: bool
+    ) -> None:
         self.body, self.name = body, name
         self.writes = writes  # the result goes into the first argument
         self.view = view  # "", "maybe" (a copy where strides do not allow a view) or "always"
@@ -84,8 +87,12 @@ class Operation:
             for one in inspect.signature(body).parameters.values()
         ]
         self.multiple = str(inspect.signature(body).return_annotation).startswith("tuple")
-        self.pack: Callable[[tuple[Any, ...]], Any] = (lambda made: made) if self.multiple else (lambda made: made[0])
-        self.has_numbers = any(parameter.kind in ("operand", "scalar") for parameter in self.parameters)
+        self.pack: Callable[[tuple[Any, ...]], Any] = (
+            (lambda made: made) if self.multiple else (lambda made: made[0])
+        )
+        self.has_numbers = any(
+            parameter.kind in ("operand", "scalar") for parameter in self.parameters
+        )
         self._key_of: Callable[..., tuple[tuple[Any, ...], list[Any]]] | None = None
 
     def __repr__(self) -> str:
@@ -136,18 +143,28 @@ class Operation:
         for parameter, given in zip(self.parameters, arguments, strict=True):
             value = self._argument(recorder, tape, parameter, given)
             values.append(value)
-            ids.extend(one.id for one in (value if parameter.kind == "tensors" else [value]) if isinstance(one, Value))
+            ids.extend(
+                one.id
+                for one in (value if parameter.kind == "tensors" else [value])
+                if isinstance(one, Value)
+            )
         grads = any(tensor._meta.requires_grad for tensor in self.tensors(arguments))
-        named = {one.name: v for one, v in zip(self.parameters, values, strict=True) if one.keyword_only}
+        named = {
+            one.name: v for one, v in zip(self.parameters, values, strict=True) if one.keyword_only
+        }
         result = self.body(*values[: len(values) - len(named)], **named)
         differentiable = grads and recorder.grad_enabled and self.gradient
+        outs = (
+            result if isinstance(result, tuple) and not isinstance(result, Strided) else (result,)
+        )
+        if self.vjp is not None and differentiable and len(tape.nodes) > start:
+            out_ids = tuple(out.id for out in outs)
+            tape.regions.append(
+                Region(start, len(tape.nodes), tuple(ids), out_ids, self._bound_vjp(values))
+            )
         if self.writes:
             self._trace_write(recorder, tape, arguments[0], values[0], result, differentiable)
             return None
-        outs = result if isinstance(result, tuple) and not isinstance(result, Strided) else (result,)
-        if self.vjp is not None and differentiable:
-            out_ids = tuple(out.id for out in outs)
-            tape.regions.append(Region(start, len(tape.nodes), tuple(ids), out_ids, self._bound_vjp(values)))
         return self._add_outputs(tape, start, first_value, outs, values, ids, grads, differentiable)
 
     # -- parts of trace --------------------------------------------------------------------------------------------
@@ -159,16 +176,27 @@ class Operation:
             return recorder.argument(tape, given)
         if parameter.kind == "scalar" and given is parameter.default:
             return given
-        if parameter.kind in ("operand", "scalar") and given is not None and given.__class__ is not bool:
+        if (
+            parameter.kind in ("operand", "scalar")
+            and given is not None
+            and given.__class__ is not bool
+        ):
             return recorder.number_argument(tape, given.__class__)
         return given
 
     def _bound_vjp(self, values: list[Any]) -> Callable[..., Any]:
         """The operation's own gradient with its static arguments filled in; scalars come as values."""
         names = [parameter.name for parameter in self.parameters]
-        dynamic = [isinstance(v, Value) or parameter.kind == "tensors" for v, parameter in zip(values, self.parameters, strict=True)]
+        dynamic = [
+            isinstance(v, Value) or parameter.kind == "tensors"
+            for v, parameter in zip(values, self.parameters, strict=True)
+        ]
         statics = {n: v for n, v, d in zip(names, values, dynamic, strict=True) if not d}
-        lengths = [(n, len(v) if isinstance(v, tuple) else 0) for n, v, d in zip(names, values, dynamic, strict=True) if d]
+        lengths = [
+            (n, len(v) if isinstance(v, tuple) else 0)
+            for n, v, d in zip(names, values, dynamic, strict=True)
+            if d
+        ]
         vjp = self.vjp
         assert vjp is not None
 
@@ -204,7 +232,9 @@ class Operation:
             elif self.pointwise:
                 strides = pointwise_strides(out, values)
             origin = self.name if requires_grad else None
-            tape.slots.append((out.id, Meta(out.type, strides, requires_grad, not requires_grad, origin)))
+            tape.slots.append(
+                (out.id, Meta(out.type, strides, requires_grad, not requires_grad, origin))
+            )
         return link if len(outs) == 1 else None
 
     def _link(
@@ -218,7 +248,13 @@ class Operation:
         return link, strides
 
     def _trace_write(
-        self, recorder: Recorder, tape: Tape, target: Any, old: Any, result: Any, differentiable: bool
+        self,
+        recorder: Recorder,
+        tape: Tape,
+        target: Any,
+        old: Any,
+        result: Any,
+        differentiable: bool,
     ) -> None:
         meta: Meta = target._meta
         if recorder.grad_enabled and meta.requires_grad and meta.leaf:
@@ -281,13 +317,28 @@ def pointwise_strides(out: Value, values: Sequence[Any]) -> tuple[int, ...] | No
     return None
 
 
+def with_vjp(rule: Callable[..., Any], outs: Any, start: int, *inputs: Value) -> Any:
+    """`outs`, made of `inputs` by the nodes from number `start` on, with the gradient rule(ct, out, *inputs).
+
+    For bodies: a part of a lowering that has a better gradient than its primitives give.
+    """
+    tape = inputs[0].builder
+    made = outs if isinstance(outs, tuple) else (outs,)
+    if isinstance(tape, Tape) and len(tape.nodes) > start:
+        ids = tuple(value.id for value in inputs)
+        tape.regions.append(Region(start, len(tape.nodes), ids, tuple(out.id for out in made), rule))
+    return outs
+
+
 # -- declaring ----------------------------------------------------------------------------------------------------------
 
 
 class Declared:
     """What `@op` returns: callable like the public function, with `.vjp` to give a better gradient."""
 
-    def __init__(self, operation: Operation, function: Callable[..., Any], others: Sequence[Operation]) -> None:
+    def __init__(
+        self, operation: Operation, function: Callable[..., Any], others: Sequence[Operation]
+    ) -> None:
         self.operation, self.function, self._others = operation, function, others
         self.__doc__, self.__name__ = operation.body.__doc__, operation.name
         self.lowering = operation.body
@@ -332,33 +383,39 @@ def op(
         torch_names = name if functions is None and not (F or linalg or fft) else (functions or "")
         places = [
             *((TORCH, one) for one in torch_names.split()),
-            *((FUNCTIONAL, one) for one in F.split()),
             *((LINALG, one) for one in linalg.split()),
             *((FFT, one) for one in fft.split()),
         ]
         function = place(operation, places, "", aliases, out and not view)
         place(operation, [(METHODS, one) for one in methods.split()], varargs, aliases, False)
-        others = []
-        if inplace:
-            writing = Operation(body, inplace.split()[0], True, "", False)
-            others.append(writing)
-            OPERATIONS.append(writing)
-            spots = [(METHODS, one) for one in inplace.split()]
-            spots += [(TORCH, one) for one in inplace.split() if not one.startswith("__")]
-            place(writing, spots, "", aliases, False)
-        return Declared(operation, function, others)
+        functional = [(FUNCTIONAL, one) for one in F.split()]
+        if not inplace:
+            place(operation, functional, "", aliases, False)
+            return Declared(operation, function, [])
+        writing = Operation(body, inplace.split()[0], True, "", False)
+        OPERATIONS.append(writing)
+        spots = [(METHODS, one) for one in inplace.split()]
+        spots += [(TORCH, one) for one in inplace.split() if not one.startswith("__")]
+        spots += [(FUNCTIONAL, one + "_") for one in F.split()]
+        in_place = place(writing, spots, "", aliases, False)
+        place(operation, functional, "", aliases, False, in_place)
+        return Declared(operation, function, [writing])
 
     return declare
 
 
-def writing_op(methods: str = "", varargs: str = "", functions: str = "") -> Callable[[Callable[..., Any]], Declared]:
+def writing_op(
+    methods: str = "", varargs: str = "", functions: str = ""
+) -> Callable[[Callable[..., Any]], Declared]:
     """Declare an operation that only exists in place, as `fill_` and `copy_`: the body gives the new value."""
     from alight.ops.wrappers import place
 
     def declare(body: Callable[..., Any]) -> Declared:
         operation = Operation(body, body.__name__, True, "", False)
         OPERATIONS.append(operation)
-        spots = [(METHODS, one) for one in methods.split()] + [(TORCH, one) for one in functions.split()]
+        spots = [(METHODS, one) for one in methods.split()] + [
+            (TORCH, one) for one in functions.split()
+        ]
         return Declared(operation, place(operation, spots, varargs, "", False), ())
 
     return declare
@@ -370,8 +427,16 @@ def function(
     """Declare a public function that calls operations, or needs values: no step of its own."""
 
     def declare(body: Callable[..., Any]) -> Callable[..., Any]:
-        names = body.__name__ if functions is None and not (F or linalg or fft) else (functions or "")
-        for namespace, text in ((TORCH, names), (METHODS, methods), (FUNCTIONAL, F), (LINALG, linalg), (FFT, fft)):
+        names = (
+            body.__name__ if functions is None and not (F or linalg or fft) else (functions or "")
+        )
+        for namespace, text in (
+            (TORCH, names),
+            (METHODS, methods),
+            (FUNCTIONAL, F),
+            (LINALG, linalg),
+            (FFT, fft),
+        ):
             for name in text.split():
                 namespace[name] = body
         return body
@@ -379,4 +444,4 @@ def function(
     return declare
 
 
-__all__ = ["Declared", "Operation", "Strided", "fit", "function", "op", "thread", "writing_op"]
+__all__ = ["Declared", "Operation", "Strided", "fit", "function", "op", "thread", "with_vjp", "writing_op"]

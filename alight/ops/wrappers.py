@@ -22,14 +22,22 @@ MISSING = object()  # a keyword alias that was not given
 
 
 def place(
-    operation: Operation, places: list[tuple[dict[str, Any], str]], varargs: str, aliases: str, out: bool
+    operation: Operation,
+    places: list[tuple[dict[str, Any], str]],
+    varargs: str,
+    aliases: str,
+    out: bool,
+    in_place: Callable[..., Any] | None = None,
 ) -> Callable[..., Any]:
-    """Put a function that becomes the wrapper at its first call into each namespace of `places`."""
+    """Put a function that becomes the wrapper at its first call into each namespace of `places`.
+
+    With `in_place`, the wrapper takes `inplace=True` and then calls that.
+    """
     built: list[Callable[..., Any]] = []
 
     def first_call(*args: Any, **kwargs: Any) -> Any:
         if not built:
-            wrapper = build(operation, varargs, aliases, out)
+            wrapper = build(operation, varargs, aliases, out, in_place)
             built.append(wrapper)
             for namespace, name in places:
                 if namespace.get(name) is first_call:
@@ -46,24 +54,32 @@ def place(
     return first_call
 
 
-replaced: list[Callable[[dict[str, Any], str, Any, Any], None]] = []  # told when a wrapper takes its place
+replaced: list[
+    Callable[[dict[str, Any], str, Any, Any], None]
+] = []  # told when a wrapper takes its place
 
 
-def build(operation: Operation, varargs: str = "", aliases: str = "", out: bool = False) -> Callable[..., Any]:
+def build(
+    operation: Operation,
+    varargs: str = "",
+    aliases: str = "",
+    out: bool = False,
+    in_place: Callable[..., Any] | None = None,
+) -> Callable[..., Any]:
     """The wrapper of `operation`."""
-    source = wrapper_source(operation, varargs, aliases, out)
+    source = wrapper_source(operation, varargs, aliases, out, in_place is not None)
     filename = f"<alight {operation.name}>"
     linecache.cache[filename] = (len(source), None, source.splitlines(True), filename)
     from alight.tensor import Tensor
 
     scope = {
         "OPERATION": operation, "thread": thread, "Tensor": Tensor, "new": object.__new__, "record": record,
-        "MISSING": MISSING, "write_out": write_out,
+        "MISSING": MISSING, "write_out": write_out, "in_place": in_place,
     }  # fmt: skip
     for parameter in operation.parameters:
         if parameter.default is not inspect.Parameter.empty:
             scope["default_" + parameter.name] = parameter.default
-    exec(compile(source, filename, "exec"), scope)  # noqa: S102  (our own template)
+    exec(compile(source, filename, "exec"), scope)
     wrapper: Callable[..., Any] = scope[operation.name]
     wrapper.__doc__, wrapper.__module__ = operation.body.__doc__, "alight"
     return wrapper
@@ -91,10 +107,12 @@ def write_out(out: Any, result: Any) -> Any:
 # -- the template ---------------------------------------------------------------------------------------------------
 
 
-def wrapper_source(operation: Operation, varargs: str, aliases: str, out: bool) -> str:
+def wrapper_source(
+    operation: Operation, varargs: str, aliases: str, out: bool, in_place: bool = False
+) -> str:
     """Source of the wrapper: signature, key, look-up, handle."""
     names = [parameter.name for parameter in operation.parameters]
-    lines = [f"def {operation.name}({_signature(operation, varargs, aliases, out)}):"]
+    lines = [f"def {operation.name}({_signature(operation, varargs, aliases, out, in_place)}):"]
     if varargs:
         lines.append(f"    if len({varargs}) == 1 and {varargs}[0].__class__ is not int:")
         lines.append(f"        {varargs} = {varargs}[0]")
@@ -103,8 +121,12 @@ def wrapper_source(operation: Operation, varargs: str, aliases: str, out: bool) 
         if name in names:
             lines.append(f"    if {given} is not MISSING: {name} = {given}")
     call = f"({', '.join(names)},)"
+    if in_place:
+        lines.append(f"    if inplace: return in_place({_keywords(operation)})")
     if out:
-        lines.append(f"    if out is not None: return write_out(out, {operation.name}({_keywords(operation)}))")
+        lines.append(
+            f"    if out is not None: return write_out(out, {operation.name}({_keywords(operation)}))"
+        )
     lines.append("    r = thread.recorder")
     lines.append("    try:")
     pieces, pushes = [], []
@@ -117,17 +139,23 @@ def wrapper_source(operation: Operation, varargs: str, aliases: str, out: bool) 
     lines.append(f"        position = r.here.children[{key}]")
     lines.append("    except (KeyError, AttributeError, TypeError):")
     singles = [parameter.name for parameter in operation.parameters if parameter.kind == "tensor"]
-    if singles:  # perhaps only the first use of some tensors in this segment: enter them and look again
+    if (
+        singles
+    ):  # perhaps only the first use of some tensors in this segment: enter them and look again
         lines.append("        try:")
         for name in singles:
             lines.append(f"            if {name}._slot < 0: r.enter({name})")
         for parameter in operation.parameters:
             if parameter.kind == "optional":
                 name = parameter.name
-                lines.append(f"            if {name} is not None and {name}._slot < 0: r.enter({name})")
+                lines.append(
+                    f"            if {name} is not None and {name}._slot < 0: r.enter({name})"
+                )
             elif parameter.kind == "operand":
                 name = parameter.name
-                lines.append(f"            if k_{name} is not float and k_{name} is not int and {name}._slot < 0:")
+                lines.append(
+                    f"            if k_{name} is not float and k_{name} is not int and {name}._slot < 0:"
+                )
                 lines.append(f"                r.enter({name}); k_{name} = {name}._slot")
         lines.append(f"            if r.transient: return record(OPERATION, {call})")
         lines.append(f"            position = r.here.children[{key}]")
@@ -148,7 +176,7 @@ def wrapper_source(operation: Operation, varargs: str, aliases: str, out: bool) 
     return "\n".join(lines) + "\n"
 
 
-def _signature(operation: Operation, varargs: str, aliases: str, out: bool) -> str:
+def _signature(operation: Operation, varargs: str, aliases: str, out: bool, in_place: bool) -> str:
     parts, starred = [], False
     for parameter in operation.parameters:
         if parameter.name == varargs:
@@ -159,9 +187,17 @@ def _signature(operation: Operation, varargs: str, aliases: str, out: bool) -> s
             parts.append("*")
             starred = True
         has_default = parameter.default is not inspect.Parameter.empty
-        parts.append(f"{parameter.name}=default_{parameter.name}" if has_default else parameter.name)
+        parts.append(
+            f"{parameter.name}=default_{parameter.name}" if has_default else parameter.name
+        )
+    if in_place:
+        parts.append("inplace=False")
     names = {parameter.name for parameter in operation.parameters}
-    extra = [f"{alias.split('=')[0]}=MISSING" for alias in aliases.split() if alias.split("=")[1] in names]
+    extra = [
+        f"{alias.split('=')[0]}=MISSING"
+        for alias in aliases.split()
+        if alias.split("=")[1] in names
+    ]
     if out:
         extra.append("out=None")
     if extra and not starred:
@@ -204,7 +240,11 @@ def _fast_piece(parameter: Parameter) -> tuple[list[str], str, list[str]]:
         return [], f"{name}, {name}.__class__", []
     if parameter.kind == "flag":
         return [], name, []
-    return [f"k_{name} = tuple(map(type, {name})) if {name}.__class__ is tuple else {name}.__class__"], f"{name}, k_{name}", []
+    return (
+        [f"k_{name} = tuple(map(type, {name})) if {name}.__class__ is tuple else {name}.__class__"],
+        f"{name}, k_{name}",
+        [],
+    )
 
 
 def _default_or(parameter: Parameter, text: str) -> str:
@@ -244,7 +284,9 @@ def key_function(operation: Operation) -> Callable[..., tuple[tuple[Any, ...], l
                 parts.append(value)
             else:
                 parts.append(value)
-                parts.append(tuple(map(type, value)) if value.__class__ is tuple else value.__class__)
+                parts.append(
+                    tuple(map(type, value)) if value.__class__ is tuple else value.__class__
+                )
         return tuple(parts), numbers
 
     return functools.wraps(operation.body)(key)
