@@ -20,15 +20,31 @@ class Knob(NamedTuple):
 KNOBS = {
     "tier": Knob("ALIGHT_TIER", "1", "highest tier that may run: 0 interprets, 1 compiles"),
     "hot": Knob("ALIGHT_HOT", "3", "runs of a program before it is compiled"),
-    "segment": Knob("ALIGHT_SEGMENT", "0", "operations in a segment; 1 runs each call at once, 0 has no limit"),
-    "pending_bytes": Knob("ALIGHT_PENDING_BYTES", "67108864", "bytes of pending results that the next lap mark flushes"),
-    "cache_bytes": Knob("ALIGHT_CACHE_BYTES", "268435456", "bytes that recorded paths and programs may keep"),
+    "segment": Knob(
+        "ALIGHT_SEGMENT", "0", "operations in a segment; 1 runs each call at once, 0 has no limit"
+    ),
+    "pending_bytes": Knob(
+        "ALIGHT_PENDING_BYTES",
+        "67108864",
+        "bytes of pending results that the next lap mark flushes",
+    ),
+    "cache_bytes": Knob(
+        "ALIGHT_CACHE_BYTES", "268435456", "bytes that recorded paths and programs may keep"
+    ),
     "check": Knob("ALIGHT_CHECK", "0", "1 verifies every program that is built"),
     "explain": Knob("ALIGHT_EXPLAIN", "0", "1 prints each flush as it happens"),
-    "full_traceback": Knob("ALIGHT_FULL_TRACEBACK", "0", "1 keeps alight's own frames in tracebacks"),
-    "cache_dir": Knob("ALIGHT_CACHE_DIR", "", "folder of the disk cache; empty for the user's cache folder"),
-    "num_threads": Knob("ALIGHT_NUM_THREADS", "0", "threads of a kernel; 0 takes the cores this process may use"),
-    "data_dir": Knob("ALIGHT_DATA", "", "folder that holds data sets; empty for the user's cache folder"),
+    "full_traceback": Knob(
+        "ALIGHT_FULL_TRACEBACK", "0", "1 keeps alight's own frames in tracebacks"
+    ),
+    "cache_dir": Knob(
+        "ALIGHT_CACHE_DIR", "", "folder of the disk cache; empty for the user's cache folder"
+    ),
+    "num_threads": Knob(
+        "ALIGHT_NUM_THREADS", "0", "threads of a kernel; 0 takes the cores this process may use"
+    ),
+    "data_dir": Knob(
+        "ALIGHT_DATA", "", "folder that holds data sets; empty for the user's cache folder"
+    ),
 }
 
 
@@ -42,7 +58,9 @@ def _read_int(name: str) -> int:
         return int(text)
     except ValueError:
         knob = KNOBS[name]
-        raise ValueError(f"{knob.variable} is {text!r}; it wants a whole number ({knob.meaning})") from None
+        raise ValueError(
+            f"{knob.variable} is {text!r}; it wants a whole number ({knob.meaning})"
+        ) from None
 
 
 tier = _read_int("tier")

@@ -33,7 +33,11 @@ class device:  # noqa: N801  (PyTorch's name)
         elif ":" in type:
             type, _, number = type.partition(":")
             if not number.isdigit():
-                fail(RuntimeError, f"Invalid device string: '{type}:{number}'", try_="device('cuda:0')")
+                fail(
+                    RuntimeError,
+                    f"Invalid device string: '{type}:{number}'",
+                    try_="device('cuda:0')",
+                )
             index = int(number)
         if type not in KINDS:
             fail(

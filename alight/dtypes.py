@@ -27,7 +27,13 @@ class dtype:  # noqa: N801  (PyTorch's name)
     rank: int  # place in its kind, for promotion
 
     def __init__(self, name: str, short: str, kind: str, itemsize: int, rank: int) -> None:
-        self.name, self.short, self.kind, self.itemsize, self.rank = name, short, kind, itemsize, rank
+        self.name, self.short, self.kind, self.itemsize, self.rank = (
+            name,
+            short,
+            kind,
+            itemsize,
+            rank,
+        )
 
     def __repr__(self) -> str:
         return f"torch.{self.name}"
@@ -70,7 +76,9 @@ int8 = dtype("int8", "i8", "i", 1, 0)
 int16 = dtype("int16", "i16", "i", 2, 1)
 int32 = dtype("int32", "i32", "i", 4, 2)
 int64 = dtype("int64", "i64", "i", 8, 3)
-uint32 = dtype("uint32", "u32", "u", 4, 2)  # words of random bits; PyTorch has it with few operations
+uint32 = dtype(
+    "uint32", "u32", "u", 4, 2
+)  # words of random bits; PyTorch has it with few operations
 float16 = dtype("float16", "f16", "f", 2, 0)
 bfloat16 = dtype("bfloat16", "bf16", "f", 2, 0)
 float32 = dtype("float32", "f32", "f", 4, 1)

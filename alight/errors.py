@@ -18,6 +18,10 @@ class OutOfMemoryError(RuntimeError):
     """A device has no room for an allocation."""
 
 
+class LinAlgError(RuntimeError):
+    """A factorisation or solution that does not exist: singular, not positive-definite, not finite."""
+
+
 class UnpicklingError(RuntimeError):
     """A file holds something that loading it must not build, or is not a file of tensors."""
 

@@ -7,9 +7,8 @@ something asks for them: `item`, `tolist`, `numpy`, `print`, `bool`, saving.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from alight import dtypes
 from alight.backends.base import backend_of
 from alight.device import CPU, device
 from alight.dtypes import dtype as Dtype
@@ -52,6 +51,16 @@ class Tensor(metaclass=_TensorMeta):
     _retains_grad: bool = False
     _is_parameter: bool = False
     __array_priority__ = 1000
+
+    if TYPE_CHECKING:  # methods are attached from alight.ops; the .pyi stubs name them
+
+        def __getattr__(self, name: str) -> Any: ...
+        def __add__(self, other: Any) -> Tensor: ...
+        def __sub__(self, other: Any) -> Tensor: ...
+        def __mul__(self, other: Any) -> Tensor: ...
+        def __truediv__(self, other: Any) -> Tensor: ...
+        def __getitem__(self, index: Any) -> Tensor: ...
+        def __setitem__(self, index: Any, value: Any) -> None: ...
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         from alight.ops.creation import legacy_tensor
@@ -204,7 +213,10 @@ class Tensor(metaclass=_TensorMeta):
     def grad(self, value: Tensor | None) -> None:
         if value is not None:
             if not isinstance(value, Tensor):
-                fail(TypeError, f"assigned grad expected to be a Tensor or None but got grad of type {type(value).__name__}")
+                fail(
+                    TypeError,
+                    f"assigned grad expected to be a Tensor or None but got grad of type {type(value).__name__}",
+                )
             if value.shape != self.shape:
                 fail(
                     RuntimeError,
@@ -246,7 +258,13 @@ class Tensor(metaclass=_TensorMeta):
         self._meta = meta.replace(requires_grad=requires_grad, leaf=True, origin=None)
         return self
 
-    def backward(self, gradient: Any = None, retain_graph: bool | None = None, create_graph: bool = False, inputs: Any = None) -> None:
+    def backward(
+        self,
+        gradient: Any = None,
+        retain_graph: bool | None = None,
+        create_graph: bool = False,
+        inputs: Any = None,
+    ) -> None:
         """Add the gradient of this tensor to `.grad` of every leaf that it depends on."""
         from alight.autograd.engine import backward
 
@@ -349,7 +367,10 @@ class Tensor(metaclass=_TensorMeta):
 
     def _one(self, kind: str) -> Any:
         if self._meta.type.size != 1:
-            fail(RuntimeError, f"a Tensor with {self._meta.type.size} elements cannot be converted to Scalar")
+            fail(
+                RuntimeError,
+                f"a Tensor with {self._meta.type.size} elements cannot be converted to Scalar",
+            )
         return self.item()
 
     def __len__(self) -> int:
@@ -390,7 +411,9 @@ class Tensor(metaclass=_TensorMeta):
                 "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the moment.",
                 try_=".detach().clone()",
             )
-        copy = wrap(backend_of(self.device).copy(self.flush("deepcopy")), self._meta.replace(strides=None))
+        copy = wrap(
+            backend_of(self.device).copy(self.flush("deepcopy")), self._meta.replace(strides=None)
+        )
         copy.__class__ = self.__class__
         memo[id(self)] = copy
         if self._grad is not None:
@@ -404,7 +427,12 @@ class Tensor(metaclass=_TensorMeta):
         from alight.record.shown import rebuild
 
         array = backend_of(self.device).copy(self.flush("pickle"))
-        return rebuild, (self.__class__, array, self.dtype.name, self.requires_grad and self.is_leaf)
+        return rebuild, (
+            self.__class__,
+            array,
+            self.dtype.name,
+            self.requires_grad and self.is_leaf,
+        )
 
     @property
     def data(self) -> Tensor:
@@ -465,6 +493,3 @@ def from_numpy(array: Any) -> Tensor:
     tensor = wrap(buffer, meta)
     tensor._shared = True
     return tensor
-
-
-__all__ = ["Tensor", "dtypes", "from_buffer", "from_numpy", "new_handle", "wrap"]

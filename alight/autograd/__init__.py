@@ -9,7 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from alight.autograd.modes import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
+from alight.autograd.modes import (
+    enable_grad,
+    inference_mode,
+    is_grad_enabled,
+    no_grad,
+    set_grad_enabled,
+)
 
 
 def backward(
@@ -41,7 +47,9 @@ def grad(
     inputs = inputs if isinstance(inputs, Sequence) else (inputs,)
     outputs = outputs if isinstance(outputs, Sequence) else (outputs,)
     unused = materialize_grads if allow_unused is None else allow_unused
-    return engine.grad(outputs, inputs, grad_outputs, retain_graph, create_graph, unused, materialize_grads)
+    return engine.grad(
+        outputs, inputs, grad_outputs, retain_graph, create_graph, unused, materialize_grads
+    )
 
 
 def __getattr__(name: str) -> Any:

@@ -76,9 +76,16 @@ def grad(
     """Gradients of the sum of `outputs` with respect to each of `inputs`."""
     for i, tensor in enumerate(inputs):
         if not tensor.requires_grad:
-            fail(RuntimeError, "One of the differentiated Tensors does not require grad", facts=[f"inputs[{i}]"])
+            fail(
+                RuntimeError,
+                "One of the differentiated Tensors does not require grad",
+                facts=[f"inputs[{i}]"],
+            )
     retain = create_graph if retain_graph is None else retain_graph
-    found = {id(tensor): gradient for tensor, gradient in run(outputs, grad_outputs, inputs, retain, create_graph)}
+    found = {
+        id(tensor): gradient
+        for tensor, gradient in run(outputs, grad_outputs, inputs, retain, create_graph)
+    }
     results = []
     for i, tensor in enumerate(inputs):
         gradient = found.get(id(tensor))
@@ -135,7 +142,9 @@ def run(
     """One backward pass: (tensor, gradient) for each leaf reached, or for each of `wanted` that was."""
     recorder = thread.recorder
     tensors = [tensors] if isinstance(tensors, Tensor) else list(tensors)
-    gradients = [gradients] if isinstance(gradients, Tensor) or gradients is None else list(gradients)
+    gradients = (
+        [gradients] if isinstance(gradients, Tensor) or gradients is None else list(gradients)
+    )
     if len(gradients) == 1 and gradients[0] is None:
         gradients = gradients * len(tensors)
     for tensor in tensors:
@@ -146,8 +155,13 @@ def run(
                 facts=[f"backward() was called on {tensor._meta}"],
                 try_="requires_grad=True on the tensors to differentiate, before they are used",
             )
-    roots = [(tensor, root_gradient(tensor, given)) for tensor, given in zip(tensors, gradients, strict=True)]
-    if recorder.hooked or recorder.calls:  # Python has to run in between: sweep in pieces, from a history
+    roots = [
+        (tensor, root_gradient(tensor, given))
+        for tensor, given in zip(tensors, gradients, strict=True)
+    ]
+    if (
+        recorder.hooked or recorder.calls
+    ):  # Python has to run in between: sweep in pieces, from a history
         recorder.flush("backward through hooks or a Function")
     for tensor in tensors:
         recorder.enter(tensor)
@@ -155,7 +169,9 @@ def run(
     if wanted is None:
         return [(tensor, run_hooks(tensor, gradient)) for tensor, gradient in results.values()]
     return [
-        (tensor, run_hooks(tensor, results[id(tensor)][1])) for tensor in wanted if id(tensor) in results
+        (tensor, run_hooks(tensor, results[id(tensor)][1]))
+        for tensor in wanted
+        if id(tensor) in results
     ]
 
 

@@ -49,7 +49,9 @@ def sweep_pending(
     if position is None:
         targets: list[int] = []
         position = recorder.extend(
-            key, "backward", lambda tape: _trace(recorder, tape, roots, wanted, retain, create_graph, targets)
+            key,
+            "backward",
+            lambda tape: _trace(recorder, tape, roots, wanted, retain, create_graph, targets),
         )
         position.targets = tuple(targets)
     recorder.here = position
@@ -81,14 +83,18 @@ def _trace(
     outputs = [recorder.argument(tape, tensor) for tensor, _ in roots]
     cotangents = []
     for out, (_, gradient) in zip(outputs, roots, strict=True):
-        given = constant(out, 1, out.shape) if gradient is None else recorder.argument(tape, gradient)
+        given = (
+            constant(out, 1, out.shape) if gradient is None else recorder.argument(tape, gradient)
+        )
         cotangents.append(given)
     nodes = len(tape.nodes)
     found = sweep(tape, [out.id for out in outputs], list(slot_of))
     _check(found, tape, tape.marked("freed"), None)
     results = tape.inline(found.program, [*cotangents, *(tape.value(i) for i in found.residuals)])
     if not retain:
-        tape.marks.extend(("freed", i) for i in _ancestors(tape, nodes, [out.id for out in outputs]))
+        tape.marks.extend(
+            ("freed", i) for i in _ancestors(tape, nodes, [out.id for out in outputs])
+        )
     differentiable = create_graph and _depends(tape, found, cotangents)
     for value, result in zip(found.reached, results, strict=True):
         targets.append(slot_of[value])
@@ -98,7 +104,13 @@ def _trace(
 
 
 def _gradient_meta(result: Value, differentiable: bool) -> Meta:
-    return Meta(result.type, None, differentiable, not differentiable, "gradient" if differentiable else None)
+    return Meta(
+        result.type,
+        None,
+        differentiable,
+        not differentiable,
+        "gradient" if differentiable else None,
+    )
 
 
 def _depends(tape: Tape, found: Backward, cotangents: Iterable[Value]) -> bool:
@@ -108,7 +120,9 @@ def _depends(tape: Tape, found: Backward, cotangents: Iterable[Value]) -> bool:
     active = active_values(
         tape.types, tape.nodes, active_inputs(tape), tape.marked("blocked"), tape.regions
     )
-    return any(value in active for value in found.residuals) or any(ct.id in active for ct in cotangents)
+    return any(value in active for value in found.residuals) or any(
+        ct.id in active for ct in cotangents
+    )
 
 
 def _ancestors(tape: Tape, nodes: int, outputs: Sequence[int]) -> list[int]:
@@ -135,7 +149,9 @@ def _check(found: Backward, tape: Tape, freed: set[int], history: History | None
         if history is not None and value in history.versions:
             tensor, version = history.versions[value]
             if tensor._version != version:
-                _overwritten(tape, value, min(readers), tensor._meta.origin, tensor._version, version)
+                _overwritten(
+                    tape, value, min(readers), tensor._meta.origin, tensor._version, version
+                )
 
 
 def _overwritten(
@@ -145,7 +161,11 @@ def _overwritten(
     from alight.ops.arguments import scalar_type_name
 
     type, line = tape.types[value], tape.nodes[reader].line
-    what = f"which is output 0 of {backward_name(writer).removesuffix('Backward0')}, " if writer else ""
+    what = (
+        f"which is output 0 of {backward_name(writer).removesuffix('Backward0')}, "
+        if writer
+        else ""
+    )
     fail(
         RuntimeError,
         "one of the variables needed for gradient computation has been modified by an inplace operation: "
@@ -160,7 +180,14 @@ def _overwritten(
 class PastFrame:
     """A history and the cotangents that have reached it."""
 
-    def __init__(self, recorder: Any, history: History, retain: bool, create_graph: bool, wanted: Sequence[Tensor]) -> None:
+    def __init__(
+        self,
+        recorder: Any,
+        history: History,
+        retain: bool,
+        create_graph: bool,
+        wanted: Sequence[Tensor],
+    ) -> None:
         self.recorder, self.history = recorder, history
         self.retain, self.create_graph = retain, create_graph
         self.cotangents: dict[int, Tensor] = {}
@@ -227,13 +254,23 @@ class PastFrame:
 
             earlier = {out for node in tape.nodes[:start] for out in node.outputs}
             active = active_values(
-                tape.types, tape.nodes, active_inputs(tape), tape.marked("blocked"), tape.regions, tape.functions
+                tape.types,
+                tape.nodes,
+                active_inputs(tape),
+                tape.marked("blocked"),
+                tape.regions,
+                tape.functions,
             )
             wrt = [*active_inputs(tape), *(value for value in active if value in earlier)]
             found = history.position.sweeps[key] = sweep(tape, list(outputs), wrt, start, stop)
         _check(found, tape, {i - start for i in history.freed}, history)
-        given = [*(self.cotangents[value] for value in outputs), *(self._residual(v) for v in found.residuals)]
-        gradients = run_program(self.recorder, found.program, given, self.create_graph, (history.position, key))
+        given = [
+            *(self.cotangents[value] for value in outputs),
+            *(self._residual(v) for v in found.residuals),
+        ]
+        gradients = run_program(
+            self.recorder, found.program, given, self.create_graph, (history.position, key)
+        )
         self.cotangents = dict(zip(found.reached, gradients, strict=True))
 
     def _residual(self, value: int) -> Tensor:
@@ -270,7 +307,9 @@ class PastFrame:
                     self.cotangents[value] = replaced
             if tensor._retains_grad:
                 held = tensor._grad
-                tensor._grad = self.cotangents[value] if held is None else held + self.cotangents[value]
+                tensor._grad = (
+                    self.cotangents[value] if held is None else held + self.cotangents[value]
+                )
 
     def _call(self, call: Any) -> None:
         """Run the backward of an `autograd.Function`."""
@@ -294,7 +333,12 @@ def _is_active(history: History, value: int) -> bool:
     active = history.position.sweeps.get("active")
     if active is None:
         active = history.position.sweeps["active"] = active_values(
-            tape.types, tape.nodes, active_inputs(tape), tape.marked("blocked"), tape.regions, tape.functions
+            tape.types,
+            tape.nodes,
+            active_inputs(tape),
+            tape.marked("blocked"),
+            tape.regions,
+            tape.functions,
         )
     return value in active
 

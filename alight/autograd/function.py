@@ -49,7 +49,9 @@ class FunctionCtx:
 
     def save_for_backward(self, *tensors: Any) -> None:
         """Keep tensors for backward; writing to one of them before that is an error."""
-        self._saved = tuple((one, one._version_counter if isinstance(one, Tensor) else 0) for one in tensors)
+        self._saved = tuple(
+            (one, one._version_counter if isinstance(one, Tensor) else 0) for one in tensors
+        )
 
     @property
     def saved_tensors(self) -> tuple[Any, ...]:
@@ -105,7 +107,11 @@ class Function:
         needs = tuple(isinstance(a, Tensor) and a.requires_grad for a in args)
         ctx = FunctionCtx(cls, needs)
         recording = recorder.grad_enabled and any(needs)
-        given = tuple(a.detach() if need else a for a, need in zip(args, needs, strict=True)) if recording else args
+        given = (
+            tuple(a.detach() if need else a for a, need in zip(args, needs, strict=True))
+            if recording
+            else args
+        )
         with no_recording():
             result = _forward(cls, ctx, given, kwargs)
         _keep_inputs(ctx, args, given)
@@ -121,7 +127,9 @@ class Function:
         raise NotImplementedError("define backward(ctx, *grads)")
 
 
-def _forward(cls: type[Function], ctx: FunctionCtx, given: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+def _forward(
+    cls: type[Function], ctx: FunctionCtx, given: Sequence[Any], kwargs: dict[str, Any]
+) -> Any:
     setup = getattr(cls, "setup_context", None)
     if setup is None:
         return cls.forward(ctx, *given, **kwargs)
@@ -132,7 +140,11 @@ def _forward(cls: type[Function], ctx: FunctionCtx, given: Sequence[Any], kwargs
 
 def _keep_inputs(ctx: FunctionCtx, args: Sequence[Any], given: Sequence[Any]) -> None:
     """Saved inputs are the user's own tensors, so that a second derivative reaches them."""
-    own = {id(inner): outer for inner, outer in zip(given, args, strict=True) if isinstance(inner, Tensor)}
+    own = {
+        id(inner): outer
+        for inner, outer in zip(given, args, strict=True)
+        if isinstance(inner, Tensor)
+    }
     ctx._saved = tuple(
         (own.get(id(one), one), own[id(one)]._version_counter if id(one) in own else version)
         for one, version in ctx._saved
@@ -140,7 +152,12 @@ def _keep_inputs(ctx: FunctionCtx, args: Sequence[Any], given: Sequence[Any]) ->
 
 
 def _record_call(
-    recorder: Any, cls: type[Function], ctx: FunctionCtx, args: Sequence[Any], needs: Sequence[bool], outputs: Sequence[Any]
+    recorder: Any,
+    cls: type[Function],
+    ctx: FunctionCtx,
+    args: Sequence[Any],
+    needs: Sequence[bool],
+    outputs: Sequence[Any],
 ) -> list[Any]:
     """One step: each differentiable output is its value behind a wall that only the user's backward passes."""
     inputs = [a for a, need in zip(args, needs, strict=True) if need]
@@ -164,7 +181,9 @@ def _record_call(
             values = [Detach(recorder.argument(tape, outputs[i])) for i in through]
             ids = tuple(recorder.argument(tape, t).id for t in inputs)
             outs = tuple(value.id for value in values)
-            tape.functions.append(FunctionCall(start, len(tape.nodes), ids, outs, number, positions))
+            tape.functions.append(
+                FunctionCall(start, len(tape.nodes), ids, outs, number, positions)
+            )
             for value in values:
                 tape.slots.append((value.id, Meta(value.type, None, True, False, cls.__name__)))
 

@@ -27,7 +27,9 @@ class GradFn:
         """The graph behind this node cannot be walked yet."""
         from alight.errors import not_implemented
 
-        not_implemented("grad_fn.next_functions", "alight.explain(), which prints the recorded program")
+        not_implemented(
+            "grad_fn.next_functions", "alight.explain(), which prints the recorded program"
+        )
 
     def __repr__(self) -> str:
         return f"<{self._name} object>"
@@ -42,7 +44,9 @@ def backward_name(operation: str) -> str:
     known = _NAMES.get(operation)
     if known == "CopySlices":
         return known
-    words = known or "".join(word[:1].upper() + word[1:] for word in operation.strip("_").split("_"))
+    words = known or "".join(
+        word[:1].upper() + word[1:] for word in operation.strip("_").split("_")
+    )
     return words if words.endswith("Backwards") else words + "Backward0"
 
 

@@ -7,7 +7,9 @@ from statistics import median
 from time import perf_counter
 
 
-def alternate(tasks: Mapping[str, Callable[[], None]], rounds: int = 31, calls: int = 1) -> dict[str, float]:
+def alternate(
+    tasks: Mapping[str, Callable[[], None]], rounds: int = 31, calls: int = 1
+) -> dict[str, float]:
     """Median seconds of one call of each task; every round runs each task `calls` times.
 
     >>> sorted(alternate({"a": lambda: None, "b": lambda: None}, rounds=3))
@@ -27,12 +29,20 @@ def alternate(tasks: Mapping[str, Callable[[], None]], rounds: int = 31, calls: 
 
 def table(rows: list[tuple[str, dict[str, float], str]], against: str | None) -> str:
     """Rows of (name, seconds by library, goal) as text, in microseconds with the ratio to the rival."""
-    head = f"{'':<44}{'alight':>10}" + (f"{against:>10}{'ratio':>8}" if against else "") + f"{'goal':>12}"
+    head = (
+        f"{'':<44}{'alight':>10}"
+        + (f"{against:>10}{'ratio':>8}" if against else "")
+        + f"{'goal':>12}"
+    )
     lines = [head]
     for name, seconds, goal in rows:
         line = f"{name:<44}{seconds['alight'] * 1e6:>10.2f}"
         if against:
             rival = seconds.get(against)
-            line += f"{rival * 1e6:>10.2f}{seconds['alight'] / rival:>8.2f}" if rival else f"{'-':>10}{'-':>8}"
+            line += (
+                f"{rival * 1e6:>10.2f}{seconds['alight'] / rival:>8.2f}"
+                if rival
+                else f"{'-':>10}{'-':>8}"
+            )
         lines.append(line + f"{goal:>12}")
     return "\n".join(lines)

@@ -16,7 +16,9 @@ from typing import Any
 from alight.explain.report import explain_call, explain_thread
 
 
-def explain(function: Any = None, *args: Any, text: bool = False, programs: bool = True, **kwargs: Any) -> Any:
+def explain(
+    function: Any = None, *args: Any, text: bool = False, programs: bool = True, **kwargs: Any
+) -> Any:
     """Print a report of what this thread has recorded, or of one call of `function`.
 
     Returns the call's result, or the report itself with `text=True`. `programs=False` leaves programs out.

@@ -45,7 +45,9 @@ def explain_call(
         recorder.log = outer
     spent = perf_counter() - start
     name = getattr(function, "__name__", type(function).__name__)
-    lines = [f"{name}: {len(log)} flushes in {spent * 1e3:.2f} ms, {recorder.positions - before} new steps"]
+    lines = [
+        f"{name}: {len(log)} flushes in {spent * 1e3:.2f} ms, {recorder.positions - before} new steps"
+    ]
     for position, plan in log:
         if position is pending and position.reason == "explain ends":
             lines.append("\nnobody asked for the values of the last segment")
@@ -63,9 +65,15 @@ def describe_segment(position: Position, plan: Any, programs: bool) -> list[str]
     ]
     at = None
     for step in calls:
-        where = "" if str(step.line) == at else f"{step.line}  {step.line.text if step.line else ''}".rstrip()
+        where = (
+            ""
+            if str(step.line) == at
+            else f"{step.line}  {step.line.text if step.line else ''}".rstrip()
+        )
         at = str(step.line)
-        made = ", ".join(str(meta.type) for meta in step.metas[:3]) + (", ..." if len(step.metas) > 3 else "")
+        made = ", ".join(str(meta.type) for meta in step.metas[:3]) + (
+            ", ..." if len(step.metas) > 3 else ""
+        )
         lines.append(f"  {step.name:<16} {made:<28} {where}".rstrip())
     if plan is None:
         return lines
@@ -86,7 +94,8 @@ def describe_segment(position: Position, plan: Any, programs: bool) -> list[str]
 def describe_changes(recorder: Any) -> list[str]:
     """Places of the trie where new steps keep coming: what stops a loop from staying on known paths."""
     changing = sorted(
-        (position for position in _positions(recorder) if position.misses > 8), key=lambda p: -p.misses
+        (position for position in _positions(recorder) if position.misses > 8),
+        key=lambda p: -p.misses,
     )[:5]
     if not changing:
         return []
@@ -94,8 +103,13 @@ def describe_changes(recorder: Any) -> list[str]:
     for position in changing:
         children = [*position.children.values(), *position.cuts.values()]
         last = children[-3:]
-        lines.append(f"  after {position.name} at {position.line}: {position.misses} different steps, such as")
-        lines.extend(f"    {child.name} {child.metas[0].type if child.metas else ''} at {child.line}" for child in last)
+        lines.append(
+            f"  after {position.name} at {position.line}: {position.misses} different steps, such as"
+        )
+        lines.extend(
+            f"    {child.name} {child.metas[0].type if child.metas else ''} at {child.line}"
+            for child in last
+        )
         lines.append("    " + _why(children))
     return lines
 

@@ -56,11 +56,13 @@ class Primitive:
     gradient: ClassVar[str]  # "partials", "transpose", "vjp" or NONE; found from the class
     name: ClassVar[str]  # as programs print it
 
-    def __init_subclass__(cls) -> None:
+    def __init_subclass__(cls, abstract: bool = False) -> None:
         cls.name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).lower()
         for rule in _RULES:
             if rule in cls.__dict__ and not isinstance(cls.__dict__[rule], staticmethod):
                 setattr(cls, rule, staticmethod(cls.__dict__[rule]))
+        if abstract:  # the common part of several primitives
+            return
         forms = [form for form in ("partials", "transpose", "vjp") if form in cls.__dict__]
         declared_none = cls.__dict__.get("gradient") == NONE
         missing = []
@@ -81,7 +83,9 @@ class Primitive:
         cls.gradient = forms[0] if forms else NONE
         REGISTRY[cls.name] = cls
 
-    def __new__(cls, *values: Value, **statics: Any) -> Any:  # Exp(x) is a value, or a tuple of values
+    def __new__(
+        cls, *values: Value, **statics: Any
+    ) -> Any:  # Exp(x) is a value, or a tuple of values
         simplify = getattr(cls, "simplify", None)
         if simplify is not None:
             simpler = simplify(*values, **statics)

@@ -43,7 +43,11 @@ class Program:
     __slots__ = ("types", "inputs", "nodes", "outputs", "_key")
 
     def __init__(
-        self, types: Sequence[Type], inputs: Iterable[int], nodes: Iterable[Node], outputs: Iterable[int]
+        self,
+        types: Sequence[Type],
+        inputs: Iterable[int],
+        nodes: Iterable[Node],
+        outputs: Iterable[int],
     ) -> None:
         self.types = tuple(types)
         self.inputs = tuple(inputs)
@@ -70,7 +74,9 @@ class Program:
 
         return show(self)
 
-    def __lt__(self, other: object) -> bool:  # statics are sorted by name first, so this only breaks ties
+    def __lt__(
+        self, other: object
+    ) -> bool:  # statics are sorted by name first, so this only breaks ties
         return id(self) < id(other)
 
 
@@ -124,6 +130,31 @@ class Value:
 
     def __repr__(self) -> str:
         return f"%{self.id}: {self.type}"
+
+    if TYPE_CHECKING:  # attached by alight.primitives.arithmetic
+
+        def __add__(self, other: Any) -> Value: ...
+        def __radd__(self, other: Any) -> Value: ...
+        def __sub__(self, other: Any) -> Value: ...
+        def __rsub__(self, other: Any) -> Value: ...
+        def __mul__(self, other: Any) -> Value: ...
+        def __rmul__(self, other: Any) -> Value: ...
+        def __truediv__(self, other: Any) -> Value: ...
+        def __rtruediv__(self, other: Any) -> Value: ...
+        def __floordiv__(self, other: Any) -> Value: ...
+        def __mod__(self, other: Any) -> Value: ...
+        def __pow__(self, other: Any) -> Value: ...
+        def __and__(self, other: Any) -> Value: ...
+        def __or__(self, other: Any) -> Value: ...
+        def __xor__(self, other: Any) -> Value: ...
+        def __lshift__(self, other: Any) -> Value: ...
+        def __rshift__(self, other: Any) -> Value: ...
+        def __lt__(self, other: Any) -> Value: ...
+        def __le__(self, other: Any) -> Value: ...
+        def __gt__(self, other: Any) -> Value: ...
+        def __ge__(self, other: Any) -> Value: ...
+        def __neg__(self) -> Value: ...
+        def __invert__(self) -> Value: ...
 
 
 _current: ContextVar[Builder | None] = ContextVar("alight_builder", default=None)
@@ -185,7 +216,9 @@ class Builder:
                 ids[old] = self.add_value(program.types[old]).id
             inputs = tuple(ids[i] for i in node.inputs)
             outputs = tuple(ids[i] for i in node.outputs)
-            self.nodes.append(Node(node.primitive, inputs, node.statics, outputs, node.line or self.line))
+            self.nodes.append(
+                Node(node.primitive, inputs, node.statics, outputs, node.line or self.line)
+            )
         return [self.value(ids[i]) for i in program.outputs]
 
     def finish(self, outputs: Sequence[Value]) -> Program:
@@ -236,8 +269,11 @@ def prune(program: Program) -> Program:
         types[new] = program.types[old]
     nodes = [
         node._replace(
-            inputs=tuple(number[i] for i in node.inputs), outputs=tuple(number[i] for i in node.outputs)
+            inputs=tuple(number[i] for i in node.inputs),
+            outputs=tuple(number[i] for i in node.outputs),
         )
         for node in kept
     ]
-    return Program(types, [number[i] for i in program.inputs], nodes, [number[i] for i in program.outputs])
+    return Program(
+        types, [number[i] for i in program.inputs], nodes, [number[i] for i in program.outputs]
+    )

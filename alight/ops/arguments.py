@@ -221,7 +221,11 @@ def check_devices(values: Sequence[Any]) -> None:
     """PyTorch's error where operands live on different devices; 0-d CPU tensors and numbers go anywhere."""
     found = None
     for value in values:
-        if not isinstance(value, Value) or getattr(value, "number", None) is not None or value.ndim == 0:
+        if (
+            not isinstance(value, Value)
+            or getattr(value, "number", None) is not None
+            or value.ndim == 0
+        ):
             continue
         if found is None:
             found = value.type.device
@@ -230,7 +234,9 @@ def check_devices(values: Sequence[Any]) -> None:
                 RuntimeError,
                 "Expected all tensors to be on the same device, but found at least two devices, "
                 f"{found} and {value.type.device}!",
-                facts=[f"operand {i}: {v.type}" for i, v in enumerate(values) if isinstance(v, Value)],
+                facts=[
+                    f"operand {i}: {v.type}" for i, v in enumerate(values) if isinstance(v, Value)
+                ],
                 try_=f".to('{found}')",
             )
 

@@ -56,7 +56,9 @@ class DotGeneral(Primitive):
         )
         y_order = sorted(range(len(contract[1])), key=lambda k: contract[1][k])
         axes_x = (*batch[0], *x_free, *(contract[0][k] for k in y_order))
-        to_y = DotGeneral(ct, xc, batch=(ct_batch, batch[0]), contract=(tuple(range(lead, middle)), x_free))
+        to_y = DotGeneral(
+            ct, xc, batch=(ct_batch, batch[0]), contract=(tuple(range(lead, middle)), x_free)
+        )
         x_order = sorted(range(len(contract[0])), key=lambda k: contract[0][k])
         axes_y = (*batch[1], *y_free, *(contract[1][k] for k in x_order))
         return _to_order(to_x, axes_x), _to_order(to_y, axes_y)

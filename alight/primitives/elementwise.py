@@ -6,7 +6,6 @@ builder `b` of scalar instructions; `partials` are d out / d x of each input, wr
 
 from __future__ import annotations
 
-from math import pi, sqrt
 from typing import Any
 
 from alight.dtypes import ANY, BOOL, COMPLEX, FLOAT, INTEGER, NUMERIC, ORDERED, REAL, bool_, dtype
@@ -14,7 +13,6 @@ from alight.errors import internal
 from alight.ir.primitive import ELEMENTWISE, NONE, Primitive, same_type
 from alight.ir.program import Value
 from alight.ir.types import Shape, Type
-from alight.primitives import special
 
 # A neutral scalar builder and its scalars; every backend brings its own.
 B = Any
@@ -22,14 +20,11 @@ S = Any
 Pair = tuple[Shape, dtype]
 
 
-class _Elementwise(Primitive):
+class Elementwise(Primitive, abstract=True):
     """Common part of the element-wise primitives: one type in and out."""
 
-    kind, gradient = ELEMENTWISE, NONE
+    kind = ELEMENTWISE
     infer = same_type
-
-    def scalar(b: B, x: S) -> S:
-        return x
 
 
 def _to_bool(*types: Type) -> Pair:
@@ -40,7 +35,7 @@ def _to_real(x: Type) -> Pair:
     return x.shape, x.dtype.to_real()
 
 
-class Add(_Elementwise):
+class Add(Elementwise):
     """x + y; logical or of bools."""
 
     accepts = ANY
@@ -52,7 +47,7 @@ class Add(_Elementwise):
         return 1, 1
 
 
-class Sub(_Elementwise):
+class Sub(Elementwise):
     """x - y."""
 
     accepts = NUMERIC
@@ -64,7 +59,7 @@ class Sub(_Elementwise):
         return 1, -1
 
 
-class Mul(_Elementwise):
+class Mul(Elementwise):
     """x * y; logical and of bools."""
 
     accepts = ANY
@@ -76,7 +71,7 @@ class Mul(_Elementwise):
         return y, x
 
 
-class Div(_Elementwise):
+class Div(Elementwise):
     """x / y, true division."""
 
     accepts = FLOAT | COMPLEX
@@ -88,7 +83,7 @@ class Div(_Elementwise):
         return 1 / y, -(out / y)
 
 
-class FloorDiv(_Elementwise):
+class FloorDiv(Elementwise):
     """The largest whole number not above x / y."""
 
     accepts = REAL
@@ -100,7 +95,7 @@ class FloorDiv(_Elementwise):
         return (0, 0)
 
 
-class Remainder(_Elementwise):
+class Remainder(Elementwise):
     """x - floor(x / y) * y: the sign of the result is the sign of y, as in Python."""
 
     accepts = REAL
@@ -112,7 +107,7 @@ class Remainder(_Elementwise):
         return 1, -FloorDiv(x, y)
 
 
-class Fmod(_Elementwise):
+class Fmod(Elementwise):
     """x - trunc(x / y) * y: the sign of the result is the sign of x, as in C."""
 
     accepts = REAL
@@ -124,7 +119,7 @@ class Fmod(_Elementwise):
         return 1, -Trunc(x / y)
 
 
-class Pow(_Elementwise):
+class Pow(Elementwise):
     """x to the power y."""
 
     accepts = NUMERIC
@@ -135,11 +130,11 @@ class Pow(_Elementwise):
     def partials(out: Value, x: Value, y: Value) -> tuple[Any, Any]:
         # 0 ** 0 has the derivatives 0 (in x: y is 0) and 0 (in y, by PyTorch's convention).
         in_x = _where(_equal(y, 0), 0, y * Pow(x, y - 1))
-        in_y = _where(_and(_equal(x, 0), _nonnegative(y)), 0, out * Log(x))
+        in_y = _where(_and(_equal(x, 0), _nonnegative(y)), 0, out * _log(x))
         return in_x, in_y
 
 
-class Maximum(_Elementwise):
+class Maximum(Elementwise):
     """The larger of x and y, NaN if either is; equal elements share the gradient."""
 
     accepts = ORDERED
@@ -152,7 +147,7 @@ class Maximum(_Elementwise):
         return Select(Less(y, x), _one(x), half), Select(Less(x, y), _one(x), half)
 
 
-class Minimum(_Elementwise):
+class Minimum(Elementwise):
     """The smaller of x and y, NaN if either is; equal elements share the gradient."""
 
     accepts = ORDERED
@@ -165,7 +160,7 @@ class Minimum(_Elementwise):
         return Select(Less(x, y), _one(x), half), Select(Less(y, x), _one(x), half)
 
 
-class Atan2(_Elementwise):
+class Atan2(Elementwise):
     """The angle of the point (y, x), first argument y, in radians from -pi to pi."""
 
     accepts = FLOAT
@@ -178,7 +173,7 @@ class Atan2(_Elementwise):
         return x / square, -y / square
 
 
-class Neg(_Elementwise):
+class Neg(Elementwise):
     """-x."""
 
     accepts = NUMERIC
@@ -190,7 +185,7 @@ class Neg(_Elementwise):
         return (-1,)
 
 
-class Abs(_Elementwise):
+class Abs(Elementwise):
     """|x|; a real number for complex x."""
 
     accepts = NUMERIC
@@ -205,7 +200,7 @@ class Abs(_Elementwise):
         return (ct * Sign(x),)
 
 
-class Sign(_Elementwise):
+class Sign(Elementwise):
     """-1, 0 or 1; x / |x| for complex x (0 at 0)."""
 
     accepts = NUMERIC
@@ -217,258 +212,7 @@ class Sign(_Elementwise):
         return (0,)
 
 
-class Exp(_Elementwise):
-    """Natural exponential."""
-
-    accepts = FLOAT | COMPLEX
-
-    def scalar(b: B, x: S) -> S:
-        return b.exp(x)
-
-    def partials(out: Value, x: Value) -> tuple[Any]:
-        return (out,)
-
-
-class Expm1(_Elementwise):
-    """exp(x) - 1, exact for small x."""
-
-    accepts = FLOAT
-
-    def scalar(b: B, x: S) -> S:
-        return b.expm1(x)
-
-    def partials(out: Value, x: Value) -> tuple[Any]:
-        return (out + 1,)
-
-
-class Log(_Elementwise):
-    """Natural logarithm."""
-
-    accepts = FLOAT | COMPLEX
-
-    def scalar(b: B, x: S) -> S:
-        return b.log(x)
-
-    def partials(out: Value, x: Value) -> tuple[Any]:
-        return (1 / x,)
-
-
-class Log1p(_Elementwise):
-    """log(1 + x), exact for small x."""
-
-    accepts = FLOAT
-
-    def scalar(b: B, x: S) -> S:
-        return b.log1p(x)
-
-    def partials(out: Value, x: Value) -> tuple[Any]:
-        return (1 / (x + 1),)
-
-
-class Sqrt(_Elementwise):
-    """Square root."""
-
-    accepts = FLOAT | COMPLEX
-
-    def scalar(b: B, x: S) -> S:
-        return b.sqrt(x)
-
-    def partials(out: Value, x: Value) -> tuple[Any]:
-        return (0.5 / out,)
-
-
-class Sin(_Elementwise):
-    """Sine of x in radians."""
-
-    accepts = FLOAT | COMPLEX
-
-    def scalar(b: B, x: S) -> S:
-        return b.sin(x)
-
-    def partials(out: Value, x: Value) -> tuple[Any]:
-        return (Cos(x),)
-
-
-class Cos(_Elementwise):
-    """Cosine of x in radians."""
-
-    accepts = FLOAT | COMPLEX
-
-    def scalar(b: B, x: S) -> S:
-        return b.cos(x)
-
-    def partials(out: Value, x: Value) -> tuple[Any]:
-        return (-Sin(x),)
-
-
-class Tan(_Elementwise):
-    """Tangent of x in radians."""
-
-    accepts = FLOAT | COMPLEX
-
-    def scalar(b: B, x: S) -> S:
-        return b.tan(x)
-
-    def partials(out: Value, x: Value) -> tuple[Any]:
-        return (out * out + 1,)
-
-
-class Asin(_Elementwise):
-    """Inverse sine, in radians."""
-
-    accepts = FLOAT | COMPLEX
-
-    def scalar(b: B, x: S) -> S:
-        return b.asin(x)
-
-    def partials(out: Value, x: Value) -> tuple[Any]:
-        return (1 / Sqrt(1 - x * x),)
-
-
-class Acos(_Elementwise):
-    """Inverse cosine, in radians."""
-
-    accepts = FLOAT | COMPLEX
-
-    def scalar(b: B, x: S) -> S:
-        return b.acos(x)
-
-    def partials(out: Value, x: Value) -> tuple[Any]:
-        return (-1 / Sqrt(1 - x * x),)
-
-
-class Atan(_Elementwise):
-    """Inverse tangent, in radians."""
-
-    accepts = FLOAT | COMPLEX
-
-    def scalar(b: B, x: S) -> S:
-        return b.atan(x)
-
-    def partials(out: Value, x: Value) -> tuple[Any]:
-        return (1 / (x * x + 1),)
-
-
-class Sinh(_Elementwise):
-    """Hyperbolic sine."""
-
-    accepts = FLOAT | COMPLEX
-
-    def scalar(b: B, x: S) -> S:
-        return b.sinh(x)
-
-    def partials(out: Value, x: Value) -> tuple[Any]:
-        return (Cosh(x),)
-
-
-class Cosh(_Elementwise):
-    """Hyperbolic cosine."""
-
-    accepts = FLOAT | COMPLEX
-
-    def scalar(b: B, x: S) -> S:
-        return b.cosh(x)
-
-    def partials(out: Value, x: Value) -> tuple[Any]:
-        return (Sinh(x),)
-
-
-class Tanh(_Elementwise):
-    """Hyperbolic tangent."""
-
-    accepts = FLOAT | COMPLEX
-
-    def scalar(b: B, x: S) -> S:
-        return b.tanh(x)
-
-    def partials(out: Value, x: Value) -> tuple[Any]:
-        return (1 - out * out,)
-
-
-class Asinh(_Elementwise):
-    """Inverse hyperbolic sine."""
-
-    accepts = FLOAT | COMPLEX
-
-    def scalar(b: B, x: S) -> S:
-        return b.asinh(x)
-
-    def partials(out: Value, x: Value) -> tuple[Any]:
-        return (1 / Sqrt(x * x + 1),)
-
-
-class Acosh(_Elementwise):
-    """Inverse hyperbolic cosine."""
-
-    accepts = FLOAT | COMPLEX
-
-    def scalar(b: B, x: S) -> S:
-        return b.acosh(x)
-
-    def partials(out: Value, x: Value) -> tuple[Any]:
-        return (1 / (Sqrt(x - 1) * Sqrt(x + 1)),)
-
-
-class Atanh(_Elementwise):
-    """Inverse hyperbolic tangent."""
-
-    accepts = FLOAT | COMPLEX
-
-    def scalar(b: B, x: S) -> S:
-        return b.atanh(x)
-
-    def partials(out: Value, x: Value) -> tuple[Any]:
-        return (1 / (1 - x * x),)
-
-
-class Erf(_Elementwise):
-    """Error function: 2 / sqrt(pi) times the integral of exp(-t^2) from 0 to x."""
-
-    accepts = FLOAT
-
-    def scalar(b: B, x: S) -> S:
-        return special.erf(b, x)
-
-    def partials(out: Value, x: Value) -> tuple[Any]:
-        return (Exp(-(x * x)) * (2 / sqrt(pi)),)
-
-
-class Erfinv(_Elementwise):
-    """Inverse of the error function."""
-
-    accepts = FLOAT
-
-    def scalar(b: B, x: S) -> S:
-        return special.erfinv(b, x)
-
-    def partials(out: Value, x: Value) -> tuple[Any]:
-        return (Exp(out * out) * (sqrt(pi) / 2),)
-
-
-class Lgamma(_Elementwise):
-    """Logarithm of the absolute value of the gamma function."""
-
-    accepts = FLOAT
-
-    def scalar(b: B, x: S) -> S:
-        return special.lgamma(b, x)
-
-    def partials(out: Value, x: Value) -> tuple[Any]:
-        return (Digamma(x),)
-
-
-class Digamma(_Elementwise):
-    """Derivative of lgamma. Its own derivative, trigamma, is not there."""
-
-    accepts = FLOAT
-
-    def scalar(b: B, x: S) -> S:
-        return special.digamma(b, x)
-
-    gradient = NONE
-
-
-class Floor(_Elementwise):
+class Floor(Elementwise):
     """The largest whole number not above x."""
 
     accepts = REAL
@@ -480,7 +224,7 @@ class Floor(_Elementwise):
         return (0,)
 
 
-class Ceil(_Elementwise):
+class Ceil(Elementwise):
     """The smallest whole number not below x."""
 
     accepts = REAL
@@ -492,7 +236,7 @@ class Ceil(_Elementwise):
         return (0,)
 
 
-class Round(_Elementwise):
+class Round(Elementwise):
     """The nearest whole number, halves to even."""
 
     accepts = REAL
@@ -504,7 +248,7 @@ class Round(_Elementwise):
         return (0,)
 
 
-class Trunc(_Elementwise):
+class Trunc(Elementwise):
     """x without its fraction."""
 
     accepts = REAL
@@ -516,7 +260,7 @@ class Trunc(_Elementwise):
         return (0,)
 
 
-class IsNan(_Elementwise):
+class IsNan(Elementwise):
     """True where x is not a number."""
 
     accepts = FLOAT | COMPLEX
@@ -528,7 +272,7 @@ class IsNan(_Elementwise):
     gradient = NONE
 
 
-class Equal(_Elementwise):
+class Equal(Elementwise):
     """x == y."""
 
     accepts = ANY
@@ -540,7 +284,7 @@ class Equal(_Elementwise):
     gradient = NONE
 
 
-class Less(_Elementwise):
+class Less(Elementwise):
     """x < y; False where either is NaN."""
 
     accepts = ORDERED
@@ -552,7 +296,7 @@ class Less(_Elementwise):
     gradient = NONE
 
 
-class LessEqual(_Elementwise):
+class LessEqual(Elementwise):
     """x <= y; False where either is NaN."""
 
     accepts = ORDERED
@@ -564,7 +308,7 @@ class LessEqual(_Elementwise):
     gradient = NONE
 
 
-class And(_Elementwise):
+class And(Elementwise):
     """Bitwise and; logical and of bools."""
 
     accepts = INTEGER | BOOL
@@ -575,7 +319,7 @@ class And(_Elementwise):
     gradient = NONE
 
 
-class Or(_Elementwise):
+class Or(Elementwise):
     """Bitwise or; logical or of bools."""
 
     accepts = INTEGER | BOOL
@@ -586,7 +330,7 @@ class Or(_Elementwise):
     gradient = NONE
 
 
-class Xor(_Elementwise):
+class Xor(Elementwise):
     """Bitwise exclusive or; inequality of bools."""
 
     accepts = INTEGER | BOOL
@@ -597,7 +341,7 @@ class Xor(_Elementwise):
     gradient = NONE
 
 
-class Not(_Elementwise):
+class Not(Elementwise):
     """Bitwise complement; logical not of bools."""
 
     accepts = INTEGER | BOOL
@@ -608,7 +352,7 @@ class Not(_Elementwise):
     gradient = NONE
 
 
-class ShiftLeft(_Elementwise):
+class ShiftLeft(Elementwise):
     """x with its bits moved up by y places."""
 
     accepts = INTEGER
@@ -619,7 +363,7 @@ class ShiftLeft(_Elementwise):
     gradient = NONE
 
 
-class ShiftRight(_Elementwise):
+class ShiftRight(Elementwise):
     """x with its bits moved down by y places; the sign is kept."""
 
     accepts = INTEGER
@@ -630,7 +374,7 @@ class ShiftRight(_Elementwise):
     gradient = NONE
 
 
-class Select(_Elementwise):
+class Select(Elementwise):
     """x where the condition holds, else y."""
 
     accepts = ANY
@@ -648,7 +392,7 @@ class Select(_Elementwise):
         return None, Select(condition, ct, zero), Select(condition, zero, ct)
 
 
-class Convert(_Elementwise):
+class Convert(Elementwise):
     """x as another dtype: rounds to the nearest float, truncates to integers, non-zero is True."""
 
     statics = ("dtype",)
@@ -666,10 +410,12 @@ class Convert(_Elementwise):
     def transpose(ct: Value, x: Value, *, dtype: dtype) -> tuple[Value | None]:
         if not x.dtype.is_differentiable or not dtype.is_differentiable:
             return (None,)
-        return (Convert(Real(ct) if dtype.is_complex and not x.dtype.is_complex else ct, dtype=x.dtype),)
+        return (
+            Convert(Real(ct) if dtype.is_complex and not x.dtype.is_complex else ct, dtype=x.dtype),
+        )
 
 
-class Bitcast(_Elementwise):
+class Bitcast(Elementwise):
     """The bits of x read as another dtype of the same size."""
 
     statics = ("dtype",)
@@ -684,7 +430,7 @@ class Bitcast(_Elementwise):
     gradient = NONE
 
 
-class Real(_Elementwise):
+class Real(Elementwise):
     """The real part of a complex number."""
 
     accepts = COMPLEX
@@ -697,7 +443,7 @@ class Real(_Elementwise):
         return (Convert(ct, dtype=x.dtype),)
 
 
-class Imag(_Elementwise):
+class Imag(Elementwise):
     """The imaginary part of a complex number."""
 
     accepts = COMPLEX
@@ -710,7 +456,7 @@ class Imag(_Elementwise):
         return (Complex(_zero(ct), ct),)
 
 
-class Complex(_Elementwise):
+class Complex(Elementwise):
     """x + iy from two real numbers."""
 
     accepts = FLOAT
@@ -726,7 +472,7 @@ class Complex(_Elementwise):
         return Real(ct), Imag(ct)
 
 
-class Conj(_Elementwise):
+class Conj(Elementwise):
     """The complex conjugate."""
 
     accepts = COMPLEX
@@ -739,6 +485,12 @@ class Conj(_Elementwise):
 
 
 # Small words for the formulas above; `arithmetic` builds on this file, so it is reached for only when they run.
+def _log(x: Value) -> Value:
+    from alight.primitives.functions import Log
+
+    return Log(x)
+
+
 def _zero(x: Value) -> Value:
     from alight.primitives.arithmetic import zeros_like
 

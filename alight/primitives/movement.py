@@ -71,7 +71,9 @@ class Expand(Primitive):
     kind, statics = MOVEMENT, ("shape",)
 
     def infer(x: Type, *, shape: Shape) -> Pair:
-        fits = len(shape) == x.ndim and all(a in (1, b) for a, b in zip(x.shape, shape, strict=True))
+        fits = len(shape) == x.ndim and all(
+            a in (1, b) for a, b in zip(x.shape, shape, strict=True)
+        )
         if not fits:
             internal(f"cannot expand {x} to {shape}")
         return shape, x.dtype
@@ -103,10 +105,13 @@ class Slice(Primitive):
         whole = stops == x.shape and not any(starts) and all(step == 1 for step in steps)
         return x if whole else None
 
-    def transpose(ct: Value, x: Value, *, starts: Shape, stops: Shape, steps: Shape) -> tuple[Value]:
+    def transpose(
+        ct: Value, x: Value, *, starts: Shape, stops: Shape, steps: Shape
+    ) -> tuple[Value]:
         ct = _dilate(ct, steps)
         high = tuple(
-            size - start - extent for size, start, extent in zip(x.shape, starts, ct.shape, strict=True)
+            size - start - extent
+            for size, start, extent in zip(x.shape, starts, ct.shape, strict=True)
         )
         return (Pad(ct, low=starts, high=high),)
 
@@ -118,7 +123,9 @@ def _dilate(x: Value, steps: Shape) -> Value:
     split = tuple(extent for size in x.shape for extent in (size, 1))
     high = tuple(extra for step in steps for extra in (0, step - 1))
     apart = Pad(Reshape(x, shape=split), low=(0,) * len(split), high=high)
-    merged = Reshape(apart, shape=tuple(size * step for size, step in zip(x.shape, steps, strict=True)))
+    merged = Reshape(
+        apart, shape=tuple(size * step for size, step in zip(x.shape, steps, strict=True))
+    )
     stops = tuple((size - 1) * step + 1 for size, step in zip(x.shape, steps, strict=True))
     return Slice(merged, starts=(0,) * x.ndim, stops=stops, steps=(1,) * x.ndim)
 
@@ -136,7 +143,9 @@ class Pad(Primitive):
     def simplify(x: Value, fill: Value | None = None, *, low: Shape, high: Shape) -> Value | None:
         return x if not any(low) and not any(high) else None
 
-    def transpose(ct: Value, x: Value, fill: Value | None = None, *, low: Shape, high: Shape) -> Any:
+    def transpose(
+        ct: Value, x: Value, fill: Value | None = None, *, low: Shape, high: Shape
+    ) -> Any:
         from alight.primitives.reduction import Sum
 
         stops = tuple(a + size for a, size in zip(low, x.shape, strict=True))
@@ -170,7 +179,9 @@ class Concat(Primitive):
     def infer(*xs: Type, axis: int) -> Pair:
         first = xs[0]
         for x in xs:
-            same = x.shape[:axis] + x.shape[axis + 1 :] == first.shape[:axis] + first.shape[axis + 1 :]
+            same = (
+                x.shape[:axis] + x.shape[axis + 1 :] == first.shape[:axis] + first.shape[axis + 1 :]
+            )
             if not same or x.dtype is not first.dtype:
                 internal(f"cannot join {first} and {x} along axis {axis}")
         total = sum(x.shape[axis] for x in xs)

@@ -15,7 +15,8 @@ from alight.ir.primitive import SCAN, Primitive, same_type
 from alight.ir.program import Builder, Program, Value, prune
 from alight.ir.types import Shape, Type
 from alight.primitives.arithmetic import constant, equal, where, zeros_like
-from alight.primitives.elementwise import Conj, Exp
+from alight.primitives.elementwise import Conj
+from alight.primitives.functions import Exp
 from alight.primitives.gather import put_along
 from alight.primitives.movement import Concat, Flip, Pad, Reshape, Slice
 
@@ -272,7 +273,7 @@ class _ScanBackward:
             self.backward.program, [*cts, *(residual[id] for id in self.backward.residuals)]
         )
         grad = dict(zip(self.backward.reached, values, strict=True))
-        back = [grad.get(body.inputs[n], None) for n in carries]
+        back = [grad.get(body.inputs[n]) for n in carries]
         return builder.finish(
             [
                 *(

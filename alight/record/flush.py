@@ -35,7 +35,9 @@ class Plan(NamedTuple):
 
     runs: tuple[Run, ...]
     stored: tuple[tuple[int, int], ...]  # (handle, tape value) of the outputs
-    unstored: tuple[int, ...]  # handles made here whose values are not kept: nobody held them so far
+    unstored: tuple[
+        int, ...
+    ]  # handles made here whose values are not kept: nobody held them so far
     owed: frozenset[int]  # values of alive tensors whose history backward may still ask for
     residuals: tuple[int, ...]  # values that backward reads
     sources: dict[int, tuple[str, int]]  # value -> ("buffer" or "scalar", number), of the inputs
@@ -55,7 +57,10 @@ def flush(recorder: Any, reason: str) -> None:
     position.runs += 1
     if plan is None or _any_alive(handles, plan.unstored, recorder.offset):
         plan = position.plan = _make_plan(recorder, position, plan)
-        position.reason, position.flush_line = position.reason or reason, position.flush_line or user_line()
+        position.reason, position.flush_line = (
+            position.reason or reason,
+            position.flush_line or user_line(),
+        )
     if recorder.log is not None:
         recorder.log.append((position, plan))
     inputs, scalars = recorder.inputs, recorder.scalars
@@ -84,7 +89,9 @@ def flush(recorder: Any, reason: str) -> None:
             _write_shared(tensor, buffer)
         else:
             tensor._buffer = buffer
-        tensor._history = history.entry(value) if value in plan.owed and history is not None else None
+        tensor._history = (
+            history.entry(value) if value in plan.owed and history is not None else None
+        )
     recorder.must_write = False
     recorder.transient.clear()
     recorder.restart()
@@ -118,7 +125,12 @@ def _make_plan(recorder: Any, position: Position, old: Plan | None) -> Plan:
     kept = {i for i, _ in old.stored} if old else set()
     for i, (value, meta) in enumerate(tape.slots):
         tensor = handles[i]
-        if value in entered and tensor._buffer is not None and tensor._base is None and not _is_rebound(tape, i):
+        if (
+            value in entered
+            and tensor._buffer is not None
+            and tensor._base is None
+            and not _is_rebound(tape, i)
+        ):
             continue  # an input that nobody wrote
         if tensor._base is not None or meta.device.type == "meta":
             continue  # a view derives itself from its base
@@ -140,7 +152,14 @@ def _make_plan(recorder: Any, position: Position, old: Plan | None) -> Plan:
     first = {value: i for i, value in reversed(stored)}
     repeated = frozenset(i for i, value in stored if first[value] != i)
     return Plan(
-        (*runs, *passed), tuple(stored), tuple(unstored), frozenset(owed), tuple(residuals), sources, tape, repeated
+        (*runs, *passed),
+        tuple(stored),
+        tuple(unstored),
+        frozenset(owed),
+        tuple(residuals),
+        sources,
+        tape,
+        repeated,
     )
 
 
@@ -223,7 +242,7 @@ def _what_still_works(run: Run, arguments: Sequence[Any]) -> dict[int, Any]:
         alone = prune(Program(program.types, program.inputs, program.nodes, [output]))
         try:
             (results[value],) = executable(alone)(arguments)
-        except Exception:  # noqa: S112  (this output needs the node that failed)
+        except Exception:
             continue
     return results
 
@@ -244,7 +263,9 @@ def buffer_of(tensor: Any, recorder: Any, reason: str) -> Any:
         base = buffer_of(tensor._base, recorder, reason)
         return view_buffer(tensor._link, [base, *tensor._numbers])
     if tensor._buffer is None:
-        raise RuntimeError("this tensor has no value: the computation that should have made it failed")
+        raise RuntimeError(
+            "this tensor has no value: the computation that should have made it failed"
+        )
     return tensor._buffer
 
 
@@ -259,5 +280,7 @@ def peek(recorder: Any, tensor: Any) -> Any:
         kind, i = sources[value]
         return inputs[i] if kind == "buffer" else scalars[i]
     (run,) = _runs(tape, [value], sources)
-    (buffer,) = run.execute([inputs[i] if kind == "buffer" else scalars[i] for kind, i in run.sources])
+    (buffer,) = run.execute(
+        [inputs[i] if kind == "buffer" else scalars[i] for kind, i in run.sources]
+    )
     return buffer

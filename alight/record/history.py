@@ -20,7 +20,10 @@ class Entry:
 
     def __init__(self, history: History, value: int) -> None:
         self.history, self.value = history, value
-        self.key = history.position, value  # equal for equal paths: part of the key of entering the tensor
+        self.key = (
+            history.position,
+            value,
+        )  # equal for equal paths: part of the key of entering the tensor
 
 
 class History:
@@ -34,16 +37,24 @@ class History:
         self.serial = next(_serials)
         self.position, self.tape = position, tape
         self.values: dict[int, Any] = {}  # residual -> buffer
-        self.inputs: dict[int, tuple[Any, Any]] = {}  # value -> (tensor that entered with it, its own history's entry)
+        self.inputs: dict[
+            int, tuple[Any, Any]
+        ] = {}  # value -> (tensor that entered with it, its own history's entry)
         self.calls: list[Any] = []  # contexts of autograd.Function calls
         self.owed: frozenset[int] = frozenset()
-        self.versions: dict[int, tuple[Any, int]] = {}  # residual -> (tensor that held it, the version it then had)
-        self.freed: set[int] = tape.marked("freed")  # numbers of nodes whose residuals were given up
+        self.versions: dict[
+            int, tuple[Any, int]
+        ] = {}  # residual -> (tensor that held it, the version it then had)
+        self.freed: set[int] = tape.marked(
+            "freed"
+        )  # numbers of nodes whose residuals were given up
         self.hooked: dict[int, Any] = {}  # value -> tensor whose hooks want its gradient
         self.holders: dict[int, Any] = {}  # residual -> tensor to enter it with
 
     @staticmethod
-    def of_segment(recorder: Any, position: Position, plan: Any, results: dict[int, Any]) -> History:
+    def of_segment(
+        recorder: Any, position: Position, plan: Any, results: dict[int, Any]
+    ) -> History:
         """Keep what `plan` says of the segment that has just run."""
         history = History(position, plan.tape)
         for value in plan.residuals:
@@ -52,10 +63,17 @@ class History:
                 history.values[value] = results.get(value)
             else:
                 kind, i = source
-                history.values[value] = (recorder.inputs if kind == "buffer" else recorder.scalars)[i]
+                history.values[value] = (recorder.inputs if kind == "buffer" else recorder.scalars)[
+                    i
+                ]
         handles = recorder.handles
-        for kind, value, slot in (mark for mark in history.tape.marks if mark[0] in ("leaf", "past")):
-            history.inputs[value] = handles[slot], handles[slot]._history if kind == "past" else None
+        for kind, value, slot in (
+            mark for mark in history.tape.marks if mark[0] in ("leaf", "past")
+        ):
+            history.inputs[value] = (
+                handles[slot],
+                handles[slot]._history if kind == "past" else None,
+            )
         history.calls, history.owed = list(recorder.calls), plan.owed
         wanted = set(plan.residuals)
         for i, (value, _) in enumerate(history.tape.slots):
@@ -77,7 +95,9 @@ def active_inputs(tape: Tape) -> list[int]:
     return [mark[1] for mark in tape.marks if mark[0] in ("leaf", "past")]
 
 
-def sweep(tape: Tape, outputs: list[int], wrt: list[int], start: int = 0, stop: int | None = None) -> Backward:
+def sweep(
+    tape: Tape, outputs: list[int], wrt: list[int], start: int = 0, stop: int | None = None
+) -> Backward:
     """Reverse mode through nodes [start, stop) of a tape."""
     stop = len(tape.nodes) if stop is None else stop
     regions = [
@@ -85,7 +105,9 @@ def sweep(tape: Tape, outputs: list[int], wrt: list[int], start: int = 0, stop: 
         for region in tape.regions
         if start <= region.start and region.stop <= stop
     ]
-    return reverse(tape.types, tape.nodes[start:stop], outputs, wrt, tape.marked("blocked"), regions)
+    return reverse(
+        tape.types, tape.nodes[start:stop], outputs, wrt, tape.marked("blocked"), regions
+    )
 
 
 def owed_residuals(tape: Tape, outputs: set[int]) -> tuple[set[int], list[int]]:
@@ -99,10 +121,21 @@ def owed_residuals(tape: Tape, outputs: set[int]) -> tuple[set[int], list[int]]:
 
     def python_code(ct: Any, out: Any, *inputs: Value) -> tuple[Value, ...]:
         crossing.extend(ct if isinstance(ct, tuple) else (ct,))
-        return tuple(value.builder.input(value.type) for value in inputs)  # what it will give is not known
+        return tuple(
+            value.builder.input(value.type) for value in inputs
+        )  # what it will give is not known
 
-    walls = [Region(call.start, call.stop, call.inputs, call.outputs, python_code) for call in tape.functions]
+    walls = [
+        Region(call.start, call.stop, call.inputs, call.outputs, python_code)
+        for call in tape.functions
+    ]
     backward = reverse(
-        tape.types, tape.nodes, sorted(owed), wrt, tape.marked("blocked"), [*tape.regions, *walls], crossing
+        tape.types,
+        tape.nodes,
+        sorted(owed),
+        wrt,
+        tape.marked("blocked"),
+        [*tape.regions, *walls],
+        crossing,
     )
     return owed.difference(wrt), list(backward.residuals)

@@ -65,7 +65,19 @@ class Meta:
     tensor, for `grad_fn`.
     """
 
-    __slots__ = ("type", "shape", "dtype", "device", "strides", "requires_grad", "leaf", "origin", "number", "_hash", "_size")
+    __slots__ = (
+        "type",
+        "shape",
+        "dtype",
+        "device",
+        "strides",
+        "requires_grad",
+        "leaf",
+        "origin",
+        "number",
+        "_hash",
+        "_size",
+    )
 
     def __init__(
         self,
@@ -101,7 +113,10 @@ class Meta:
 
     def replace(self, **changes: object) -> Meta:
         """A copy with some fields changed."""
-        fields = {name: getattr(self, name) for name in ("type", "strides", "requires_grad", "leaf", "origin")}
+        fields = {
+            name: getattr(self, name)
+            for name in ("type", "strides", "requires_grad", "leaf", "origin")
+        }
         return Meta(**{**fields, **changes})  # type: ignore[arg-type]
 
     def __eq__(self, other: object) -> bool:

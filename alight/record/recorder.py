@@ -19,11 +19,12 @@ from alight.ir.program import Program, Value
 from alight.ir.types import Type
 from alight.primitives import Detach
 from alight.record import views
-from alight.record.meta import Meta
 from alight.record.sources import Line, user_line
 from alight.record.trie import Argument, Position, Tape, evict
 
-OFFSET = 1 << 32  # slots of recorder k start at k * OFFSET, so that a slot of another thread is never taken for ours
+OFFSET = (
+    1 << 32
+)  # slots of recorder k start at k * OFFSET, so that a slot of another thread is never taken for ours
 ENTER, VIEW, MODE, COMPOUND = "enter", "view", "mode", "compound"
 SCALAR_TYPES: dict[type, Type] = {
     float: Type((), float64),
@@ -61,7 +62,9 @@ class Recorder:
         self.calls: list[Any] = []  # contexts of autograd.Function calls in this segment
         self.transient: list[Any] = []  # tensors whose slots hold for one step only
         self.hooked = False  # a pending tensor waits for its gradient
-        self.wrote_leaf = False  # a leaf was written in place without recording: a hand-made optimizer step
+        self.wrote_leaf = (
+            False  # a leaf was written in place without recording: a hand-made optimizer step
+        )
         self.must_write = False  # a step wrote memory that NumPy sees
         self.log: list[Any] | None = None  # (position, plan) of each flush, while somebody watches
         _all[self.number] = self
@@ -134,7 +137,11 @@ class Recorder:
     def _ends_segment(self, position: Position) -> bool:
         if position.name in (ENTER, VIEW, MODE):
             return False
-        if config.segment and sum(1 for p in position.path() if p.name not in (ENTER, VIEW, MODE, "start")) >= config.segment:
+        if (
+            config.segment
+            and sum(1 for p in position.path() if p.name not in (ENTER, VIEW, MODE, "start"))
+            >= config.segment
+        ):
             return True
         if position.counts.bytes > 4 * config.pending_bytes:
             return True
@@ -166,7 +173,9 @@ class Recorder:
         key, scalars = operation.key(arguments)
         position = self.here.children.get(key) or self.here.cuts.get(key)
         if position is None:
-            position = self.extend(key, operation.name, lambda tape: operation.trace(self, tape, arguments))
+            position = self.extend(
+                key, operation.name, lambda tape: operation.trace(self, tape, arguments)
+            )
         result = self._take(position, operation, arguments, scalars)
         self.settle(position)
         return result
@@ -190,7 +199,9 @@ class Recorder:
             self.settle(position)
         return result
 
-    def _take(self, position: Position, operation: Any, arguments: tuple[Any, ...], scalars: Sequence[Any]) -> Any:
+    def _take(
+        self, position: Position, operation: Any, arguments: tuple[Any, ...], scalars: Sequence[Any]
+    ) -> Any:
         """Go to `position` and make the handles of its slots."""
         self.here = position
         self.scalars.extend(scalars)
@@ -198,7 +209,8 @@ class Recorder:
             views.rebind(self, arguments[0], position, 0)
             return arguments[0]
         made = tuple(
-            operation.make(meta, position.slot + i, self.handles) for i, meta in enumerate(position.metas)
+            operation.make(meta, position.slot + i, self.handles)
+            for i, meta in enumerate(position.metas)
         )
         if position.link is not None:
             for tensor in made[:1]:
@@ -229,7 +241,9 @@ class Recorder:
         )  # fmt: skip
         position = self.here.children.get(key) or self.here.cuts.get(key)
         if position is None:
-            position = self.extend(key, name, lambda tape: self._trace_compound(tape, reads, writes, kinds, body))
+            position = self.extend(
+                key, name, lambda tape: self._trace_compound(tape, reads, writes, kinds, body)
+            )
         self.here = position
         self.scalars.extend(scalars)
         at = 0
@@ -239,7 +253,12 @@ class Recorder:
             self.settle(position)
 
     def _trace_compound(
-        self, tape: Tape, reads: Sequence[Any], writes: Sequence[Any], kinds: Sequence[type], body: Any
+        self,
+        tape: Tape,
+        reads: Sequence[Any],
+        writes: Sequence[Any],
+        kinds: Sequence[type],
+        body: Any,
     ) -> None:
         read_values = [self.argument(tape, tensor) for tensor in reads]
         write_values = [self.argument(tape, tensor) for tensor in writes]
@@ -272,7 +291,10 @@ class Recorder:
             return
         buffer = tensor._buffer
         if buffer is None:
-            fail(RuntimeError, "this tensor has no value: the computation that should have made it failed")
+            fail(
+                RuntimeError,
+                "this tensor has no value: the computation that should have made it failed",
+            )
         if tensor._shared and views.seen_from_outside(tensor):
             buffer = buffer.copy()
             self.transient.append(tensor)
@@ -293,7 +315,9 @@ class Recorder:
         value = tape.buffer_input(tensor._meta.type)
         tape.slots.append((value.id, tensor._meta))
         if tensor._meta.requires_grad:
-            tape.marks.append(("leaf" if tensor._history is None else "past", value.id, len(tape.slots) - 1))
+            tape.marks.append(
+                ("leaf" if tensor._history is None else "past", value.id, len(tape.slots) - 1)
+            )
 
     def _enter_view(self, tensor: Any) -> None:
         """Derive a view from what it views, again: a step of its own."""
@@ -304,7 +328,9 @@ class Recorder:
         key = (VIEW, tensor._base._slot, tensor._link, blocked, kinds, tensor._meta.number)
         position = self.here.children.get(key)
         if position is None:
-            position = self.extend(key, VIEW, lambda tape: self._trace_view(tape, tensor, blocked, kinds))
+            position = self.extend(
+                key, VIEW, lambda tape: self._trace_view(tape, tensor, blocked, kinds)
+            )
         self.here = position
         self.scalars.extend(tensor._numbers)
         tensor._slot = position.slot
@@ -324,7 +350,8 @@ class Recorder:
         """A tensor that is pending in another thread: run what it needs there, from here."""
         if tensor._meta.requires_grad and not tensor._meta.leaf:
             not_implemented(
-                "gradients through a tensor that another thread has not finished", "tensor.detach() in that thread"
+                "gradients through a tensor that another thread has not finished",
+                "tensor.detach() in that thread",
             )
         other = _all[tensor._slot // OFFSET]
         buffer = other.peek(tensor)

@@ -40,7 +40,9 @@ class Argument(Value):
 
     __slots__ = ("meta", "number")
 
-    def __init__(self, id: int, type: Type, builder: Builder, meta: Meta | None, number: type | None) -> None:
+    def __init__(
+        self, id: int, type: Type, builder: Builder, meta: Meta | None, number: type | None
+    ) -> None:
         super().__init__(id, type, builder)
         self.meta, self.number = meta, number
 
@@ -50,11 +52,17 @@ class Tape(Builder):
 
     def __init__(self) -> None:
         super().__init__()
-        self.sources: list[tuple[str, int]] = []  # of each program input: ("buffer" or "scalar", its number)
+        self.sources: list[
+            tuple[str, int]
+        ] = []  # of each program input: ("buffer" or "scalar", its number)
         self.slots: list[tuple[int, Meta]] = []  # value and meta of each slot
         self.regions: list[Region] = []
-        self.functions: list[Any] = []  # autograd.Function calls: FunctionCall, see alight.autograd.function
-        self.marks: list[tuple[Any, ...]] = []  # ("blocked", value), ("leaf", value), ("freed", node), ("written", value, first node of the step, its name)
+        self.functions: list[
+            Any
+        ] = []  # autograd.Function calls: FunctionCall, see alight.autograd.function
+        self.marks: list[
+            tuple[Any, ...]
+        ] = []  # ("blocked", value), ("leaf", value), ("freed", node), ("written", value, first node of the step, its name)
         self.buffers = 0
         self.scalars = 0
         self.bytes = 0  # of all results so far
@@ -120,7 +128,9 @@ class Position:
         "plan", "used", "depth", "misses", "targets", "sweeps", "cut", "runs", "reason", "flush_line",
     )  # fmt: skip
 
-    def __init__(self, parent: Position | None, key: Hashable, name: str, tape: Tape, line: Line | None) -> None:
+    def __init__(
+        self, parent: Position | None, key: Hashable, name: str, tape: Tape, line: Line | None
+    ) -> None:
         self.children: dict[Hashable, Position] = {}  # steps that a wrapper may take by itself
         self.cuts: dict[Hashable, Position] = {}  # steps after which the segment is flushed
         self.parent, self.key, self.name, self.line = parent, key, name, line
@@ -134,7 +144,9 @@ class Position:
         self.plan: Any = None  # what a flush here runs
         self.used = 0  # lap of the last flush through here
         self.depth = 0 if parent is None else parent.depth + 1
-        self.targets: tuple[int, ...] = ()  # of a backward step: handles whose gradients its slots are
+        self.targets: tuple[
+            int, ...
+        ] = ()  # of a backward step: handles whose gradients its slots are
         self.sweeps: dict[Hashable, Any] = {}  # backward programs of a segment that ended here
         self.runs = 0  # flushes that ended here
         self.reason = ""  # of the first of them

@@ -14,8 +14,7 @@ from typing import Any
 from alight.dtypes import bool_, int64
 from alight.errors import fail, not_implemented
 from alight.ir.program import Builder, Node, Program, Statics, Value
-from alight.primitives import Complex, Convert, Expand, Full, Permute, Real, Reshape, Select, Slice
-from alight.primitives import Detach, Imag
+from alight.primitives import Complex, Convert, Imag, Permute, Real, Reshape, Select, Slice
 from alight.primitives.arithmetic import constant
 from alight.record.meta import Meta, contiguous_strides
 from alight.record.trie import Position, Tape
@@ -42,7 +41,9 @@ def attach(view: Any, base: Any, link: Program, numbers: tuple[Any, ...]) -> Non
     root = root_of(base)
     if root._views is None:
         root._views = []
-    elif len(root._views) > 32 and len(root._views) & (len(root._views) - 1) == 0:  # at 64, 128, ...
+    elif (
+        len(root._views) > 32 and len(root._views) & (len(root._views) - 1) == 0
+    ):  # at 64, 128, ...
         root._views = [ref for ref in root._views if ref() is not None]
     root._views.append(weakref.ref(view))
 
@@ -86,7 +87,14 @@ def seen_from_outside(tensor: Any) -> bool:
 # -- recording a write --------------------------------------------------------------------------------------------
 
 
-def trace_write(recorder: Any, tape: Tape, tensor: Any, value: Value, differentiable: bool, origin: str | None = None) -> None:
+def trace_write(
+    recorder: Any,
+    tape: Tape,
+    tensor: Any,
+    value: Value,
+    differentiable: bool,
+    origin: str | None = None,
+) -> None:
     """Record that `tensor` now has `value` (of its own type), and its root what follows from that."""
     _add_written(recorder, tape, tensor, value, differentiable, origin)
     if tensor._base is None:
@@ -130,7 +138,9 @@ def put(tape: Builder, link: Program, parent: Value, numbers: list[Any], new: Va
     for node, before in reversed(chain):
         rule = _PUT.get(node.primitive.name)
         if rule is None:
-            not_implemented(f"writing through a view made by {node.primitive.name}", "clone(), write, copy_()")
+            not_implemented(
+                f"writing through a view made by {node.primitive.name}", "clone(), write, copy_()"
+            )
         new = rule(before, [values[i] for i in node.inputs[1:]], node.statics, new)
     return new
 
@@ -139,7 +149,9 @@ def _put_slice(before: Value, _: list[Value], statics: Statics, new: Value) -> V
     if all(step == 1 for step in statics["steps"]):
         from alight.primitives import DynamicUpdate
 
-        return DynamicUpdate(before, new, *(constant(before, s, dtype=int64) for s in statics["starts"]))
+        return DynamicUpdate(
+            before, new, *(constant(before, s, dtype=int64) for s in statics["starts"])
+        )
     ones = constant(new, True, new.shape, bool_)
     (mask,) = Slice.transpose(ones, constant(before, True, before.shape, bool_), **statics)  # type: ignore[attr-defined]
     (placed,) = Slice.transpose(new, before, **statics)  # type: ignore[attr-defined]
@@ -199,7 +211,9 @@ def link_strides(link: Program, meta: Meta) -> tuple[int, ...] | None:
         elif name == "permute":
             strides = tuple(strides[i] for i in statics["order"])
         elif name == "expand":
-            strides = tuple(0 if a != b else s for a, b, s in zip(before, after, strides, strict=True))
+            strides = tuple(
+                0 if a != b else s for a, b, s in zip(before, after, strides, strict=True)
+            )
         elif name == "slice":
             strides = tuple(a * b for a, b in zip(strides, statics["steps"], strict=True))
         elif name not in ("dynamic_slice", "detach"):
@@ -244,6 +258,3 @@ def reshape_strides(
         result.append(result[-1] if result else 1)
         at -= 1
     return tuple(reversed(result))
-
-
-__all__ = ["Detach", "Expand", "Full", "attach", "link_strides", "put", "rebind", "root_of", "trace_write"]

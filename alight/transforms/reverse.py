@@ -30,7 +30,9 @@ class Region(NamedTuple):
     stop: int
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
-    vjp: Callable[..., Any]  # vjp(ct, out, *inputs): ct and out are tuples where there are several outputs
+    vjp: Callable[
+        ..., Any
+    ]  # vjp(ct, out, *inputs): ct and out are tuples where there are several outputs
 
 
 class Backward(NamedTuple):
@@ -39,7 +41,9 @@ class Backward(NamedTuple):
     program: Program
     residuals: tuple[int, ...]  # forward values, in the order of the inputs behind the cotangents
     reached: tuple[int, ...]  # forward values, in the order of the outputs
-    readers: Mapping[int, tuple[int, ...]]  # residual -> the forward nodes (by number) whose gradients read it
+    readers: Mapping[
+        int, tuple[int, ...]
+    ]  # residual -> the forward nodes (by number) whose gradients read it
 
 
 def vjp_program(program: Program, outputs: Iterable[int], wrt: Iterable[int]) -> Backward:
@@ -79,7 +83,11 @@ def reverse(
 
 
 def _outermost(regions: Sequence[Region]) -> list[Region]:
-    return [r for r in regions if not any(o is not r and o.start <= r.start and r.stop <= o.stop for o in regions)]
+    return [
+        r
+        for r in regions
+        if not any(o is not r and o.start <= r.start and r.stop <= o.stop for o in regions)
+    ]
 
 
 def active_values(
@@ -96,7 +104,9 @@ def active_values(
     for i, node in enumerate(nodes):
         if node.primitive.gradient != NONE and not active.isdisjoint(node.inputs):
             active.update(
-                out for out in node.outputs if types[out].dtype.is_differentiable and out not in blocked
+                out
+                for out in node.outputs
+                if types[out].dtype.is_differentiable and out not in blocked
             )
         region = ends.get(i + 1)
         if region is not None and not active.isdisjoint(region.inputs):
@@ -141,7 +151,9 @@ class _Sweep:
     def node(self, node: Node, blocked: Collection[int]) -> None:
         """Apply the gradient rule of one node."""
         self.builder.line = node.line
-        if self.active.isdisjoint(node.inputs) or not self.active.intersection(node.outputs).difference(blocked):
+        if self.active.isdisjoint(node.inputs) or not self.active.intersection(
+            node.outputs
+        ).difference(blocked):
             return
         ct = self.taken(node.outputs)
         if ct is None:
@@ -151,7 +163,9 @@ class _Sweep:
         outs = [self.primal(i) for i in node.outputs]
         out = outs[0] if primitive.outputs == 1 and len(outs) == 1 else tuple(outs)
         if primitive.gradient == "partials":
-            grads = [_scaled(ct, partial) for partial in primitive.partials(out, *inputs, **node.statics)]  # type: ignore[attr-defined]
+            grads = [
+                _scaled(ct, partial) for partial in primitive.partials(out, *inputs, **node.statics)
+            ]  # type: ignore[attr-defined]
         elif primitive.gradient == "transpose":
             grads = primitive.transpose(ct, *inputs, **node.statics)  # type: ignore[attr-defined]
         elif primitive.gradient == "vjp":
@@ -197,7 +211,9 @@ class _Sweep:
         kept = [node._replace(inputs=tuple(same.get(i, i) for i in node.inputs)) for node in kept]
         outputs = [same.get(i, i) for i in outputs]
         program = prune(Program(self.builder.types, [*given, *first.values()], kept, outputs))
-        return Backward(program, tuple(first), reached, {id: tuple(who) for id, who in readers.items()})
+        return Backward(
+            program, tuple(first), reached, {id: tuple(who) for id, who in readers.items()}
+        )
 
 
 def _scaled(ct: Value, partial: Value | int) -> Value:

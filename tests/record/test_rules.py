@@ -131,7 +131,11 @@ def test_scalars_are_inputs_or_in_the_key_with_their_type(fresh):
     assert lap(True) == [1.0, 2.0] and lap(0.0) == [0.0, 0.0] and str(lap(-0.0)) == "[-0.0, -0.0]"
     assert fresh.positions == before
     i = torch.tensor([1, 2])
-    assert (i * 2).dtype == torch.int64 and (i * 2.0).dtype == torch.float32 and (i * True).dtype == torch.int64
+    assert (
+        (i * 2).dtype == torch.int64
+        and (i * 2.0).dtype == torch.float32
+        and (i * True).dtype == torch.int64
+    )
 
 
 def test_ambient_state_is_part_of_the_path(fresh):
@@ -261,7 +265,10 @@ def test_shape_errors_are_raised_at_the_call(fresh):
     x, y = torch.tensor([[1.0, 2.0]]), torch.tensor([[1.0, 2.0, 3.0]])
     with pytest.raises(RuntimeError, match="must match the size of tensor b") as caught:
         x + y  # this very line
-    frames = [entry.path.name if hasattr(entry.path, "name") else str(entry.path) for entry in caught.traceback]
+    frames = [
+        entry.path.name if hasattr(entry.path, "name") else str(entry.path)
+        for entry in caught.traceback
+    ]
     assert str(frames[0]).endswith("test_rules.py")
     assert not any("recorder" in str(frame) or "operation" in str(frame) for frame in frames)
     assert (x + 1.0).tolist() == [[2.0, 3.0]]  # the failed step left nothing

@@ -33,7 +33,11 @@ def attempt(function, *args):
 def close(a, b, tolerance=1e-5):
     """Equal up to rounding of floats."""
     if isinstance(a, float) and isinstance(b, float):
-        return a == b or (math.isnan(a) and math.isnan(b)) or abs(a - b) <= tolerance * max(1.0, abs(b))
+        return (
+            a == b
+            or (math.isnan(a) and math.isnan(b))
+            or abs(a - b) <= tolerance * max(1.0, abs(b))
+        )
     if isinstance(a, (list, tuple)) and isinstance(b, (list, tuple)):
         return len(a) == len(b) and all(close(x, y, tolerance) for x, y in zip(a, b, strict=True))
     return a == b
