@@ -191,8 +191,8 @@ class Cofactor(Primitive):
     def vjp(ct: Value, out: Value, x: Value) -> tuple[Value]:
         det, inverse = Det(x), Inverse(x)  # so the second derivative wants a regular x
         in_inverse = adjoint(_scalar(det, x) * ct)
-        in_det = Sum(inverse * adjoint(ct), axes=(x.ndim - 2, x.ndim - 1))
         back = adjoint(inverse)
+        in_det = Sum(back * (Conj(ct) if x.dtype.is_complex else ct), axes=(x.ndim - 2, x.ndim - 1))
         return (_scalar(in_det, x) * out - matmul(back, in_inverse, back),)
 
 
