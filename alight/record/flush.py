@@ -41,22 +41,30 @@ class Plan(NamedTuple):
     owed: frozenset[int]  # values of alive tensors whose history backward may still ask for
     residuals: tuple[int, ...]  # values that backward reads
     sources: dict[int, tuple[str, int]]  # value -> ("buffer" or "scalar", number), of the inputs
-    tape: Tape  # what was recorded
+    tape: Tape | None  # what was recorded, if backward may ask
     repeated: frozenset[int]  # handles that hold a value which another stored handle holds as well
 
 
 def flush(recorder: Any, reason: str) -> None:
     """Run what is pending in `recorder`, give alive tensors their buffers, and start a new segment."""
     position: Position = recorder.here
-    handles = recorder.handles
+    handles, counts = recorder.handles, position.counts
     if not handles:
         recorder.restart()
+        return
+    if len(handles) != counts.slots or len(recorder.scalars) != counts.scalars:
+        _abandon(recorder)  # Ctrl-C fell between two halves of a step: what was computed before still stands
         return
     plan: Plan | None = position.plan
     recorder.lap = position.used = next(_laps)
     position.runs += 1
     if plan is None or _any_alive(handles, plan.unstored, recorder.offset):
-        plan = position.plan = _make_plan(recorder, position, plan)
+        try:
+            plan = position.plan = _make_plan(recorder, position, plan)
+        except BaseException:
+            _abandon(recorder)
+            raise
+        recorder.positions += len(position.tape.nodes) // 10  # plans count towards what paths may hold
         position.reason, position.flush_line = (
             position.reason or reason,
             position.flush_line or user_line(),
@@ -97,6 +105,15 @@ def flush(recorder: Any, reason: str) -> None:
     recorder.restart()
     if failure is not None:
         raise failure
+
+
+def _abandon(recorder: Any) -> None:
+    """Drop a segment that cannot run: its tensors have no values."""
+    for tensor in recorder.handles:
+        tensor._slot = -1
+    recorder.transient.clear()
+    recorder.must_write = False
+    recorder.restart()
 
 
 def _any_alive(handles: Sequence[Any], unstored: Iterable[int], offset: int) -> bool:
@@ -158,7 +175,7 @@ def _make_plan(recorder: Any, position: Position, old: Plan | None) -> Plan:
         frozenset(owed),
         tuple(residuals),
         sources,
-        tape,
+        tape if owed else None,
         repeated,
     )
 
