@@ -339,7 +339,8 @@ class Declared:
     def __init__(
         self, operation: Operation, function: Callable[..., Any], others: Sequence[Operation]
     ) -> None:
-        self.operation, self.function, self._others = operation, function, others
+        self.operation, self._others = operation, others
+        self.function = function  # for callers on hot paths: `place` puts the wrapper here
         self.__doc__, self.__name__ = operation.body.__doc__, operation.name
         self.lowering = operation.body
 
@@ -366,12 +367,14 @@ def op(
     aliases: str = "",
     out: bool = True,
     gradient: bool = True,
+    results: Callable[..., Any] | None = None,
 ) -> Callable[[Callable[..., Any]], Declared]:
     """Declare a public operation; names are separated by spaces.
 
     functions: names in `torch` (its own name if left out, none if ""). methods, inplace: names on Tensor.
     view: "always" or "maybe" where the result shares memory. varargs: the parameter that methods take spread out,
     x.permute(0, 1). aliases: "axis=dim keepdims=keepdim". out: whether functions take `out=`.
+    results: the named tuple that several results come in.
     """
     from alight.ops.wrappers import place
 
@@ -379,6 +382,8 @@ def op(
         name = body.__name__.rstrip("_") if not body.__name__.startswith("_") else body.__name__
         operation = Operation(body, name, False, view, pointwise)
         operation.gradient = gradient
+        if results is not None:
+            operation.pack = lambda made: results(*made)
         OPERATIONS.append(operation)
         torch_names = name if functions is None and not (F or linalg or fft) else (functions or "")
         places = [
@@ -386,20 +391,24 @@ def op(
             *((LINALG, one) for one in linalg.split()),
             *((FFT, one) for one in fft.split()),
         ]
-        function = place(operation, places, "", aliases, out and not view)
+        others: list[Operation] = []
+        declared = Declared(operation, body, others)
+        places.append((vars(declared), "function"))
+        place(operation, places, "", aliases, out and not view)
         place(operation, [(METHODS, one) for one in methods.split()], varargs, aliases, False)
         functional = [(FUNCTIONAL, one) for one in F.split()]
         if not inplace:
             place(operation, functional, "", aliases, False)
-            return Declared(operation, function, [])
+            return declared
         writing = Operation(body, inplace.split()[0], True, "", False)
         OPERATIONS.append(writing)
+        others.append(writing)
         spots = [(METHODS, one) for one in inplace.split()]
         spots += [(TORCH, one) for one in inplace.split() if not one.startswith("__")]
         spots += [(FUNCTIONAL, one + "_") for one in F.split()]
         in_place = place(writing, spots, "", aliases, False)
         place(operation, functional, "", aliases, False, in_place)
-        return Declared(operation, function, [writing])
+        return declared
 
     return declare
 

@@ -31,13 +31,18 @@ def place(
 ) -> Callable[..., Any]:
     """Put a function that becomes the wrapper at its first call into each namespace of `places`.
 
-    With `in_place`, the wrapper takes `inplace=True` and then calls that.
+    With `in_place`, the wrapper takes `inplace=True` and then calls that. Operators have a wrapper of their own, which
+    returns NotImplemented for operands it does not know.
     """
+    operators = [(namespace, name) for namespace, name in places if name.startswith("__")]
+    if len(operators) not in (0, len(places)):
+        place(operation, operators, varargs, aliases, out)
+        places, operators = [one for one in places if not one[1].startswith("__")], []
     built: list[Callable[..., Any]] = []
 
     def first_call(*args: Any, **kwargs: Any) -> Any:
         if not built:
-            wrapper = build(operation, varargs, aliases, out, in_place)
+            wrapper = build(operation, varargs, aliases, out, in_place, bool(operators))
             built.append(wrapper)
             for namespace, name in places:
                 if namespace.get(name) is first_call:
@@ -65,6 +70,7 @@ def build(
     aliases: str = "",
     out: bool = False,
     in_place: Callable[..., Any] | None = None,
+    operator: bool = False,
 ) -> Callable[..., Any]:
     """The wrapper of `operation`."""
     source = wrapper_source(operation, varargs, aliases, out, in_place is not None)
@@ -73,8 +79,9 @@ def build(
     from alight.tensor import Tensor
 
     scope = {
-        "OPERATION": operation, "thread": thread, "Tensor": Tensor, "new": object.__new__, "record": record,
-        "MISSING": MISSING, "write_out": write_out, "in_place": in_place,
+        "OPERATION": operation, "thread": thread, "Tensor": Tensor, "new": object.__new__,
+        "record": record_operator if operator else record, "MISSING": MISSING, "write_out": write_out,
+        "in_place": in_place,
     }  # fmt: skip
     for parameter in operation.parameters:
         if parameter.default is not inspect.Parameter.empty:
@@ -93,6 +100,16 @@ def record(operation: Operation, arguments: tuple[Any, ...]) -> Any:
         if config.full_traceback:
             raise
         raise error.with_traceback(None) from error.__cause__
+
+
+def record_operator(operation: Operation, arguments: tuple[Any, ...]) -> Any:
+    """The slow way of an operator: Python asks the other operand where it is neither a tensor nor a number."""
+    for parameter, value in zip(operation.parameters, arguments, strict=True):
+        if parameter.kind in ("operand", "tensor") and not hasattr(value, "_slot"):
+            number = parameter.kind == "operand" and isinstance(value, (int, float, complex))
+            if not number and not hasattr(value, "__array__"):
+                return NotImplemented
+    return record(operation, arguments)
 
 
 def write_out(out: Any, result: Any) -> Any:
