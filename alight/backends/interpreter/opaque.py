@@ -197,7 +197,7 @@ def svd(types_in: Types, types_out: Types, statics: Statics) -> Kernel:
 @kernel("eigh")
 def eigh(types_in: Types, types_out: Types, statics: Statics) -> Kernel:
     """heevd."""
-    half = "U" if statics["upper"] else "L"
+    half: Any = "U" if statics["upper"] else "L"
     return _lapack(lambda x: tuple(np.linalg.eigh(x, half)), "linalg.eigh", _not_finite)
 
 

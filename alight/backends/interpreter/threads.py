@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 from alight import config
@@ -36,15 +37,14 @@ def parallel(task: Callable[[int, int], Any], count: int, grain: int) -> list[An
     left = list(reversed(range(len(ranges))))
 
     def work() -> None:
-        try:
-            while True:
+        while left:
+            try:
                 i = left.pop()  # list.pop is atomic, so each range is taken once
-                results[i] = task(*ranges[i])
-        except IndexError:
-            if left:
-                raise  # the task's own
+            except IndexError:  # another thread was faster
+                return
+            results[i] = task(*ranges[i])
 
-    with _blas.single():
+    with _blas:
         helpers = [_executor(threads - 1).submit(work) for _ in range(threads - 1)]
         work()
         for helper in helpers:
@@ -52,61 +52,64 @@ def parallel(task: Callable[[int, int], Any], count: int, grain: int) -> list[An
     return results
 
 
-_pool: tuple[int, int, Any] = (0, 0, None)  # process, threads, executor
+_pool: tuple[int, Any] = (0, None)  # threads, executor
 
 
 def _executor(threads: int) -> Any:
     global _pool
-    process, size, executor = _pool
-    if process != os.getpid() or size < threads:  # a forked child has none of its parent's threads
+    size, executor = _pool
+    if size < threads:
         from concurrent.futures import ThreadPoolExecutor
 
         executor = ThreadPoolExecutor(threads, "alight")
-        _pool = os.getpid(), threads, executor
+        _pool = threads, executor
     return executor
 
 
-class _Blas:
-    """The number of threads of the OpenBLAS in NumPy's wheel."""
+class _SingleBlas:
+    """While entered, the OpenBLAS of NumPy's wheel uses one thread."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.library: Any = None
-        self.users = 0
-        self.before = 1
-
-    def single(self) -> _Blas:
-        return self
-
-    def find(self) -> Any:
-        """The library's functions to read and set its threads, or False."""
-        try:
-            import ctypes
-
-            from numpy._core import _multiarray_umath
-
-            library = ctypes.CDLL(
-                _multiarray_umath.__file__
-            )  # a look-up goes on to what it depends on
-            get = library.scipy_openblas_get_num_threads64_
-            return get, library.scipy_openblas_set_num_threads64_
-        except (ImportError, AttributeError, OSError):
-            return False
+        self.functions: tuple[Any, Any] | None = None  # to read and to set its number of threads
+        self.users = self.before = 0
 
     def __enter__(self) -> None:
         with self.lock:
-            if self.library is None:
-                self.library = self.find()
+            if self.functions is None:
+                self.functions = _find_openblas()
+            read, write = self.functions
+            if self.users == 0:
+                self.before = read()
+                write(1)
             self.users += 1
-            if self.library and self.users == 1:
-                self.before = self.library[0]()
-                self.library[1](1)
 
     def __exit__(self, *error: object) -> None:
         with self.lock:
             self.users -= 1
-            if self.library and self.users == 0:
-                self.library[1](self.before)
+            if self.users == 0 and self.functions:
+                self.functions[1](self.before)
 
 
-_blas = _Blas()
+def _find_openblas() -> tuple[Any, Any]:
+    try:
+        import ctypes
+
+        module = import_module("numpy._core._multiarray_umath")
+        library = ctypes.CDLL(str(module.__file__))  # a look-up goes on to what it depends on
+        return library.scipy_openblas_get_num_threads64_, library.scipy_openblas_set_num_threads64_
+    except (ImportError, AttributeError, OSError):  # another BLAS, or Windows: it keeps its threads
+        return (lambda: 1), (lambda count: None)
+
+
+_blas = _SingleBlas()
+
+
+def _start_afresh() -> None:
+    """A forked child has none of its parent's threads, and perhaps a lock that one of them held."""
+    global _pool, _blas
+    _pool, _blas = (0, None), _SingleBlas()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_start_afresh)

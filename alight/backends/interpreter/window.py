@@ -22,7 +22,7 @@ from alight.ir.types import Type
 
 Shape = tuple[int, ...]
 Padding = tuple[tuple[int, int], ...]
-Slices = tuple[slice, ...]
+Slices = tuple[Any, ...]  # an ellipsis, then a slice for each spatial axis
 Types = Sequence[Type]
 Statics = dict[str, Any]
 
