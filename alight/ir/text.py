@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import ast
 import re
-from math import isnan
 from typing import Any, NamedTuple, NoReturn
 
 from alight.device import CPU, KINDS, device
@@ -124,7 +123,6 @@ class _Parser:
 
     def __init__(self, text: str) -> None:
         self.text, self.tokens, self.at = text, _tokens(text), 0
-        self.depth = 0
 
     @property
     def here(self) -> _Token:
