@@ -291,7 +291,7 @@ class Recorder:
             self._enter_view(tensor)
             return
         buffer = tensor._buffer
-        if buffer is None:
+        if buffer is None and tensor._meta.device.type != "meta":
             fail(
                 RuntimeError,
                 "this tensor has no value: the computation that should have made it failed",

@@ -1,0 +1,47 @@
+"""The notes' training loops run unchanged: the same text and the same numbers as under PyTorch."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+FOLDER = Path(__file__).parent / "programs"
+NUMBER = re.compile(r"-?\d+\.?\d*(?:e-?\d+)?")
+
+
+@pytest.fixture(scope="module")
+def lesson_data(tmp_path_factory):
+    """Small images of ten kinds, made of noise around ten patterns."""
+    rng = np.random.default_rng(0)
+    patterns = rng.uniform(0, 255, (10, 28, 28))
+
+    def draw(count):
+        labels = rng.integers(0, 10, count)
+        images = 0.5 * patterns[labels] + rng.uniform(0, 128, (count, 28, 28))
+        return images.astype(np.uint8), labels.astype(np.int64)
+
+    path = tmp_path_factory.mktemp("lesson") / "images.npz"
+    (train_x, train_y), (test_x, test_y) = draw(1500), draw(500)
+    np.savez(path, train_x=train_x, train_y=train_y, test_x=test_x, test_y=test_y)
+    return path
+
+
+def run(command, program, lesson_data):
+    environment = {**os.environ, "LESSON_DATA": str(lesson_data), "PYTHONHASHSEED": "0"}
+    done = subprocess.run(
+        [sys.executable, *command, str(FOLDER / program)], env=environment, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
+
+
+@pytest.mark.parametrize("program", sorted(path.name for path in FOLDER.glob("*.py")))
+def test_the_same_under_both(program, lesson_data):
+    ours, theirs = run(["-m", "alight", "run"], program, lesson_data), run([], program, lesson_data)
+    assert NUMBER.sub("#", ours) == NUMBER.sub("#", theirs)
+    for a, b in zip(NUMBER.findall(ours), NUMBER.findall(theirs), strict=True):
+        assert float(a) == pytest.approx(float(b), rel=2e-3, abs=2e-4), f"{a} is not {b} in\n{ours}"
