@@ -46,6 +46,7 @@ _KINDS = {
     "int": "int",
     "int | None": "int",
     "bool": "flag",
+    "bool | None": "flag",
 }
 
 
