@@ -1,7 +1,7 @@
 """The run folder: what a run leaves behind.
 
 In: numbers, states and pictures. Out: config.json, metrics.csv, checkpoint.pt, model.safetensors and the pictures.
-The invariant: every file appears whole or not at all; checkpoint.pt alone is enough to go on.
+The invariant: every file appears whole or not at all; config.json and checkpoint.pt are enough to go on.
 """
 
 from __future__ import annotations
@@ -9,13 +9,12 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import alight
 from alight.errors import fail
-from alight.io import safetensors
+from alight.io import files, safetensors
 
 RUNS = Path("runs")
 
@@ -33,9 +32,7 @@ class RunFolder:
     def write(self, name: str, content: bytes) -> None:
         """Put `content` under `name`; a reader sees the old file or the new one, never a part."""
         self.path.mkdir(parents=True, exist_ok=True)
-        part = self.path / f".{name}.part"
-        part.write_bytes(content)
-        os.replace(part, self.path / name)
+        files.write(self.path / name, lambda file: file.write(content))
 
     def write_config(self, config: dict[str, Any]) -> None:
         """Keep what decides the run's numbers."""
@@ -58,9 +55,8 @@ class RunFolder:
 
     def write_checkpoint(self, state: dict[str, Any]) -> None:
         """Keep everything that is needed to go on."""
-        buffer = io.BytesIO()
-        alight.save(state, buffer)
-        self.write(self.checkpoint_file.name, buffer.getvalue())
+        self.path.mkdir(parents=True, exist_ok=True)
+        alight.save(state, self.checkpoint_file)
 
     def write_model(self, model: Any) -> None:
         """Keep the trained parameters and buffers by themselves."""
