@@ -115,10 +115,6 @@ class Tape(Builder):
         """Values (or nodes) with marks of one kind."""
         return {mark[1] for mark in self.marks if mark[0] == kind}
 
-    def requires_grad(self, value: int) -> bool:
-        """Whether some slot holds this value with requires_grad set."""
-        return any(held == value and meta.requires_grad for held, meta in self.slots)
-
 
 class Position:
     """A place in the trie: what the last step made, and where each next step leads."""

@@ -83,11 +83,12 @@ def reverse(
 
 
 def _outermost(regions: Sequence[Region]) -> list[Region]:
-    return [
-        r
-        for r in regions
-        if not any(o is not r and o.start <= r.start and r.stop <= o.stop for o in regions)
-    ]
+    """Regions that lie in no other: an operation's rule covers those of the operations it is made of."""
+    found: list[Region] = []
+    for region in sorted(regions, key=lambda one: (one.start, -one.stop)):
+        if not found or region.stop > found[-1].stop:
+            found.append(region)
+    return found
 
 
 def active_values(
