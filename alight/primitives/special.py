@@ -1,27 +1,240 @@
-"""Special functions in the neutral scalar language, so that every backend has them."""
+"""Special functions in the neutral scalar language, so that every backend has them.
+
+In: a scalar builder and scalars. Out: a scalar of the same dtype. erf of float32 is computed in float32, within 2 units
+in the last place; everything else in float64, within 1e-14 (relative, but absolute where lgamma of negative numbers
+and digamma pass through zero). Coefficients stand highest power first. Those said to be interpolated were computed for
+this file with 50 digits: they agree with the function at the Chebyshev nodes of the interval, which is nearly minimax.
+"""
 
 from __future__ import annotations
 
+from math import inf, log, nan, pi, sqrt
 from typing import Any
 
-from alight.errors import not_implemented
+from alight.dtypes import float32, float64
+
+B = Any  # a scalar builder
+S = Any  # its scalars
+Coefficients = tuple[float, ...]
 
 
-def erf(b: Any, x: Any) -> Any:
-    """Error function."""
-    not_implemented("erf", "tanh")
+def _polynomial(b: B, coefficients: Coefficients, x: S) -> S:
+    """Horner's rule."""
+    total = coefficients[0]
+    for coefficient in coefficients[1:]:
+        total = b.add(b.mul(x, total), coefficient)
+    return total
 
 
-def erfinv(b: Any, x: Any) -> Any:
-    """Inverse error function."""
-    not_implemented("erfinv", "atanh")
+def _ratio(b: B, top: Coefficients, bottom: Coefficients, x: S) -> S:
+    return b.div(_polynomial(b, top, x), _polynomial(b, bottom, x))
 
 
-def lgamma(b: Any, x: Any) -> Any:
-    """Log-gamma."""
-    not_implemented("lgamma", "log")
+def _as(b: B, x: S, dtype: Any) -> S:
+    return x if x.dtype is dtype else b.convert(x, dtype)
 
 
-def digamma(b: Any, x: Any) -> Any:
-    """Derivative of lgamma."""
-    not_implemented("digamma", "log")
+# -- error function ----------------------------------------------------------------------------------------------------
+
+# W. J. Cody, "Rational Chebyshev approximations for the error function", Math. Comp. 23 (1969): erf(x) / x in x^2 for
+# x up to 0.46875; exp(x^2) erfc(x) in x up to 4; and (1/sqrt(pi) - x exp(x^2) erfc(x)) x^2 in 1/x^2 above.
+_ERF_TOP = (
+    1.85777706184603153e-1, 3.16112374387056560e00, 1.13864154151050156e02, 3.77485237685302021e02,
+    3.20937758913846947e03,
+)  # fmt: skip
+_ERF_BOTTOM = (
+    1.0, 2.36012909523441209e01, 2.44024637934444173e02, 1.28261652607737228e03,
+    2.84423683343917062e03,
+)  # fmt: skip
+_ERFC_TOP = (
+    2.15311535474403846e-8, 5.64188496988670089e-1, 8.88314979438837594e00, 6.61191906371416295e01,
+    2.98635138197400131e02, 8.81952221241769090e02, 1.71204761263407058e03, 2.05107837782607147e03,
+    1.23033935479799725e03,
+)  # fmt: skip
+_ERFC_BOTTOM = (
+    1.0, 1.57449261107098347e01, 1.17693950891312499e02, 5.37181101862009858e02,
+    1.62138957456669019e03, 3.29079923573345963e03, 4.36261909014324716e03, 3.43936767414372164e03,
+    1.23033935480374942e03,
+)  # fmt: skip
+_TAIL_TOP = (
+    1.63153871373020978e-2, 3.05326634961232344e-1, 3.60344899949804439e-1, 1.25781726111229246e-1,
+    1.60837851487422766e-2, 6.58749161529837803e-4,
+)  # fmt: skip
+_TAIL_BOTTOM = (
+    1.0, 2.56852019228982242e00, 1.87295284992346725e00, 5.27905102951428412e-1,
+    6.05183413124413191e-2, 2.33520497626869185e-3,
+)  # fmt: skip
+_ERF_LIMIT = 0.46875
+_ERFC_ZERO = 28.0  # erfc is below the smallest float64 from 27.3 on
+
+# erf(x) / x - 1 in x^2 for x up to 1, and log(erfc(x)) in x for x from 1 to 4: interpolated. The second form (one
+# exponential, whose error fades beside 1) is N. Juffa's, https://stackoverflow.com/questions/35148198.
+_ERF_SINGLE = (
+    7.87587506268201e-05, -0.0008016864287164737, 0.005189087423433832, -0.02685421201062633,
+    0.11283594715160215, -0.3761262666672033, 0.12837916584835093,
+)  # fmt: skip
+_LOG_ERFC_SINGLE = (
+    1.6386373248754714e-06, -4.608744728982591e-05, 0.0005970529461310062, -0.004760747710826218,
+    0.02642437092729083, -0.11008568029183151, -0.6318202467817906, -1.1302367226333574,
+    0.0003209143829899536,
+)  # fmt: skip
+
+
+def erf(b: B, x: S) -> S:
+    """2 / sqrt(pi) times the integral of exp(-t^2) from 0 to x."""
+    if x.dtype is float64:
+        return _erf(b, x)
+    return _as(b, _erf_single(b, _as(b, x, float32)), x.dtype)
+
+
+def _erf(b: B, x: S) -> S:
+    size = b.abs(x)
+    small = b.mul(x, _ratio(b, _ERF_TOP, _ERF_BOTTOM, b.mul(x, x)))
+    large = b.sub(1.0, _erfc_of_positive(b, size))
+    return b.select(
+        b.lessequal(size, _ERF_LIMIT), small, b.select(b.less(x, 0.0), b.neg(large), large)
+    )
+
+
+def _erf_single(b: B, x: S) -> S:
+    size = b.abs(x)
+    small = b.add(b.mul(x, _polynomial(b, _ERF_SINGLE, b.mul(x, x))), x)
+    large = b.sub(1.0, b.exp(_polynomial(b, _LOG_ERFC_SINGLE, b.min(size, 4.0))))
+    return b.select(b.less(size, 1.0), small, b.select(b.less(x, 0.0), b.neg(large), large))
+
+
+def erfc(b: B, x: S) -> S:
+    """1 - erf(x), exact where that is small."""
+    y = _as(b, x, float64)
+    size = b.abs(y)
+    tail = _erfc_of_positive(b, size)
+    middle = b.sub(1.0, b.mul(y, _ratio(b, _ERF_TOP, _ERF_BOTTOM, b.mul(y, y))))
+    outside = b.select(b.less(y, 0.0), b.sub(2.0, tail), tail)
+    return _as(b, b.select(b.lessequal(size, _ERF_LIMIT), middle, outside), x.dtype)
+
+
+def _erfc_of_positive(b: B, x: S) -> S:
+    """erfc(x) for x above 0.46875."""
+    x = b.min(x, _ERFC_ZERO)
+    near = b.trunc(b.mul(x, 16.0))  # exp(-x^2) in two factors (Cody): the square of x / 16 is exact
+    near = b.mul(near, 1 / 16)
+    rest = b.mul(b.sub(x, near), b.add(x, near))
+    scale = b.mul(b.exp(b.neg(b.mul(near, near))), b.exp(b.neg(rest)))
+    inverse = b.div(1.0, b.mul(x, x))
+    tail = b.mul(inverse, _ratio(b, _TAIL_TOP, _TAIL_BOTTOM, inverse))
+    tail = b.div(b.sub(1 / sqrt(pi), tail), x)
+    middle = _ratio(b, _ERFC_TOP, _ERFC_BOTTOM, x)
+    return b.mul(scale, b.select(b.lessequal(x, 4.0), middle, tail))
+
+
+# M. Giles, "Approximating the erfinv function" (2010): erfinv(x) / x is smooth in w = -log(1 - x^2) near 0, and in
+# sqrt(w) far from it. Interpolated for w up to 5, and from there to 37, where 1 - x is the last float64 below 1.
+_ERFINV_CENTRE = (
+    3.561808434586704e-07, -9.406510161781222e-06, 8.98154538036745e-05, -0.00021839925172161597,
+    -0.0022301831032238723, 0.01148786599308039, 0.23202778302093238, 0.8862263780403538,
+)  # fmt: skip
+_ERFINV_TAIL = (
+    -3.548671489656173e-06, 0.00015021933642551315, -0.0028153744296891075, 0.030672505772094683,
+    -0.21419006699628926, 0.9950790726274266, -3.0799903694271356, 6.139327020875994,
+    -6.168459233961689, 3.5721574550986217,
+)  # fmt: skip
+
+
+def erfinv(b: B, x: S) -> S:
+    """The y with erf(y) = x: an approximation to 2e-6, and one step of Halley's method, which cubes its error."""
+    given, x = x, _as(b, x, float64)
+    size = b.abs(x)
+    w = b.neg(b.log(b.mul(b.sub(1.0, size), b.add(size, 1.0))))
+    centre = _polynomial(b, _ERFINV_CENTRE, w)
+    tail = _polynomial(b, _ERFINV_TAIL, b.sqrt(b.max(w, 0.0)))
+    y = b.mul(x, b.select(b.less(w, 5.0), centre, tail))
+    beyond = b.sub(
+        b.sub(1.0, size), _erfc_of_positive(b, b.abs(y))
+    )  # erf(y) - x, where x is near 1
+    beyond = b.select(b.less(x, 0.0), b.neg(beyond), beyond)
+    error = b.select(b.less(size, 0.5), b.sub(_erf(b, y), x), beyond)
+    step = b.mul(b.mul(error, sqrt(pi) / 2), b.exp(b.mul(y, y)))
+    y = b.sub(y, b.div(step, b.add(b.mul(y, step), 1.0)))
+    return _as(b, b.select(b.equal(size, 1.0), b.mul(x, inf), y), given.dtype)
+
+
+# -- gamma function ----------------------------------------------------------------------------------------------------
+
+# lgamma(2 + u) / u for u from -0.5 to 1: interpolated.
+_LGAMMA_TOP = (
+    4.8893438678585835e-05, 0.0027841444126101796, 0.04180791140748407, 0.25558965070016393,
+    0.7241650201766505, 0.9304323648630268, 0.42278433509846713,
+)  # fmt: skip
+_LGAMMA_BOTTOM = (
+    1.0271251233271915e-05, 0.0009969799600815575, 0.022240779135137563, 0.1935614471090149,
+    0.7753565783617569, 1.4380034475433376, 1.0,
+)  # fmt: skip
+# Stirling's series, B(2k) / (2k (2k - 1)), and that of its derivative, B(2k) / 2k: Abramowitz and Stegun 6.1.41, 6.3.18.
+_STIRLING = (1 / 156, -691 / 360360, 1 / 1188, -1 / 1680, 1 / 1260, -1 / 360, 1 / 12)
+_STIRLING_SLOPE = (1 / 12, -691 / 32760, 1 / 132, -1 / 240, 1 / 252, -1 / 120, 1 / 12)
+
+
+def lgamma(b: B, x: S) -> S:
+    """log |gamma(x)|; infinite at 0, -1, -2, ..."""
+    given, x = x, _as(b, x, float64)
+    negative = b.less(x, 0.0)
+    y = b.select(negative, b.sub(1.0, x), x)
+    result = b.select(b.less(y, 3.0), _lgamma_near(b, y), _lgamma_far(b, y))
+    # gamma(x) gamma(1 - x) = pi / sin(pi x); what is left of the nearest whole number is exact.
+    sine = b.abs(b.sin(b.mul(b.sub(x, b.round(x)), pi)))
+    reflected = b.sub(b.log(b.div(pi, sine)), result)
+    result = b.select(negative, reflected, result)
+    pole = b.or_(b.equal(sine, 0.0), b.equal(x, -inf))
+    return _as(b, b.select(b.and_(negative, pole), b.abs(b.mul(x, inf)), result), given.dtype)
+
+
+def _lgamma_near(b: B, x: S) -> S:
+    """lgamma from 0 to 3, from its values between 1.5 and 3 by gamma(1 + x) = x gamma(x)."""
+    u = b.select(
+        b.lessequal(1.5, x), b.sub(x, 2.0), b.select(b.lessequal(0.5, x), b.sub(x, 1.0), x)
+    )
+    result = b.mul(u, _ratio(b, _LGAMMA_TOP, _LGAMMA_BOTTOM, u))
+    result = b.select(b.less(x, 1.5), b.sub(result, b.log1p(u)), result)
+    return b.select(b.less(x, 0.5), b.sub(result, b.log(x)), result)
+
+
+def _lgamma_far(b: B, x: S) -> S:
+    """lgamma above 3: Stirling's series, for x below 9 that of x + 6."""
+    shifted = b.less(x, 9.0)
+    product = x
+    for k in range(1, 6):
+        product = b.mul(product, b.add(x, float(k)))
+    y = b.select(shifted, b.add(x, 6.0), x)
+    inverse = b.div(1.0, y)
+    series = b.mul(inverse, _polynomial(b, _STIRLING, b.mul(inverse, inverse)))
+    # (y - 1/2) log y - y + log(2 pi) / 2, arranged so that nothing overflows before the result does.
+    result = b.mul(b.sub(y, 0.5), b.sub(b.log(y), 1.0))
+    result = b.add(b.add(result, (log(2 * pi) - 1) / 2), series)
+    return b.select(shifted, b.sub(result, b.log(product)), result)
+
+
+def digamma(b: B, x: S) -> S:
+    """The derivative of log gamma(x); NaN at -1, -2, ..., infinite at 0 with the sign of -x."""
+    given, x = x, _as(b, x, float64)
+    negative = b.less(x, 0.0)
+    y = b.select(negative, b.sub(1.0, x), x)
+    result = _digamma_of_positive(b, y)
+    rest = b.sub(x, b.round(x))  # digamma(1 - x) - digamma(x) = pi / tan(pi x)
+    reflected = b.sub(result, b.div(pi, b.tan(b.mul(rest, pi))))
+    reflected = b.select(b.equal(rest, 0.0), b.mul(rest, nan), reflected)
+    result = b.select(negative, reflected, result)
+    return _as(b, b.select(b.equal(x, 0.0), b.div(-1.0, x), result), given.dtype)
+
+
+def _digamma_of_positive(b: B, x: S) -> S:
+    """The asymptotic series, for x below 10 that of x + 10 and digamma(1 + x) = digamma(x) + 1 / x."""
+    shifted = b.less(x, 10.0)
+    back = b.div(1.0, x)
+    for k in range(1, 10):
+        back = b.add(back, b.div(1.0, b.add(x, float(k))))
+    y = b.select(shifted, b.add(x, 10.0), x)
+    inverse = b.div(1.0, y)
+    square = b.mul(inverse, inverse)
+    series = b.add(b.mul(inverse, 0.5), b.mul(square, _polynomial(b, _STIRLING_SLOPE, square)))
+    result = b.sub(b.log(y), series)
+    return b.select(shifted, b.sub(result, back), result)
