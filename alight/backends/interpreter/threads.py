@@ -12,6 +12,8 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
+import numpy as np
+
 from alight import config
 
 
@@ -44,8 +46,12 @@ def parallel(task: Callable[[int, int], Any], count: int, grain: int) -> list[An
                 return
             results[i] = task(*ranges[i])
 
+    def help_out() -> None:
+        with np.errstate(all="ignore"):  # a setting of each thread
+            work()
+
     with _blas:
-        helpers = [_executor(threads - 1).submit(work) for _ in range(threads - 1)]
+        helpers = [_executor(threads - 1).submit(help_out) for _ in range(threads - 1)]
         work()
         for helper in helpers:
             helper.result()
