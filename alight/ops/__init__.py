@@ -4,10 +4,20 @@ The body of a public operation is its lowering to primitives; it runs only when 
 the reader. `alight.ops.operation` makes the calling side of it.
 """
 
-from alight.ops import creation, matmul, pointwise, reduction, shape
+from alight.ops import (
+    bitwise,
+    comparison,
+    complex_numbers,
+    creation,
+    functions,
+    matmul,
+    pointwise,
+    reduction,
+    shape,
+)
 from alight.ops.attach import attach
 from alight.ops.operation import FFT, FUNCTIONAL, LINALG, METHODS, TORCH
 
 attach()
 
-__all__ = ["FFT", "FUNCTIONAL", "LINALG", "METHODS", "TORCH", "creation", "matmul", "pointwise", "reduction", "shape"]
+__all__ = ["FFT", "FUNCTIONAL", "LINALG", "METHODS", "TORCH"]

@@ -1,72 +1,105 @@
-"""Element-wise arithmetic and functions: `torch.add` to `torch.where`."""
+"""Element-wise arithmetic: `torch.add` to `torch.clamp`, with the operators of tensors.
+
+In: tensors and numbers. Out: their common shape, in the dtype that `result_type` gives. Functions of one variable are
+in functions.py, comparisons and choices in comparison.py, bits in bitwise.py.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
 from alight import primitives as p
-from alight.dtypes import bool_, category, float32, float64
+from alight.dtypes import bool_, category, complex128, finfo, float32, float64, int32, int64
 from alight.errors import fail
 from alight.ir.program import Value as Tensor
-from alight.ops.arguments import as_value, default_dtype, promoted, result_type, to_float
-from alight.ops.operation import op
-from alight.primitives.arithmetic import constant, equal, where as select, zeros_like
+from alight.ops.arguments import (
+    as_value, broadcast_all, check_devices, promoted, result_type, scalar_type_name, to_float,
+)  # fmt: skip
+from alight.ops.operation import function, op, with_vjp
+from alight.primitives.arithmetic import equal, where, zeros_like
 
 Operand = Any
 Scalar = Any
 
+INF = float("inf")
+
+
+def unsupported(kernel: str, x: Tensor) -> None:
+    """PyTorch's error for a dtype that a function does not take."""
+    name = scalar_type_name(x.dtype)
+    fail(NotImplementedError, f"\"{kernel}\" not implemented for '{name}'", try_=".float() first")
+
+
+# -- sums and products -------------------------------------------------------------------------------------------------
+
 
 @op(methods="add __add__ __radd__", inplace="add_ __iadd__", pointwise=True)
-def add(input: Tensor, other: Operand, *, alpha: Scalar = 1) -> Tensor:
+def add(input: Operand, other: Operand, *, alpha: Scalar = 1) -> Tensor:
     """input + alpha * other, broadcast.
 
     >>> import alight as torch
     >>> torch.add(torch.tensor([1, 2]), 10)
     tensor([11, 12])
     """
-    x, y = promoted(input, scaled(other, alpha, input))
-    return p.Add(x, y)
+    return p.Add(*_scaled_pair(input, other, alpha))
 
 
-def scaled(other: Any, alpha: Any, like: Tensor) -> Any:
-    """alpha * other, without a step where alpha is 1."""
-    if isinstance(alpha, int):  # the default, known when the path is recorded
-        return other
-    a, b = promoted(as_value(other, like), alpha)
-    return p.Mul(a, b)
+def _scaled_pair(x: Any, y: Any, alpha: Any) -> tuple[Tensor, Tensor]:
+    """x and alpha * y in their common dtype and shape."""
+    if alpha.__class__ is int:  # the default, known when the path is recorded
+        first, second = promoted(x, y)
+        return first, second
+    of = result_type(x, y)
+    kind = bool if isinstance(alpha, bool) else alpha.number
+    if kind is bool and of is not bool_:
+        fail(RuntimeError, "Boolean alpha only supported for Boolean results.")
+    if kind is float and category(of) < 2:
+        fail(RuntimeError, "For integral input tensors, argument alpha must not be a floating point number.")
+    if kind is complex and category(of) < 3:
+        fail(RuntimeError, "For non-complex input tensors, argument alpha must not be a complex number.")
+    like = x if isinstance(x, Tensor) else y
+    check_devices((x, y))
+    first, second, factor = broadcast_all(*(as_value(one, like, of) for one in (x, y, alpha)))
+    return first, p.Mul(factor, second)
 
 
 @op(methods="sub __sub__ subtract", inplace="sub_ __isub__ subtract_", functions="sub subtract", pointwise=True)
-def sub(input: Tensor, other: Operand, *, alpha: Scalar = 1) -> Tensor:
+def sub(input: Operand, other: Operand, *, alpha: Scalar = 1) -> Tensor:
     """input - alpha * other, broadcast.
 
     >>> import alight as torch
     >>> torch.tensor([3., 4.]) - 1
     tensor([2., 3.])
     """
-    x, y = promoted(input, scaled(other, alpha, input))
-    return _difference(x, y)
+    _check_difference(input, other)
+    return p.Sub(*_scaled_pair(input, other, alpha))
 
 
-def _difference(x: Tensor, y: Tensor) -> Tensor:
-    if x.dtype is bool_:
+def _check_difference(x: Any, y: Any) -> None:
+    bools = [isinstance(one, bool) or (isinstance(one, Tensor) and one.dtype is bool_) for one in (x, y)]
+    if all(bools):
         fail(
             RuntimeError,
             "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or `logical_xor()` "
             "operator instead.",
         )
-    return p.Sub(x, y)
+    if any(bools):
+        fail(
+            RuntimeError,
+            "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert a mask, "
+            "use the `~` or `logical_not()` operator instead.",
+        )
 
 
 @op(methods="rsub __rsub__", functions="rsub", pointwise=True)
 def rsub(input: Tensor, other: Operand, *, alpha: Scalar = 1) -> Tensor:
     """other - alpha * input."""
-    x, y = promoted(other, scaled(input, alpha, input))
-    return _difference(x, y)
+    _check_difference(other, input)
+    return p.Sub(*_scaled_pair(other, input, alpha))
 
 
 @op(methods="mul __mul__ __rmul__ multiply", inplace="mul_ __imul__ multiply_", functions="mul multiply", pointwise=True)
-def mul(input: Tensor, other: Operand) -> Tensor:
+def mul(input: Operand, other: Operand) -> Tensor:
     """input * other, broadcast.
 
     >>> import alight as torch
@@ -77,11 +110,86 @@ def mul(input: Tensor, other: Operand) -> Tensor:
     return p.Mul(*promoted(input, other))
 
 
+@op(methods="addcmul", inplace="addcmul_", pointwise=True)
+def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Scalar = 1) -> Tensor:
+    """input + value * tensor1 * tensor2.
+
+    >>> import alight as torch
+    >>> torch.addcmul(torch.tensor([1.]), torch.tensor([2.]), torch.tensor([3.]), value=0.5)
+    tensor([4.])
+    """
+    x, a, b = promoted(input, tensor1, tensor2)
+    return x + _times(a * b, value)
+
+
+@op(methods="addcdiv", inplace="addcdiv_", pointwise=True)
+def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Scalar = 1) -> Tensor:
+    """input + value * tensor1 / tensor2.
+
+    >>> import alight as torch
+    >>> torch.addcdiv(torch.tensor([1.]), torch.tensor([2.]), torch.tensor([4.]))
+    tensor([1.5000])
+    """
+    if category(tensor1.dtype) < 2 and category(tensor2.dtype) < 2:
+        fail(
+            RuntimeError,
+            "Integer division with addcdiv is no longer supported, and in a future  release addcdiv will perform a true "
+            "division of tensor1 and tensor2. The historic addcdiv behavior can be implemented as (input + value * "
+            "torch.trunc(tensor1 / tensor2)).to(input.dtype) for integer inputs and as (input + value * tensor1 / "
+            "tensor2) for float inputs. The future addcdiv behavior is just the latter implementation: (input + value "
+            "* tensor1 / tensor2), for all dtypes.",
+        )
+    x, a, b = promoted(input, tensor1, tensor2)
+    return x + _times(a / b, value)
+
+
+def _times(x: Tensor, factor: Any) -> Tensor:
+    """factor * x in the dtype of x, without a step where the factor is the default 1."""
+    if not isinstance(factor, Tensor):
+        return x if factor == 1 else x * factor
+    if category(x.dtype) < 2 and factor.dtype.is_floating_point:
+        fail(
+            RuntimeError,
+            "value cannot be converted to type int64_t without overflow"
+            if x.dtype is int64
+            else "For integral input tensors, argument value must not be a floating point number.",
+        )
+    return x * p.Convert(factor, dtype=x.dtype)
+
+
+@op(methods="lerp", inplace="lerp_", pointwise=True)
+def lerp(input: Tensor, end: Tensor, weight: Operand) -> Tensor:
+    """input + weight * (end - input).
+
+    >>> import alight as torch
+    >>> torch.lerp(torch.tensor([1., 2.]), torch.tensor([3., 4.]), 0.5)
+    tensor([2., 3.])
+    """
+    for name, other in (("end", end), ("weight", weight)):
+        is_tensor = isinstance(other, Tensor) and getattr(other, "number", None) is None
+        if is_tensor and other.dtype is not input.dtype:
+            fail(
+                RuntimeError,
+                f"expected dtype {_C_NAMES.get(input.dtype.name, input.dtype.name)} for `{name}` but got dtype "
+                f"{_C_NAMES.get(other.dtype.name, other.dtype.name)}",
+            )
+    start, stop, w = promoted(input, end, weight)
+    if category(start.dtype) < 2:
+        unsupported("lerp_kernel_scalar", start)
+    return start + w * (stop - start)
+
+
+_C_NAMES = {"float32": "float", "float64": "double", "int64": "long int", "int32": "int", "float16": "c10::Half"}
+
+
+# -- quotients ---------------------------------------------------------------------------------------------------------
+
+
 @op(
-    methods="div __truediv__ true_divide divide", inplace="div_ __itruediv__ divide_",
+    methods="div __truediv__ true_divide divide", inplace="div_ __itruediv__ divide_ true_divide_",
     functions="div true_divide divide", pointwise=True,
 )  # fmt: skip
-def div(input: Tensor, other: Operand, *, rounding_mode: Any = None) -> Tensor:
+def div(input: Operand, other: Operand, *, rounding_mode: Any = None) -> Tensor:
     """input / other; whole numbers give floating point unless rounding_mode is "trunc" or "floor".
 
     >>> import alight as torch
@@ -90,38 +198,150 @@ def div(input: Tensor, other: Operand, *, rounding_mode: Any = None) -> Tensor:
     """
     if rounding_mode is None:
         return p.Div(*promoted(input, other, to_float=True))
+    if rounding_mode not in ("trunc", "floor"):
+        fail(
+            RuntimeError,
+            f"div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '{rounding_mode}'",
+        )
+    x, y = promoted(input, other)
+    if x.dtype is bool_ or x.dtype.is_complex:
+        unsupported(f"div_{rounding_mode}", x)
     if rounding_mode == "floor":
-        return p.FloorDiv(*promoted(input, other))
-    if rounding_mode == "trunc":
-        x, y = promoted(input, other)
-        if category(x.dtype) == 2:
-            return p.Trunc(p.Div(x, y))
-        return p.Div(p.Sub(x, p.Fmod(x, y)), y) if category(x.dtype) == 2 else _truncated(x, y)
-    fail(
-        RuntimeError,
-        f"div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '{rounding_mode}'",
-    )
-
-
-def _truncated(x: Tensor, y: Tensor) -> Tensor:
+        return p.FloorDiv(x, y)
+    if category(x.dtype) == 2:
+        return p.Trunc(p.Div(x, y))
     return p.FloorDiv(p.Sub(x, p.Fmod(x, y)), y)  # the difference is a multiple of y
 
 
-@op(methods="__rtruediv__", functions="", pointwise=True)
+@op(methods="__rtruediv__ __rdiv__", functions="", pointwise=True)
 def _rdiv(input: Tensor, other: Operand) -> Tensor:
     """other / input."""
     return p.Div(*promoted(other, input, to_float=True))
 
 
-@op(methods="pow __pow__", inplace="pow_ __ipow__", pointwise=True)
-def pow(input: Operand, exponent: Operand) -> Tensor:
-    """input to the power exponent.
+@op(methods="floor_divide __floordiv__", inplace="floor_divide_ __ifloordiv__", pointwise=True)
+def floor_divide(input: Operand, other: Operand) -> Tensor:
+    """The largest whole number not above input / other.
+
+    >>> import alight as torch
+    >>> torch.tensor([7, -7]) // 2
+    tensor([ 3, -4])
+    """
+    return p.FloorDiv(*_real_pair("floor_divide", input, other))
+
+
+@op(methods="__rfloordiv__", functions="", pointwise=True)
+def _rfloordiv(input: Tensor, other: Operand) -> Tensor:
+    """other // input."""
+    return p.FloorDiv(*_real_pair("floor_divide", other, input))
+
+
+@op(methods="remainder __mod__", inplace="remainder_ __imod__", pointwise=True)
+def remainder(input: Operand, other: Operand) -> Tensor:
+    """input - floor(input / other) * other: the sign is that of other, as in Python.
+
+    >>> import alight as torch
+    >>> torch.tensor([-3., 3.]) % 2
+    tensor([1., 1.])
+    """
+    return p.Remainder(*_real_pair("remainder_cpu", input, other))
+
+
+@op(methods="__rmod__", functions="", pointwise=True)
+def _rmod(input: Tensor, other: Operand) -> Tensor:
+    """other % input."""
+    return p.Remainder(*_real_pair("remainder_cpu", other, input))
+
+
+@op(methods="fmod", inplace="fmod_", pointwise=True)
+def fmod(input: Tensor, other: Operand) -> Tensor:
+    """input - trunc(input / other) * other: the sign is that of input, as in C.
+
+    >>> import alight as torch
+    >>> torch.fmod(torch.tensor([-3., 3.]), 2)
+    tensor([-1.,  1.])
+    """
+    return p.Fmod(*_real_pair("fmod_cpu", input, other))
+
+
+def _real_pair(kernel: str, x: Any, y: Any) -> tuple[Tensor, ...]:
+    pair = promoted(x, y)
+    if pair[0].dtype is bool_ or pair[0].dtype.is_complex:
+        unsupported(kernel, pair[0])
+    return pair
+
+
+@op(methods="reciprocal", inplace="reciprocal_", pointwise=True)
+def reciprocal(input: Tensor) -> Tensor:
+    """1 / input.
+
+    >>> import alight as torch
+    >>> torch.reciprocal(torch.tensor([2., 4.]))
+    tensor([0.5000, 0.2500])
+    """
+    return 1 / to_float(input)
+
+
+# -- powers ------------------------------------------------------------------------------------------------------------
+
+# An exponent in this range (or half of one) is written in the program, so that x ** 2 is a product; others are inputs.
+_LARGEST_KNOWN_EXPONENT = 16
+
+
+def _is_known(exponent: Any) -> bool:
+    if exponent.__class__ is int:
+        return -_LARGEST_KNOWN_EXPONENT <= exponent <= _LARGEST_KNOWN_EXPONENT
+    if exponent.__class__ is float:
+        return exponent in (2.0, 0.5, -0.5, -1.0, 3.0, 1.0, 0.0, -2.0)
+    return False
+
+
+@function(methods="pow __pow__")
+def pow(input: Any, exponent: Any, *, out: Any = None) -> Any:
+    """input to the power exponent; one of them may be a number.
 
     >>> import alight as torch
     >>> torch.tensor([1., 2., 3.]) ** 2
     tensor([1., 4., 9.])
     """
-    return p.Pow(*promoted(input, exponent))
+    if _is_known(exponent) and hasattr(input, "_slot"):
+        return _pow_known.function(input, exponent, out=out)
+    return _pow.function(input, exponent, out=out)
+
+
+@function(methods="pow_ __ipow__", functions="")
+def pow_(input: Any, exponent: Any) -> Any:
+    """input to the power exponent, in place."""
+    return input._pow_known_(exponent) if _is_known(exponent) else input._pow_(exponent)
+
+
+@op(functions="", inplace="_pow_known_", pointwise=True)
+def _pow_known(input: Tensor, exponent: Any) -> Tensor:
+    """input to a power that is part of the program."""
+    of = result_type(input, exponent)
+    x = p.Convert(input, dtype=of)
+    if category(of) < 2 and exponent < 0:
+        fail(RuntimeError, "Integers to negative integer powers are not allowed.", try_="x.double() ** exponent")
+    if abs(exponent) == 0.5:
+        root = p.Sqrt(x)
+        return root if exponent > 0 else 1 / root
+    if exponent == 1:
+        return x
+    if abs(exponent) in (1, 2, 3, 4):
+        size = abs(exponent)
+        square_ = x if size == 1 else x * x
+        power = square_ * x if size == 3 else square_ * square_ if size == 4 else square_
+        return power if exponent > 0 else 1 / power
+    return p.Pow(*broadcast_all(x, as_value(exponent, input, of)))
+
+
+@op(functions="", inplace="_pow_", pointwise=True)
+def _pow(input: Operand, exponent: Operand) -> Tensor:
+    """input to the power exponent."""
+    x, y = promoted(input, exponent)
+    if x.dtype is bool_:
+        unsupported("pow", x)
+    return p.Pow(x, y)
 
 
 @op(methods="__rpow__", functions="", pointwise=True)
@@ -130,7 +350,43 @@ def _rpow(input: Tensor, other: Operand) -> Tensor:
     return p.Pow(*promoted(other, input))
 
 
-@op(methods="neg __neg__ negative", inplace="neg_", functions="neg negative", pointwise=True)
+@op(methods="float_power", inplace="float_power_")
+def float_power(input: Operand, exponent: Operand) -> Tensor:
+    """input to the power exponent, computed in float64 (complex128 for complex operands).
+
+    >>> import alight as torch
+    >>> torch.float_power(torch.tensor([2]), -1)
+    tensor([0.5000], dtype=torch.float64)
+    """
+    of = complex128 if result_type(input, exponent).is_complex else float64
+    like = input if isinstance(input, Tensor) else exponent
+    return p.Pow(*broadcast_all(as_value(input, like, of), as_value(exponent, like, of)))
+
+
+@op(methods="square", inplace="square_", pointwise=True)
+def square(input: Tensor) -> Tensor:
+    """input * input.
+
+    >>> import alight as torch
+    >>> torch.square(torch.tensor([-2., 3.]))
+    tensor([4., 9.])
+    """
+    x = p.Convert(input, dtype=int64) if input.dtype is bool_ else input
+    return x * x
+
+
+@op(methods="ldexp", inplace="ldexp_", pointwise=True)
+def ldexp(input: Tensor, other: Tensor) -> Tensor:
+    """input * 2 ** other."""
+    exponent = to_float(other)
+    x, scale = promoted(input, p.Pow(*broadcast_all(as_value(2, exponent, exponent.dtype), exponent)))
+    return x * scale
+
+
+# -- signs -------------------------------------------------------------------------------------------------------------
+
+
+@op(methods="neg __neg__ negative", inplace="neg_ negative_", functions="neg negative", pointwise=True)
 def neg(input: Tensor) -> Tensor:
     """-input.
 
@@ -147,89 +403,257 @@ def neg(input: Tensor) -> Tensor:
     return p.Neg(input)
 
 
-@op(methods="exp", inplace="exp_", pointwise=True)
-def exp(input: Tensor) -> Tensor:
-    """Natural exponential, element by element.
+@op(methods="positive __pos__", functions="positive", view="always")
+def positive(input: Tensor) -> Tensor:
+    """input itself."""
+    if input.dtype is bool_:
+        fail(RuntimeError, "The `+` operator, on a bool tensor is not supported.")
+    return p.Reshape(input, shape=input.shape)
+
+
+@op(methods="abs absolute __abs__", inplace="abs_ absolute_", functions="abs absolute", pointwise=True)
+def abs_(input: Tensor) -> Tensor:
+    """|input|; a real number for complex input.
 
     >>> import alight as torch
-    >>> torch.exp(torch.tensor([0., 1.]))
-    tensor([1.0000, 2.7183])
+    >>> torch.abs(torch.tensor([-1, 2]))
+    tensor([1, 2])
     """
-    return p.Exp(to_float(input))
+    return input if input.dtype is bool_ else p.Abs(input)
 
 
-@op(methods="relu", inplace="relu_", F="relu", functions="relu", pointwise=True)
-def relu(input: Tensor) -> Tensor:
-    """The larger of input and 0.
+@op(methods="sign", inplace="sign_", pointwise=True)
+def sign(input: Tensor) -> Tensor:
+    """-1, 0 or 1.
 
     >>> import alight as torch
-    >>> torch.relu(torch.tensor([-1., 2.]))
-    tensor([0., 2.])
+    >>> torch.sign(torch.tensor([-3., 0., 5.]))
+    tensor([-1.,  0.,  1.])
     """
-    return p.Maximum(input, zeros_like(input))
+    if input.dtype.is_complex:
+        fail(
+            RuntimeError,
+            "Unlike NumPy, torch.sign is not intended to support complex numbers. Please use torch.sgn instead.",
+        )
+    return input if input.dtype is bool_ else p.Sign(input)
 
 
-@relu.vjp
-def _(ct: Tensor, out: Tensor, input: Tensor) -> Tensor:
-    return select(zeros_like(out) < out, ct, 0)  # PyTorch's choice at 0 is 0; out is what it keeps
+@op(methods="sgn", inplace="sgn_", pointwise=True)
+def sgn(input: Tensor) -> Tensor:
+    """-1, 0 or 1; input / |input| for complex input."""
+    return input if input.dtype is bool_ else p.Sign(input)
 
 
-@op(methods="sigmoid", inplace="sigmoid_", F="sigmoid", functions="sigmoid expit", pointwise=True)
-def sigmoid(input: Tensor) -> Tensor:
-    """1 / (1 + exp(-input))."""
-    x = to_float(input)
-    return 1 / (p.Exp(-x) + 1)
+@op(methods="signbit")
+def signbit(input: Tensor) -> Tensor:
+    """Where the sign bit is set: negative numbers, and -0.
+
+    >>> import alight as torch
+    >>> torch.signbit(torch.tensor([-1., -0., 2.]))
+    tensor([ True,  True, False])
+    """
+    if category(input.dtype) == 2:
+        wide = input if input.dtype is float64 else p.Convert(input, dtype=float32)
+        bits = p.Bitcast(wide, dtype=int64 if wide.dtype is float64 else int32)
+        return p.Less(bits, zeros_like(bits))
+    if input.dtype.is_complex:
+        fail(RuntimeError, "signbit is not implemented for complex tensors.")
+    return p.Less(input, zeros_like(input))
 
 
-@sigmoid.vjp
-def _(ct: Tensor, out: Tensor, input: Tensor) -> Tensor:
-    return ct * out * (1 - out)
+@op(methods="copysign", inplace="copysign_", pointwise=True)
+def copysign(input: Tensor, other: Operand) -> Tensor:
+    """|input| with the sign of other."""
+    x, y = promoted(input, other, to_float=True)
+    flip = p.Xor(signbit.lowering(x), signbit.lowering(y))
+    start = len(x.builder.nodes)
+    out = where(flip, -x, x)
+
+    def rule(ct: Tensor, out: Tensor, x: Tensor, y: Tensor) -> tuple[Tensor, None]:
+        return where(equal(x, 0), 0, where(p.Xor(signbit.lowering(x), signbit.lowering(y)), -ct, ct)), None
+
+    return with_vjp(rule, out, start, x, y)
 
 
-@op(methods="tanh", inplace="tanh_", F="tanh", functions="tanh", pointwise=True)
-def tanh(input: Tensor) -> Tensor:
-    """Hyperbolic tangent."""
-    return p.Tanh(to_float(input))
+# -- rounding ----------------------------------------------------------------------------------------------------------
 
 
-def _comparison(primitive: Any, x: Any, y: Any) -> Tensor:
-    return primitive(*promoted(x, y))
+@op(methods="floor", inplace="floor_", pointwise=True)
+def floor(input: Tensor) -> Tensor:
+    """The largest whole number not above input.
+
+    >>> import alight as torch
+    >>> torch.floor(torch.tensor([-1.5, 1.5]))
+    tensor([-2.,  1.])
+    """
+    return p.Floor(_real("floor", input))
 
 
-@op(methods="eq __eq__", inplace="eq_")
-def eq(input: Tensor, other: Operand) -> Tensor:
-    """Where input equals other, as bool."""
-    return _comparison(p.Equal, input, other)
+@op(methods="ceil", inplace="ceil_", pointwise=True)
+def ceil(input: Tensor) -> Tensor:
+    """The smallest whole number not below input."""
+    return p.Ceil(_real("ceil", input))
 
 
-@op(methods="ne __ne__ not_equal", inplace="ne_", functions="ne not_equal")
-def ne(input: Tensor, other: Operand) -> Tensor:
-    """Where input differs from other, as bool."""
-    return p.Not(_comparison(p.Equal, input, other))
+@op(methods="trunc fix", inplace="trunc_ fix_", functions="trunc fix", pointwise=True)
+def trunc(input: Tensor) -> Tensor:
+    """input without its fraction."""
+    return p.Trunc(_real("trunc", input))
 
 
-@op(methods="lt __lt__ less", inplace="lt_", functions="lt less")
-def lt(input: Tensor, other: Operand) -> Tensor:
-    """Where input < other, as bool."""
-    return _comparison(p.Less, input, other)
+def _real(name: str, x: Tensor) -> Tensor:
+    if x.dtype.is_complex:
+        fail(RuntimeError, f"{name} is not supported for complex inputs")
+    if x.dtype is bool_:
+        unsupported(f"{name}_vml_cpu", x)
+    return x
 
 
-@op(methods="le __le__ less_equal", inplace="le_", functions="le less_equal")
-def le(input: Tensor, other: Operand) -> Tensor:
-    """Where input <= other, as bool."""
-    return _comparison(p.LessEqual, input, other)
+@op(methods="round", inplace="round_", pointwise=True)
+def round_(input: Tensor, *, decimals: int = 0) -> Tensor:
+    """The nearest number with so many decimals, halves to even.
+
+    >>> import alight as torch
+    >>> torch.round(torch.tensor([0.5, 1.5, 1.234]), decimals=0)
+    tensor([0., 2., 1.])
+    """
+    x = _real("round", input)
+    if decimals == 0:
+        return p.Round(x)
+    if category(x.dtype) < 2:
+        unsupported("round_vml_cpu", x)
+    scale = 10.0 ** (decimals if decimals > 0 else -decimals)
+    return p.Round(x * scale) / scale if decimals > 0 else p.Round(x / scale) * scale
 
 
-@op(methods="gt __gt__ greater", inplace="gt_", functions="gt greater")
-def gt(input: Tensor, other: Operand) -> Tensor:
-    """Where input > other, as bool."""
-    return _comparison(p.Less, other, input)
+@op(methods="frac", inplace="frac_", pointwise=True)
+def frac(input: Tensor) -> Tensor:
+    """The fraction of input, with its sign."""
+    if category(input.dtype) != 2:
+        unsupported("frac_cpu", input)
+    return input - p.Trunc(input)
 
 
-@op(methods="ge __ge__ greater_equal", inplace="ge_", functions="ge greater_equal")
-def ge(input: Tensor, other: Operand) -> Tensor:
-    """Where input >= other, as bool."""
-    return _comparison(p.LessEqual, other, input)
+# -- bounds ------------------------------------------------------------------------------------------------------------
 
 
-__all__ = ["constant", "default_dtype", "equal", "float32", "float64", "result_type"]
+@op(methods="clamp clip", inplace="clamp_ clip_", functions="clamp clip", pointwise=True)
+def clamp(input: Tensor, min: Operand | None = None, max: Operand | None = None) -> Tensor:
+    """input, but not below min and not above max; max wins where they cross.
+
+    >>> import alight as torch
+    >>> torch.clamp(torch.tensor([-1., 0.5, 2.]), 0, 1)
+    tensor([0.0000, 0.5000, 1.0000])
+    """
+    bounds = [bound for bound in (min, max) if bound is not None]
+    if not bounds:
+        fail(RuntimeError, "torch.clamp: At least one of 'min' or 'max' must not be None")
+    x, *rest = promoted(input, *bounds)
+    if x.dtype.is_complex:
+        fail(RuntimeError, "clamp is not supported for complex types")
+    if min is not None:
+        x = _bounded(p.Maximum, x, rest.pop(0))
+    return x if max is None else _bounded(p.Minimum, x, rest.pop(0))
+
+
+def _bounded(primitive: Any, x: Tensor, bound: Tensor) -> Tensor:
+    """The larger or smaller of the two; at a tie the gradient is that of x alone, as in PyTorch's clamp."""
+
+    def rule(ct: Tensor, out: Tensor, x: Tensor, bound: Tensor) -> tuple[Tensor, Tensor]:
+        outside = x < bound if primitive is p.Maximum else bound < x
+        return where(outside, 0, ct), where(outside, ct, 0)
+
+    start = len(x.builder.nodes)
+    return with_vjp(rule, primitive(x, bound), start, x, bound)
+
+
+@op(methods="clamp_min", inplace="clamp_min_", pointwise=True)
+def clamp_min(input: Tensor, min: Operand) -> Tensor:
+    """input, but not below min."""
+    return _bounded(p.Maximum, *promoted(input, min))
+
+
+@op(methods="clamp_max", inplace="clamp_max_", pointwise=True)
+def clamp_max(input: Tensor, max: Operand) -> Tensor:
+    """input, but not above max."""
+    return _bounded(p.Minimum, *promoted(input, max))
+
+
+def _ordered_pair(name: str, x: Tensor, y: Tensor) -> tuple[Tensor, ...]:
+    pair = promoted(x, y)
+    if pair[0].dtype.is_complex:
+        fail(RuntimeError, f"{name} not implemented for complex tensors.")
+    return pair
+
+
+@op(methods="maximum", pointwise=True)
+def maximum(input: Tensor, other: Tensor) -> Tensor:
+    """The larger of the two, NaN if either is; equal elements share the gradient.
+
+    >>> import alight as torch
+    >>> torch.maximum(torch.tensor([1, 5]), torch.tensor([3, 4]))
+    tensor([3, 5])
+    """
+    return p.Maximum(*_ordered_pair("maximum", input, other))
+
+
+@op(methods="minimum", pointwise=True)
+def minimum(input: Tensor, other: Tensor) -> Tensor:
+    """The smaller of the two, NaN if either is; equal elements share the gradient."""
+    return p.Minimum(*_ordered_pair("minimum", input, other))
+
+
+@op(methods="fmax", pointwise=True)
+def fmax(input: Tensor, other: Tensor) -> Tensor:
+    """The larger of the two; a number where the other is NaN."""
+    x, y = _ordered_pair("fmax", input, other)
+    first = p.LessEqual(y, x)
+    return p.Select(p.Or(first, p.IsNan(y)) if category(x.dtype) == 2 else first, x, y)
+
+
+@op(methods="fmin", pointwise=True)
+def fmin(input: Tensor, other: Tensor) -> Tensor:
+    """The smaller of the two; a number where the other is NaN."""
+    x, y = _ordered_pair("fmin", input, other)
+    first = p.LessEqual(x, y)
+    return p.Select(p.Or(first, p.IsNan(y)) if category(x.dtype) == 2 else first, x, y)
+
+
+@op(methods="nan_to_num", inplace="nan_to_num_", pointwise=True)
+def nan_to_num(
+    input: Tensor, nan: Scalar | None = None, posinf: Scalar | None = None, neginf: Scalar | None = None
+) -> Tensor:
+    """input with NaN replaced by nan (0), and infinities by posinf and neginf (the dtype's limits).
+
+    >>> import alight as torch
+    >>> torch.nan_to_num(torch.tensor([float("nan"), 1.]))
+    tensor([0., 1.])
+    """
+    if category(input.dtype) < 2:
+        return input
+    if input.dtype.is_complex:
+        parts = (nan_to_num.lowering(part, nan, posinf, neginf) for part in (p.Real(input), p.Imag(input)))
+        return p.Complex(*parts)
+
+    def number(given: Any, default: float) -> Any:
+        return default if given is None else as_value(given, input, input.dtype)
+
+    largest = finfo(input.dtype).max
+    x = where(equal(input, INF), number(posinf, largest), input)
+    x = where(equal(input, -INF), number(neginf, -largest), x)
+    return where(p.IsNan(input), number(nan, 0.0), x)
+
+
+@op(methods="heaviside", inplace="heaviside_", pointwise=True)
+def heaviside(input: Tensor, values: Tensor) -> Tensor:
+    """0 below zero, 1 above, and values at zero."""
+    if input.dtype.is_complex or values.dtype.is_complex:
+        fail(RuntimeError, "heaviside is not yet implemented for complex tensors.")
+    if input.dtype is not values.dtype:
+        fail(RuntimeError, "heaviside is not yet implemented for tensors with different dtypes.")
+    x, at_zero = promoted(input, values)
+    zero = zeros_like(x)
+    return p.Select(p.Equal(x, zero), at_zero, p.Convert(p.Less(zero, x), dtype=x.dtype))
+
+
+__all__ = [name for name in dir() if name[0] != "_"]

@@ -1,0 +1,265 @@
+"""Comparisons, logic, and choices between elements: `torch.eq` to `torch.where`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from alight import primitives as p
+from alight.dtypes import bool_, category, uint8
+from alight.errors import fail
+from alight.ir.program import Value as Tensor
+from alight.ops.arguments import (
+    as_value, broadcast_all, check_devices, promoted, result_type, scalar_type_name, to_float,
+)  # fmt: skip
+from alight.ops.operation import function, op
+from alight.primitives.arithmetic import constant, equal
+
+Operand = Any
+Scalar = Any
+
+INF = float("inf")
+
+
+# -- comparisons -------------------------------------------------------------------------------------------------------
+
+
+def _compared(primitive: Any, x: Any, y: Any, name: str) -> Tensor:
+    pair = promoted(x, y)
+    if pair[0].dtype.is_complex and primitive is not p.Equal:
+        fail(NotImplementedError, f"\"{name}_cpu\" not implemented for '{scalar_type_name(pair[0].dtype)}'")
+    return primitive(*pair)
+
+
+@op(methods="eq __eq__", inplace="eq_")
+def eq(input: Tensor, other: Operand) -> Tensor:
+    """Where input equals other, as bool.
+
+    >>> import alight as torch
+    >>> torch.tensor([1, 2]) == 2
+    tensor([False,  True])
+    """
+    return _compared(p.Equal, input, other, "compare_eq")
+
+
+@op(methods="ne __ne__ not_equal", inplace="ne_ not_equal_", functions="ne not_equal")
+def ne(input: Tensor, other: Operand) -> Tensor:
+    """Where input differs from other, as bool."""
+    return p.Not(_compared(p.Equal, input, other, "compare_ne"))
+
+
+@op(methods="lt __lt__ less", inplace="lt_ less_", functions="lt less")
+def lt(input: Tensor, other: Operand) -> Tensor:
+    """Where input < other, as bool."""
+    return _compared(p.Less, input, other, "compare_lt")
+
+
+@op(methods="le __le__ less_equal", inplace="le_ less_equal_", functions="le less_equal")
+def le(input: Tensor, other: Operand) -> Tensor:
+    """Where input <= other, as bool."""
+    return _compared(p.LessEqual, input, other, "compare_le")
+
+
+@op(methods="gt __gt__ greater", inplace="gt_ greater_", functions="gt greater")
+def gt(input: Tensor, other: Operand) -> Tensor:
+    """Where input > other, as bool."""
+    return _compared(p.Less, other, input, "compare_lt")
+
+
+@op(methods="ge __ge__ greater_equal", inplace="ge_ greater_equal_", functions="ge greater_equal")
+def ge(input: Tensor, other: Operand) -> Tensor:
+    """Where input >= other, as bool."""
+    return _compared(p.LessEqual, other, input, "compare_le")
+
+
+# -- special numbers ---------------------------------------------------------------------------------------------------
+
+
+def _nowhere(x: Tensor) -> Tensor:
+    return constant(x, False, x.shape, bool_)
+
+
+@op(methods="isnan")
+def isnan(input: Tensor) -> Tensor:
+    """Where input is not a number.
+
+    >>> import alight as torch
+    >>> torch.isnan(torch.tensor([1., float("nan")]))
+    tensor([False,  True])
+    """
+    return p.IsNan(input) if category(input.dtype) >= 2 else _nowhere(input)
+
+
+@op(methods="isinf")
+def isinf(input: Tensor) -> Tensor:
+    """Where input is infinite."""
+    if input.dtype.is_complex:
+        return p.Or(isinf.lowering(p.Real(input)), isinf.lowering(p.Imag(input)))
+    return equal(p.Abs(input), INF) if category(input.dtype) == 2 else _nowhere(input)
+
+
+@op(methods="isposinf")
+def isposinf(input: Tensor) -> Tensor:
+    """Where input is positive infinity."""
+    if input.dtype.is_complex:
+        fail(RuntimeError, "isposinf does not support complex inputs.")
+    return equal(input, INF) if category(input.dtype) == 2 else _nowhere(input)
+
+
+@op(methods="isneginf")
+def isneginf(input: Tensor) -> Tensor:
+    """Where input is negative infinity."""
+    if input.dtype.is_complex:
+        fail(RuntimeError, "isneginf does not support complex inputs.")
+    return equal(input, -INF) if category(input.dtype) == 2 else _nowhere(input)
+
+
+@op(methods="isfinite")
+def isfinite(input: Tensor) -> Tensor:
+    """Where input is neither infinite nor NaN."""
+    if input.dtype.is_complex:
+        return p.And(isfinite.lowering(p.Real(input)), isfinite.lowering(p.Imag(input)))
+    if category(input.dtype) < 2:
+        return p.Not(_nowhere(input))
+    return p.Less(p.Abs(input), constant(input, INF, input.shape))
+
+
+@op(methods="isreal")
+def isreal(input: Tensor) -> Tensor:
+    """Where the imaginary part is zero."""
+    return equal(p.Imag(input), 0) if input.dtype.is_complex else p.Not(_nowhere(input))
+
+
+# -- equal up to rounding ------------------------------------------------------------------------------------------------
+
+
+@op(methods="isclose")
+def isclose(input: Tensor, other: Tensor, rtol: Scalar = 1e-5, atol: Scalar = 1e-8, equal_nan: bool = False) -> Tensor:
+    """Where |input - other| <= atol + rtol * |other|.
+
+    >>> import alight as torch
+    >>> torch.isclose(torch.tensor([1., 2.]), torch.tensor([1., 2.1]))
+    tensor([ True, False])
+    """
+    if input.dtype is not other.dtype:
+        fail(RuntimeError, f"{scalar_type_name(input.dtype)} did not match {scalar_type_name(other.dtype)}")
+    for name, value in (("rtol", rtol), ("atol", atol)):
+        if isinstance(value, Tensor) and value.number is complex:  # type: ignore[attr-defined]
+            fail(TypeError, f"isclose(): argument '{name}' must be float, not complex")
+    x, y = broadcast_all(input, other)
+    same = p.Equal(x, y)
+    if equal_nan and category(x.dtype) >= 2:
+        same = p.Or(same, p.And(p.IsNan(x), p.IsNan(y)))
+    x, y = to_float(x), to_float(y)
+    size, gap = p.Abs(y), p.Abs(x - y)
+    relative, absolute = (as_value(one, x, size.dtype) for one in (rtol, atol))
+    near = p.LessEqual(gap, absolute + p.Abs(relative * size))
+    return p.Or(same, p.And(near, isfinite.lowering(gap)))
+
+
+@function(methods="allclose")
+def allclose(input: Any, other: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> bool:
+    """Whether isclose holds everywhere.
+
+    >>> import alight as torch
+    >>> torch.allclose(torch.tensor([1.]), torch.tensor([1. + 1e-7]))
+    True
+    """
+    return bool(isclose(input, other, rtol, atol, equal_nan).all().item())
+
+
+@function("equal", methods="equal")
+def equal_tensors(input: Any, other: Any) -> bool:
+    """Whether two tensors have the same shape and the same elements.
+
+    >>> import alight as torch
+    >>> torch.equal(torch.tensor([1, 2]), torch.tensor([1, 2]))
+    True
+    """
+    for name, given in (("input", input), ("other", other)):
+        if not hasattr(given, "_slot"):
+            fail(TypeError, f"equal(): argument '{name}' must be Tensor, not {type(given).__name__}")
+    if input.dtype is not other.dtype:
+        fail(
+            RuntimeError,
+            f"Expected object of data type {input.dtype!r} but got data type {other.dtype!r} for argument 'other'",
+        )
+    return input.shape == other.shape and bool((input == other).all().item())
+
+
+# -- logic -------------------------------------------------------------------------------------------------------------
+
+
+def _truths(*values: Tensor) -> tuple[Tensor, ...]:
+    check_devices(values)
+    return broadcast_all(*(p.Convert(value, dtype=bool_) for value in values))
+
+
+@op(methods="logical_and", inplace="logical_and_")
+def logical_and(input: Tensor, other: Tensor) -> Tensor:
+    """Where both are non-zero.
+
+    >>> import alight as torch
+    >>> torch.logical_and(torch.tensor([0, 2]), torch.tensor([1, 3]))
+    tensor([False,  True])
+    """
+    return p.And(*_truths(input, other))
+
+
+@op(methods="logical_or", inplace="logical_or_")
+def logical_or(input: Tensor, other: Tensor) -> Tensor:
+    """Where at least one is non-zero."""
+    return p.Or(*_truths(input, other))
+
+
+@op(methods="logical_xor", inplace="logical_xor_")
+def logical_xor(input: Tensor, other: Tensor) -> Tensor:
+    """Where exactly one is non-zero."""
+    return p.Xor(*_truths(input, other))
+
+
+@op(methods="logical_not", inplace="logical_not_")
+def logical_not(input: Tensor) -> Tensor:
+    """Where input is zero."""
+    return p.Not(*_truths(input))
+
+
+# -- choices -----------------------------------------------------------------------------------------------------------
+
+
+@op(functions="", pointwise=True)
+def _where(condition: Tensor, input: Operand, other: Operand) -> Tensor:
+    """input where the condition holds, else other."""
+    if condition.dtype is uint8:
+        condition = p.Convert(condition, dtype=bool_)
+    if condition.dtype is not bool_:
+        fail(
+            RuntimeError,
+            "where expected condition to be a boolean tensor, but got a tensor with dtype "
+            f"{scalar_type_name(condition.dtype)}",
+            try_="condition != 0",
+        )
+    of = result_type(input, other)
+    check_devices((condition, input, other))
+    return p.Select(*broadcast_all(condition, as_value(input, condition, of), as_value(other, condition, of)))
+
+
+@function()
+def where(condition: Any, input: Any = None, other: Any = None, *, out: Any = None) -> Any:
+    """input where the condition holds, else other; with the condition alone, the places where it holds.
+
+    >>> import alight as torch
+    >>> torch.where(torch.tensor([True, False]), torch.tensor([1, 2]), 0)
+    tensor([1, 0])
+    """
+    if input is None and other is None:
+        return condition.nonzero(as_tuple=True)
+    return _where.function(condition, input, other, out=out)
+
+
+@function("", methods="where")
+def _where_method(input: Any, condition: Any, other: Any) -> Any:
+    """input where the condition holds, else other."""
+    return _where.function(condition, input, other)
+
+
+__all__ = [name for name in dir() if name[0] != "_"]

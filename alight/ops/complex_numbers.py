@@ -1,0 +1,158 @@
+"""Complex numbers and their parts: `torch.real`, `torch.polar`, `torch.view_as_complex`."""
+
+from __future__ import annotations
+
+import math
+
+from alight import primitives as p
+from alight.dtypes import bfloat16, category
+from alight.errors import fail
+from alight.ir.program import Value as Tensor
+from alight.ops.arguments import broadcast_all, scalar_type_name, to_float
+from alight.ops.operation import function, op, with_vjp
+from alight.primitives.arithmetic import constant, where, zeros_like
+
+
+@op(methods="real", view="always")
+def real(input: Tensor) -> Tensor:
+    """The real part, a view; input itself if it is real.
+
+    >>> import alight as torch
+    >>> torch.real(torch.tensor([1 + 2j]))
+    tensor([1.])
+    """
+    return p.Real(input) if input.dtype.is_complex else input
+
+
+@op(methods="imag", view="always")
+def imag(input: Tensor) -> Tensor:
+    """The imaginary part, a view."""
+    if not input.dtype.is_complex:
+        fail(RuntimeError, "imag is not implemented for tensors with non-complex dtypes.")
+    return p.Imag(input)
+
+
+@op(methods="conj conj_physical resolve_conj", functions="conj conj_physical resolve_conj", pointwise=True)
+def conj(input: Tensor) -> Tensor:
+    """The complex conjugate.
+
+    Differs: a tensor of its own, not a view with a conjugate bit.
+    """
+    return p.Conj(input) if input.dtype.is_complex else input
+
+
+@op(methods="adjoint", functions="adjoint")
+def adjoint(input: Tensor) -> Tensor:
+    """The conjugate transpose of the last two dimensions."""
+    order = (*range(input.ndim - 2), input.ndim - 1, input.ndim - 2)
+    return conj.lowering(p.Permute(input, order=order))
+
+
+@op(methods="angle", pointwise=True)
+def angle(input: Tensor) -> Tensor:
+    """The angle of complex numbers in radians; of real ones 0, or pi if negative.
+
+    >>> import alight as torch
+    >>> torch.angle(torch.tensor([1., -1.]))
+    tensor([0.0000, 3.1416])
+    """
+    if input.dtype.is_complex:
+        x, y = p.Real(input), p.Imag(input)
+        start = len(x.builder.nodes)
+
+        def rule(ct: Tensor, out: Tensor, y: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+            square = x * x + y * y
+            scale = where(p.Equal(square, zeros_like(square)), 0, ct / square)
+            return scale * x, -scale * y
+
+        return with_vjp(rule, p.Atan2(y, x), start, y, x)
+    x = to_float(input)
+    result = where(x < 0, math.pi, zeros_like(x))
+    return p.Select(p.IsNan(x), x, result)
+
+
+@op()
+def complex_(real: Tensor, imag: Tensor) -> Tensor:
+    """real + 1j * imag."""
+    if category(real.dtype) != 2 or real.dtype is bfloat16:
+        fail(
+            RuntimeError,
+            "Expected both inputs to be Half, Float or Double tensors but got "
+            f"{scalar_type_name(real.dtype)} and {scalar_type_name(imag.dtype)}",
+        )
+    if real.dtype is not imag.dtype:
+        fail(
+            RuntimeError,
+            f"Expected object of scalar type {scalar_type_name(real.dtype)} but got scalar type "
+            f"{scalar_type_name(imag.dtype)} for second argument",
+        )
+    return p.Complex(*broadcast_all(real, imag))
+
+
+@op()
+def polar(abs: Tensor, angle: Tensor) -> Tensor:
+    """abs * exp(1j * angle)."""
+    if category(abs.dtype) != 2 or abs.dtype is bfloat16:
+        fail(
+            RuntimeError,
+            f"Expected both inputs to be Half, Float or Double tensors but got {scalar_type_name(abs.dtype)} and "
+            f"{scalar_type_name(angle.dtype)}",
+        )
+    if abs.dtype is not angle.dtype:
+        fail(
+            RuntimeError,
+            f"Expected object of scalar type {scalar_type_name(abs.dtype)} but got scalar type "
+            f"{scalar_type_name(angle.dtype)} for second argument",
+        )
+    size, phase = broadcast_all(abs, angle)
+    return p.Complex(size * p.Cos(phase), size * p.Sin(phase))
+
+
+@op()
+def view_as_real(input: Tensor) -> Tensor:
+    """The real and imaginary parts along a new last dimension of extent 2.
+
+    Differs: a copy, not a view.
+    """
+    if not input.dtype.is_complex:
+        fail(RuntimeError, "view_as_real is only supported for complex tensors")
+    parts = (p.Reshape(part, shape=(*input.shape, 1)) for part in (p.Real(input), p.Imag(input)))
+    return p.Concat(*parts, axis=input.ndim)
+
+
+@op()
+def view_as_complex(input: Tensor) -> Tensor:
+    """Complex numbers from real and imaginary parts along the last dimension, of extent 2.
+
+    Differs: a copy, not a view.
+    """
+    if category(input.dtype) != 2:
+        fail(
+            RuntimeError,
+            "view_as_complex is only supported for half, float and double tensors, but got a tensor of scalar type: "
+            f"{scalar_type_name(input.dtype)}",
+        )
+    if input.ndim == 0:
+        fail(RuntimeError, "Input tensor must have one or more dimensions")
+    if input.shape[-1] != 2:
+        fail(RuntimeError, "Tensor must have a last dimension of size 2")
+    lead = input.shape[:-1]
+    steps = (1,) * input.ndim
+    first = p.Slice(input, starts=(0,) * input.ndim, stops=(*lead, 1), steps=steps)
+    second = p.Slice(input, starts=(*(0 for _ in lead), 1), stops=(*lead, 2), steps=steps)
+    return p.Complex(p.Reshape(first, shape=lead), p.Reshape(second, shape=lead))
+
+
+@function()
+def is_complex(input: object) -> bool:
+    """Whether the dtype is complex."""
+    return input.is_complex()  # type: ignore[attr-defined]
+
+
+@function()
+def is_floating_point(input: object) -> bool:
+    """Whether the dtype is a floating-point one."""
+    return input.is_floating_point()  # type: ignore[attr-defined]
+
+
+__all__ = ["angle", "complex_", "conj", "constant", "imag", "polar", "real", "view_as_complex", "view_as_real"]
