@@ -11,8 +11,10 @@ from alight.ops import (
     creation,
     functions,
     matmul,
+    nn,
     pointwise,
     reduction,
+    return_types,
     shape,
 )
 from alight.ops.attach import attach

@@ -1,0 +1,1 @@
+from alight.nn import functional

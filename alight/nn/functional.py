@@ -1,0 +1,20 @@
+"""torch.nn.functional: the operations of neural networks, as functions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from alight.ops.operation import FUNCTIONAL
+
+globals().update(FUNCTIONAL)
+
+
+def __getattr__(name: str) -> Any:
+    if name in FUNCTIONAL:  # declared after this module was loaded
+        globals()[name] = FUNCTIONAL[name]
+        return FUNCTIONAL[name]
+    raise AttributeError(f"module 'alight.nn.functional' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted(FUNCTIONAL)

@@ -1,0 +1,367 @@
+"""Convolution and its transpose in one, two and three dimensions; unfold and fold.
+
+Inputs are (batch, channels, *spatial), or without the batch; weights (out channels, in channels / groups, *kernel),
+of transposed convolution (in channels, out channels / groups, *kernel).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from alight import primitives as p
+from alight.errors import fail
+from alight.ir.program import Value as Tensor
+from alight.ops.nn.activation import in_single
+from alight.ops.operation import op
+from alight.primitives.window import Conv, ConvData, Fold, Windows
+
+Ints = Any  # an int for all spatial dimensions, or one for each
+
+
+def per_dimension(value: Any, count: int, name: str) -> tuple[int, ...]:
+    """One int for each spatial dimension, from an int or a sequence.
+
+    >>> per_dimension(3, 2, "stride")
+    (3, 3)
+    """
+    if isinstance(value, int):
+        return (value,) * count
+    value = tuple(value)
+    if len(value) == 1:
+        return value * count
+    if len(value) != count:
+        fail(
+            RuntimeError,
+            f"expected {name} to be a single integer value or a list of {count} values to match the convolution "
+            f"dimensions, but got {name}={list(value)}",
+        )
+    return value
+
+
+_C_NAMES = {"float32": "float", "float64": "double", "int64": "long int", "float16": "c10::Half", "bfloat16": "c10::BFloat16"}
+
+
+# -- convolution ----------------------------------------------------------------------------------------------------------
+
+
+@op(functions="conv1d", F="conv1d")
+def conv1d(
+    input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Ints = 1, padding: Ints = 0, dilation: Ints = 1,
+    groups: int = 1,
+) -> Tensor:  # fmt: skip
+    """Cross-correlation of (n, c, length) with (o, c / groups, k).
+
+    >>> import alight as torch
+    >>> torch.nn.functional.conv1d(torch.ones(1, 1, 4), torch.ones(1, 1, 2))
+    tensor([[[2., 2., 2.]]])
+    """
+    return _convolution(1, input, weight, bias, stride, padding, dilation, groups)
+
+
+@op(functions="conv2d", F="conv2d")
+def conv2d(
+    input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Ints = 1, padding: Ints = 0, dilation: Ints = 1,
+    groups: int = 1,
+) -> Tensor:  # fmt: skip
+    """Cross-correlation of (n, c, height, width) with (o, c / groups, kh, kw); padding may be "same" or "valid".
+
+    >>> import alight as torch
+    >>> torch.nn.functional.conv2d(torch.ones(1, 1, 3, 3), torch.ones(1, 1, 2, 2))
+    tensor([[[[4., 4.],
+              [4., 4.]]]])
+    """
+    return _convolution(2, input, weight, bias, stride, padding, dilation, groups)
+
+
+@op(functions="conv3d", F="conv3d")
+def conv3d(
+    input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Ints = 1, padding: Ints = 0, dilation: Ints = 1,
+    groups: int = 1,
+) -> Tensor:  # fmt: skip
+    """Cross-correlation of (n, c, depth, height, width) with (o, c / groups, kd, kh, kw).
+
+    >>> import alight as torch
+    >>> torch.nn.functional.conv3d(torch.ones(1, 1, 2, 2, 2), torch.ones(1, 1, 2, 2, 2)).shape
+    torch.Size([1, 1, 1, 1, 1])
+    """
+    return _convolution(3, input, weight, bias, stride, padding, dilation, groups)
+
+
+def _convolution(
+    count: int, input: Tensor, weight: Tensor, bias: Tensor | None, stride: Any, padding: Any, dilation: Any, groups: int
+) -> Tensor:
+    name = f"conv{count}d"
+    batched = _check_rank(name, count, input, weight)
+    stride, dilation = per_dimension(stride, count, "stride"), per_dimension(dilation, count, "dilation")
+    _check_positive(stride, dilation, groups)
+    x = input if batched else p.Reshape(input, shape=(1, *input.shape))
+    kernel = weight.shape[2:]
+    pads = _padding(padding, kernel, stride, dilation, count)
+    _check_channels(x, weight, bias, groups, name)
+    _check_dtypes(input, weight, bias)
+    _check_kernel(x, kernel, pads, dilation)
+    rest = {"stride": stride, "padding": pads, "dilation": dilation, "groups": groups}
+    out = in_single(lambda a, w: Conv(a, w, **rest), x, weight)
+    return _finished(out, bias, batched)
+
+
+def _finished(out: Tensor, bias: Tensor | None, batched: bool) -> Tensor:
+    """With the bias of each channel, and without the batch where none came."""
+    if bias is not None:
+        out = out + p.Reshape(bias, shape=(bias.size,) + (1,) * (out.ndim - 2))
+    return out if batched else p.Reshape(out, shape=out.shape[1:])
+
+
+def _padding(padding: Any, kernel: Any, stride: Any, dilation: Any, count: int) -> tuple[tuple[int, int], ...]:
+    """A (low, high) pair for each spatial dimension."""
+    if padding == "valid":
+        return ((0, 0),) * count
+    if padding == "same":
+        if any(step != 1 for step in stride):
+            fail(RuntimeError, "padding='same' is not supported for strided convolutions", try_="padding as numbers")
+        totals = [d * (k - 1) for d, k in zip(dilation, kernel, strict=True)]
+        return tuple((total // 2, total - total // 2) for total in totals)
+    if isinstance(padding, str):
+        fail(RuntimeError, f"Invalid padding string: '{padding}'", try_='"same" or "valid"')
+    both = per_dimension(padding, count, "padding")
+    if min(both) < 0:
+        fail(RuntimeError, "negative padding is not supported")
+    return tuple((size, size) for size in both)
+
+
+# -- transposed convolution -----------------------------------------------------------------------------------------------
+
+
+@op(functions="conv_transpose1d", F="conv_transpose1d")
+def conv_transpose1d(
+    input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Ints = 1, padding: Ints = 0,
+    output_padding: Ints = 0, groups: int = 1, dilation: Ints = 1,
+) -> Tensor:  # fmt: skip
+    """The transpose of conv1d: spreads each input place over a window of the output.
+
+    >>> import alight as torch
+    >>> torch.nn.functional.conv_transpose1d(torch.ones(1, 1, 2), torch.ones(1, 1, 2), stride=2)
+    tensor([[[1., 1., 1., 1.]]])
+    """
+    return _transposed(1, input, weight, bias, stride, padding, output_padding, groups, dilation)
+
+
+@op(functions="conv_transpose2d", F="conv_transpose2d")
+def conv_transpose2d(
+    input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Ints = 1, padding: Ints = 0,
+    output_padding: Ints = 0, groups: int = 1, dilation: Ints = 1,
+) -> Tensor:  # fmt: skip
+    """The transpose of conv2d, with weight (in channels, out channels / groups, kh, kw).
+
+    >>> import alight as torch
+    >>> torch.nn.functional.conv_transpose2d(torch.ones(1, 1, 1, 1), torch.ones(1, 1, 2, 2))
+    tensor([[[[1., 1.],
+              [1., 1.]]]])
+    """
+    return _transposed(2, input, weight, bias, stride, padding, output_padding, groups, dilation)
+
+
+@op(functions="conv_transpose3d", F="conv_transpose3d")
+def conv_transpose3d(
+    input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Ints = 1, padding: Ints = 0,
+    output_padding: Ints = 0, groups: int = 1, dilation: Ints = 1,
+) -> Tensor:  # fmt: skip
+    """The transpose of conv3d."""
+    return _transposed(3, input, weight, bias, stride, padding, output_padding, groups, dilation)
+
+
+def _transposed(
+    count: int, input: Tensor, weight: Tensor, bias: Tensor | None, stride: Any, padding: Any, output_padding: Any,
+    groups: int, dilation: Any,
+) -> Tensor:  # fmt: skip
+    batched = _check_rank(f"conv_transpose{count}d", count, input, weight)
+    stride, dilation = per_dimension(stride, count, "stride"), per_dimension(dilation, count, "dilation")
+    pads, extra = per_dimension(padding, count, "padding"), per_dimension(output_padding, count, "output_padding")
+    _check_positive(stride, dilation, groups)
+    _check_dtypes(input, weight, bias)
+    x = input if batched else p.Reshape(input, shape=(1, *input.shape))
+    if x.shape[1] != weight.shape[0]:
+        fail(
+            RuntimeError,
+            f"Given transposed=1, weight of size {list(weight.shape)}, expected input{list(x.shape)} to have "
+            f"{weight.shape[0]} channels, but got {x.shape[1]} channels instead",
+        )
+    if any(e >= max(s, d) for e, s, d in zip(extra, stride, dilation, strict=True)):
+        sizes = [" ".join(f"{k}: {v}" for k, v in zip(("output_padding_height", "output_padding_width"), extra, strict=False))]
+        fail(RuntimeError, "output padding must be smaller than either stride or dilation, but got " + " ".join(sizes))
+    spatial = tuple(
+        (size - 1) * s - 2 * low + d * (k - 1) + e + 1
+        for size, s, low, d, k, e in zip(x.shape[2:], stride, pads, dilation, weight.shape[2:], extra, strict=True)
+    )
+    shape = (x.shape[0], weight.shape[1] * groups, *spatial)
+    # The forward convolution that this transposes may leave `extra` places of its input unread on the high side.
+    rest = {"stride": stride, "padding": tuple((n, n) for n in pads), "dilation": dilation, "groups": groups}
+    if min(spatial) < 1:
+        fail(
+            RuntimeError,
+            f"Given input size per channel: {_times(x.shape[2:])}. Calculated output size per channel: "
+            f"{_times(spatial)}. Output size is too small",
+        )
+    out = in_single(lambda a, w: ConvData(a, w, shape=shape, **rest), x, weight)
+    return _finished(out, bias, batched)
+
+
+# -- checks ---------------------------------------------------------------------------------------------------------------
+
+
+def _check_rank(name: str, count: int, input: Tensor, weight: Tensor) -> bool:
+    """Whether the input has a batch dimension; PyTorch's error for other ranks."""
+    if weight.ndim != count + 2:
+        fail(
+            RuntimeError,
+            f"Expected {count + 2}-dimensional weight for {name}, but got {weight.ndim}-dimensional weight of size "
+            f"{list(weight.shape)} instead",
+        )
+    if input.ndim not in (count + 1, count + 2):
+        fail(
+            RuntimeError,
+            f"Expected {count + 1}D (unbatched) or {count + 2}D (batched) input to {name}, but got input of size: "
+            f"{list(input.shape)}",
+            facts=[f"dimensions are (batch, channels, {'depth, height, width'.split(', ', 3 - count)[-1]})"],
+            try_="unsqueeze(1) for images of one channel",
+        )
+    return input.ndim == count + 2
+
+
+def _check_positive(stride: tuple[int, ...], dilation: tuple[int, ...], groups: int) -> None:
+    if min(stride) < 1:
+        fail(RuntimeError, "non-positive stride is not supported")
+    if min(dilation) < 1:
+        fail(RuntimeError, "dilation should be greater than zero")
+    if groups < 1:
+        fail(RuntimeError, "non-positive groups is not supported")
+
+
+def _check_channels(x: Tensor, weight: Tensor, bias: Tensor | None, groups: int, name: str) -> None:
+    channels, wanted = x.shape[1], weight.shape[1] * groups
+    if channels != wanted:
+        last = x.shape[-1] == wanted
+        fail(
+            RuntimeError,
+            f"Given groups={groups}, weight of size {list(weight.shape)}, expected input{list(x.shape)} to have "
+            f"{wanted} channels, but got {channels} channels instead",
+            facts=[f"{name} wants (batch, channels, ...)" + ("; here the channels come last" if last else "")],
+            try_="x.movedim(-1, 1)" if last else f"a layer of {channels} input channels",
+        )
+    if weight.shape[0] % groups:
+        fail(
+            RuntimeError,
+            f"Given groups={groups}, expected weight to be divisible by {groups} at dimension 0, but got weight of size "
+            f"[{list(weight.shape)}] instead",
+        )
+    if bias is not None and bias.shape != weight.shape[:1]:
+        fail(
+            RuntimeError,
+            f"Given weight of size {list(weight.shape)}, expected bias to be 1-dimensional with {weight.shape[0]} "
+            f"elements, but got bias of size {list(bias.shape)} instead",
+        )
+
+
+def _check_dtypes(input: Tensor, weight: Tensor, bias: Tensor | None) -> None:
+    if input.dtype is weight.dtype and (bias is None or bias.dtype is input.dtype):
+        return
+    other, what = (weight, "weight") if bias is None else (bias, "bias")
+    if other.dtype is input.dtype:
+        other, what = weight, "weight"
+    fail(
+        RuntimeError,
+        f"Input type ({_c_name(input)}) and {what} type ({_c_name(other)}) should be the same",
+        facts=[f"input is {input.dtype!r}, {what} is {other.dtype!r}"],
+        try_=f"input.to({weight.dtype!r})",
+    )
+
+
+def _c_name(x: Tensor) -> str:
+    return _C_NAMES.get(x.dtype.name, x.dtype.name)
+
+
+def _times(extents: tuple[int, ...]) -> str:
+    return "(" + " x ".join(map(str, extents)) + ")"
+
+
+def _check_kernel(x: Tensor, kernel: tuple[int, ...], pads: Any, dilation: tuple[int, ...]) -> None:
+    padded = tuple(size + low + high for size, (low, high) in zip(x.shape[2:], pads, strict=True))
+    needed = tuple(d * (k - 1) + 1 for d, k in zip(dilation, kernel, strict=True))
+    if any(size < need for size, need in zip(padded, needed, strict=True)):
+        fail(
+            RuntimeError,
+            f"Calculated padded input size per channel: {_times(padded)}. Kernel size: {_times(needed)}. Kernel size "
+            "can't be greater than actual input size",
+            try_=f"padding, or a smaller kernel than {_times(kernel)}",
+        )
+
+
+# -- unfold and fold ------------------------------------------------------------------------------------------------------
+
+
+@op(functions="", F="unfold")
+def unfold(input: Tensor, kernel_size: Ints, dilation: Ints = 1, padding: Ints = 0, stride: Ints = 1) -> Tensor:
+    """The windows of (n, c, height, width) as columns: (n, c * kh * kw, number of windows).
+
+    >>> import alight as torch
+    >>> torch.nn.functional.unfold(torch.ones(1, 1, 3, 3), 2).shape
+    torch.Size([1, 4, 4])
+    """
+    if input.ndim not in (3, 4):
+        fail(
+            RuntimeError,
+            "Expected 3D or 4D (batch mode) tensor with possibly 0 batch size and other non-zero dimensions for input, "
+            f"but got: {list(input.shape)}",
+        )
+    batched = input.ndim == 4
+    x = input if batched else p.Reshape(input, shape=(1, *input.shape))
+    window, rest = _window(kernel_size, dilation, padding, stride)
+    parts = Windows(x, window=window, **rest)  # (n, c, oh, ow, kh, kw)
+    n, c, oh, ow, kh, kw = parts.shape
+    columns = p.Reshape(p.Permute(parts, order=(0, 1, 4, 5, 2, 3)), shape=(n, c * kh * kw, oh * ow))
+    return columns if batched else p.Reshape(columns, shape=columns.shape[1:])
+
+
+def _window(kernel_size: Any, dilation: Any, padding: Any, stride: Any) -> tuple[tuple[int, ...], dict[str, Any]]:
+    sizes = [per_dimension(one, 2, "kernel_size") for one in (kernel_size, dilation, padding, stride)]
+    return sizes[0], {"dilation": sizes[1], "padding": tuple((n, n) for n in sizes[2]), "stride": sizes[3]}
+
+
+@op(functions="", F="fold")
+def fold(
+    input: Tensor, output_size: Ints, kernel_size: Ints, dilation: Ints = 1, padding: Ints = 0, stride: Ints = 1
+) -> Tensor:
+    """The transpose of unfold: columns (n, c * kh * kw, windows) added up where windows overlap.
+
+    >>> import alight as torch
+    >>> torch.nn.functional.fold(torch.ones(1, 4, 4), 3, 2)
+    tensor([[[[1., 2., 1.],
+              [2., 4., 2.],
+              [1., 2., 1.]]]])
+    """
+    size = per_dimension(output_size, 2, "output_size")
+    (kh, kw), rest = _window(kernel_size, dilation, padding, stride)
+    batched = input.ndim == 3
+    x = input if batched else p.Reshape(input, shape=(1, *input.shape))
+    if x.shape[1] % (kh * kw):
+        fail(
+            RuntimeError,
+            "Expected size of input's dimension 1 to be divisible by the product of kernel_size, but got "
+            f"input.size(1)={x.shape[1]} and kernel_size=({kh}, {kw}).",
+        )
+    blocks = [
+        (full + 2 * low[0] - d * (k - 1) - 1) // s + 1
+        for full, low, d, k, s in zip(size, rest["padding"], rest["dilation"], (kh, kw), rest["stride"], strict=True)
+    ]
+    if x.shape[2] != blocks[0] * blocks[1]:
+        fail(
+            RuntimeError,
+            f"Given output_size=({size[0]}, {size[1]}), kernel_size=({kh}, {kw}), dilation={rest['dilation']}, "
+            f"padding={tuple(low for low, _ in rest['padding'])}, stride={rest['stride']}, expected size of input's "
+            f"dimension 2 to match the calculated number of sliding blocks {blocks[0]} * {blocks[1]} = "
+            f"{blocks[0] * blocks[1]}, but got input.size(2)={x.shape[2]}.",
+        )
+    n, c = x.shape[0], x.shape[1] // (kh * kw)
+    parts = p.Permute(p.Reshape(x, shape=(n, c, kh, kw, *blocks)), order=(0, 1, 4, 5, 2, 3))
+    out = Fold(parts, shape=(n, c, *size), **rest)
+    return out if batched else p.Reshape(out, shape=out.shape[1:])

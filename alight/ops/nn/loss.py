@@ -1,0 +1,471 @@
+"""Losses that compare element by element: squares, absolute values, likelihoods, margins.
+
+Each is one step: difference, penalty and reduction together. `reduction` is "mean", "sum" or "none"; the older
+`size_average` and `reduce` still decide it where they are given.
+"""
+
+from __future__ import annotations
+
+import warnings
+from math import log, pi
+from typing import Any
+
+from alight import primitives as p
+from alight.errors import fail
+from alight.ir.program import Value as Tensor
+from alight.ops.arguments import broadcast_all, promoted
+from alight.ops.nn.activation import in_single, logistic
+from alight.ops.operation import op
+from alight.primitives.arithmetic import broadcast, equal, sum_to, where
+
+
+def reduction_of(reduction: str, size_average: bool | None, reduce: bool | None) -> str:
+    """The reduction that the arguments mean; PyTorch's ValueError for one that does not exist."""
+    if size_average is not None or reduce is not None:
+        if reduce is False:
+            return "none"
+        return "sum" if size_average is False else "mean"
+    if reduction not in ("mean", "sum", "none"):
+        fail(ValueError, f"{reduction} is not a valid value for reduction", try_='"mean", "sum" or "none"')
+    return reduction
+
+
+def reduced(x: Tensor, reduction: str) -> Tensor:
+    """Mean, sum, or all elements."""
+    if reduction == "none":
+        return x
+    everything = p.Sum(x, axes=tuple(range(x.ndim)))
+    if reduction == "sum":
+        return everything
+    return everything / x.size if x.size else everything / 0.0
+
+
+def spread(ct: Tensor, shape: tuple[int, ...], reduction: str) -> Tensor:
+    """The transpose of `reduced`: the cotangent of each element, of `shape` or 0-d."""
+    size = 1
+    for extent in shape:
+        size *= extent
+    return ct / size if reduction == "mean" and size else ct
+
+
+def _pair(input: Tensor, target: Tensor, name: str) -> tuple[Tensor, Tensor]:
+    """Both under one shape and dtype, with PyTorch's warning where shapes differ."""
+    if input.shape != target.shape:
+        warnings.warn(
+            f"Using a target size (torch.Size({list(target.shape)})) that is different to the input size "
+            f"(torch.Size({list(input.shape)})). This will likely lead to incorrect results due to broadcasting. "
+            "Please ensure they have the same size.",
+            stacklevel=5,
+        )
+    x, y = promoted(input, target)
+    return x, y
+
+
+# -- squares and absolute values --------------------------------------------------------------------------------------
+
+
+@op(functions="", F="mse_loss")
+def mse_loss(
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    weight: Tensor | None = None,
+) -> Tensor:
+    """Squared difference.
+
+    >>> import alight as torch
+    >>> torch.nn.functional.mse_loss(torch.tensor([1., 2.]), torch.tensor([1., 4.]))
+    tensor(2.)
+    """
+    reduction = reduction_of(reduction, size_average, reduce)
+    x, y = _pair(input, target, "mse_loss")
+    if weight is None:
+        return in_single(lambda x, y: reduced((x - y) * (x - y), reduction), x, y)
+    w = broadcast(weight, x.shape)
+    square = w * (x - y) * (x - y)
+    if reduction == "mean":
+        return reduced(square, "sum") / reduced(w, "sum")
+    return reduced(square, reduction)
+
+
+@mse_loss.vjp
+def _(
+    ct: Tensor, out: Tensor, input: Tensor, target: Tensor, size_average: Any, reduce: Any, reduction: str,
+    weight: Tensor | None = None,
+) -> tuple[Tensor | None, ...]:  # fmt: skip
+    reduction = reduction_of(reduction, size_average, reduce)
+    x, y = promoted(input, target)
+    square_gradient = None
+    if weight is None:
+        ct = spread(ct, x.shape, reduction)
+        grad = (x - y) * (ct * 2)
+    else:
+        w = broadcast(weight, x.shape)
+        share = ct / reduced(w, "sum") if reduction == "mean" else ct
+        grad = (x - y) * w * (share * 2)
+        excess = (x - y) * (x - y) - (out if reduction == "mean" else 0)
+        square_gradient = sum_to(excess * share, weight.shape)
+    back = _back(grad, input), _back(-grad, target)
+    return back if weight is None else (*back, square_gradient)
+
+
+def _back(grad: Tensor, x: Tensor) -> Tensor:
+    """A gradient under a common shape and dtype as one of `x`."""
+    return p.Convert(sum_to(grad, x.shape), dtype=x.dtype)
+
+
+@op(functions="", F="l1_loss")
+def l1_loss(
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    weight: Tensor | None = None,
+) -> Tensor:
+    """Absolute difference.
+
+    >>> import alight as torch
+    >>> torch.nn.functional.l1_loss(torch.tensor([1., 2.]), torch.tensor([1., 4.]))
+    tensor(1.)
+    """
+    reduction = reduction_of(reduction, size_average, reduce)
+    x, y = _pair(input, target, "l1_loss")
+    if weight is None:
+        return reduced(p.Abs(x - y), reduction)
+    w = broadcast(weight, x.shape)
+    each = w * p.Abs(x - y)
+    return reduced(each, "sum") / reduced(w, "sum") if reduction == "mean" else reduced(each, reduction)
+
+
+@op(functions="", F="smooth_l1_loss")
+def smooth_l1_loss(
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    beta: float = 1.0,
+) -> Tensor:
+    """d^2 / (2 beta) where the difference d is below beta, else |d| - beta / 2.
+
+    >>> import alight as torch
+    >>> torch.nn.functional.smooth_l1_loss(torch.tensor([1., 2.]), torch.tensor([1.5, 4.]))
+    tensor(0.8125)
+    """
+    reduction = reduction_of(reduction, size_average, reduce)
+    if beta < 0:
+        fail(RuntimeError, "smooth_l1_loss does not support negative values for beta.")
+    x, y = _pair(input, target, "smooth_l1_loss")
+
+    def formula(x: Tensor, y: Tensor) -> Tensor:
+        far = p.Abs(x - y)
+        if beta == 0:
+            return reduced(far, reduction)
+        return reduced(where(far < beta, far * far * 0.5 / beta, far - 0.5 * beta), reduction)
+
+    return in_single(formula, x, y)
+
+
+@smooth_l1_loss.vjp
+def _(
+    ct: Tensor, out: Tensor, input: Tensor, target: Tensor, size_average: Any, reduce: Any, reduction: str, beta: float
+) -> tuple[Tensor, Tensor]:  # fmt: skip
+    x, y = promoted(input, target)
+    ct = spread(ct, x.shape, reduction_of(reduction, size_average, reduce))
+
+    def formula(g: Tensor, x: Tensor, y: Tensor) -> Tensor:
+        d = x - y
+        return g * (where(p.Abs(d) < beta, d / beta, p.Sign(d)) if beta else p.Sign(d))
+
+    grad = in_single(formula, ct, x, y)
+    return _back(grad, input), _back(-grad, target)
+
+
+@op(functions="", F="huber_loss")
+def huber_loss(
+    input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0, weight: Tensor | None = None
+) -> Tensor:
+    """d^2 / 2 where the difference d is at most delta, else delta (|d| - delta / 2).
+
+    >>> import alight as torch
+    >>> torch.nn.functional.huber_loss(torch.tensor([1., 2.]), torch.tensor([1.5, 4.]))
+    tensor(0.8125)
+    """
+    reduction = reduction_of(reduction, None, None)
+    if delta <= 0:
+        fail(RuntimeError, "huber_loss does not support non-positive values for delta.")
+    x, y = _pair(input, target, "huber_loss")
+    weights = () if weight is None else (broadcast(weight, x.shape),)
+
+    def formula(x: Tensor, y: Tensor, *w: Tensor) -> Tensor:
+        far = p.Abs(x - y)
+        near = p.Minimum(far, broadcast(_like(far, delta), far.shape))
+        each = near * (far - near * 0.5)
+        if not w:
+            return reduced(each, reduction)
+        total = reduced(each * w[0], "none" if reduction == "none" else "sum")
+        return total / reduced(w[0], "sum") if reduction == "mean" else total
+
+    return in_single(formula, x, y, *weights)
+
+
+def _like(x: Tensor, number: float) -> Tensor:
+    from alight.primitives.arithmetic import constant
+
+    return constant(x, number)
+
+
+# -- likelihoods ----------------------------------------------------------------------------------------------------------
+
+
+@op(functions="", F="binary_cross_entropy")
+def binary_cross_entropy(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """-(target log(input) + (1 - target) log(1 - input)) for probabilities `input`; logarithms stop at -100.
+
+    Differs: probabilities outside [0, 1] give NaN, where PyTorch raises RuntimeError.
+
+    >>> import alight as torch
+    >>> torch.nn.functional.binary_cross_entropy(torch.tensor([0.5]), torch.tensor([1.]))
+    tensor(0.6931)
+    """
+    reduction = reduction_of(reduction, size_average, reduce)
+    if input.shape != target.shape:
+        fail(
+            ValueError,
+            f"Using a target size (torch.Size({list(target.shape)})) that is different to the input size "
+            f"(torch.Size({list(input.shape)})) is deprecated. Please ensure they have the same size.",
+            try_="target.reshape(input.shape)",
+        )
+    x, t = promoted(input, target)
+    logs = [where(value < -100, -100, value) for value in (p.Log(x), p.Log1p(-x))]
+    each = (t - 1) * logs[1] - t * logs[0]
+    return reduced(each if weight is None else each * broadcast(weight, each.shape), reduction)
+
+
+@binary_cross_entropy.vjp
+def _(
+    ct: Tensor, out: Tensor, input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: Any = None,
+    reduce: Any = None, reduction: str = "mean",
+) -> tuple[Tensor, ...]:  # fmt: skip
+    x, t = promoted(input, target)
+    g = spread(ct, x.shape, reduction_of(reduction, size_average, reduce))
+    if weight is not None:
+        g = g * broadcast(weight, x.shape)
+    scale = x * (1 - x)
+    in_input = g * (x - t) / where(scale < 1e-12, 1e-12, scale)
+    return _back(in_input, input), _back(g * (p.Log1p(-x) - p.Log(x)), target)
+
+
+@op(functions="binary_cross_entropy_with_logits", F="binary_cross_entropy_with_logits")
+def binary_cross_entropy_with_logits(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    pos_weight: Tensor | None = None,
+) -> Tensor:
+    """binary_cross_entropy(sigmoid(input), target), without overflow.
+
+    >>> import alight as torch
+    >>> torch.nn.functional.binary_cross_entropy_with_logits(torch.tensor([0.]), torch.tensor([1.]))
+    tensor(0.6931)
+    """
+    reduction = reduction_of(reduction, size_average, reduce)
+    if input.shape != target.shape:
+        fail(
+            ValueError,
+            f"Target size (torch.Size({list(target.shape)})) must be the same as input size "
+            f"(torch.Size({list(input.shape)}))",
+            try_="target.reshape(input.shape)",
+        )
+    x, t = promoted(input, target)
+
+    def formula(x: Tensor, t: Tensor, *extra: Tensor) -> Tensor:
+        # log(1 + exp(-x)) = log(1 + exp(-|x|)) + max(-x, 0)
+        softplus = p.Log1p(p.Exp(-p.Abs(x))) + where(x < 0, -x, 0)
+        if pos_weight is not None:
+            softplus = softplus * ((extra[-1] - 1) * t + 1)
+        each = (1 - t) * x + softplus
+        return reduced(each if weight is None else each * extra[0], reduction)
+
+    extra = [broadcast_all(one, x)[0] for one in (weight, pos_weight) if one is not None]
+    return in_single(formula, x, t, *extra)
+
+
+@binary_cross_entropy_with_logits.vjp
+def _(
+    ct: Tensor, out: Tensor, input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: Any = None,
+    reduce: Any = None, reduction: str = "mean", pos_weight: Tensor | None = None,
+) -> tuple[Tensor, ...]:  # fmt: skip
+    x, t = promoted(input, target)
+    g = spread(ct, x.shape, reduction_of(reduction, size_average, reduce))
+    if weight is not None:
+        g = g * broadcast(weight, x.shape)
+    s = logistic(x)
+    if pos_weight is None:
+        return _back(g * (s - t), input), _back(g * -x, target)
+    positive = (pos_weight - 1) * t + 1
+    in_input = g * ((1 - t) - positive * (1 - s))
+    softplus = p.Log1p(p.Exp(-p.Abs(x))) + where(x < 0, -x, 0)
+    return _back(in_input, input), _back(g * ((pos_weight - 1) * softplus - x), target)
+
+
+@op(functions="kl_div", F="kl_div")
+def kl_div(
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    log_target: bool = False,
+) -> Tensor:
+    """Kullback-Leibler divergence target (log(target) - input), for logarithms of probabilities `input`.
+
+    reduction="batchmean" divides the sum by the first extent: the divergence as mathematics has it.
+
+    >>> import alight as torch
+    >>> torch.nn.functional.kl_div(torch.zeros(2), torch.ones(2), reduction="sum")
+    tensor(0.)
+    """
+    if reduction == "mean" and size_average is None and reduce is None:
+        warnings.warn(
+            "reduction: 'mean' divides the total loss by both the batch size and the support size."
+            "'batchmean' divides only by the batch size, and aligns with the KL div math definition."
+            "'mean' will be changed to behave the same as 'batchmean' in the next major release.",
+            stacklevel=4,
+        )
+    batch_mean = reduction == "batchmean"
+    reduction = "sum" if batch_mean else reduction_of(reduction, size_average, reduce)
+    x, t = promoted(input, target)
+    if log_target:
+        each = p.Exp(t) * (t - x)
+    else:
+        each = where(t > 0, t * p.Log(where(t > 0, t, 1)), t * 0) - t * x
+    result = reduced(each, reduction)
+    return result / input.shape[0] if batch_mean and input.ndim else result
+
+
+@op(functions="poisson_nll_loss", F="poisson_nll_loss")
+def poisson_nll_loss(
+    input: Tensor,
+    target: Tensor,
+    log_input: bool = True,
+    full: bool = False,
+    size_average: bool | None = None,
+    eps: float = 1e-8,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """Negative log-likelihood of counts `target` under a Poisson distribution of (logarithmic) rate `input`."""
+    reduction = reduction_of(reduction, size_average, reduce)
+    x, t = promoted(input, target)
+    each = p.Exp(x) - t * x if log_input else x - t * p.Log(x + eps)
+    if full:  # Stirling's formula for log(target!)
+        safe = where(t > 1, t, 1)
+        each = each + where(t > 1, safe * p.Log(safe) - safe + 0.5 * p.Log(2 * pi * safe), 0)
+    return reduced(each, reduction)
+
+
+@op(functions="", F="gaussian_nll_loss")
+def gaussian_nll_loss(
+    input: Tensor, target: Tensor, var: Tensor, full: bool = False, eps: float = 1e-6, reduction: str = "mean"
+) -> Tensor:
+    """Negative log-likelihood of `target` under normal distributions of mean `input` and variance `var`.
+
+    Differs: negative variances give a wrong value, where PyTorch raises ValueError.
+    """
+    reduction = reduction_of(reduction, None, None)
+    if var.shape != input.shape:
+        if var.shape == input.shape[:-1]:
+            var = p.Reshape(var, shape=(*var.shape, 1))
+        elif var.shape[:-1] != input.shape[:-1] or (var.ndim and var.shape[-1] != 1):
+            fail(ValueError, "var is of incorrect size")
+    low = p.Detach(where(var < eps, eps - var, var * 0))  # the clamp lets gradients through
+    x, t, v = promoted(input, target, var + low)
+    each = (p.Log(v) + (x - t) * (x - t) / v) * 0.5
+    return reduced(each + 0.5 * log(2 * pi) if full else each, reduction)
+
+
+# -- margins --------------------------------------------------------------------------------------------------------------
+
+
+def _positive(x: Tensor) -> Tensor:
+    return where(x > 0, x, 0)
+
+
+@op(functions="margin_ranking_loss", F="margin_ranking_loss")
+def margin_ranking_loss(
+    input1: Tensor,
+    input2: Tensor,
+    target: Tensor,
+    margin: float = 0,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """max(0, -target (input1 - input2) + margin): input1 should rank above input2 where target is 1."""
+    reduction = reduction_of(reduction, size_average, reduce)
+    x, y, t = promoted(input1, input2, target)
+    return reduced(_clamped_low(margin - t * (x - y)), reduction)
+
+
+def _clamped_low(x: Tensor) -> Tensor:
+    """max(x, 0), where a gradient flows at 0 as through PyTorch's clamp_min."""
+    return where(x < 0, 0, x)
+
+
+@op(functions="hinge_embedding_loss", F="hinge_embedding_loss")
+def hinge_embedding_loss(
+    input: Tensor,
+    target: Tensor,
+    margin: float = 1.0,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """input where target is 1, max(0, margin - input) where it is -1."""
+    reduction = reduction_of(reduction, size_average, reduce)
+    x, t = promoted(input, target)
+    near = where(equal(t, -1), _clamped_low(margin - x), 0)
+    return reduced(near + where(equal(t, 1), x, 0), reduction)
+
+
+@op(functions="", F="soft_margin_loss")
+def soft_margin_loss(
+    input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean"
+) -> Tensor:
+    """log(1 + exp(-target * input))."""
+    reduction = reduction_of(reduction, size_average, reduce)
+    x, t = promoted(input, target)
+    return reduced(p.Log1p(p.Exp(-t * x)), reduction)
+
+
+@op(functions="", F="multilabel_soft_margin_loss")
+def multilabel_soft_margin_loss(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """Binary cross-entropy of logits for each label, averaged over the labels (the last dimension)."""
+    reduction = reduction_of(reduction, size_average, reduce)
+    x, t = promoted(input, target)
+    softplus = p.Log1p(p.Exp(-p.Abs(x))) + where(x < 0, -x, 0)
+    each = (1 - t) * x + softplus
+    if weight is not None:
+        each = each * weight
+    return reduced(p.Sum(each, axes=(x.ndim - 1,)) / x.shape[-1], reduction)
