@@ -93,7 +93,7 @@ class ArrayImages(VisionDataset):
         return len(self.data)
 
     def __getitem__(self, index: int) -> tuple[Any, Any]:
-        pixels, target = self.data[index].numpy(), int(self.targets[index])
+        pixels, target = self.data.numpy()[index], int(self.targets.numpy()[index])
         if self.transforms is not None or not transforms.has_stack_form(self.transform):
             return self._transformed(pictures.to_picture(pixels), target)
         # The same as by way of a PIL picture, without needing Pillow.
