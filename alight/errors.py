@@ -14,6 +14,10 @@ class InternalError(RuntimeError):
     """A fault of alight itself, never of the user's program."""
 
 
+class UnsupportedDtypeError(InternalError):
+    """A primitive met a dtype that it does not take; operations turn it into PyTorch's sentence."""
+
+
 class OutOfMemoryError(RuntimeError):
     """A device has no room for an allocation."""
 
@@ -47,6 +51,25 @@ def fail(
       try x.T
     """
     raise kind(message(sentence, facts, try_))
+
+
+# What PyTorch says where an operation's indices are out of range: type, sentence, and what the facts speak of.
+_OUT_OF_RANGE = {
+    "cross_entropy": (IndexError, "Target {} is out of bounds.", "target", "the classes are"),
+    "nll_loss": (IndexError, "Target {} is out of bounds.", "target", "the classes are"),
+    "one_hot": (RuntimeError, "Class values must be smaller than num_classes.", "class", "the classes are"),
+}
+
+
+def reworded(error: Exception, operation: str) -> Exception:
+    """An index error of the gather primitives as the operation that recorded it would say it."""
+    lines = str(error).split("\n")
+    known = _OUT_OF_RANGE.get(operation.strip("_"))
+    if known is None or not isinstance(error, IndexError) or len(lines) < 2:
+        return error
+    kind, sentence, what, range_of = known
+    fact = lines[1].strip().replace("index", what, 1).replace("but the table has rows", range_of)
+    return kind(message(sentence.format(fact.split()[1]), [fact], f"{range_of} counted from 0; check the labels"))
 
 
 def not_implemented(what: str, nearest: str) -> NoReturn:

@@ -8,7 +8,8 @@ from typing import Any
 _NAMES = {
     "linear": "Addmm", "matmul": "Mm", "getitem": "Select", "flatten": "View", "reshape": "View", "view": "View",
     "true_divide": "Div", "gradient": "Accumulated", "saved": "Saved", "max_dim": "Max", "min_dim": "Min",
-    "cross_entropy": "NllLoss", "copy_": "CopyBackwards", "CopySlices": "CopySlices",
+    "_pow_known": "Pow", "_max_all": "Max", "_max_along": "Max", "_min_all": "Min", "_min_along": "Min",
+    "_median_all": "Median", "_median_along": "Median", "cross_entropy": "NllLoss", "copy_": "CopyBackwards", "CopySlices": "CopySlices",
 }  # fmt: skip
 
 

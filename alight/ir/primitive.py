@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from alight.dtypes import ANY, dtype
-from alight.errors import internal
+from alight.errors import UnsupportedDtypeError, internal
 from alight.ir.program import Statics, Value, current_builder
 from alight.ir.types import Type
 
@@ -101,7 +101,7 @@ class Primitive:
             internal(f"{cls.name} takes statics {cls.statics}, not {tuple(statics)}")
         for type in types:
             if type.dtype not in cls.accepts:
-                internal(f"{cls.name} does not take {type}")
+                raise UnsupportedDtypeError(f"{cls.name} does not take {type}", type.dtype)
         device = statics["device"] if cls.kind == CREATE else types[0].device
         inferred = cls.infer(*types, **statics)  # type: ignore[attr-defined]
         pairs = [inferred] if cls.outputs == 1 else inferred

@@ -16,7 +16,7 @@ import inspect
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from alight.errors import fail, internal
+from alight.errors import UnsupportedDtypeError, fail, internal
 from alight.ir.program import Program, Value, prune
 from alight.primitives import Convert, Detach
 from alight.primitives.arithmetic import broadcast
@@ -153,7 +153,7 @@ class Operation:
         named = {
             one.name: v for one, v in zip(self.parameters, values, strict=True) if one.keyword_only
         }
-        result = self.body(*values[: len(values) - len(named)], **named)
+        result = self._lowered(values[: len(values) - len(named)], named)
         differentiable = grads and recorder.grad_enabled and self.gradient
         outs = (
             result if isinstance(result, tuple) and not isinstance(result, Strided) else (result,)
@@ -184,6 +184,20 @@ class Operation:
         ):
             return recorder.number_argument(tape, given.__class__)
         return given
+
+    def _lowered(self, values: Sequence[Any], named: dict[str, Any]) -> Any:
+        try:
+            return self.body(*values, **named)
+        except UnsupportedDtypeError as error:
+            from alight.ops.arguments import scalar_type_name
+
+            name = scalar_type_name(error.args[1])
+            fail(
+                NotImplementedError,
+                f"\"{self.name.strip('_')}\" not implemented for '{name}'",
+                facts=[error.args[0]],
+                try_="another dtype: x.float()",
+            )
 
     def _bound_vjp(self, values: list[Any]) -> Callable[..., Any]:
         """The operation's own gradient with its static arguments filled in; scalars come as values."""

@@ -1,19 +1,45 @@
-"""Views and rearrangements: reshape, transpose, squeeze, expand, cat, stack, split."""
+"""Views and rearrangements of one tensor: reshape, permute, squeeze, expand, diagonal, clone.
+
+A view's strides are those that PyTorch reports: from the movement primitives by `record.views.link_strides`, or given
+with the value as `Strided`.
+"""
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 from alight import primitives as p
-from alight.errors import fail
+from alight.dtypes import dtype as Dtype, int64
+from alight.errors import fail, not_implemented
 from alight.ir.program import Value as Tensor
-from alight.ops.arguments import normalize_dim
-from alight.ops.operation import op
-from alight.record.meta import Meta
-from alight.record.views import reshape_strides
+from alight.ops.arguments import normalize_dim, scalar_type_name
+from alight.ops.operation import METHODS, Strided, function, op, pointwise_strides
+from alight.primitives.arithmetic import broadcast_shape, constant
+from alight.record.meta import Meta, contiguous_strides
+from alight.record.views import reshape_strides, root_of
 
 Shape = Any
-Tensors = Any
+Dims = Any
+
+
+class MemoryFormat:
+    """How the elements of a tensor lie in memory: `torch.contiguous_format`, `torch.channels_last`, ..."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f"torch.{self.name}"
+
+    def __reduce__(self) -> str:
+        return self.name
+
+
+contiguous_format = MemoryFormat("contiguous_format")
+channels_last = MemoryFormat("channels_last")
+channels_last_3d = MemoryFormat("channels_last_3d")
+preserve_format = MemoryFormat("preserve_format")
 
 
 def filled_shape(shape: tuple[int, ...], size: int) -> tuple[int, ...]:
@@ -44,6 +70,9 @@ def filled_shape(shape: tuple[int, ...], size: int) -> tuple[int, ...]:
     )
 
 
+# -- other shapes ----------------------------------------------------------------------------------------------------
+
+
 @op(methods="reshape", view="maybe", varargs="shape")
 def reshape(input: Tensor, shape: Shape) -> Tensor:
     """The same elements in another shape; one extent may be -1. A view where strides allow it.
@@ -58,21 +87,97 @@ def reshape(input: Tensor, shape: Shape) -> Tensor:
 
 @op(methods="view", functions="", view="always", varargs="shape")
 def view(input: Tensor, shape: Shape) -> Tensor:
-    """A view in another shape; an error where it would have to copy."""
+    """A view in another shape, or of the same bytes in another dtype; an error where it would have to copy.
+
+    >>> import alight as torch
+    >>> torch.arange(6).view(3, 2).shape
+    torch.Size([3, 2])
+    """
     if not isinstance(shape, tuple):
-        p_dtype = shape
-        return p.Bitcast(input, dtype=p_dtype)
+        return _reinterpreted(input, shape)
     shape = filled_shape(shape, input.size)
     if reshape_strides(input.shape, input.meta.full_strides(), shape) is None:
         fail(
             RuntimeError,
             "view size is not compatible with input tensor's size and stride (at least one dimension spans across two "
             "contiguous subspaces). Use .reshape(...) instead.",
+            try_=".reshape(...)",
         )
     return p.Reshape(input, shape=shape)
 
 
-@op(methods="transpose swapaxes swapdims", functions="transpose swapaxes swapdims", view="always")
+def _reinterpreted(input: Tensor, of: Any) -> Tensor:
+    if not isinstance(of, Dtype):
+        fail(TypeError, f"view(): argument 'size' must be tuple of ints, not {type(of).__name__}")
+    if of.itemsize != input.dtype.itemsize:
+        not_implemented("view(dtype) between dtypes of different size", "a dtype of the same itemsize")
+    return p.Bitcast(input, dtype=of)
+
+
+@function(functions="", methods="view_as")
+def view_as(self: Any, other: Any) -> Any:
+    """A view in the shape of `other`."""
+    return self.view(other.shape)
+
+
+@function(functions="", methods="reshape_as")
+def reshape_as(self: Any, other: Any) -> Any:
+    """The same elements in the shape of `other`."""
+    return self.reshape(other.shape)
+
+
+@op(methods="flatten", view="maybe")
+def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
+    """Dimensions from start_dim to end_dim merged into one.
+
+    >>> import alight as torch
+    >>> torch.zeros(2, 3, 4).flatten(1).shape
+    torch.Size([2, 12])
+    """
+    first, last = normalize_dim(start_dim, input.ndim), normalize_dim(end_dim, input.ndim)
+    if first > last:
+        fail(RuntimeError, "flatten() has invalid args: start_dim cannot come after end_dim")
+    if input.ndim == 0:
+        return p.Reshape(input, shape=(1,))
+    middle = (prod(input.shape[first : last + 1]),)
+    return p.Reshape(input, shape=input.shape[:first] + middle + input.shape[last + 1 :])
+
+
+@op(methods="ravel", view="maybe")
+def ravel(input: Tensor) -> Tensor:
+    """All elements along one dimension."""
+    return p.Reshape(input, shape=(input.size,))
+
+
+@op(methods="unflatten", view="always")
+def unflatten(input: Tensor, dim: int, sizes: Shape) -> Tensor:
+    """Dimension `dim` split into dimensions of extents `sizes`, one of which may be -1.
+
+    >>> import alight as torch
+    >>> torch.zeros(2, 12).unflatten(1, (3, -1)).shape
+    torch.Size([2, 3, 4])
+    """
+    axis = normalize_dim(dim, input.ndim)
+    size, known = input.shape[axis], -prod(sizes)
+    if not sizes:
+        fail(RuntimeError, "unflatten: sizes must be non-empty")
+    if (sizes.count(-1) == 1 and (known == 0 or size % known)) or (-1 not in sizes and -known != size):
+        fail(
+            RuntimeError,
+            f"unflatten: Provided sizes {list(sizes)} don't multiply up to the size of dim {axis} ({size}) in the input "
+            "tensor",
+        )
+    inner = filled_shape(sizes, size)
+    return p.Reshape(input, shape=input.shape[:axis] + inner + input.shape[axis + 1 :])
+
+
+# -- axes in another order ---------------------------------------------------------------------------------------------
+
+
+@op(
+    methods="transpose swapaxes swapdims", functions="transpose swapaxes swapdims", view="always",
+    aliases="axis0=dim0 axis1=dim1",
+)  # fmt: skip
 def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
     """Two dimensions exchanged; a view.
 
@@ -87,6 +192,363 @@ def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
     return p.Permute(input, order=tuple(order))
 
 
+@op(methods="permute", view="always", varargs="dims")
+def permute(input: Tensor, dims: Dims) -> Tensor:
+    """Dimension k of the result is dimension dims[k] of the input; a view.
+
+    >>> import alight as torch
+    >>> torch.zeros(2, 3, 4).permute(2, 0, 1).shape
+    torch.Size([4, 2, 3])
+    """
+    if len(dims) != input.ndim:
+        fail(
+            RuntimeError,
+            "permute(sparse_coo): number of dimensions in the tensor input does not match the length of the desired "
+            f"ordering of dimensions i.e. input.dim() = {input.ndim} is not equal to len(dims) = {len(dims)}",
+        )
+    order = tuple(normalize_dim(dim, input.ndim) for dim in dims)
+    if len(set(order)) != len(order):
+        fail(RuntimeError, "permute(): duplicate dims are not allowed.")
+    return p.Permute(input, order=order)
+
+
+@op(methods="movedim moveaxis", functions="movedim moveaxis", view="always")
+def movedim(input: Tensor, source: Dims, destination: Dims) -> Tensor:
+    """Dimensions `source` moved to the places `destination`; the others keep their order.
+
+    >>> import alight as torch
+    >>> torch.zeros(2, 3, 4).movedim(0, -1).shape
+    torch.Size([3, 4, 2])
+    """
+    sources = (source,) if isinstance(source, int) else source
+    targets = (destination,) if isinstance(destination, int) else destination
+    if len(sources) != len(targets):
+        fail(
+            RuntimeError,
+            f"movedim: Invalid source or destination dims: source ({list(sources)} dims) should contain the same number "
+            f"of dims as destination ({list(targets)} dims)",
+        )
+    moved = {
+        normalize_dim(to, input.ndim): normalize_dim(from_, input.ndim)
+        for from_, to in zip(sources, targets, strict=True)
+    }
+    if len(moved) != len(targets) or len(set(moved.values())) != len(targets):
+        fail(RuntimeError, "movedim: repeated dim in `source` or `destination`")
+    rest = iter(axis for axis in range(input.ndim) if axis not in moved.values())
+    return p.Permute(input, order=tuple(moved[i] if i in moved else next(rest) for i in range(input.ndim)))
+
+
+@op(methods="t", view="always")
+def t(input: Tensor) -> Tensor:
+    """A matrix transposed; a vector or number as it is."""
+    if input.ndim > 2:
+        fail(RuntimeError, f"t() expects a tensor with <= 2 dimensions, but self is {input.ndim}D")
+    return p.Permute(input, order=tuple(reversed(range(input.ndim))))
+
+
+@op(functions="", view="always")
+def _reversed_axes(input: Tensor) -> Tensor:
+    """All dimensions in reverse order: x.T."""
+    return p.Permute(input, order=tuple(reversed(range(input.ndim))))
+
+
+@op(methods="adjoint", view="always")
+def adjoint(input: Tensor) -> Tensor:
+    """The last two dimensions exchanged, and complex numbers conjugated."""
+    if input.ndim < 2:
+        fail(RuntimeError, "tensor.adjoint() is only supported on matrices or batches of matrices. "
+             f"Got {input.ndim}-D tensor.")  # fmt: skip
+    return _conjugated(p.Permute(input, order=_last_two_exchanged(input.ndim)))
+
+
+def _last_two_exchanged(ndim: int) -> tuple[int, ...]:
+    return (*range(ndim - 2), ndim - 1, ndim - 2)
+
+
+def _conjugated(x: Tensor) -> Tensor:
+    return p.Conj(x) if x.dtype.is_complex else x
+
+
+def _matrix_transposed(self: Any) -> Any:
+    """The last two dimensions exchanged."""
+    if self.ndim < 2:
+        fail(
+            RuntimeError,
+            f"tensor.mT is only supported on matrices or batches of matrices. Got {self.ndim}-D tensor.",
+        )
+    return self.transpose(-2, -1)
+
+
+def _hermitian(self: Any) -> Any:
+    """A matrix transposed and conjugated."""
+    if self.ndim not in (0, 2):
+        fail(RuntimeError, f"tensor.H is only supported on matrices (2-D tensors). Got {self.ndim}-D tensor.")
+    return self.adjoint() if self.ndim else self
+
+
+METHODS["T"] = property(lambda self: _reversed_axes(self), doc="All dimensions in reverse order.")
+METHODS["mT"] = property(_matrix_transposed)
+METHODS["H"] = property(_hermitian)
+METHODS["mH"] = property(lambda self: self.adjoint(), doc="The last two dimensions exchanged, conjugated.")
+
+
+# -- extents of 1 ------------------------------------------------------------------------------------------------------
+
+
+@op(methods="squeeze", view="always")
+def squeeze(input: Tensor, dim: Dims = None) -> Tensor:
+    """Without the dimensions of extent 1: all of them, or those of `dim` that have it.
+
+    >>> import alight as torch
+    >>> torch.zeros(1, 2, 1).squeeze(0).shape
+    torch.Size([2, 1])
+    """
+    dims = range(input.ndim) if dim is None else (dim,) if isinstance(dim, int) else dim
+    axes = {normalize_dim(one, input.ndim) for one in dims}
+    kept = [i for i, size in enumerate(input.shape) if size != 1 or i not in axes]
+    strides = input.meta.full_strides()
+    return Strided(
+        p.Reshape(input, shape=tuple(input.shape[i] for i in kept)), tuple(strides[i] for i in kept)
+    )
+
+
+@op(methods="unsqueeze", view="always")
+def unsqueeze(input: Tensor, dim: int) -> Tensor:
+    """With a new dimension of extent 1 at `dim`.
+
+    >>> import alight as torch
+    >>> torch.zeros(2, 3).unsqueeze(-1).shape
+    torch.Size([2, 3, 1])
+    """
+    at = normalize_dim(dim, input.ndim + 1)
+    shape, strides = input.shape, input.meta.full_strides()
+    new = shape[at] * strides[at] if at < input.ndim else 1
+    return Strided(
+        p.Reshape(input, shape=(*shape[:at], 1, *shape[at:])), (*strides[:at], new, *strides[at:])
+    )
+
+
+@op(methods="expand", functions="", view="always", varargs="size")
+def expand(input: Tensor, size: Shape, *, implicit: bool = False) -> Tensor:
+    """Dimensions of extent 1 repeated, and new ones in front, without a copy; -1 keeps an extent.
+
+    >>> import alight as torch
+    >>> torch.tensor([[1], [2]]).expand(-1, 3)
+    tensor([[1, 1, 1],
+            [2, 2, 2]])
+    """
+    size = (size,) if isinstance(size, int) else size
+    lead = len(size) - input.ndim
+    if lead < 0:
+        fail(
+            RuntimeError,
+            f"expand(torch.{scalar_type_name(input.dtype)}Tensor{{{list(input.shape)}}}, size={list(size)}): the number "
+            f"of sizes provided ({len(size)}) must be greater or equal to the number of dimensions in the tensor "
+            f"({input.ndim})",
+        )
+    return _expanded(input, size)
+
+
+def _expanded(input: Tensor, size: tuple[int, ...]) -> Any:
+    lead = len(size) - input.ndim
+    wide, full = (1,) * lead + input.shape, input.meta.full_strides()
+    shape, strides = [], []
+    for i in range(len(size) - 1, -1, -1):
+        extent = wide[i] if size[i] == -1 and i >= lead else size[i]
+        if extent != wide[i] and wide[i] != 1 or extent < 0:
+            _expand_error(input, size, i, extent)
+        stride = full[i - lead] if i >= lead else (shape[-1] * strides[-1] if shape else 1)
+        shape.append(extent)
+        strides.append(0 if extent != wide[i] else stride)
+    target = tuple(reversed(shape))
+    return Strided(p.Expand(p.Reshape(input, shape=wide), shape=target), tuple(reversed(strides)))
+
+
+def _expand_error(input: Tensor, size: tuple[int, ...], i: int, extent: int) -> None:
+    lead = len(size) - input.ndim
+    if extent < 0:
+        fail(
+            RuntimeError,
+            f"The expanded size of the tensor ({extent}) isn't allowed in a leading, non-existing dimension {i}",
+        )
+    fail(
+        RuntimeError,
+        f"The expanded size of the tensor ({extent}) must match the existing size ({input.shape[i - lead]}) at "
+        f"non-singleton dimension {i}.  Target sizes: {list(size)}.  Tensor sizes: {list(input.shape)}",
+    )
+
+
+@function(functions="", methods="expand_as")
+def expand_as(self: Any, other: Any) -> Any:
+    """Expanded to the shape of `other`."""
+    return self.expand(other.shape)
+
+
+@function(functions="broadcast_to", methods="broadcast_to")
+def broadcast_to(input: Any, size: Any) -> Any:
+    """Expanded to the shape `size`."""
+    return input.expand(tuple(size))
+
+
+@function()
+def broadcast_tensors(*tensors: Any) -> tuple[Any, ...]:
+    """All tensors expanded to their common shape."""
+    if len(tensors) == 1 and isinstance(tensors[0], (list, tuple)):
+        tensors = tuple(tensors[0])
+    shape = broadcast_shapes(*(one.shape for one in tensors))
+    return tuple(one.expand(shape) for one in tensors)
+
+
+@function()
+def broadcast_shapes(*shapes: Any) -> Any:
+    """The common shape under broadcasting.
+
+    >>> import alight as torch
+    >>> torch.broadcast_shapes((3, 1), (4,))
+    torch.Size([3, 4])
+    """
+    from alight.record.meta import Size
+
+    wide = [(one,) if isinstance(one, int) else tuple(one) for one in shapes]
+    shape = broadcast_shape(*wide) if wide else ()
+    if shape is None:
+        fail(RuntimeError, "Shape mismatch: objects cannot be broadcast to a single shape")
+    return Size(shape)
+
+
+# -- parts -------------------------------------------------------------------------------------------------------------
+
+
+@op(methods="diagonal", view="always")
+def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
+    """The diagonal of each matrix in dimensions dim1 and dim2, as a view; it becomes the last dimension.
+
+    >>> import alight as torch
+    >>> torch.arange(6).reshape(2, 3).diagonal(1)
+    tensor([1, 5])
+    """
+    a, b = normalize_dim(dim1, input.ndim), normalize_dim(dim2, input.ndim)
+    if a == b:
+        fail(RuntimeError, f"diagonal dimensions cannot be identical {dim1}, {dim2}")
+    rest = tuple(i for i in range(input.ndim) if i not in (a, b))
+    full = input.meta.full_strides()
+    strides = (*(full[i] for i in rest), full[a] + full[b])
+    x = p.Permute(input, order=(*rest, a, b))
+    return Strided(diagonal_of(x, offset), strides)
+
+
+def diagonal_of(x: Tensor, offset: int) -> Tensor:
+    """The diagonal of the last two axes: every (n + 1)st element of the square that it spans."""
+    rows, columns = x.shape[-2:]
+    top, left = max(-offset, 0), max(offset, 0)
+    n = max(min(rows - top, columns - left), 0)
+    if n == 0:
+        top = left = 0
+    lead = x.shape[:-2]
+    zeros, ones = (0,) * len(lead), (1,) * len(lead)
+    square = p.Slice(
+        x, starts=(*zeros, top, left), stops=(*lead, top + n, left + n), steps=(*ones, 1, 1)
+    )
+    line = p.Reshape(square, shape=(*lead, n * n))
+    return p.Slice(line, starts=(*zeros, 0), stops=(*lead, n * n), steps=(*ones, n + 1))
+
+
+@op(methods="unfold", functions="", view="always")
+def unfold(input: Tensor, dimension: int, size: int, step: int) -> Tensor:
+    """All slices of length `size`, `step` apart, along a dimension; they become the last dimension.
+
+    >>> import alight as torch
+    >>> torch.arange(5).unfold(0, 3, 2)
+    tensor([[0, 1, 2],
+            [2, 3, 4]])
+    """
+    axis = normalize_dim(dimension, input.ndim)
+    shape = input.shape or (1,)
+    if size > shape[axis]:
+        fail(RuntimeError, f"maximum size for tensor at dimension {axis} is {shape[axis]} but size is {size}")
+    if step <= 0:
+        fail(RuntimeError, f"step is {step} but must be > 0")
+    count = (shape[axis] - size) // step + 1
+    full = input.meta.full_strides() or (1,)
+    strides = (*full[:axis], step * full[axis], *full[axis + 1 :], full[axis])
+    x = p.Reshape(input, shape=shape)
+    ids = iota(x, (count, size), 0) * step + iota(x, (count, size), 1)
+    found = p.Index(x, ids, axes=(axis,))  # (count, size, others)
+    others = list(range(2, found.ndim))
+    return Strided(p.Permute(found, order=(*others[:axis], 0, *others[axis:], 1)), strides)
+
+
+def iota(like: Tensor, shape: tuple[int, ...], axis: int) -> Tensor:
+    """0, 1, 2, ... along an axis, as int64, in the program and on the device of `like`."""
+    with like.builder.active():
+        return p.Iota(shape=shape, axis=axis, dtype=int64, device=like.type.device)
+
+
+@op(functions="", view="always")
+def _strided(input: Tensor, size: Shape, stride: Shape, offset: int) -> Tensor:
+    """Elements of a contiguous tensor at offset + sum of index * stride: as_strided."""
+    reach = offset + sum((n - 1) * s for n, s in zip(size, stride, strict=True)) + 1
+    if prod(size) and reach > input.size:
+        fail(
+            RuntimeError,
+            f"setStorage: sizes {list(size)}, strides {list(stride)}, storage offset {offset}, and itemsize "
+            f"{input.dtype.itemsize} requiring a storage size of {reach * input.dtype.itemsize} are out of bounds for "
+            f"storage of size {input.size * input.dtype.itemsize}",
+        )
+    flat = p.Reshape(input, shape=(input.size,))
+    ids = constant(flat, offset, size, int64)
+    for axis, step in enumerate(stride):
+        ids = ids + iota(flat, size, axis) * step
+    return Strided(p.Index(flat, ids, axes=(0,)), stride)
+
+
+@function(methods="as_strided")
+def as_strided(input: Any, size: Any, stride: Any, storage_offset: int | None = None) -> Any:
+    """A view of the tensor's memory with these extents and strides, in elements.
+
+    >>> import alight as torch
+    >>> torch.arange(5).as_strided((2, 2), (1, 2))
+    tensor([[0, 2],
+            [1, 3]])
+    """
+    base = root_of(input)
+    if base._meta.strides is not None:
+        not_implemented("as_strided of memory that is not in row-major order", ".contiguous()")
+    offset = input.storage_offset() if storage_offset is None else storage_offset
+    if base.requires_grad and not input.requires_grad:
+        base = base.detach()
+    return _strided(base, tuple(size), tuple(stride), offset)
+
+
+# -- copies --------------------------------------------------------------------------------------------------------------
+
+
+@op(methods="clone")
+def clone(input: Tensor, *, memory_format: Any = None) -> Tensor:
+    """A copy in memory of its own, through which gradients flow."""
+    return with_format(input, memory_format)
+
+
+def with_format(x: Any, memory_format: Any) -> Any:
+    """The value with the strides that a memory format asks for."""
+    name = getattr(memory_format, "name", "preserve_format")
+    if name == "contiguous_format":
+        return Strided(x, contiguous_strides(x.shape))
+    if name.startswith("channels_last"):
+        if x.ndim != (4 if name == "channels_last" else 5):
+            fail(RuntimeError, "required rank 4 tensor to use channels_last format")
+        order = (0, *range(2, x.ndim), 1)
+        inner = contiguous_strides(tuple(x.shape[i] for i in order))
+        return Strided(x, tuple(inner[order.index(i)] for i in range(x.ndim)))
+    return Strided(x, pointwise_strides(x, [x]) or contiguous_strides(x.shape))
+
+
+@function(functions="", methods="contiguous")
+def contiguous(self: Any, memory_format: Any = contiguous_format) -> Any:
+    """The tensor itself where it lies in memory as asked, else a copy that does."""
+    return self if self.is_contiguous(memory_format) else clone(self, memory_format=memory_format)
+
+
 @op(methods="detach", view="always", gradient=False)
 def detach(input: Tensor) -> Tensor:
     """The same elements, outside the gradient record; a view."""
@@ -99,3 +561,4 @@ def is_channels_last(meta: Meta) -> bool:
         return False
     n, c, h, w = meta.shape
     return meta.full_strides() == (h * w * c, 1, w * c, c)
+

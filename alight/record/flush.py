@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from alight import config
-from alight.errors import message
+from alight.errors import message, reworded
 from alight.ir.program import Node, Program, needed_nodes, prune
 from alight.record.history import History, owed_residuals
 from alight.record.sources import user_line
@@ -240,6 +240,8 @@ def _explained(error: Exception, position: Position) -> Exception:
     if node is None or node.line is None:
         return error
     here, there = user_line(), node.line
+    name = next((step.name for step in position.path() if step.line is there), "")
+    error = reworded(error, name)
     note = f"recorded at {there}"
     if str(here) != str(there):
         note += f"  {getattr(there, 'text', '')}  (values are known only when the segment runs, here at {here})"

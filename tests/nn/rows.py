@@ -51,18 +51,20 @@ def results(library: Any, call: Any, arrays: Any, dtype: str, order: int = 1) ->
     found.extend(plain(grad) for grad in grads)
     if order > 1:
         again = [grad for grad in grads if grad is not None and grad.requires_grad]
+        grads = [None] * len(leaves)
         if again:
             total = again[0].sum() * 0
             for grad in again:
                 total = total + (grad * weights(library, grad)).sum()
             grads = library.autograd.grad(total, leaves, allow_unused=True)
-            found.extend(zeros_for_none(grad, leaf) for grad, leaf in zip(grads, leaves, strict=True))
+        found.extend(zeros_for_none(grad, leaf) for grad, leaf in zip(grads, leaves, strict=True))
     return found
 
 
 def zeros_for_none(grad: Any, leaf: Any) -> Any:
     """A second gradient that is not there stands for zeros."""
-    return plain(grad) if grad is not None else plain(leaf.detach() * 0)
+    missing = grad is None or getattr(grad, "_is_zerotensor", bool)()
+    return plain(leaf.detach() * 0) if missing else plain(grad)
 
 
 def weights(library: Any, like: Any) -> Any:

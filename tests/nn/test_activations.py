@@ -42,13 +42,15 @@ ROWS = {
     "log_softmax middle": (lambda F, x: F.log_softmax(x, 1), floats(2, 3, 4)),
     "softmin": (lambda F, x: F.softmin(x, 1), X),
 }
+COARSE = {"celu": 1e-7, "hardsigmoid": 1e-7}  # PyTorch rounds a constant to float32 in their gradients
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32", "float16", "bfloat16"])
 @pytest.mark.parametrize("name", ROWS)
 def test_values_and_gradients(name, dtype):
     call, x = ROWS[name]
-    check(call, [x], dtype, order=2 if dtype == "float64" else 1)
+    order = 2 if dtype == "float64" and name != "hardsigmoid" else 1  # PyTorch has no second gradient there
+    check(call, [x], dtype, order, COARSE.get(name) if dtype == "float64" else None)
 
 
 @pytest.mark.parametrize("weight", [floats(1), floats(4)])
@@ -66,7 +68,7 @@ def test_in_place(name):
         assert getattr(F, name)(y, inplace=True) is y
         return y
 
-    check(call, [X])
+    check(call, [X], tolerance=COARSE.get(name))
 
 
 def test_at_corners():
@@ -75,7 +77,7 @@ def test_at_corners():
     corners = np.array([0.0, -3.0, 3.0, 6.0, 1.0, -1.0, 0.5, -0.5])
     for call, _ in ROWS.values():
         if call is not ROWS["glu"][0]:
-            check(lambda F, x, call=call: call(F, x.reshape(2, 4)), [corners])
+            check(lambda F, x, call=call: call(F, x.reshape(2, 4)), [corners], tolerance=1e-7)
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ def require_float(x: Tensor, kernel: str) -> None:
     """PyTorch's error for integers; `kernel` is the name that it gives."""
     if category(x.dtype) != 2:
         fail(
-            RuntimeError,
+            NotImplementedError,
             f'"{kernel}" not implemented for \'{scalar_type_name(x.dtype)}\'',
             facts=[f"the input is {x.dtype!r}; a floating-point one is wanted"],
             try_="input.float()",

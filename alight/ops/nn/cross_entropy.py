@@ -64,7 +64,7 @@ def cross_entropy(
     """
     reduction = reduction_of(reduction, size_average, reduce)
     if not 0 <= label_smoothing <= 1:
-        fail(RuntimeError, f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
+        fail(RuntimeError, f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing:g}")
     axis = min(input.ndim - 1, 1)
     soft = input.shape == target.shape and input.ndim > 0
     if soft:
@@ -112,7 +112,7 @@ def _check(input: Tensor, target: Tensor, weight: Tensor | None) -> None:
     if target.dtype.kind not in "ui":
         fail(
             RuntimeError,
-            f"expected scalar type Long but found {scalar_type_name(target.dtype)}",
+            f"expected target dtype to be Long or Byte, but got {scalar_type_name(target.dtype)}",
             facts=[f"classes are whole numbers; target is {target.dtype!r}"],
             try_="target.long(), or probabilities of the input's shape",
         )
