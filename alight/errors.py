@@ -69,7 +69,7 @@ def reworded(error: Exception, operation: str) -> Exception:
         return error
     kind, sentence, what, range_of = known
     fact = lines[1].strip().replace("index", what, 1).replace("but the table has rows", range_of)
-    return kind(message(sentence.format(fact.split()[1]), [fact], f"{range_of} counted from 0; check the labels"))
+    return kind(message(sentence.format(fact.split()[1]), [fact], "labels that count from 0"))
 
 
 def not_implemented(what: str, nearest: str) -> NoReturn:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from alight import config
-from alight.errors import message, reworded
+from alight.errors import reworded
 from alight.ir.program import Node, Program, needed_nodes, prune
 from alight.record.history import History, owed_residuals
 from alight.record.sources import user_line
@@ -246,7 +246,9 @@ def _explained(error: Exception, position: Position) -> Exception:
     if str(here) != str(there):
         note += f"  {getattr(there, 'text', '')}  (values are known only when the segment runs, here at {here})"
     try:
-        return type(error)(message(str(error), [note]))
+        lines = str(error).split("\n")
+        lines.insert(len(lines) - lines[-1].startswith("  try "), "  " + note)
+        return type(error)("\n".join(lines))
     except Exception:
         return error
 
