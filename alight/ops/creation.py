@@ -1,31 +1,57 @@
-"""Making tensors: from data, filled with a number, ranges, and with the shape of another."""
+"""Making tensors: from data, filled with a number, ranges, and with the shape of another.
+
+Constants are recorded like anything else; what is to be a leaf with gradients, and what comes from data, is made at
+the call and enters the next segment as an input.
+"""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 from alight import primitives as p
-from alight.backends.base import backend_of
-from alight.device import CPU, device as Device
-from alight.dtypes import BY_NAME, bool_, dtype as Dtype, float32, int64
+from alight.backends.base import backend_of, executable
+from alight.device import CPU
+from alight.device import device as Device
+from alight.dtypes import BY_NAME, category, float32, int64
+from alight.dtypes import dtype as Dtype
 from alight.errors import fail
-from alight.ir.program import Value
+from alight.ir.program import Builder, Value
 from alight.ir.types import Type
 from alight.ops.operation import function, op, writing_op
+from alight.primitives.arithmetic import broadcast, constant, where
 from alight.record.meta import Meta
 from alight.record.recorder import thread
 from alight.tensor import Tensor, from_buffer, from_numpy, wrap
 
 Shape = Any
+Scalar = Any
 
 
 def resolve_device(device: Any) -> Device:
     """The device that an argument names; the CPU where none is given."""
-    return CPU if device is None else device if isinstance(device, Device) else Device(device)
+    where = CPU if device is None else device if isinstance(device, Device) else Device(device)
+    if where.type == "cpu" and where.index is not None:
+        return CPU
+    if where.type not in ("cpu", "meta"):
+        backend_of(where)  # PyTorch's error where there is no such device
+    return where
+
+
+def default_dtype() -> Dtype:
+    """What `torch.get_default_dtype()` says."""
+    return thread.recorder.default_dtype
+
+
+# -- from data -------------------------------------------------------------------------------------------------------
 
 
 @function()
-def tensor(data: Any, *, dtype: Dtype | None = None, device: Any = None, requires_grad: bool = False, pin_memory: bool = False) -> Tensor:
+def tensor(
+    data: Any, *, dtype: Dtype | None = None, device: Any = None, requires_grad: bool = False,
+    pin_memory: bool = False,
+) -> Tensor:  # fmt: skip
     """A tensor with a copy of `data`: a number, nested sequences, or an array.
 
     Whole numbers give int64, floating point the default dtype, an array keeps its own.
@@ -41,85 +67,344 @@ def tensor(data: Any, *, dtype: Dtype | None = None, device: Any = None, require
         made = made.to(dtype=dtype or data.dtype, device=resolve_device(device or data.device))
         return made.requires_grad_() if requires_grad else made
     where = resolve_device(device)
-    buffer, of = backend_of(where).from_data(data, dtype, thread.recorder.default_dtype)
-    return from_buffer(buffer, of, where).requires_grad_(requires_grad)
+    if isinstance(data, (list, tuple)) and _holds_tensors(data):
+        data = _without_tensors(data)
+    buffer, of = backend_of(CPU).from_data(data, dtype, default_dtype())
+    if where.type == "meta":
+        return wrap(None, Meta(Type(tuple(buffer.shape), of, where), None, requires_grad))
+    made = from_buffer(buffer, of, where)
+    return made.requires_grad_() if requires_grad else made
 
 
-@function()
-def as_tensor(data: Any, dtype: Dtype | None = None, device: Any = None) -> Tensor:
+def _holds_tensors(data: Sequence[Any]) -> bool:
+    return any(
+        isinstance(one, Tensor) or (isinstance(one, (list, tuple)) and _holds_tensors(one)) for one in data
+    )
+
+
+def _without_tensors(data: Any) -> Any:
+    if isinstance(data, Tensor):
+        return data.tolist()
+    return [_without_tensors(one) for one in data] if isinstance(data, (list, tuple)) else data
+
+
+@function(functions="as_tensor asarray")
+def as_tensor(
+    data: Any, dtype: Dtype | None = None, device: Any = None, copy: bool | None = None, requires_grad: bool = False
+) -> Tensor:
     """`data` as a tensor, without a copy where it is one already or a NumPy array of the right dtype."""
     if isinstance(data, Tensor):
-        return data.to(dtype=dtype or data.dtype, device=resolve_device(device or data.device))
-    if hasattr(data, "__array_interface__") and getattr(data, "ndim", 0) > 0:
+        made = data.to(dtype=dtype or data.dtype, device=resolve_device(device or data.device), copy=bool(copy))
+    elif hasattr(data, "__array_interface__") and getattr(data, "ndim", 0) > 0 and not copy:
         made = from_numpy(data)
-        return made if dtype in (None, made.dtype) else made.to(dtype)
-    return tensor(data, dtype=dtype, device=device)
+        made = made if dtype in (None, made.dtype) else made.to(dtype)
+    else:
+        made = tensor(data, dtype=dtype, device=device)
+    return made.requires_grad_() if requires_grad else made
 
 
 function("from_numpy")(from_numpy)
 
 
-def _filled(shape: Any, value: Any, dtype: Dtype, device: Any, requires_grad: bool) -> Tensor:
-    """A recorded constant; at hand at once where it will be a leaf."""
-    made = TORCH_FULL(tuple(shape), value, dtype, resolve_device(device))
-    return made.requires_grad_() if requires_grad else made
+@function(functions="")
+def legacy_tensor(*args: Any, **kwargs: Any) -> Tensor:
+    """`torch.Tensor(2, 3)`, `torch.Tensor([1, 2])`: the constructor that people still use."""
+    return typed_tensor(default_dtype(), *args)
+
+
+def typed_tensor(of: Dtype, *args: Any) -> Tensor:
+    """`torch.FloatTensor(2, 3)` and its kin: from a shape, or from data of any kind, always of one dtype."""
+    if not args:
+        return empty(0, dtype=of)
+    if len(args) == 1 and not isinstance(args[0], int):
+        data = args[0]
+        if isinstance(data, Tensor):
+            return data.detach().to(of)
+        if type(data).__name__ == "Size":
+            return empty(data, dtype=of)
+        return tensor(data, dtype=of)
+    return empty(*args, dtype=of)
+
+
+# -- filled with one number --------------------------------------------------------------------------------------------
 
 
 @op(functions="")
 def _full(shape: Shape, value: Any, dtype: Any, device: Any) -> Value:
-    """A tensor of one number."""
+    """A tensor of one number that is part of the path."""
     return p.Full(shape=shape, value=value, dtype=dtype, device=device)
 
 
-TORCH_FULL = _full
+@op(functions="")
+def _full_of(number: Scalar, shape: Shape, dtype: Any) -> Value:
+    """A tensor of one number that may be another at each call."""
+    return broadcast(p.Convert(number, dtype=dtype), shape)
 
 
-def _shape_of(size: tuple[Any, ...]) -> tuple[int, ...]:
-    if len(size) == 1 and not isinstance(size[0], int) and hasattr(size[0], "__iter__"):
+def at_once(node: Any, **statics: Any) -> Any:
+    """The buffer that a creation primitive makes, outside any segment."""
+    builder = Builder()
+    with builder.active():
+        program = builder.finish([node(**statics)])
+    return executable(program)([])[0]
+
+
+def filled(shape: tuple[int, ...], value: Any, dtype: Dtype, device: Any, requires_grad: bool) -> Tensor:
+    """A tensor of one number: recorded, or at hand at once where it is to be a leaf with gradients."""
+    where = resolve_device(device)
+    if not requires_grad:
+        if isinstance(value, float) and value not in (0.0, 1.0) and where == CPU:
+            return _full_of(value, shape, dtype)
+        return _full(shape, value, dtype, where)
+    if where.type == "meta":
+        return wrap(None, Meta(Type(shape, dtype, where), None, True))
+    buffer = at_once(p.Full, shape=shape, value=value, dtype=dtype, device=where)
+    return from_buffer(buffer, dtype, where).requires_grad_()
+
+
+def shape_of(size: Sequence[Any]) -> tuple[int, ...]:
+    """A shape from `(2, 3)` or `((2, 3),)`; PyTorch's errors for what is none."""
+    if len(size) == 1 and not hasattr(size[0], "__index__") and hasattr(size[0], "__iter__"):
         size = tuple(size[0])
-    shape = tuple(int(extent.__index__()) for extent in size)
+    shape = []
+    for i, extent in enumerate(size):
+        if isinstance(extent, (float, str)) or not hasattr(extent, "__index__"):
+            fail(
+                TypeError,
+                f"empty(): argument 'size' failed to unpack the object at pos {i + 1} with error \"type must be tuple of "
+                f'ints,but got {type(extent).__name__}"',
+            )
+        shape.append(extent.__index__())
     for extent in shape:
         if extent < 0:
-            fail(RuntimeError, f"Trying to create tensor with negative dimension {extent}: {list(shape)}")
-    return shape
+            fail(RuntimeError, f"Trying to create tensor with negative dimension {extent}: {shape}")
+    return tuple(shape)
+
+
+def _into(out: Any, made: Tensor) -> Tensor:
+    if out is None:
+        return made
+    if out.shape != made.shape:
+        out.resize_(made.shape)
+    return out.copy_(made)
+
+
+def _constant(name: str, value: Any, doc: str) -> Any:
+    def make(
+        *size: Any, dtype: Dtype | None = None, device: Any = None, requires_grad: bool = False, out: Any = None,
+        layout: Any = None, pin_memory: bool = False, memory_format: Any = None, names: Any = None, **given: Any,
+    ) -> Tensor:  # fmt: skip
+        size = (given["size"],) if "size" in given else size
+        return _into(out, filled(shape_of(size), value, dtype or default_dtype(), device, requires_grad))
+
+    make.__name__ = make.__qualname__ = name
+    make.__doc__ = doc
+    return function(name)(make)
+
+
+zeros = _constant("zeros", 0, "A tensor of zeros.\n\n>>> import alight as torch\n>>> torch.zeros(2)\ntensor([0., 0.])")
+ones = _constant("ones", 1, "A tensor of ones.\n\n>>> import alight as torch\n>>> torch.ones(2)\ntensor([1., 1.])")
+empty = _constant("empty", 0, "A tensor whose elements mean nothing yet. Differs: they are zeros.")
 
 
 @function()
-def zeros(*size: Any, dtype: Dtype | None = None, device: Any = None, requires_grad: bool = False, out: Any = None, layout: Any = None, pin_memory: bool = False) -> Tensor:
-    """A tensor of zeros.
+def full(
+    size: Any, fill_value: Any, *, dtype: Dtype | None = None, device: Any = None, requires_grad: bool = False,
+    out: Any = None, layout: Any = None, pin_memory: bool = False,
+) -> Tensor:  # fmt: skip
+    """A tensor of one number, whose kind decides the dtype.
 
     >>> import alight as torch
-    >>> torch.zeros(2, 3)
-    tensor([[0., 0., 0.],
-            [0., 0., 0.]])
+    >>> torch.full((2,), 7)
+    tensor([7, 7])
     """
-    return _filled(_shape_of(size), 0, dtype or thread.recorder.default_dtype, device, requires_grad)
+    if isinstance(fill_value, Tensor):
+        fill_value = fill_value.item()
+    if dtype is None:
+        kind = type(fill_value)
+        dtype = BY_NAME["bool"] if kind is bool else int64 if kind is int else default_dtype()
+        if kind is complex:
+            dtype = dtype.to_complex()
+    return _into(out, filled(shape_of((size,)), fill_value, dtype, device, requires_grad))
+
+
+def _options(like: Tensor, dtype: Any, device: Any) -> tuple[Dtype, Any]:
+    return dtype or like.dtype, like.device if device is None else device
 
 
 @function()
-def ones(*size: Any, dtype: Dtype | None = None, device: Any = None, requires_grad: bool = False, out: Any = None, layout: Any = None, pin_memory: bool = False) -> Tensor:
-    """A tensor of ones."""
-    return _filled(_shape_of(size), 1, dtype or thread.recorder.default_dtype, device, requires_grad)
+def zeros_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, **other: Any) -> Tensor:
+    """Zeros of the shape, dtype and device of `input`."""
+    return filled(input._meta.shape, 0, *_options(input, dtype, device), requires_grad)
+
+
+@function()
+def ones_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, **other: Any) -> Tensor:
+    """Ones of the shape, dtype and device of `input`."""
+    return filled(input._meta.shape, 1, *_options(input, dtype, device), requires_grad)
+
+
+@function()
+def empty_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, **other: Any) -> Tensor:
+    """A tensor like `input` whose elements mean nothing yet."""
+    return filled(input._meta.shape, 0, *_options(input, dtype, device), requires_grad)
+
+
+@function()
+def full_like(
+    input: Tensor, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, **other: Any
+) -> Tensor:
+    """One number in the shape, dtype and device of `input`."""
+    return filled(input._meta.shape, fill_value, *_options(input, dtype, device), requires_grad)
+
+
+def _new(value: Any, name: str) -> Any:
+    def make(self: Tensor, *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, **other: Any) -> Tensor:
+        size = (other["size"],) if "size" in other else size
+        return filled(shape_of(size), value, *_options(self, dtype, device), requires_grad)
+
+    make.__name__, make.__doc__ = name, f"`torch.{name[4:]}` with the dtype and device of this tensor."
+    return function("", methods=name)(make)
+
+
+new_zeros, new_ones, new_empty = _new(0, "new_zeros"), _new(1, "new_ones"), _new(0, "new_empty")
+
+
+@function("", methods="new_full")
+def new_full(self: Tensor, size: Any, fill_value: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """`torch.full` with the dtype and device of this tensor."""
+    return filled(shape_of((size,)), fill_value, *_options(self, dtype, device), requires_grad)
+
+
+@function("", methods="new_tensor")
+def new_tensor(self: Tensor, data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """`torch.tensor` with the dtype and device of this tensor."""
+    dtype, device = _options(self, dtype, device)
+    return tensor(data, dtype=dtype, device=device, requires_grad=requires_grad)
+
+
+# -- ranges ----------------------------------------------------------------------------------------------------------------
+
+
+@op(functions="")
+def _ramp(start: Scalar, step: Scalar, length: int, dtype: Any) -> Value:
+    """start, start + step, ..."""
+    of = dtype if category(dtype) > 1 and dtype.itemsize == 8 else BY_NAME["float64" if category(dtype) > 1 else "int64"]
+    counter = p.Iota(shape=(length,), axis=0, dtype=of, device=CPU)
+    return p.Convert(counter * p.Convert(step, dtype=of) + p.Convert(start, dtype=of), dtype=dtype)
+
+
+@function()
+def arange(
+    start: Any = 0, end: Any = None, step: Any = 1, *, dtype: Dtype | None = None, device: Any = None,
+    requires_grad: bool = False, out: Any = None, layout: Any = None, pin_memory: bool = False,
+) -> Tensor:  # fmt: skip
+    """start, start + step, ... below end.
+
+    >>> import alight as torch
+    >>> torch.arange(3), torch.arange(1, 2.5, 0.5)
+    (tensor([0, 1, 2]), tensor([1.0000, 1.5000, 2.0000]))
+    """
+    if end is None:
+        start, end = 0, start
+    start, end, step = (one.item() if hasattr(one, "item") else one for one in (start, end, step))
+    if dtype is None:
+        dtype = default_dtype() if any(isinstance(one, float) for one in (start, end, step)) else int64
+    if step == 0:
+        fail(RuntimeError, "step must be nonzero")
+    if (end - start) * step < 0:
+        fail(RuntimeError, "upper bound and lower bound inconsistent with step sign")
+    length = math.ceil((end - start) / step)
+    if category(dtype) < 2:
+        start, step = int(start), int(step)
+    return _placed(_into(out, _ramp(start, step, length, dtype)), device, requires_grad)
+
+
+def _placed(made: Tensor, device: Any, requires_grad: bool) -> Tensor:
+    where = resolve_device(device)
+    if where != CPU:
+        made = made.to(device=where)
+    return made.detach().requires_grad_() if requires_grad else made
+
+
+@op(functions="")
+def _between(start: Scalar, end: Scalar, steps: int, dtype: Any) -> Value:
+    """`steps` numbers from start to end; counted from the nearer end, as PyTorch does."""
+    of = BY_NAME["float64"] if category(dtype) < 2 or dtype.itemsize >= 8 else float32
+    low, high = p.Convert(start, dtype=of), p.Convert(end, dtype=of)
+    counter = p.Iota(shape=(steps,), axis=0, dtype=of, device=CPU)
+    if steps == 1:
+        return p.Convert(broadcast(low, (1,)), dtype=dtype)
+    step = (high - low) / (steps - 1)
+    values = where(counter < steps // 2, low + step * counter, high - step * ((steps - 1) - counter))
+    return p.Convert(values, dtype=dtype)
+
+
+@function()
+def linspace(
+    start: Any, end: Any, steps: int, *, dtype: Dtype | None = None, device: Any = None, requires_grad: bool = False,
+    out: Any = None, layout: Any = None, pin_memory: bool = False,
+) -> Tensor:  # fmt: skip
+    """`steps` numbers from start to end, both included.
+
+    >>> import alight as torch
+    >>> torch.linspace(0, 1, 3)
+    tensor([0.0000, 0.5000, 1.0000])
+    """
+    if steps < 0:
+        fail(RuntimeError, "number of steps must be non-negative")
+    start, end = (float(one.item() if hasattr(one, "item") else one) for one in (start, end))
+    return _placed(_into(out, _between(start, end, steps, dtype or default_dtype())), device, requires_grad)
+
+
+@function()
+def logspace(
+    start: Any, end: Any, steps: int, base: float = 10.0, *, dtype: Dtype | None = None, device: Any = None,
+    requires_grad: bool = False, out: Any = None,
+) -> Tensor:  # fmt: skip
+    """base ** linspace(start, end, steps)."""
+    exponents = linspace(start, end, steps, dtype=BY_NAME["float64"])
+    return _placed(_into(out, (base**exponents).to(dtype or default_dtype())), device, requires_grad)
+
+
+@op(functions="")
+def _eye(n: int, m: int, dtype: Any) -> Value:
+    """Ones where row and column agree."""
+    rows = p.Iota(shape=(n, m), axis=0, dtype=int64, device=CPU)
+    columns = p.Iota(shape=(n, m), axis=1, dtype=int64, device=CPU)
+    return p.Convert(p.Equal(rows, columns), dtype=dtype)
+
+
+@function()
+def eye(
+    n: int, m: int | None = None, *, dtype: Dtype | None = None, device: Any = None, requires_grad: bool = False,
+    out: Any = None, layout: Any = None,
+) -> Tensor:  # fmt: skip
+    """The n by m matrix with ones on the diagonal."""
+    columns = n if m is None else m
+    if n < 0 or columns < 0:
+        fail(RuntimeError, f"n must be greater or equal to 0, got {n}")
+    return _placed(_into(out, _eye(n, columns, dtype or default_dtype())), device, requires_grad)
+
+
+# -- writing -----------------------------------------------------------------------------------------------------------------
 
 
 @writing_op(methods="copy_")
 def copy_(input: Value, src: Value, non_blocking: bool = False) -> Value:
     """Write the elements of `src`, broadcast and converted, into this tensor."""
-    from alight.primitives.arithmetic import broadcast
-
     return broadcast(p.Convert(src, dtype=input.dtype), input.shape)
 
 
-def legacy_tensor(*args: Any, **kwargs: Any) -> Tensor:
-    """`torch.Tensor(2, 3)`, `torch.Tensor([1, 2])`: the constructor that people still use."""
-    if not args:
-        return zeros(0)
-    if len(args) == 1 and not isinstance(args[0], int):
-        data = args[0]
-        if isinstance(data, Tensor):
-            return data.detach()
-        return tensor(data, dtype=thread.recorder.default_dtype)
-    return zeros(*args)
+@writing_op(methods="fill_", functions="fill_")
+def fill_(input: Value, value: Scalar) -> Value:
+    """Write one number into every element."""
+    if not isinstance(value, Value):
+        return constant(input, value, input.shape)
+    return broadcast(p.Convert(value, dtype=input.dtype), input.shape)
 
 
-__all__ = ["BY_NAME", "Meta", "Type", "bool_", "float32", "int64", "wrap"]
+@writing_op(methods="zero_", functions="zero_")
+def zero_(input: Value) -> Value:
+    """Write zero into every element."""
+    return constant(input, 0, input.shape)

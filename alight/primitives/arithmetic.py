@@ -31,6 +31,11 @@ def zeros_like(x: Value) -> Value:
     return constant(x, 0, x.shape)
 
 
+def fresh(x: Value) -> Value:
+    """`x` as a value of its own: what is written in place, or cloned, must not be taken for the old one."""
+    return Reshape(Reshape(x, shape=(*x.shape, 1)), shape=x.shape)
+
+
 def broadcast_shape(*shapes: Shape) -> Shape | None:
     """The common shape under NumPy's rule, or None where there is none.
 

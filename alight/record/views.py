@@ -15,7 +15,7 @@ from alight.dtypes import bool_, int64
 from alight.errors import fail, not_implemented
 from alight.ir.program import Builder, Node, Program, Statics, Value
 from alight.primitives import Complex, Convert, Imag, Permute, Real, Reshape, Select, Slice
-from alight.primitives.arithmetic import constant
+from alight.primitives.arithmetic import constant, fresh
 from alight.record.meta import Meta, contiguous_strides
 from alight.record.trie import Position, Tape
 
@@ -115,7 +115,7 @@ def _add_written(
     meta: Meta = tensor._meta
     old, _ = tape.slots[tensor._slot - recorder.offset]
     if value.id == old:  # written with itself
-        value = Reshape(Reshape(value, shape=(*value.shape, 1)), shape=value.shape)
+        value = fresh(value)
     tape.marks.append(("written", old, recorder.here.counts.nodes, origin))
     if differentiable:
         meta = meta.replace(requires_grad=True, leaf=False, origin=origin)

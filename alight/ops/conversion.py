@@ -1,0 +1,170 @@
+"""Changing dtype, device and memory: `to`, `float`, `clone`, `contiguous`, and what stays the same tensor."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from alight import primitives as p
+from alight.device import device as Device
+from alight.dtypes import BY_NAME
+from alight.dtypes import dtype as Dtype
+from alight.errors import fail, not_implemented
+from alight.ir.program import Value
+from alight.ops.arguments import SCALAR_NAMES
+from alight.ops.creation import resolve_device
+from alight.ops.operation import function, op
+from alight.primitives.arithmetic import fresh
+from alight.record.meta import Meta
+from alight.tensor import Tensor, wrap
+
+
+@op(functions="", pointwise=True)
+def _to(input: Value, dtype: Any) -> Value:
+    """The elements as another dtype."""
+    return p.Convert(input, dtype=dtype)
+
+
+@op(functions="clone", methods="clone", pointwise=True, out=False)
+def clone(input: Value, *, memory_format: Any = None) -> Value:
+    """A copy; gradients flow through.
+
+    >>> import alight as torch
+    >>> torch.ones(2).clone()
+    tensor([1., 1.])
+    """
+    return fresh(input)
+
+
+@op(functions="")
+def _rows(input: Value) -> Value:
+    """A copy in row-major order."""
+    return fresh(input)
+
+
+@function("", methods="contiguous")
+def contiguous(self: Tensor, memory_format: Any = None) -> Tensor:
+    """This tensor if it lies in row-major order, else a copy that does."""
+    if memory_format is not None and getattr(memory_format, "name", "") == "channels_last":
+        return self  # alight chooses layouts by itself; strides stay as they are
+    return self if self.is_contiguous() else _rows(self)
+
+
+@function("", methods="to")
+def to(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+    """This tensor with another dtype or on another device; itself where nothing changes.
+
+    `to(dtype)`, `to(device)`, `to(device, dtype)`, `to(other)`, each with non_blocking, copy, memory_format.
+
+    >>> import alight as torch
+    >>> torch.ones(1).to(torch.int64)
+    tensor([1])
+    """
+    dtype, device, copy = kwargs.pop("dtype", None), kwargs.pop("device", None), kwargs.pop("copy", False)
+    other = kwargs.pop("other", None)
+    for name in kwargs:
+        if name not in ("non_blocking", "memory_format"):
+            fail(TypeError, f"to() got an unexpected keyword argument '{name}'")
+    flags = []
+    for one in args:
+        if isinstance(one, Dtype):
+            dtype = one
+        elif isinstance(one, Tensor):
+            other = one
+        elif isinstance(one, bool):
+            flags.append(one)
+        elif isinstance(one, (str, Device, int)):
+            device = one
+        elif one is not None:
+            fail(TypeError, f"to() received an invalid combination of arguments - got ({type(one).__name__})")
+    if other is not None:
+        dtype, device = other.dtype, other.device
+    copy = copy or (len(flags) > 1 and flags[1])
+    return _moved(self, dtype, device, copy)
+
+
+def _moved(self: Tensor, dtype: Dtype | None, device: Any, copy: bool) -> Tensor:
+    made = self
+    if device is not None:
+        where = resolve_device(device)
+        if where != self.device:
+            if where.type == "meta":
+                made = wrap(None, Meta(type(self._meta.type)(self._meta.shape, self.dtype, where), self._meta.strides))
+            elif self.device.type == "meta":
+                fail(
+                    NotImplementedError,
+                    "Cannot copy out of meta tensor; no data!",
+                    try_="torch.empty_like(tensor, device='cpu')",
+                )
+            else:
+                not_implemented(f"a copy from {self.device} to {where}", "device='cpu'")
+    if dtype is not None and dtype is not self.dtype:
+        return _to(made, dtype)
+    return made.clone() if copy and made is self else made
+
+
+def _cast(name: str, to_dtype: Dtype) -> None:
+    def cast(self: Tensor, memory_format: Any = None) -> Tensor:
+        return self if self._meta.dtype is to_dtype else _to(self, to_dtype)
+
+    cast.__name__, cast.__doc__ = name, f"This tensor as {to_dtype!r}; itself if it is that already."
+    function("", methods=name)(cast)
+
+
+for _name, _dtype in (
+    ("float", "float32"), ("double", "float64"), ("half", "float16"), ("bfloat16", "bfloat16"), ("int", "int32"),
+    ("long", "int64"), ("short", "int16"), ("char", "int8"), ("byte", "uint8"), ("bool", "bool"),
+    ("cfloat", "complex64"), ("cdouble", "complex128"),
+):  # fmt: skip
+    _cast(_name, BY_NAME[_dtype])
+
+
+@function("", methods="cpu")
+def cpu(self: Tensor, memory_format: Any = None) -> Tensor:
+    """This tensor on the CPU."""
+    return _moved(self, None, "cpu", False)
+
+
+@function("", methods="cuda")
+def cuda(self: Tensor, device: Any = None, non_blocking: bool = False, memory_format: Any = None) -> Tensor:
+    """This tensor on an NVIDIA device; PyTorch's error where there is none."""
+    return _moved(self, None, Device("cuda", device) if isinstance(device, int) else device or "cuda", False)
+
+
+_BY_TYPE_NAME = {f"torch.{text}Tensor": BY_NAME[name] for name, text in SCALAR_NAMES.items()}
+
+
+@function("", methods="type")
+def type_(self: Tensor, dtype: Any = None, non_blocking: bool = False, **other: Any) -> Any:
+    """The tensor's type as a string, as 'torch.FloatTensor'; with a dtype or such a string, the converted tensor."""
+    if dtype is None:
+        return f"torch.{SCALAR_NAMES[self.dtype.name]}Tensor"
+    if isinstance(dtype, Dtype):
+        of = dtype
+    else:
+        text = dtype if isinstance(dtype, str) else f"torch.{getattr(dtype, '__name__', dtype)}"
+        if text not in _BY_TYPE_NAME:
+            fail(ValueError, f"invalid type: '{text}'", try_="x.to(torch.float32)")
+        of = _BY_TYPE_NAME[text]
+    return self if self.dtype is of else _to(self, of)
+
+
+@function("", methods="type_as")
+def type_as(self: Tensor, other: Tensor) -> Tensor:
+    """This tensor as the dtype of `other`."""
+    return self if self.dtype is other.dtype else _to(self, other.dtype)
+
+
+@function("can_cast")
+def can_cast(from_: Dtype, to: Dtype) -> bool:
+    """Whether a result of one dtype may be written into a tensor of another."""
+    from alight.dtypes import category
+
+    return category(from_) <= category(to) and not (to.kind == "b" and from_.kind != "b") and not (
+        to.kind == "u" and from_.kind == "i"
+    )
+
+
+@function("result_type")
+def result_type(tensor1: Any, tensor2: Any) -> Dtype:
+    """The dtype of tensor1 + tensor2."""
+    return (tensor1 + tensor2).dtype if isinstance(tensor1, Tensor) else (tensor2 + tensor1).dtype
