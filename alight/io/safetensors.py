@@ -1,8 +1,8 @@
 """The safetensors format: 8 bytes of header length, a JSON header, the elements one after another.
 
-In: tensors by name, or a file. Out: a file, written whole or not at all, or tensors of their own memory. A header is
-checked in full before anything is allocated: the tensors must fill the file exactly, without gaps or overlaps.
-Format: https://github.com/huggingface/safetensors#format
+In: tensors by name, or a file. Out: a file, written whole or not at all, or tensors of their own
+memory. A header is checked in full before anything is allocated: the tensors must fill the file
+exactly, without gaps or overlaps. Format: https://github.com/huggingface/safetensors#format
 """
 
 from __future__ import annotations
@@ -62,7 +62,8 @@ def save_file(
 ) -> None:
     """Write tensors by name to a file, with texts by name as `metadata`.
 
-    Errors: RuntimeError where two tensors share memory, which the format cannot say; TypeError for a dtype it lacks.
+    Errors: RuntimeError where two tensors share memory, which the format cannot say; TypeError for
+    a dtype it lacks.
     """
     order, header = _layout(tensors, metadata)
     files.write(filename, lambda file: _write(file, order, tensors, header))
@@ -182,7 +183,8 @@ def _read(file: IO[bytes], source: str, where: Device) -> dict[str, Tensor]:
 
 
 def _read_header(file: IO[bytes], source: str) -> tuple[list[Entry], dict[str, str], int]:
-    """The checked entries in the order of the header, the metadata, and where the elements begin."""
+    """The checked entries in the order of the header, the metadata, and where the elements
+    begin."""
     size = file.seek(0, os.SEEK_END)
     file.seek(0)
     if size < 8:
@@ -256,7 +258,8 @@ def _whole(numbers: Any) -> bool:
 
 
 def _check_coverage(entries: list[Entry], size: int, source: str) -> None:
-    """No byte may belong to no tensor or to two: nothing hides in a file, and nothing is read twice."""
+    """No byte may belong to no tensor or to two: nothing hides in a file, and nothing is read
+    twice."""
     position = 0
     for entry in sorted(entries, key=lambda entry: (entry.begin, entry.end)):
         if entry.begin != position:

@@ -1,7 +1,8 @@
 """`save` and `load`: PyTorch's checkpoints, both ways.
 
-In: tensors and plain data, or a file. Out: a file that `torch.load` reads, or what a file holds. A file is written
-whole or not at all; reading one builds tensors and plain data, and never runs anything that it names.
+In: tensors and plain data, or a file. Out: a file that `torch.load` reads, or what a file holds. A
+file is written whole or not at all; reading one builds tensors and plain data, and never runs
+anything that it names.
 """
 
 from __future__ import annotations
@@ -36,9 +37,11 @@ def save(
     _use_new_zipfile_serialization: bool = True,
     _disable_byteorder_record: bool = False,
 ) -> None:
-    """Write `obj`, mostly a state_dict, to a path or an open binary file, as a checkpoint of PyTorch's.
+    """Write `obj`, mostly a state_dict, to a path or an open binary file, as a checkpoint of
+    PyTorch's.
 
-    Tensors that share memory share it again when they are loaded. A file of that name is replaced in one step.
+    Tensors that share memory share it again when they are loaded. A file of that name is replaced
+    in one step.
     Differs: protocol 2 is written whatever `pickle_protocol` says, for every reader takes it.
     Errors: pickle.PicklingError for functions and classes that no module holds.
 
@@ -87,10 +90,12 @@ def load(
 ) -> Any:
     """What a checkpoint holds, from a path or an open binary file.
 
-    `map_location` moves storages: a device for all, a dict from device to device, or a function of a storage and
-    its device's name. Differs: `weights_only=False` runs no code of the file's either; classes of your own
-    are built only after `torch.serialization.add_safe_globals`. With `mmap` the file is read all the same.
-    Errors: UnpicklingError naming what a file asks for and may not have; RuntimeError for a damaged file.
+    `map_location` moves storages: a device for all, a dict from device to device, or a function of
+    a storage and its device's name. Differs: `weights_only=False` runs no code of the file's
+    either; classes of your own are built only after `torch.serialization.add_safe_globals`. With
+    `mmap` the file is read all the same.
+    Errors: UnpicklingError naming what a file asks for and may not have; RuntimeError for a damaged
+    file.
 
     See `save` for an example.
     """
@@ -149,7 +154,8 @@ class _Storages:
         self.found: dict[str, Storage] = {}
 
     def load(self, identity: tuple[Any, ...]) -> Storage:
-        """The storage that a pickle calls ("storage", its type, key, device, number of elements)."""
+        """The storage that a pickle calls ("storage", its type, key, device, number of
+        elements)."""
         if len(identity) != 5 or identity[0] != "storage":
             raise ValueError("something kept outside the pickle that is no storage")
         _, kind, key, location, count = identity
@@ -188,7 +194,8 @@ def _moved(storage: Storage, location: str, map_location: MapLocation) -> Storag
     return moved
 
 
-# -- classes of the user's ----------------------------------------------------------------------------------------
+# -- classes of the user's
+# ----------------------------------------------------------------------------------------
 
 
 def add_safe_globals(safe_globals: list[Any]) -> None:

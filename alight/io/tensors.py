@@ -1,8 +1,9 @@
 """Tensors and the storages they share, as PyTorch's checkpoints describe them.
 
-In: tensors, to be described as calls of PyTorch's rebuild functions; or the arguments of such calls, from a file.
-Out: storages to write, each once; or tensors, those of one storage sharing memory as before. Offsets and strides
-from a file are checked against what its storage holds.
+In: tensors, to be described as calls of PyTorch's rebuild functions; or the arguments of such
+calls, from a file.
+Out: storages to write, each once; or tensors, those of one storage sharing memory as before.
+Offsets and strides from a file are checked against what its storage holds.
 """
 
 from __future__ import annotations
@@ -111,7 +112,8 @@ class Saving:
         return Call(Global("torch._utils", "_rebuild_tensor_v3"), (Persistent(storage), *rest))
 
     def _place(self, tensor: Tensor) -> tuple[str, int, int, tuple[int, ...]]:
-        """Where a tensor lies: its storage's key and element count, the offset in it, and the strides."""
+        """Where a tensor lies: its storage's key and element count, the offset in it, and the
+        strides."""
         root = root_of(tensor)
         key, memory = self._storage(root)
         array = host_array(tensor)
@@ -144,7 +146,8 @@ def _strides(array: Array, tensor: Tensor) -> tuple[int, ...] | None:
 
 
 def _memory(array: Array, owner: Tensor) -> Array:
-    """All the memory that `array` spans, as one dimension; a copy, row by row, where it is laid out otherwise."""
+    """All the memory that `array` spans, as one dimension; a copy, row by row, where it is laid out
+    otherwise."""
     if array.flags.c_contiguous or array.size == 0 or _strides(array, owner) is None:
         return np.ascontiguousarray(array).reshape(-1)
     if any(step < 0 for step in array.strides):
@@ -169,7 +172,8 @@ def _fits(offset: int, shape: tuple[int, ...], strides: tuple[int, ...], count: 
 
 
 class Storage:
-    """The memory of a file's tensors. `map_location` functions get it, and answer with it or with a moved one."""
+    """The memory of a file's tensors. `map_location` functions get it, and answer with it or with a
+    moved one."""
 
     def __init__(self, raw: Bytes, of: dtype | None, where: device, big_endian: bool) -> None:
         self.raw, self.dtype, self.device, self.big_endian = raw, of, where, big_endian
@@ -225,7 +229,8 @@ class Storage:
 
 
 def _view(root: Tensor, offset: int, shape: tuple[int, ...], strides: tuple[int, ...]) -> Tensor:
-    """A view of `root`'s memory, made by slicing, reshaping and permuting; a copy where these do not lead there."""
+    """A view of `root`'s memory, made by slicing, reshaping and permuting; a copy where these do
+    not lead there."""
     flat = root.detach().view(-1)
     axes = [axis for axis, extent in enumerate(shape) if extent != 1 and strides[axis]]
     axes.sort(key=lambda axis: -strides[axis])
@@ -242,7 +247,8 @@ def _view(root: Tensor, offset: int, shape: tuple[int, ...], strides: tuple[int,
 
 
 def _cut(flat: Tensor, offset: int, kept: list[tuple[int, int]]) -> Tensor | None:
-    """`flat` cut into nested rows: each dimension's stride is the row length of what is left inside."""
+    """`flat` cut into nested rows: each dimension's stride is the row length of what is left
+    inside."""
     found, done = flat, 0
     for extent, stride in kept:
         length = found.shape[-1]
@@ -269,7 +275,8 @@ def _copied(root: Tensor, offset: int, kept: list[tuple[int, int]]) -> Tensor:
     return tensor_over(array, root.dtype, root.device)
 
 
-# -- the functions that a file may call ---------------------------------------------------------------------------
+# -- the functions that a file may call
+# ---------------------------------------------------------------------------
 
 
 def _integers(values: Any) -> tuple[int, ...]:

@@ -1,8 +1,9 @@
 """A pickle read by a small machine of our own, which can build data and nothing else.
 
-In: bytes, and `Allowed`, which says what the globals in a file stand for. Out: the object, or UnpicklingError.
-The standard library's unpickler imports what a file names; this one looks names up in a table. Memory is bounded by
-the bytes at hand: a claimed length is never believed before that many bytes were seen.
+In: bytes, and `Allowed`, which says what the globals in a file stand for. Out: the object, or
+UnpicklingError. The standard library's unpickler imports what a file names; this one looks names up
+in a table. Memory is bounded by the bytes at hand: a claimed length is never believed before that
+many bytes were seen.
 """
 
 from __future__ import annotations
@@ -20,9 +21,11 @@ Load = Callable[[tuple[Any, ...]], Any]
 def decode(content: bytes, allowed: Allowed, load: Load, name: str) -> Any:
     """The object that a pickle describes.
 
-    `load` gives the objects kept outside the pickle by their identity; `name` is the file's, for messages.
+    `load` gives the objects kept outside the pickle by their identity; `name` is the file's, for
+    messages.
 
-    >>> decode(b"\\x80\\x02}X\\x01\\x00\\x00\\x00aK\\x01s.", Allowed(), lambda identity: None, "a file")
+    >>> decode(b"\\x80\\x02}X\\x01\\x00\\x00\\x00aK\\x01s.", Allowed(), lambda identity: None, "a
+    file")
     {'a': 1}
     """
     machine = _Machine(allowed, load)
