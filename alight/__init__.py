@@ -17,6 +17,7 @@ from alight.dtypes import (
     int64, promote as promote_types, uint8, uint32,
 )  # fmt: skip
 from alight.ops import TORCH as _operations
+from alight.random import Generator, fork_rng, get_rng_state, initial_seed, manual_seed, seed, set_rng_state
 from alight.record.meta import Size
 from alight.tensor import Tensor
 

@@ -57,6 +57,9 @@ class Backend(Protocol):
     def tolist(self, buffer: Buffer, of: dtype) -> Any:
         """The elements as nested lists of Python numbers."""
 
+    def pick(self, buffer: Buffer, positions: Sequence[Sequence[int]]) -> Any:
+        """The elements at the crossings of some positions of each axis, as nested lists."""
+
     def address(self, buffer: Buffer) -> int:
         """Where the first element lies."""
 

@@ -18,6 +18,7 @@ from alight.ops import (
     nn,
     parts,
     pointwise,
+    random,
     rearrange,
     reduction,
     return_types,

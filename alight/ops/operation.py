@@ -37,6 +37,7 @@ OPERATIONS: list[Operation] = []
 
 _KINDS = {
     "Tensor": "tensor",
+    "Value": "tensor",  # in files where Tensor is the public class
     "Tensor | None": "optional",
     "Tensors": "tensors",
     "Operand": "operand",

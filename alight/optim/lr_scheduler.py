@@ -257,7 +257,7 @@ class OneCycleLR(LRScheduler):
         if three_phase:
             self.phases = [
                 (up, "initial_lr", "max_lr", "max_momentum", "base_momentum"),
-                (2 * up + 1, "max_lr", "initial_lr", "base_momentum", "max_momentum"),
+                (2 * float(pct_start * total_steps) - 2, "max_lr", "initial_lr", "base_momentum", "max_momentum"),
                 (total_steps - 1, "initial_lr", "min_lr", "max_momentum", "max_momentum"),
             ]
         else:

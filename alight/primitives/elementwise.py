@@ -208,8 +208,13 @@ class Sign(Elementwise):
     def scalar(b: B, x: S) -> S:
         return b.sign(x)
 
-    def partials(out: Value, x: Value) -> tuple[Any, ...]:
-        return (0,)
+    def vjp(ct: Value, out: Value, x: Value) -> tuple[Value]:
+        if not x.dtype.is_complex:
+            return (_zero(ct),)
+        # Only the angle counts: what is left of ct without its part along x, turned by 1 / |x|.
+        at_0 = _equal(x, 0)
+        along = out * Convert(Real(Conj(out) * ct), dtype=x.dtype)
+        return (_where(at_0, 0, (ct - along) / Convert(_where(at_0, 1, Abs(x)), dtype=x.dtype)),)
 
 
 class Floor(Elementwise):

@@ -14,7 +14,7 @@ from alight.ir.program import Value
 from alight.ir.types import Shape, Type
 from alight.primitives.arithmetic import constant, equal, where, zeros_like
 from alight.primitives.create import Iota
-from alight.primitives.elementwise import Convert
+from alight.primitives.elementwise import Conj, Convert
 
 Pair = tuple[Shape, dtype]
 Axes = tuple[int, ...]
@@ -133,6 +133,8 @@ def _scattered_product(
 ) -> tuple[Value, Value]:
     """The product of the others at each place: out / x, except at zeros, which are left out of a second product."""
     rest = {"axes": axes, "reduce": "prod"}
+    if ct.dtype.is_complex:
+        base, updates = Conj(base), Conj(updates)
     base_zero, zero = equal(base, 0), equal(updates, 0)
     counts = Convert(base_zero, dtype=ct.dtype)
     counts = IndexAdd(counts, Convert(zero, dtype=ct.dtype), *ids, axes=axes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -40,3 +41,21 @@ def round_bfloat16(x: Any) -> Any:
     bits = x.view(np.uint32)
     rounded = (bits + 0x7FFF + ((bits >> 16) & 1)) & np.uint32(0xFFFF0000)
     return np.where(np.isnan(x), x, rounded.view(np.float32))
+
+
+def number_of(of: dtype) -> Callable[[Any], Any]:
+    """A function from Python numbers to NumPy scalars of a dtype; integers wrap around, as in PyTorch."""
+    make = numpy_dtype(of).type
+    if of is dtypes.bfloat16:
+        return lambda number: round_bfloat16(number)[()]
+    if of.kind not in "ui":
+        return make
+
+    def wrapped(number: Any) -> Any:
+        try:
+            return make(number)
+        except OverflowError:
+            bits = 8 * of.itemsize
+            return np.array(int(number) % (1 << bits), np.dtype(f"u{of.itemsize}")).astype(make)[()]
+
+    return wrapped

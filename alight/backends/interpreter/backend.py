@@ -129,6 +129,10 @@ class Interpreter:
         """Nested lists."""
         return buffer.tolist()
 
+    def pick(self, buffer: Array, positions: Sequence[Sequence[int]]) -> Any:
+        """The elements at the crossings of some positions of each axis, as nested lists."""
+        return (buffer[np.ix_(*positions)] if positions else buffer).tolist()
+
     def address(self, buffer: Array) -> int:
         """Where the first element lies."""
         return buffer.__array_interface__["data"][0]

@@ -111,7 +111,7 @@ class Trace:
     def bitcast(self, x: Symbol, to: dtype) -> Symbol:
         """The bits of x as another dtype."""
         target = numpy_dtype(to)
-        return self.emit(lambda a: np.asarray(a).view(target), [x], to)
+        return self.emit(lambda a: np.array(a).view(target), [x], to)
 
     def complex(self, x: Symbol, y: Symbol) -> Symbol:
         """x + iy."""
@@ -157,7 +157,8 @@ def _rounding(function: Callable[..., Any]) -> Callable[..., Any]:
 def _converter(of: dtype, to: dtype) -> Callable[..., Any]:
     target = numpy_dtype(to)
     if of.is_complex and not to.is_complex and to is not bool_:
-        return lambda x: x.real.astype(target)
+        of_real = _converter(of.to_real(), to)
+        return lambda x: of_real(x.real)
     if to is bfloat16:
         return lambda x: round_bfloat16(np.asarray(x).astype(np.float32))
     if to is bool_:

@@ -1,207 +1,296 @@
 """A program as a list of NumPy calls.
 
-In: a program. Out: a function from input arrays to output arrays. Decided once, here: which values are left to NumPy's
-own broadcasting (an Expand that only element-wise nodes read), which dying temporaries are written over, when arrays
-are let go. Outputs never share memory with inputs or with one another.
+In: a program. Out: a function from input arrays to output arrays. Decided once, here: what is constant, which values
+are left to NumPy's own broadcasting (an Expand that only element-wise nodes read), which dying temporaries are written
+over, when arrays are let go. Outputs never share memory with inputs or with one another.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import operator
+from collections.abc import Callable, Iterable, Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
 
-from alight.backends.interpreter.arrays import Array, numpy_dtype
+from alight.backends.interpreter.arrays import number_of, numpy_dtype
 from alight.backends.interpreter.builder import scalar_function
 from alight.backends.interpreter.kernels import KERNELS
-from alight.errors import not_implemented
-from alight.ir.primitive import ELEMENTWISE
+from alight.backends.interpreter.steps import Places, Step, execute, step
+from alight.backends.interpreter.structure import constant_of
+from alight.dtypes import bool_
+from alight.errors import internal, not_implemented
+from alight.ir.primitive import CREATE, ELEMENTWISE
 from alight.ir.program import Node, Program
+from alight.ir.types import Shape, Type
+from alight.primitives.arithmetic import broadcast_shape
+
+Run = Callable[[Sequence[Any]], list[Any]]
 
 VIEWS = frozenset({"reshape", "permute", "expand", "slice", "detach", "flip", "windows"})
-Step = tuple[Callable[..., Any], tuple[int, ...], tuple[int, ...], tuple[int, ...], int]
+LARGE = 1 << 16  # bytes that are let go by a step of their own, if no result takes their place at once
+
+# What NumPy's scalars do themselves in a third of the time that a ufunc takes.
+_ON_SCALARS: dict[Any, Any] = {
+    np.add: operator.add,
+    np.subtract: operator.sub,
+    np.multiply: operator.mul,
+    np.true_divide: operator.truediv,
+    np.negative: operator.neg,
+}
 
 
 class Plan:
-    """What compiling a program decides."""
+    """What compiling a program decides.
+
+    Values are the program's, and further numbers behind them for arrays that the program does not name.
+    """
 
     def __init__(self, program: Program, copy_outputs: bool = True) -> None:
-        self.program, self.types = program, program.types
-        self.consumers: dict[int, list[Node]] = {}
-        for node in program.nodes:
-            for i in node.inputs:
-                self.consumers.setdefault(i, []).append(node)
-        self.outputs = set(program.outputs)
-        self.actual = {i: program.types[i].shape for i in program.inputs}  # shapes of the arrays themselves
-        self.root = {i: i for i in program.inputs}  # whose memory a value shares
-        self.owned: set[int] = set()  # roots that are temporaries of this program, and nothing else's
-        self.steps: list[Step] = []
-        self.extra = len(program.types)  # places behind the program's values, for explicit broadcasts
+        self.program, self.nodes = program, program.nodes
+        self.types: list[Type] = list(program.types)
         self.last_use = self._last_uses()
+        self.must_be_full = set(program.outputs)  # values that are not left to broadcasting
+        for node in program.nodes:
+            if node.primitive.kind != ELEMENTWISE:
+                self.must_be_full.update(node.inputs)
+        inputs = program.inputs
+        self.shape: dict[int, Shape] = {i: program.types[i].shape for i in inputs}  # of the array
+        self.same: dict[int, int] = {}  # a value that is the very array of another
+        self.root = {i: i for i in inputs}  # whose memory a value shares
+        self.group_end = {i: self.last_use.get(i, -1) for i in inputs}  # root -> last use of its memory
+        self.owned: set[int] = set()  # roots that are temporaries of this program, and nothing else's
+        self.places = Places(len(inputs))
+        self.place = {i: n for n, i in enumerate(inputs)}
+        self.constants: dict[int, Any] = {}  # place -> array
+        self.steps: list[Step] = []
         for at, node in enumerate(program.nodes):
             self._add(at, node)
-        self.copied = self._copied_outputs() if copy_outputs else frozenset()
+        self.finishing = self._finishing(copy_outputs)
 
     def _last_uses(self) -> dict[int, int]:
-        last = {}
-        for at, node in enumerate(self.program.nodes):
-            for i in (*node.inputs, *node.outputs):
-                last[i] = at
+        last = {i: at for at, node in enumerate(self.nodes) for i in (*node.outputs, *node.inputs)}
+        last.update(dict.fromkeys(self.program.outputs, len(self.nodes)))
         return last
 
-    def _only_elementwise(self, value: int) -> bool:
-        return value not in self.outputs and all(
-            node.primitive.kind == ELEMENTWISE for node in self.consumers.get(value, ())
-        )
+    # -- one node ------------------------------------------------------------------------------------------------------
 
     def _add(self, at: int, node: Node) -> None:
-        ins, outs = [self.types[i] for i in node.inputs], [self.types[i] for i in node.outputs]
-        name = node.primitive.name
-        out = node.outputs[0]
-        inputs, spare = list(node.inputs), -1
+        name, out = node.primitive.name, node.outputs[0]
+        inputs = [self.same.get(i, i) for i in node.inputs]
         if node.primitive.kind == ELEMENTWISE:
-            function = scalar_function(node.primitive, tuple(t.dtype for t in ins), node.statics)
-            inputs = self._full_shape(node, inputs)
-            self.root[out] = out
-            self.owned.add(out)
-            spare = self._spare(at, node, function)
-        elif name == "expand" and self._only_elementwise(out):
-            function = _same
-            self.actual[out] = self.actual[inputs[0]]
-            self.root[out] = self.root[inputs[0]]
+            self._add_elementwise(at, node, inputs)
+        elif name == "detach" or (name == "expand" and out not in self.must_be_full):
+            self._alias(out, inputs[0])
+        elif node.primitive.kind == CREATE and self._add_constant(node):
+            pass
         else:
-            maker = KERNELS.get(name)
-            if maker is None:
-                not_implemented(f"the primitive {name} in the interpreter", "another operation")
-            function = maker(ins, outs, node.statics)
-            for i, type in zip(node.outputs, outs, strict=True):
-                self.actual[i] = type.shape
-                self.root[i] = self.root[inputs[0]] if name in VIEWS else i
-                if name not in VIEWS and node.primitive.kind not in ("create", "scan"):
-                    self.owned.add(i)
-        self.steps.append((function, tuple(inputs), node.outputs, self._dying(at, node), spare))
+            self._add_kernel(at, node, inputs)
+        self._let_go(at, inputs)
 
-    def _full_shape(self, node: Node, inputs: list[int]) -> list[int]:
-        """Let an element-wise result stay small if all its inputs are and only element-wise nodes read it."""
+    def _add_elementwise(self, at: int, node: Node, inputs: list[int]) -> None:
         out = node.outputs[0]
-        shape = np.broadcast_shapes(*(self.actual[i] for i in inputs))
+        dtypes = tuple(self.types[i].dtype for i in node.inputs)
+        function: Any = scalar_function(node.primitive, dtypes, node.statics)
+        shapes = [self.shape[i] for i in inputs]
+        shape = shapes[0]
+        if any(other != shape for other in shapes):
+            shape = broadcast_shape(*shapes) or shape
         full = self.types[out].shape
-        if shape != full and not self._only_elementwise(out):
-            place = self.extra
-            self.extra += 1
-            self.steps.append((lambda x: np.broadcast_to(x, full), (inputs[-1],), (place,), (), -1))
-            inputs[-1], shape = place, full
-        self.actual[out] = shape
-        return inputs
+        small = shape != full and out in self.must_be_full
+        result = self._unnamed(Type(shape, self.types[out].dtype), at) if small else out
+        arguments = [self.place[i] for i in inputs]
+        if isinstance(function, np.ufunc) and shape:
+            spare = self._spare(at, inputs, shape, self.types[out])
+            if spare >= 0:
+                self.owned.discard(spare)
+                arguments.append(self.place[spare])
+        elif not shape and bool_ not in dtypes:
+            function = _ON_SCALARS.get(function, function)
+        self._define(at, result, shape, result, inputs)
+        self.owned.add(result)
+        self.steps.append(step(function, arguments, self.place[result]))
+        if small:
+            self._define(at, out, full, result, [result])
+            spread = _broadcaster(full)
+            self.steps.append(step(spread, [self.place[result]], self.place[out]))
 
-    def _spare(self, at: int, node: Node, function: Any) -> int:
+    def _spare(self, at: int, inputs: list[int], shape: Shape, result: Type) -> int:
         """An input whose memory the result may take, or -1."""
-        if not isinstance(function, np.ufunc):
-            return -1
-        out = node.outputs[0]
-        for i in node.inputs:
-            root = self.root[i]
+        target = numpy_dtype(result.dtype)
+        for i in inputs:
             if (
-                root == i
-                and i in self.owned
-                and self.actual[i] == self.actual[out] == self.types[i].shape
-                and numpy_dtype(self.types[i].dtype) == numpy_dtype(self.types[out].dtype)
-                and self._group_dies(root, at)
+                i in self.owned
+                and self.group_end[i] == at
+                and self.shape[i] == shape
+                and numpy_dtype(self.types[i].dtype) == target
             ):
-                self.owned.discard(i)
                 return i
         return -1
 
-    def _group_dies(self, root: int, at: int) -> bool:
-        return all(
-            self.last_use[i] <= at and i not in self.outputs for i, other in self.root.items() if other == root
-        )
+    def _add_kernel(self, at: int, node: Node, inputs: list[int]) -> None:
+        name, outputs = node.primitive.name, node.outputs
+        maker = KERNELS.get(name)
+        if maker is None:
+            not_implemented(f"the primitive {name} in the interpreter", "another operation")
+        ins, outs = [self.types[i] for i in node.inputs], [self.types[i] for i in outputs]
+        function = maker(ins, outs, node.statics)
+        arguments = [self.place[i] for i in inputs]
+        if len(outputs) != 1:  # a tuple: a step takes each result out of it
+            whole = self._unnamed(Type((), outs[0].dtype) if outs else ins[0], at)
+            self._define(at, whole, (), whole, inputs)
+            self.steps.append(step(function, arguments, self.place[whole]))
+            function, arguments = None, [self.place[whole]]
+        for n, (i, type) in enumerate(zip(outputs, outs, strict=True)):
+            is_view = name in VIEWS
+            self._define(at, i, type.shape, self.root[inputs[0]] if is_view else i, inputs)
+            if not is_view and node.primitive.kind != CREATE:
+                self.owned.add(i)
+            take = function or operator.itemgetter(n)
+            self.steps.append(step(take, arguments, self.place[i]))
+        if function is None:
+            self._release(whole)
 
-    def _dying(self, at: int, node: Node) -> tuple[int, ...]:
-        return tuple(i for i in {*node.inputs, *node.outputs} if self.last_use[i] == at and i not in self.outputs)
+    def _add_constant(self, node: Node) -> bool:
+        """Make the value now if it is small and always the same."""
+        out = node.outputs[0]
+        array = constant_of(node, self.types[out], full=out in self.must_be_full)
+        if array is None:
+            return False
+        self.shape[out], self.root[out] = np.shape(array), out
+        self.place[out] = self.places.fresh()
+        self.constants[self.place[out]] = array
+        self.last_use[out] = len(self.nodes) + 1  # its place is for ever
+        return True
 
-    def _copied_outputs(self) -> frozenset[int]:
-        """Numbers of outputs that must be copied: they share memory with an input or an earlier output."""
-        copied, seen = set(), set()
-        for n, i in enumerate(self.program.outputs):
+    # -- values --------------------------------------------------------------------------------------------------------
+
+    def _unnamed(self, type: Type, at: int) -> int:
+        self.types.append(type)
+        self.last_use[len(self.types) - 1] = at
+        return len(self.types) - 1
+
+    def _alias(self, out: int, given: int) -> None:
+        self.same[out] = given
+        end = self.last_use[given] = max(self.last_use[given], self.last_use[out])
+        root = self.root[given]
+        self.group_end[root] = max(self.group_end.get(root, -1), end)
+
+    def _define(self, at: int, i: int, shape: Shape, root: int, inputs: Iterable[int]) -> None:
+        """A new value: its array's shape, whose memory it shares, and its place, that of a dying input if it can be."""
+        self.shape[i], self.root[i] = shape, root
+        self.group_end[root] = max(self.group_end.get(root, -1), self.last_use[i])
+        dying = [j for j in inputs if self.last_use[j] == at and j in self.place and j != i]
+        if dying:
+            heaviest = max(dying, key=self._bytes)
+            self.place[i] = self.place.pop(heaviest)
+        else:
+            self.place[i] = self.places.take()
+
+    def _bytes(self, i: int) -> int:
+        return prod(self.shape[i]) * self.types[i].dtype.itemsize
+
+    def _let_go(self, at: int, inputs: list[int]) -> None:
+        """Give back the places of values that were read for the last time, or are never read."""
+        for i in dict.fromkeys((*inputs, *self.nodes[at].outputs)):
+            if i in self.place and self.last_use[i] == at:
+                self._release(i)
+
+    def _release(self, i: int) -> None:
+        place = self.place.pop(i)
+        self.places.free.append(place)
+        if self._bytes(i) >= LARGE:
+            self.steps.append(step(_nothing, (), place))
+
+    def _finishing(self, copy_outputs: bool) -> list[tuple[int, Callable[[Any], Any]]]:
+        """What is done to outputs at the end: copies of shared memory, arrays of NumPy's scalars."""
+        finishing: list[tuple[int, Callable[[Any], Any]]] = []
+        seen = set()
+        for n, output in enumerate(self.program.outputs):
+            i = self.same.get(output, output)
             root = self.root[i]
-            if root in seen or root not in self.owned or i != root:
-                copied.add(n)
+            if copy_outputs and (root in seen or i != root or root not in self.owned):
+                finishing.append((n, _copy))
+            elif not self.shape[i]:
+                finishing.append((n, np.asarray))
             seen.add(root)
-        return frozenset(copied)
+        return finishing
 
 
-def _same(x: Array) -> Array:
-    return x
+def _copy(x: Any) -> Any:
+    return np.array(x, order="C")
 
 
-def compile_program(program: Program, copy_outputs: bool = True) -> Callable[[Sequence[Any]], list[Any]]:
-    """The program as a function of its input arrays; 0-d inputs may be Python numbers."""
+def _nothing() -> None:
+    return None
+
+
+def _broadcaster(shape: Shape) -> Callable[[Any], Any]:
+    return lambda x: np.broadcast_to(x, shape)
+
+
+# -- running -----------------------------------------------------------------------------------------------------------
+
+
+def compile_program(program: Program, copy_outputs: bool = True, inner: bool = False) -> Run:
+    """The program as a function of its input arrays; 0-d inputs may be Python numbers.
+
+    An `inner` program runs as a part of another one's step, which sees to warnings and to the node of an error.
+    """
     plan = Plan(program, copy_outputs)
-    steps, places = tuple(plan.steps), plan.extra
-    inputs, outputs, copied = program.inputs, program.outputs, plan.copied
-    scalars = [(i, numpy_dtype(program.types[i].dtype).type) for i in inputs if program.types[i].shape == ()]
-    nodes = program.nodes
+    steps, finishing, outputs = tuple(plan.steps), plan.finishing, plan.program.outputs
+    blank: list[Any] = [None] * (plan.places.count - len(program.inputs))
+    for place, array in plan.constants.items():
+        blank[place - len(program.inputs)] = array
+    places = [plan.place[plan.same.get(i, i)] for i in outputs]
+    scalars = [
+        (n, number_of(program.types[i].dtype))
+        for n, i in enumerate(program.inputs)
+        if program.types[i].shape == ()
+    ]
+    count = len(program.inputs)
 
     def run(arguments: Sequence[Any]) -> list[Any]:
-        env: list[Any] = [None] * places
-        for i, argument in zip(inputs, arguments, strict=True):
-            env[i] = argument
-        for i, number in scalars:
-            if not isinstance(env[i], np.ndarray):
-                env[i] = number(env[i])
-        with np.errstate(all="ignore"):
-            for function, ins, outs, dying, spare in steps:
-                if spare >= 0 and env[spare].__class__ is np.ndarray and env[spare].ndim:
-                    env[outs[0]] = function(*[env[i] for i in ins], out=env[spare])
-                elif len(outs) == 1:
-                    env[outs[0]] = function(*[env[i] for i in ins])
-                else:
-                    for i, result in zip(outs, function(*[env[i] for i in ins]), strict=True):
-                        env[i] = result
-                for i in dying:
-                    env[i] = None
-        return [
-            np.array(env[i]) if n in copied else np.asarray(env[i]) for n, i in enumerate(outputs)
-        ]
+        if len(arguments) != count:
+            internal(f"{len(arguments)} arguments for a program of {count} inputs", program)
+        env = [*arguments, *blank]
+        for n, number in scalars:
+            if env[n].__class__ is not np.ndarray:
+                env[n] = number(env[n])
+        execute(steps, env)
+        results = [env[place] for place in places]
+        for n, finish in finishing:
+            results[n] = finish(results[n])
+        return results
 
-    def run_and_explain(arguments: Sequence[Any]) -> list[Any]:
+    if inner or not steps:
+        return run
+
+    def run_quietly(arguments: Sequence[Any]) -> list[Any]:
         try:
-            return run(arguments)
+            with np.errstate(all="ignore"):
+                return run(arguments)
         except Exception as error:
             _name_node(error, program, arguments)
             raise
 
-    return run_and_explain if nodes else run
+    return run_quietly
 
 
 def _name_node(error: Exception, program: Program, arguments: Sequence[Any]) -> None:
     """Find the node that fails by running the program again, node by node."""
     env = dict(zip(program.inputs, arguments, strict=True))
     for node in program.nodes:
-        single = Program(program.types, node.inputs, [node], node.outputs)
+        inputs = tuple(dict.fromkeys(node.inputs))
+        alone = Program(program.types, inputs, [node], node.outputs)
         try:
-            results = compile_program_once(single)([env[i] for i in node.inputs])
+            with np.errstate(all="ignore"):
+                results = compile_program(alone, inner=True)([env[i] for i in inputs])
         except Exception:
             error.node = node  # type: ignore[attr-defined]
             return
         env.update(zip(node.outputs, results, strict=True))
-
-
-def compile_program_once(program: Program) -> Callable[[Sequence[Any]], list[Any]]:
-    """As `compile_program`, for a program that runs once: no second search after a failure."""
-    plan = Plan(program)
-
-    def run(arguments: Sequence[Any]) -> list[Any]:
-        env: dict[int, Any] = dict(zip(program.inputs, map(np.asarray, arguments), strict=True))
-        with np.errstate(all="ignore"):
-            for function, ins, outs, _, _ in plan.steps:
-                results = function(*[env[i] for i in ins])
-                env.update(zip(outs, [results] if len(outs) == 1 else results, strict=True))
-        return [np.asarray(env[i]) for i in program.outputs]
-
-    return run
 
 
 __all__ = ["Plan", "compile_program"]

@@ -7,14 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from alight.backends.interpreter.arrays import Array, numpy_dtype, round_bfloat16
+from alight.backends.interpreter.arrays import Array, number_of, numpy_dtype, round_bfloat16
+from alight.backends.interpreter.halves import in_single
 from alight.backends.interpreter.kernels import Kernel, kernel
 from alight.dtypes import bfloat16, bool_, float16
-from alight.ir.types import Type
+from alight.ir.program import Node
+from alight.ir.types import Shape, Type
 from alight.primitives.contraction import free_axes
 
 Types = Sequence[Type]
 Statics = dict[str, Any]
+Axes = tuple[int, ...]
 
 
 # -- movement: views --------------------------------------------------------------------------------------------------
@@ -52,8 +55,8 @@ def slice_(ins: Types, outs: Types, statics: Statics) -> Kernel:
 
 @kernel("flip")
 def flip(ins: Types, outs: Types, statics: Statics) -> Kernel:
-    axes = statics["axes"]
-    return lambda x: np.flip(x, axes)
+    where = tuple(slice(None, None, -1 if i in statics["axes"] else None) for i in range(ins[0].ndim))
+    return lambda x: x[where]
 
 
 @kernel("pad")
@@ -87,13 +90,13 @@ def _reducer(ufunc: Any) -> Callable[[Types, Types, Statics], Kernel]:
         axes, target = statics["axes"], numpy_dtype(outs[0].dtype)
         if _half(ins[0]) and ufunc in (np.add, np.multiply):
             finish = round_bfloat16 if outs[0].dtype is bfloat16 else (lambda x: x.astype(target))
-            return lambda x: finish(np.asarray(ufunc.reduce(x, axis=axes, dtype=np.float32)))
+            return lambda x: finish(np.asarray(ufunc.reduce(x, axes, np.float32)))
         if ufunc in (np.add, np.multiply):
-            return lambda x: ufunc.reduce(x, axis=axes, dtype=target)
+            return lambda x: ufunc.reduce(x, axes, target)
         if ins[0].dtype is bool_:
             logical = np.logical_or if ufunc is np.maximum else np.logical_and
-            return lambda x: logical.reduce(x, axis=axes)
-        return lambda x: ufunc.reduce(x, axis=axes)
+            return lambda x: logical.reduce(x, axes)
+        return lambda x: ufunc.reduce(x, axes)
 
     return make
 
@@ -123,25 +126,49 @@ def arg_min(ins: Types, outs: Types, statics: Statics) -> Kernel:
 def dot_general(ins: Types, outs: Types, statics: Statics) -> Kernel:
     x, y = ins
     (x_batch, y_batch), (x_contract, y_contract) = statics["batch"], statics["contract"]
-    x_order = x_batch + free_axes(x.ndim, x_batch, x_contract) + x_contract
-    y_order = y_batch + y_contract + free_axes(y.ndim, y_batch, y_contract)
+    x_free = free_axes(x.ndim, x_batch, x_contract)
+    y_free = free_axes(y.ndim, y_batch, y_contract)
     lead = tuple(x.shape[i] for i in x_batch)
-    k = _extent(x.shape, x_contract)
-    m = _extent(x.shape, free_axes(x.ndim, x_batch, x_contract))
-    n = _extent(y.shape, free_axes(y.ndim, y_batch, y_contract))
-    x_shape, y_shape, shape = (*lead, m, k), (*lead, k, n), outs[0].shape
-    half, to_bfloat16 = _half(outs[0]), outs[0].dtype is bfloat16
+    m, n, k = (_extent(x.shape, x_free), _extent(y.shape, y_free), _extent(x.shape, x_contract))
+    to_x = _arranged(x, x_batch + x_free + x_contract, (*lead, m, k))
+    to_y = _arranged(y, y_batch + y_contract + y_free, (*lead, k, n))
+    shape, whole = outs[0].shape, (*lead, m, n)
+    product = _matmul if lead else np.ndarray.dot
 
     def run(a: Array, b: Array) -> Array:
-        a, b = a.transpose(x_order).reshape(x_shape), b.transpose(y_order).reshape(y_shape)
-        if half:
-            result = np.matmul(a.astype(np.float32), b.astype(np.float32))
-            result = round_bfloat16(result) if to_bfloat16 else result.astype(np.float16)
-        else:
-            result = np.matmul(a, b)
-        return result.reshape(shape)
+        if to_x is not None:
+            a = to_x(a)
+        if to_y is not None:
+            b = to_y(b)
+        result = product(a, b)
+        return result if shape == whole else result.reshape(shape)
 
-    return run
+    return in_single(ins, outs, run)
+
+
+def _arranged(x: Type, order: Axes, shape: Shape) -> Kernel | None:
+    """x with its axes in `order` and then of `shape`; None where that is x itself."""
+    is_ordered = order == tuple(range(x.ndim))
+    is_shaped = tuple(x.shape[i] for i in order) == shape
+    if is_shaped:
+        return None if is_ordered else (lambda a: a.transpose(order))
+    if is_ordered:
+        return lambda a: a.reshape(shape)
+    return lambda a: a.transpose(order).reshape(shape)
+
+
+def _matmul(a: Array, b: Array) -> Array:
+    return np.matmul(_for_blas(a), _for_blas(b))
+
+
+def _for_blas(x: Array) -> Array:
+    """A copy where matmul would not hand the matrices to BLAS but multiply them in a plain loop."""
+    *_, outer, inner = x.strides
+    *_, rows, columns = x.shape
+    size = x.itemsize
+    by_rows = inner == size and outer >= columns * size and outer % size == 0
+    by_columns = outer == size and inner >= rows * size and inner % size == 0
+    return x if by_rows or by_columns else np.ascontiguousarray(x)
 
 
 def _extent(shape: tuple[int, ...], axes: tuple[int, ...]) -> int:
@@ -154,25 +181,32 @@ def _extent(shape: tuple[int, ...], axes: tuple[int, ...]) -> int:
 # -- creation ------------------------------------------------------------------------------------------------------------
 
 
-@kernel("full")
-def full(ins: Types, outs: Types, statics: Statics) -> Kernel:
-    of, shape, value = numpy_dtype(outs[0].dtype), statics["shape"], statics["value"]
-    if outs[0].dtype is bfloat16:
-        value = float(round_bfloat16(np.float32(value)))
-    if isinstance(value, int) and outs[0].dtype.kind == "u":
-        value %= 1 << (8 * outs[0].dtype.itemsize)
-    if not shape:
-        constant = np.full((), value, of)
+CONSTANT_BYTES = 1 << 16  # of an array that is made once and kept with the plan
+
+
+def constant_of(node: Node, out: Type, full: bool) -> Any:
+    """The array of a Full, or of an Iota that is small; None for the others. One number will do unless `full`."""
+    if node.primitive.name == "full":
+        number = number_of(out.dtype)(node.statics["value"])
+        return np.broadcast_to(number, out.shape) if full and out.shape else number
+    if node.primitive.name == "iota" and out.shape[node.statics["axis"]] * 8 <= CONSTANT_BYTES:
+        constant = iota((), (out,), node.statics)()
         constant.flags.writeable = False
-        return lambda: constant
-    return lambda: np.full(shape, value, of)
+        return constant
+    return None
 
 
 @kernel("iota")
 def iota(ins: Types, outs: Types, statics: Statics) -> Kernel:
-    of, shape, axis = numpy_dtype(outs[0].dtype), statics["shape"], statics["axis"]
+    of, shape, axis = outs[0].dtype, statics["shape"], statics["axis"]
     lead = tuple(size if i == axis else 1 for i, size in enumerate(shape))
-    return lambda: np.broadcast_to(np.arange(shape[axis]).astype(of).reshape(lead), shape)
+
+    def run() -> Array:
+        line = np.arange(shape[axis]).astype(numpy_dtype(of))
+        line = round_bfloat16(line) if of is bfloat16 else line
+        return np.broadcast_to(line.reshape(lead), shape)
+
+    return run
 
 
 @kernel("random_bits")

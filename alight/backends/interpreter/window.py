@@ -162,7 +162,7 @@ class Convolution:
         def part(start: int, stop: int) -> Array:
             columns = _columns(self.geometry, x[start:stop], groups)
             if each <= self.places:
-                return np.matmul(ct[start:stop], columns.swapaxes(2, 3)).sum(0)
+                return np.matmul(ct[start:stop], columns.swapaxes(2, 3)).sum(0, dtype=x.dtype)
             # The products of single images would be larger than their columns: join the images first.
             joined = columns.transpose(1, 2, 0, 3).reshape(groups, self.depth, -1)
             return np.matmul(

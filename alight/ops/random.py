@@ -1,0 +1,309 @@
+"""Random tensors. The numbers are drawn at the call, from the generator's stream, so recording never moves them.
+
+In: a shape, or a tensor to fill. Out: tensors whose elements are at hand. Element order is memory order.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from alight.backends.base import backend_of
+from alight.dtypes import category, float64, int64
+from alight.dtypes import dtype as Dtype
+from alight.errors import fail
+from alight.ops.arguments import scalar_type_name
+from alight.ops.creation import default_dtype, resolve_device, shape_of
+from alight.ops.operation import function
+from alight.record.meta import contiguous_strides
+from alight.record.recorder import thread
+from alight.tensor import Tensor, from_buffer
+
+Draw = Any
+
+
+def _fills() -> Any:
+    from alight.backends.interpreter import distributions
+
+    return distributions
+
+
+def _engine(generator: Any) -> Any:
+    if generator is None:
+        from alight.random import default_generator
+
+        generator = default_generator
+    return generator.engine
+
+
+def _made(
+    shape: tuple[int, ...], of: Dtype, draw: Draw, device: Any, requires_grad: bool, out: Any = None
+) -> Tensor:
+    """A tensor of what `draw(count)` gives, or `out` filled with it."""
+    where = resolve_device(device)
+    count = 1
+    for extent in shape:
+        count *= extent
+    made = from_buffer(draw(count).reshape(shape), of, where)
+    if out is not None:
+        return out.resize_(shape).copy_(made) if out.shape != shape else out.copy_(made)
+    return made.requires_grad_() if requires_grad else made
+
+
+def fill(tensor: Tensor, draw: Draw) -> Tensor:
+    """Write what `draw(count)` gives into a tensor, in the order of its memory."""
+    meta = tensor._meta
+    if thread.recorder.grad_enabled and meta.requires_grad and meta.leaf:
+        fail(
+            RuntimeError,
+            "a leaf Variable that requires grad is being used in an in-place operation.",
+            try_="with torch.no_grad(): around it, or tensor.data",
+        )
+    values = draw(meta.type.size)
+    if meta.strides is not None and meta.strides != contiguous_strides(meta.shape):
+        order = sorted(range(len(meta.shape)), key=lambda i: (-meta.strides[i], i))
+        values = values.reshape([meta.shape[i] for i in order])
+        values = values.transpose([order.index(i) for i in range(len(order))])
+    values = values.reshape(meta.shape)
+    plain = tensor._base is None and not tensor._views and not tensor._shared and tensor._slot < 0
+    if plain and tensor._history is None:
+        tensor._buffer = backend_of(meta.device).copy(values)
+        tensor._version += 1
+        return tensor
+    return tensor.copy_(from_buffer(values.copy(), meta.dtype, meta.device))
+
+
+# -- new tensors -----------------------------------------------------------------------------------------------------------
+
+
+def _sized(size: tuple[Any, ...], given: dict[str, Any]) -> tuple[int, ...]:
+    return shape_of((given["size"],) if "size" in given else size)
+
+
+@function()
+def rand(
+    *size: Any, generator: Any = None, dtype: Dtype | None = None, device: Any = None, requires_grad: bool = False,
+    out: Any = None, layout: Any = None, pin_memory: bool = False, **given: Any,
+) -> Tensor:  # fmt: skip
+    """Numbers evenly spread over [0, 1).
+
+    >>> import alight as torch
+    >>> torch.rand(2, generator=torch.Generator().manual_seed(0))
+    tensor([0.4963, 0.7682])
+    """
+    of = dtype or default_dtype()
+    engine = _engine(generator)
+    return _made(_sized(size, given), of, lambda n: _uniform(engine, n, of, 0.0, 1.0), device, requires_grad, out)
+
+
+def _uniform(engine: Any, n: int, of: Dtype, low: float, high: float) -> Any:
+    if category(of) < 2:
+        fail(NotImplementedError, f"\"check_uniform_bounds\" not implemented for '{scalar_type_name(of)}'")
+    if of.is_complex:
+        real = _fills().uniform(engine, 2 * n, of.to_real(), low, high)
+        return real[0::2] + 1j * real[1::2]
+    return _fills().uniform(engine, n, of, low, high)
+
+
+def _normal(engine: Any, n: int, of: Dtype, mean: float, std: float, contiguous: bool = True) -> Any:
+    if category(of) < 2:
+        fail(NotImplementedError, f"\"normal_kernel_cpu\" not implemented for '{scalar_type_name(of)}'")
+    if std < 0:
+        fail(RuntimeError, f"normal expects std >= 0.0, but found std {std}")
+    return _fills().normal(engine, n, of, mean, std, contiguous)
+
+
+@function()
+def randn(
+    *size: Any, generator: Any = None, dtype: Dtype | None = None, device: Any = None, requires_grad: bool = False,
+    out: Any = None, layout: Any = None, pin_memory: bool = False, **given: Any,
+) -> Tensor:  # fmt: skip
+    """Numbers with the standard normal distribution.
+
+    >>> import alight as torch
+    >>> torch.randn(2, generator=torch.Generator().manual_seed(0))
+    tensor([ 1.5410, -0.2934])
+    """
+    of = dtype or default_dtype()
+    engine = _engine(generator)
+    return _made(_sized(size, given), of, lambda n: _normal(engine, n, of, 0.0, 1.0), device, requires_grad, out)
+
+
+@function()
+def randint(
+    low: Any, high: Any = None, size: Any = None, *, generator: Any = None, dtype: Dtype | None = None,
+    device: Any = None, requires_grad: bool = False, out: Any = None, layout: Any = None, pin_memory: bool = False,
+) -> Tensor:  # fmt: skip
+    """Whole numbers from low (0 if left out) up to, but without, high.
+
+    >>> import alight as torch
+    >>> torch.randint(0, 10, (4,), generator=torch.Generator().manual_seed(0))
+    tensor([4, 9, 3, 0])
+    """
+    if size is None and high is not None and not isinstance(high, int):
+        low, high, size = 0, low, high
+    elif high is None:
+        low, high = 0, low
+    low, high = int(low), int(high)
+    if low >= high:
+        fail(RuntimeError, f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}")
+    engine, of = _engine(generator), dtype or int64
+    return _made(
+        shape_of((size,)), of, lambda n: _fills().integers(engine, n, low, high, of), device, requires_grad, out
+    )
+
+
+@function()
+def randperm(
+    n: int, *, generator: Any = None, dtype: Dtype = int64, device: Any = None, requires_grad: bool = False,
+    out: Any = None, layout: Any = None, pin_memory: bool = False,
+) -> Tensor:  # fmt: skip
+    """0 to n - 1 in random order."""
+    if n < 0:
+        fail(RuntimeError, f"n must be non-negative, got{n}")
+    engine = _engine(generator)
+    made = _made((n,), int64, lambda count: _fills().permutation(engine, count), device, False, out)
+    return made if dtype is int64 else made.to(dtype)
+
+
+@function()
+def normal(
+    mean: Any, std: Any = 1.0, size: Any = None, *, generator: Any = None, dtype: Dtype | None = None,
+    device: Any = None, requires_grad: bool = False, out: Any = None, **other: Any,
+) -> Tensor:  # fmt: skip
+    """Normal numbers with these means and standard deviations: numbers with a size, or tensors.
+
+    >>> import alight as torch
+    >>> torch.normal(0, 0.01, (2, 3)).shape
+    torch.Size([2, 3])
+    """
+    engine = _engine(generator)
+    if size is not None:
+        of = dtype or default_dtype()
+        return _made(
+            shape_of((size,)), of, lambda n: _normal(engine, n, of, float(mean), float(std)), device, requires_grad, out
+        )
+    like = mean if isinstance(mean, Tensor) else std
+    of, shape = like.dtype, like._meta.shape
+    if isinstance(mean, Tensor) and isinstance(std, Tensor):
+        shape = (mean + std)._meta.shape
+    made = _made(shape, of, lambda n: _normal(engine, n, of, 0.0, 1.0), None, False)
+    result = made * std + mean
+    return result if out is None else out.copy_(result)
+
+
+@function()
+def rand_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, **other: Any) -> Tensor:
+    """`rand` in the shape and dtype of `input`."""
+    return rand(input.shape, dtype=dtype or input.dtype, device=device or input.device, requires_grad=requires_grad)
+
+
+@function()
+def randn_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, **other: Any) -> Tensor:
+    """`randn` in the shape and dtype of `input`."""
+    return randn(input.shape, dtype=dtype or input.dtype, device=device or input.device, requires_grad=requires_grad)
+
+
+@function()
+def randint_like(input: Tensor, low: int, high: int | None = None, *, dtype: Any = None, **other: Any) -> Tensor:
+    """`randint` in the shape and dtype of `input`."""
+    low, high = (0, low) if high is None else (low, high)
+    return randint(low, high, input.shape, dtype=dtype or input.dtype, **other)
+
+
+@function(methods="bernoulli")
+def bernoulli(input: Tensor, p: Any = None, *, generator: Any = None, out: Any = None) -> Tensor:
+    """1 with the probability that each element of `input` gives (or `p`), else 0, in the dtype of `input`."""
+    made = input.detach().clone()
+    made = made.bernoulli_(input if p is None else p, generator=generator)
+    return made if out is None else out.copy_(made)
+
+
+@function(methods="multinomial")
+def multinomial(
+    input: Tensor, num_samples: int, replacement: bool = False, *, generator: Any = None, out: Any = None
+) -> Tensor:
+    """Places drawn in proportion to the weights in each row of `input`."""
+    if input.ndim not in (1, 2):
+        fail(RuntimeError, "prob_dist must be 1 or 2 dim")
+    if num_samples <= 0:
+        fail(RuntimeError, "cannot sample n_sample <= 0 samples")
+    if not replacement and num_samples > input.shape[-1]:
+        fail(RuntimeError, "cannot sample n_sample > prob_dist.size(-1) samples without replacement")
+    weights = input.flush("multinomial")
+    if not bool((weights >= 0).all()):
+        fail(RuntimeError, "probability tensor contains either `inf`, `nan` or element < 0")
+    drawn = _fills().multinomial(_engine(generator), weights, input.dtype, num_samples, replacement)
+    made = from_buffer(drawn, int64, input.device)
+    return made if out is None else out.copy_(made)
+
+
+# -- in place --------------------------------------------------------------------------------------------------------------
+
+
+@function("", methods="uniform_")
+def uniform_(self: Tensor, a: float = 0.0, b: float = 1.0, *, generator: Any = None) -> Tensor:
+    """Fill with numbers evenly spread over [a, b)."""
+    if a > b:
+        fail(
+            RuntimeError, f"uniform_ expects to return a [from, to) range, but found from={float(a):g} > to={float(b):g}"
+        )
+    return fill(self, lambda n: _uniform(_engine(generator), n, self.dtype, float(a), float(b)))
+
+
+@function("", methods="normal_")
+def normal_(self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Any = None) -> Tensor:
+    """Fill with normal numbers."""
+    contiguous = self.is_contiguous()
+    return fill(self, lambda n: _normal(_engine(generator), n, self.dtype, float(mean), float(std), contiguous))
+
+
+@function("", methods="random_")
+def random_(self: Tensor, low: int | None = None, to: int | None = None, *, generator: Any = None, **given: Any) -> Tensor:
+    """Fill with whole numbers: over the dtype's range, below `low`, or from `low` up to `to`."""
+    low = given.get("from", low)
+    engine = _engine(generator)
+    if low is None and to is None:
+        return fill(self, lambda n: _fills().full_range(engine, n, self.dtype))
+    start, stop = (0, low) if to is None else (low or 0, to)
+    assert stop is not None
+    if start >= stop:
+        fail(RuntimeError, f"random_ expects 'from' to be less than 'to', but got from={start} >= to={stop}")
+    return fill(self, lambda n: _fills().integers(engine, n, start, stop, self.dtype))
+
+
+@function("", methods="bernoulli_")
+def bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Any = None) -> Tensor:
+    """Fill with 1 with probability p (a number or a tensor), else 0."""
+    engine = _engine(generator)
+    given, of = p, float64
+    if isinstance(p, Tensor):
+        of = p.dtype
+        given = p.detach().expand(self.shape).contiguous().flush("bernoulli_").reshape(-1)
+        inside = bool(((given >= 0) & (given <= 1)).all())
+    else:
+        inside = 0 <= p <= 1
+    if not inside:
+        fail(RuntimeError, f"bernoulli_ expects p to be in [0, 1], but got p={p}" if not isinstance(p, Tensor) else "Expected p_in >= 0 && p_in <= 1 to be true, but got false.")
+    backend = backend_of(self.device)
+    return fill(self, lambda n: backend.from_host(_fills().bernoulli(engine, n, given, of), self.dtype))
+
+
+def _simple(name: str, doc: str, **defaults: float) -> None:
+    names = list(defaults)
+
+    def method(self: Tensor, *args: float, generator: Any = None, **given: float) -> Tensor:
+        values = {**defaults, **dict(zip(names, args, strict=False)), **given}
+        engine = _engine(generator)
+        draw = getattr(_fills(), name)
+        return fill(self, lambda n: draw(engine, n, self.dtype, *(float(values[one]) for one in names)))
+
+    method.__name__, method.__doc__ = f"{name}_", doc
+    function("", methods=f"{name}_")(method)
+
+
+_simple("exponential", "Fill with waiting times of rate lambd.", lambd=1.0)
+_simple("geometric", "Fill with the number of tries until a success of probability p.", p=0.5)
+_simple("cauchy", "Fill with Cauchy numbers.", median=0.0, sigma=1.0)
+_simple("log_normal", "Fill with exponentials of normal numbers.", mean=1.0, std=2.0)
+
+
