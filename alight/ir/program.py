@@ -40,7 +40,7 @@ class Node(NamedTuple):
 class Program:
     """An immutable list of nodes with inputs and outputs; `types[i]` is the type of value i."""
 
-    __slots__ = ("types", "inputs", "nodes", "outputs", "_key")
+    __slots__ = ("types", "inputs", "nodes", "outputs", "_key", "_hash")
 
     def __init__(
         self,
@@ -54,6 +54,7 @@ class Program:
         self.nodes = tuple(nodes)
         self.outputs = tuple(outputs)
         self._key: tuple[Any, ...] | None = None
+        self._hash: int | None = None  # kept: links of views are part of the keys of steps
 
     @property
     def key(self) -> tuple[Any, ...]:
@@ -67,7 +68,9 @@ class Program:
         return self is other or (isinstance(other, Program) and self.key == other.key)
 
     def __hash__(self) -> int:
-        return hash(self.key)
+        if self._hash is None:
+            self._hash = hash(self.key)
+        return self._hash
 
     def __repr__(self) -> str:
         from alight.ir.text import show

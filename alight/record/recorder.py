@@ -290,13 +290,14 @@ class Recorder:
         if tensor._base is not None:
             self._enter_view(tensor)
             return
+        shared = tensor._shared and views.seen_from_outside(tensor)
         buffer = tensor._buffer
         if buffer is None and tensor._meta.device.type != "meta":
             fail(
                 RuntimeError,
                 "this tensor has no value: the computation that should have made it failed",
             )
-        if tensor._shared and views.seen_from_outside(tensor):
+        if shared:
             buffer = buffer.copy()
             self.transient.append(tensor)
         history = tensor._history
@@ -336,15 +337,20 @@ class Recorder:
         self.scalars.extend(tensor._numbers)
         tensor._slot = position.slot
         self.handles.append(tensor)
-        if base in self.transient:
+        if tensor._meta.requires_grad and tensor._meta.leaf:
+            self.leaves.append(tensor)
+        if any(base is one for one in self.transient):
             self.transient.append(tensor)
 
     def _trace_view(self, tape: Tape, tensor: Any, blocked: bool, kinds: Sequence[type]) -> None:
         base = self.argument(tape, tensor._base)
         numbers = [self.number_argument(tape, kind) for kind in kinds]
         (value,) = tape.inline(tensor._link, [base, *numbers])
-        if blocked:
+        leaf = tensor._meta.requires_grad and tensor._meta.leaf  # made one by requires_grad_()
+        if blocked or leaf:
             value = Detach(value)
+        if leaf:
+            tape.marks.append(("leaf", value.id, len(tape.slots)))
         tape.slots.append((value.id, tensor._meta))
 
     def _adopt(self, tensor: Any) -> None:

@@ -63,14 +63,14 @@ def rebind(recorder: Any, tensor: Any, position: Position, at: int) -> int:
         root._slot, root._meta = position.slot + at, position.metas[at]
         recorder.handles.append(root)
     root._version += 1
-    if root._meta.requires_grad and root._meta.leaf:
+    if any(one._meta.requires_grad and one._meta.leaf for one in (root, tensor)):
         recorder.wrote_leaf = True
     if root._views is not None:
         for ref in root._views:
             view = ref()
             if view is not None and view is not tensor:
                 view._slot = -1
-    if root._shared and seen_from_outside(root):
+    if root._shared and (seen_from_outside(root) or any(root is one for one in recorder.transient)):
         recorder.must_write = True
     return at + 1
 

@@ -188,6 +188,11 @@ def _hermitian(x: Any, *, upper: bool) -> Any:
     return values, matmul(vectors * vectors, adjoint(vectors * vectors))
 
 
+def _singular(x: Any, *, full: bool) -> Any:
+    u, s, vh = p.Svd(x, full=full)
+    return p.Abs(u), s, p.Abs(vh), matmul(u * u, vh * vh)
+
+
 def _eigen(x: Any) -> Any:
     values, vectors = p.Eig(x)
     return values, p.Abs(vectors)
@@ -198,6 +203,7 @@ OPAQUE = [
     Row(p.Eigh, [MATRIX], {"upper": True}, formula=_hermitian),
     Row(p.Eigh, [MATRIX], {"upper": False}, formula=_hermitian),
     Row(p.Eig, [MATRIX], {}, formula=_eigen),
+    Row(p.Svd, [MATRIX], {"full": False}, formula=_singular),
 ]
 
 ROWS = [
@@ -206,5 +212,6 @@ ROWS = [
     *(Row(*row) for row in rows_gather.ROWS),
     *(Row(*row) for row in rows_scan.ROWS if row[0] is not p.Scan),
     *(Row(*row, dtypes=frozenset({float64})) for row in rows_scan.ROWS if row[0] is p.Scan),
-    *(Row(*row) for row in rows_opaque.ROWS),
+    *(Row(*row) for row in rows_opaque.ROWS if row[0] is not p.Svd),
+    *(Row(*row, dtypes=frozenset({float32, float64})) for row in rows_opaque.ROWS if row[0] is p.Svd),
 ]  # fmt: skip

@@ -112,7 +112,14 @@ def differentiated(row: Row) -> list[Any]:
     """float64 and complex128, as far as the row has gradients there."""
     if row.primitive.gradient == NONE:
         return []
-    return [of for of in row.tried() if of in (float64, complex128)]
+    wide = [of for of in row.tried() if of in (float64, complex128)]
+    return [of for of in wide if _is_smooth(program_of(row, of))]
+
+
+def _is_smooth(program: Program) -> bool:
+    """No result is so coarse that its slope cannot be measured."""
+    results = [program.types[i].dtype for i in program.outputs]
+    return all(of in (float64, complex128) or not of.is_differentiable for of in results)
 
 
 def _random(random: np.random.Generator, type: Type) -> Any:

@@ -150,9 +150,9 @@ def _part(starts: Sequence[Any], sizes: Shape, shape: Shape) -> tuple[slice, ...
 
 @kernel("dynamic_slice")
 def dynamic_slice(types_in: Types, types_out: Types, statics: Statics) -> Kernel:
-    """A copy of the part."""
+    """The part, over the memory of x."""
     sizes, shape = statics["sizes"], types_in[0].shape
-    return lambda x, *starts: np.array(x[_part(starts, sizes, shape)], order="C")
+    return lambda x, *starts: x[_part(starts, sizes, shape)]
 
 
 @kernel("dynamic_update")

@@ -28,7 +28,7 @@ from alight.primitives.arithmetic import broadcast_shape
 
 Run = Callable[[Sequence[Any]], list[Any]]
 
-VIEWS = frozenset({"reshape", "permute", "expand", "slice", "detach", "flip", "windows"})
+VIEWS = frozenset({"reshape", "permute", "expand", "slice", "dynamic_slice", "detach", "flip", "windows"})
 LARGE = 1 << 16  # bytes that are let go by a step of their own, if no result takes their place at once
 
 # What NumPy's scalars do themselves in a third of the time that a ufunc takes.
