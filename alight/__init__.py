@@ -8,16 +8,61 @@ The names of `torch` live here; sub-packages load when they are first used.
 from __future__ import annotations
 
 from importlib import import_module
+from math import e, inf, nan, pi
 from typing import Any
 
 from alight.autograd import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
 from alight.device import device
 from alight.dtypes import (
-    bfloat16, bool_ as bool, complex64, complex128, dtype, finfo, float16, float32, float64, iinfo, int8, int16, int32,
-    int64, promote as promote_types, uint8, uint32,
-)  # fmt: skip
+    bfloat16,
+    complex64,
+    complex128,
+    dtype,
+    finfo,
+    float16,
+    float32,
+    float64,
+    iinfo,
+    int8,
+    int16,
+    int32,
+    int64,
+    uint8,
+    uint32,
+)
+from alight.dtypes import bool_ as bool
+from alight.dtypes import promote as promote_types
+from alight.namespace import (
+    channels_last,
+    channels_last_3d,
+    compile,
+    contiguous_format,
+    get_default_dtype,
+    get_num_threads,
+    is_storage,
+    is_tensor,
+    memory_format,
+    numel,
+    preserve_format,
+    set_default_dtype,
+    set_default_tensor_type,
+    set_num_threads,
+    strided,
+    typed_constructors,
+    typename,
+)
 from alight.ops import TORCH as _operations
-from alight.random import Generator, fork_rng, get_rng_state, initial_seed, manual_seed, seed, set_rng_state
+from alight.printing import set_printoptions
+from alight.random import (
+    Generator,
+    default_generator,
+    fork_rng,
+    get_rng_state,
+    initial_seed,
+    manual_seed,
+    seed,
+    set_rng_state,
+)
 from alight.record.meta import Size
 from alight.tensor import Tensor
 
@@ -26,16 +71,25 @@ __version__ = "0.1.0"
 half, float, double = float16, float32, float64
 short, int, long = int16, int32, int64
 cfloat, cdouble = complex64, complex128
-
-_SUBPACKAGES = (
-    "autograd", "backends", "cuda", "data", "distributed", "explain", "fft", "func", "io", "linalg", "nn", "optim",
-    "random", "record", "utils", "vision",
-)  # fmt: skip
+newaxis = None
 
 globals().update(_operations)
+globals().update(typed_constructors())
+
+_SUBPACKAGES = (
+    "autograd", "backends", "bench", "cuda", "data", "distributed", "explain", "fft", "func", "io", "linalg", "nn",
+    "optim", "random", "record", "testing", "train", "utils", "vision",
+)  # fmt: skip
+_FROM_IO = ("load", "save")
 
 
 def __getattr__(name: str) -> Any:
     if name in _SUBPACKAGES:
-        return import_module(f"alight.{name}")
+        try:
+            return import_module(f"alight.{name}")
+        except ModuleNotFoundError as error:
+            if error.name != f"alight.{name}":
+                raise
+    elif name in _FROM_IO:
+        return getattr(import_module("alight.io"), name)
     raise AttributeError(f"module 'alight' has no attribute '{name}'")

@@ -1,0 +1,19 @@
+"""torch.linalg: the operations of `alight.ops` that are served under this name."""
+
+from typing import Any
+
+from alight.ops.operation import LINALG as _operations
+
+globals().update(_operations)
+
+
+def __getattr__(name: str) -> Any:
+    if name == "LinAlgError":
+        from alight.errors import LinAlgError
+
+        return LinAlgError
+    raise AttributeError(f"module 'alight.linalg' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted(_operations)

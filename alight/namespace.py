@@ -1,0 +1,119 @@
+"""Names of `torch` that are neither operations nor classes of their own: layouts, defaults, threads, constructors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from alight import config, dtypes
+from alight.dtypes import dtype as Dtype
+from alight.errors import fail
+from alight.ops.arguments import SCALAR_NAMES
+from alight.record.recorder import thread
+from alight.tensor import Tensor
+
+
+class memory_format:  # noqa: N801  (PyTorch's name)
+    """How a tensor's dimensions lie in memory; alight chooses layouts by itself and keeps this for the signature."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f"torch.{self.name}"
+
+
+contiguous_format = memory_format("contiguous_format")
+channels_last = memory_format("channels_last")
+channels_last_3d = memory_format("channels_last_3d")
+preserve_format = memory_format("preserve_format")
+strided = memory_format("strided")
+
+
+def set_default_dtype(d: Dtype) -> None:
+    """The dtype of floating-point tensors that nothing else decides.
+
+    Errors: TypeError for a dtype that is not floating point.
+    """
+    if not isinstance(d, Dtype):
+        fail(TypeError, f"invalid dtype object: only floating-point types are supported as the default type, not {d}")
+    if not d.is_floating_point:
+        fail(TypeError, "only floating-point types are supported as the default type")
+    thread.recorder.set_ambient(default_dtype=d)
+
+
+def get_default_dtype() -> Dtype:
+    """The dtype that set_default_dtype set; float32 at first."""
+    return thread.recorder.default_dtype
+
+
+def set_default_tensor_type(t: Any) -> None:
+    """The older way to set the default dtype: 'torch.DoubleTensor'."""
+    name = t if isinstance(t, str) else t.__name__
+    by_name = {text + "Tensor": dtypes.BY_NAME[of] for of, text in SCALAR_NAMES.items()}
+    set_default_dtype(by_name[name.removeprefix("torch.")])
+
+
+def is_tensor(obj: Any) -> bool:
+    """Whether `obj` is a tensor."""
+    return isinstance(obj, Tensor)
+
+
+def is_storage(obj: Any) -> bool:
+    """Always False: storages are not objects here."""
+    return False
+
+
+def numel(input: Tensor) -> int:
+    """Number of elements."""
+    return input.numel()
+
+
+def typename(obj: Any) -> str:
+    """The type of `obj` as text, 'torch.FloatTensor' for tensors."""
+    if isinstance(obj, Tensor):
+        return obj.type()
+    cls = obj if isinstance(obj, type) else type(obj)
+    return cls.__qualname__ if cls.__module__ in ("", "builtins") else f"{cls.__module__}.{cls.__qualname__}"
+
+
+def set_num_threads(n: int) -> None:
+    """How many threads a kernel may use."""
+    if not isinstance(n, int) or n <= 0:
+        fail(RuntimeError, "set_num_threads expects a positive integer", try_="set_num_threads(2)")
+    config.num_threads = n
+
+
+def get_num_threads() -> int:
+    """How many threads a kernel may use."""
+    from alight.backends.interpreter.threads import thread_count
+
+    return thread_count()
+
+
+def compile(model: Callable[..., Any] | None = None, **options: Any) -> Any:
+    """`model` itself: alight compiles what repeats without being told."""
+    return model if model is not None else lambda function: function
+
+
+class _Constructor(type):
+    """Makes `isinstance(x, torch.FloatTensor)` ask for the dtype."""
+
+    of: Dtype
+
+    def __instancecheck__(cls, instance: object) -> bool:
+        return isinstance(instance, Tensor) and instance.dtype is cls.of
+
+    def __call__(cls, *args: Any) -> Tensor:
+        from alight.ops.creation import typed_tensor
+
+        return typed_tensor(cls.of, *args)
+
+
+def typed_constructors() -> dict[str, type]:
+    """`FloatTensor`, `LongTensor` and the rest, by name."""
+    return {
+        f"{text}Tensor": _Constructor(f"{text}Tensor", (), {"of": dtypes.BY_NAME[name], "__module__": "torch"})
+        for name, text in SCALAR_NAMES.items()
+        if name != "uint32"
+    }
