@@ -350,11 +350,8 @@ def erf(input: Tensor) -> Tensor:
 
 @op(methods="erfc", inplace="erfc_", pointwise=True)
 def erfc(input: Tensor) -> Tensor:
-    """1 - erf(input).
-
-    Differs: the difference is taken as written, so that tails below the dtype's eps are 0.
-    """
-    return 1 - p.Erf(to_float(input))
+    """1 - erf(input), exact where that is small."""
+    return p.Erfc(to_float(input))
 
 
 @op(methods="erfinv", inplace="erfinv_", pointwise=True)

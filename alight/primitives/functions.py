@@ -8,9 +8,10 @@ from __future__ import annotations
 from math import pi, sqrt
 from typing import Any
 
-from alight.dtypes import COMPLEX, FLOAT
-from alight.ir.primitive import NONE
+from alight.dtypes import COMPLEX, FLOAT, dtype
+from alight.errors import internal
 from alight.ir.program import Value
+from alight.ir.types import Shape, Type
 from alight.primitives import special
 from alight.primitives.elementwise import B, Elementwise, S
 
@@ -231,6 +232,18 @@ class Erf(Elementwise):
         return (Exp(-(x * x)) * (2 / sqrt(pi)),)
 
 
+class Erfc(Elementwise):
+    """1 - erf(x), exact where that is small."""
+
+    accepts = FLOAT
+
+    def scalar(b: B, x: S) -> S:
+        return special.erfc(b, x)
+
+    def partials(out: Value, x: Value) -> tuple[Any]:
+        return (Exp(-(x * x)) * (-2 / sqrt(pi)),)
+
+
 class Erfinv(Elementwise):
     """Inverse of the error function."""
 
@@ -256,11 +269,29 @@ class Lgamma(Elementwise):
 
 
 class Digamma(Elementwise):
-    """Derivative of lgamma. Its own derivative, trigamma, is not there."""
+    """Derivative of lgamma."""
 
     accepts = FLOAT
 
     def scalar(b: B, x: S) -> S:
         return special.digamma(b, x)
 
-    gradient = NONE
+    def partials(out: Value, x: Value) -> tuple[Any]:
+        return (Polygamma(x, order=1),)
+
+
+class Polygamma(Elementwise):
+    """Derivative number `order`, 1 or more, of digamma."""
+
+    statics, accepts = ("order",), FLOAT
+
+    def infer(x: Type, *, order: int) -> tuple[Shape, dtype]:
+        if order < 1:
+            internal(f"derivative number {order} of digamma")
+        return x.shape, x.dtype
+
+    def scalar(b: B, x: S, *, order: int) -> S:
+        return special.polygamma(b, x, order)
+
+    def partials(out: Value, x: Value, *, order: int) -> tuple[Any]:
+        return (Polygamma(x, order=order + 1),)

@@ -8,7 +8,7 @@ this file with 50 digits: they agree with the function at the Chebyshev nodes of
 
 from __future__ import annotations
 
-from math import inf, log, nan, pi, sqrt
+from math import factorial, inf, log, nan, pi, sqrt
 from typing import Any
 
 from alight.dtypes import float32, float64
@@ -238,3 +238,47 @@ def _digamma_of_positive(b: B, x: S) -> S:
     series = b.add(b.mul(inverse, 0.5), b.mul(square, _polynomial(b, _STIRLING_SLOPE, square)))
     result = b.sub(b.log(y), series)
     return b.select(shifted, b.sub(result, back), result)
+
+
+# Bernoulli's numbers B(2), B(4), ...
+_BERNOULLI = (
+    1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6, -3617 / 510, 43867 / 798, -174611 / 330,
+)  # fmt: skip
+
+
+def polygamma(b: B, x: S, order: int) -> S:
+    """Derivative number `order`, 1 or more, of digamma; infinite at 0, -1, -2, ..."""
+    given, x = x, _as(b, x, float64)
+    negative = b.less(x, 0.0)
+    scale = (-1.0) ** (order + 1) * factorial(order)
+    result = b.mul(_zeta(b, order + 1, b.select(negative, b.sub(1.0, x), x)), scale)
+    # Derivatives of digamma(1 - x) - digamma(x) = pi cot(pi x): polynomials in c = cot(pi x), as c' = -pi (1 + c^2).
+    terms = [0.0, 1.0]  # lowest power first
+    for _ in range(order):
+        slope = [k * term for k, term in enumerate(terms)][1:]
+        padded = [*slope, 0.0, 0.0]
+        terms = [-padded[k] - (slope[k - 2] if k > 1 else 0.0) for k in range(len(padded))]
+    terms = [pi ** (order + 1) * term for term in terms]
+    cotangent = b.div(1.0, b.tan(b.mul(b.sub(x, b.round(x)), pi)))
+    angle = _polynomial(b, tuple(reversed(terms)), cotangent)
+    mirrored = b.sub(b.mul(result, (-1.0) ** order), angle)
+    return _as(b, b.select(negative, mirrored, result), given.dtype)
+
+
+def _zeta(b: B, s: int, x: S) -> S:
+    """Hurwitz's zeta function, the sum of (x + k)^-s over k from 0 on, for x above 0.
+
+    Ten terms and the Euler-Maclaurin formula for the others: NIST Handbook 25.11.5.
+    """
+    total = b.pow(x, -float(s))
+    for k in range(1, 10):
+        total = b.add(total, b.pow(b.add(x, float(k)), -float(s)))
+    coefficients, rising = [], float(s)
+    for j, number in enumerate(_BERNOULLI, 1):
+        coefficients.append(number * rising / factorial(2 * j))
+        rising *= (s + 2 * j - 1) * (s + 2 * j)
+    end = b.add(x, 10.0)
+    inverse = b.div(1.0, end)
+    series = _polynomial(b, tuple(reversed(coefficients)), b.mul(inverse, inverse))
+    rest = b.add(b.mul(inverse, b.add(b.mul(inverse, series), 0.5)), 1 / (s - 1))
+    return b.add(total, b.mul(b.pow(end, 1.0 - s), rest))

@@ -108,8 +108,10 @@ def _binary(x: Any, y: Any, *primitives: Any) -> list[Row]:
 
 ELEMENTWISE = [
     *_unary(X, p.Neg, p.Abs, p.Sign, p.Floor, p.Ceil, p.Round, p.Trunc, p.IsNan, p.Not, p.Conj, p.Real, p.Imag),
-    *_unary(X, p.Exp, p.Expm1, p.Sin, p.Cos, p.Tan, p.Atan, p.Sinh, p.Cosh, p.Tanh, p.Asinh, p.Erf),
+    *_unary(X, p.Exp, p.Expm1, p.Sin, p.Cos, p.Tan, p.Atan, p.Sinh, p.Cosh, p.Tanh, p.Asinh, p.Erf, p.Erfc),
     *_unary(ABOVE_0, p.Log, p.Log1p, p.Sqrt, p.Lgamma, p.Digamma),
+    *(Row(p.Polygamma, [ABOVE_1], {"order": order}) for order in (1, 2, 5)),
+    Row(p.Polygamma, [X], {"order": 1}),
     *_unary(ABOVE_1, p.Acosh),
     *_unary(WITHIN_1, p.Asin, p.Acos, p.Atanh, p.Erfinv),
     *_binary(X, Y, p.Add, p.Sub, p.Mul, p.Div, p.FloorDiv, p.Remainder, p.Fmod, p.Maximum, p.Minimum, p.Atan2),

@@ -68,6 +68,24 @@ def test_error_in_float64_where_the_function_has_zeros(name: str, x: np.ndarray)
     assert error(name, x[np.abs(x - np.round(x)) > 0.01], floor=1.0) < 3e-14
 
 
+@pytest.mark.parametrize("order", [1, 2, 3, 8])
+def test_polygamma(order: int) -> None:
+    x = np.concatenate([POSITIVE[:500], NEGATIVE[:200], [1e-3, 1e3]])
+    x = x[np.abs(x - np.round(x)) > 0.01]
+    found = evaluate(lambda b, x: special.polygamma(b, x, order), x, float64)
+    with mpmath.workdps(40):
+        exact = [mpmath.polygamma(order, mpmath.mpf(point)) for point in x.tolist()]
+        errors = [
+            abs(a - c) / max(abs(c), 1) if point < 0 else abs(a / c - 1)
+            for a, c, point in zip(found.tolist(), exact, x.tolist(), strict=True)
+        ]
+        assert max(errors) < 3e-14
+    points = np.array([0.0, -1.0, inf, nan])
+    found = evaluate(lambda b, x: special.polygamma(b, x, order), points, float64)
+    pole = inf if order % 2 else -inf
+    assert np.array_equal(found, [pole, pole, 0, nan], equal_nan=True)
+
+
 @pytest.mark.parametrize("name", ["erf", "erfc", "erfinv", "lgamma", "digamma"])
 def test_float32_within_two_units(name: str) -> None:
     x = {"erfinv": RANDOM.uniform(-1, 1, 50000), "lgamma": RANDOM.uniform(0, 30, 50000)}
