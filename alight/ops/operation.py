@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from alight.errors import UnsupportedDtypeError, fail, internal
@@ -79,23 +80,39 @@ class Operation:
         self.pointwise = pointwise  # strides of the inputs carry over to the result
         self.vjp: Callable[..., Any] | None = None
         self.gradient = True  # False where no gradient flows through, on purpose: detach
-        self.parameters = [
+        self.results: Callable[..., Any] | None = None  # the named tuple that several results come in
+        self._key_of: Callable[..., tuple[tuple[Any, ...], list[Any]]] | None = None
+
+    # The signature is read at the first call: most operations are never called, and reading takes a while.
+
+    @cached_property
+    def parameters(self) -> list[Parameter]:
+        """The parameters with their kinds."""
+        return [
             Parameter(
                 one.name,
                 _KINDS.get(str(one.annotation), "static"),
                 one.default,
                 one.kind is inspect.Parameter.KEYWORD_ONLY,
             )
-            for one in inspect.signature(body).parameters.values()
+            for one in inspect.signature(self.body).parameters.values()
         ]
-        self.multiple = str(inspect.signature(body).return_annotation).startswith("tuple")
-        self.pack: Callable[[tuple[Any, ...]], Any] = (
-            (lambda made: made) if self.multiple else (lambda made: made[0])
-        )
-        self.has_numbers = any(
-            parameter.kind in ("operand", "scalar") for parameter in self.parameters
-        )
-        self._key_of: Callable[..., tuple[tuple[Any, ...], list[Any]]] | None = None
+
+    @cached_property
+    def multiple(self) -> bool:
+        """Whether there are several results."""
+        return str(inspect.signature(self.body).return_annotation).startswith("tuple")
+
+    @cached_property
+    def has_numbers(self) -> bool:
+        """Whether numbers may be inputs of the program."""
+        return any(parameter.kind in ("operand", "scalar") for parameter in self.parameters)
+
+    def pack(self, made: tuple[Any, ...]) -> Any:
+        """The handles of the results as the caller gets them."""
+        if self.results is not None:
+            return self.results(*made)
+        return made if self.multiple else made[0]
 
     def __repr__(self) -> str:
         return f"<operation {self.name}>"
@@ -398,8 +415,7 @@ def op(
         name = body.__name__.rstrip("_") if not body.__name__.startswith("_") else body.__name__
         operation = Operation(body, name, False, view, pointwise)
         operation.gradient = gradient
-        if results is not None:
-            operation.pack = lambda made: results(*made)
+        operation.results = results
         OPERATIONS.append(operation)
         torch_names = name if functions is None and not (F or linalg or fft) else (functions or "")
         places = [
