@@ -41,6 +41,7 @@ from alight.namespace import (
     get_num_threads,
     is_storage,
     is_tensor,
+    layout,
     memory_format,
     numel,
     preserve_format,

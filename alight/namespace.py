@@ -9,12 +9,19 @@ from alight import config, dtypes
 from alight.dtypes import dtype as Dtype
 from alight.errors import fail
 from alight.ops.arguments import SCALAR_NAMES
+from alight.ops.conversion import (
+    channels_last,
+    channels_last_3d,
+    contiguous_format,
+    memory_format,
+    preserve_format,
+)
 from alight.record.recorder import thread
 from alight.tensor import Tensor
 
 
-class memory_format:  # noqa: N801  (PyTorch's name)
-    """How a tensor's dimensions lie in memory; alight chooses layouts by itself and keeps this for the signature."""
+class layout:  # noqa: N801  (PyTorch's name)
+    """How a tensor is stored at all; alight has one way."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -22,12 +29,11 @@ class memory_format:  # noqa: N801  (PyTorch's name)
     def __repr__(self) -> str:
         return f"torch.{self.name}"
 
+    def __reduce__(self) -> str:
+        return self.name
 
-contiguous_format = memory_format("contiguous_format")
-channels_last = memory_format("channels_last")
-channels_last_3d = memory_format("channels_last_3d")
-preserve_format = memory_format("preserve_format")
-strided = memory_format("strided")
+
+strided = layout("strided")
 
 
 def set_default_dtype(d: Dtype) -> None:
@@ -117,3 +123,6 @@ def typed_constructors() -> dict[str, type]:
         for name, text in SCALAR_NAMES.items()
         if name != "uint32"
     }
+
+
+__all__ = ["channels_last", "channels_last_3d", "contiguous_format", "memory_format", "preserve_format"]

@@ -171,11 +171,12 @@ class Tensor(metaclass=_TensorMeta):
 
     def is_contiguous(self, memory_format: Any = None) -> bool:
         """Whether the elements lie in row-major order without gaps."""
-        if memory_format is not None and getattr(memory_format, "name", "") == "channels_last":
-            from alight.ops.shape import is_channels_last
-
-            return is_channels_last(self._meta)
         meta = self._meta
+        if memory_format is not None and memory_format.name.startswith("channels_last"):
+            from alight.ops.conversion import format_strides
+
+            rank = 4 if memory_format.name == "channels_last" else 5
+            return len(meta.shape) == rank and meta.full_strides() == format_strides(meta.shape, memory_format)
         if meta.strides is None or meta.type.size == 0:
             return True
         step = 1

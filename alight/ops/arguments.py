@@ -245,11 +245,12 @@ def broadcast_all(*values: Value) -> tuple[Value, ...]:
     """All values under their common shape, or PyTorch's error with the shapes."""
     shape = broadcast_shape(*(value.shape for value in values))
     if shape is None:
-        _broadcast_error([value.shape for value in values])
+        broadcast_error([value.shape for value in values])
     return tuple(broadcast(value, shape) for value in values)
 
 
-def _broadcast_error(shapes: Sequence[tuple[int, ...]]) -> None:
+def broadcast_error(shapes: Sequence[tuple[int, ...]]) -> None:
+    """PyTorch's error for shapes that do not broadcast, with the first two extents that disagree."""
     for i, a in enumerate(shapes):
         for b in shapes[i + 1 :]:
             rank = max(len(a), len(b))

@@ -9,11 +9,11 @@ from alight.dtypes import bfloat16, category
 from alight.errors import fail
 from alight.ir.program import Value as Tensor
 from alight.ops.arguments import broadcast_all, scalar_type_name, to_float
-from alight.ops.operation import function, op, with_vjp
+from alight.ops.operation import METHODS, function, op, with_vjp
 from alight.primitives.arithmetic import constant, where, zeros_like
 
 
-@op(methods="real", view="always")
+@op(view="always")
 def real(input: Tensor) -> Tensor:
     """The real part, a view; input itself if it is real.
 
@@ -24,12 +24,16 @@ def real(input: Tensor) -> Tensor:
     return p.Real(input) if input.dtype.is_complex else input
 
 
-@op(methods="imag", view="always")
+@op(view="always")
 def imag(input: Tensor) -> Tensor:
     """The imaginary part, a view."""
     if not input.dtype.is_complex:
         fail(RuntimeError, "imag is not implemented for tensors with non-complex dtypes.")
     return p.Imag(input)
+
+
+METHODS["real"] = property(lambda self: real(self), doc=real.__doc__)
+METHODS["imag"] = property(lambda self: imag(self), doc=imag.__doc__)
 
 
 @op(methods="conj conj_physical resolve_conj", functions="conj conj_physical resolve_conj", pointwise=True)

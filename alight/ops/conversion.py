@@ -12,41 +12,78 @@ from alight.errors import fail, not_implemented
 from alight.ir.program import Value
 from alight.ops.arguments import SCALAR_NAMES
 from alight.ops.creation import resolve_device
-from alight.ops.operation import function, op
+from alight.ops.operation import Strided, function, op, pointwise_strides
 from alight.primitives.arithmetic import fresh
-from alight.record.meta import Meta
+from alight.record.meta import Meta, contiguous_strides
 from alight.tensor import Tensor, wrap
 
 
-@op(functions="", pointwise=True)
-def _to(input: Value, dtype: Any) -> Value:
-    """The elements as another dtype."""
-    return p.Convert(input, dtype=dtype)
+class memory_format:  # noqa: N801  (PyTorch's name)
+    """How the elements of a tensor lie in memory: `torch.contiguous_format`, `torch.channels_last`, ...
+
+    It shows in the strides; in what order a kernel really keeps elements is the compiler's business.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f"torch.{self.name}"
+
+    def __reduce__(self) -> str:
+        return self.name
 
 
-@op(functions="clone", methods="clone", pointwise=True, out=False)
-def clone(input: Value, *, memory_format: Any = None) -> Value:
+contiguous_format = memory_format("contiguous_format")
+preserve_format = memory_format("preserve_format")
+channels_last = memory_format("channels_last")
+channels_last_3d = memory_format("channels_last_3d")
+
+
+Format = memory_format
+
+
+def format_strides(shape: tuple[int, ...], memory_format: Format) -> tuple[int, ...]:
+    """The strides that a memory format gives a shape."""
+    if memory_format is contiguous_format:
+        return contiguous_strides(shape)
+    rank = 4 if memory_format is channels_last else 5
+    if len(shape) != rank:
+        fail(RuntimeError, f"required rank {rank} tensor to use {memory_format.name} format")
+    order = (0, *range(2, rank), 1)
+    inner = contiguous_strides(tuple(shape[i] for i in order))
+    return tuple(inner[order.index(i)] for i in range(rank))
+
+
+def _formatted(x: Value, like: Value, memory_format: Format | None) -> Strided:
+    """`x` with the strides of a format, or, without one, those of `like` where it is dense."""
+    if memory_format in (None, preserve_format):
+        return Strided(x, pointwise_strides(x, [like]) or contiguous_strides(x.shape))
+    assert memory_format is not None
+    return Strided(x, format_strides(x.shape, memory_format))
+
+
+@op(functions="clone", methods="clone", out=False)
+def clone(input: Value, *, memory_format: Any = None) -> Strided:
     """A copy; gradients flow through.
 
     >>> import alight as torch
     >>> torch.ones(2).clone()
     tensor([1., 1.])
     """
-    return fresh(input)
-
-
-@op(functions="")
-def _rows(input: Value) -> Value:
-    """A copy in row-major order."""
-    return fresh(input)
+    return _formatted(fresh(input), input, memory_format)
 
 
 @function("", methods="contiguous")
-def contiguous(self: Tensor, memory_format: Any = None) -> Tensor:
-    """This tensor if it lies in row-major order, else a copy that does."""
-    if memory_format is not None and getattr(memory_format, "name", "") == "channels_last":
-        return self  # alight chooses layouts by itself; strides stay as they are
-    return self if self.is_contiguous() else _rows(self)
+def contiguous(self: Any, memory_format: Any = contiguous_format) -> Any:
+    """This tensor if it lies in memory as asked, in row-major order by default, else a copy that does."""
+    return self if self.is_contiguous(memory_format) else clone.function(self, memory_format=memory_format)
+
+
+@op(functions="")
+def _to(input: Value, dtype: Any, memory_format: Any = None) -> Strided:
+    """The elements as another dtype."""
+    return _formatted(p.Convert(input, dtype=dtype), input, memory_format)
 
 
 @function("", methods="to")
@@ -61,8 +98,9 @@ def to(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     """
     dtype, device, copy = kwargs.pop("dtype", None), kwargs.pop("device", None), kwargs.pop("copy", False)
     other = kwargs.pop("other", None)
+    memory_format = kwargs.pop("memory_format", None)
     for name in kwargs:
-        if name not in ("non_blocking", "memory_format"):
+        if name != "non_blocking":
             fail(TypeError, f"to() got an unexpected keyword argument '{name}'")
     flags = []
     for one in args:
@@ -79,10 +117,12 @@ def to(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     if other is not None:
         dtype, device = other.dtype, other.device
     copy = copy or (len(flags) > 1 and flags[1])
-    return _moved(self, dtype, device, copy)
+    return _moved(self, dtype, device, copy, memory_format)
 
 
-def _moved(self: Tensor, dtype: Dtype | None, device: Any, copy: bool) -> Tensor:
+def _moved(
+    self: Tensor, dtype: Dtype | None, device: Any, copy: bool, memory_format: Format | None = None
+) -> Tensor:
     made = self
     if device is not None:
         where = resolve_device(device)
@@ -98,13 +138,15 @@ def _moved(self: Tensor, dtype: Dtype | None, device: Any, copy: bool) -> Tensor
             else:
                 not_implemented(f"a copy from {self.device} to {where}", "device='cpu'")
     if dtype is not None and dtype is not self.dtype:
-        return _to(made, dtype)
-    return made.clone() if copy and made is self else made
+        return _to.function(made, dtype, memory_format)
+    if memory_format not in (None, preserve_format) and not made.is_contiguous(memory_format):
+        return clone.function(made, memory_format=memory_format)
+    return clone.function(made, memory_format=memory_format) if copy and made is self else made
 
 
 def _cast(name: str, to_dtype: Dtype) -> None:
     def cast(self: Tensor, memory_format: Any = None) -> Tensor:
-        return self if self._meta.dtype is to_dtype else _to(self, to_dtype)
+        return self if self._meta.dtype is to_dtype else _to.function(self, to_dtype)
 
     cast.__name__, cast.__doc__ = name, f"This tensor as {to_dtype!r}; itself if it is that already."
     function("", methods=name)(cast)
@@ -145,13 +187,13 @@ def type_(self: Tensor, dtype: Any = None, non_blocking: bool = False, **other: 
         if text not in _BY_TYPE_NAME:
             fail(ValueError, f"invalid type: '{text}'", try_="x.to(torch.float32)")
         of = _BY_TYPE_NAME[text]
-    return self if self.dtype is of else _to(self, of)
+    return self if self.dtype is of else _to.function(self, of)
 
 
 @function("", methods="type_as")
 def type_as(self: Tensor, other: Tensor) -> Tensor:
     """This tensor as the dtype of `other`."""
-    return self if self.dtype is other.dtype else _to(self, other.dtype)
+    return self if self.dtype is other.dtype else _to.function(self, other.dtype)
 
 
 @function("can_cast")

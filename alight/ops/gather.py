@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from alight import primitives as p
-from alight.dtypes import bool_, category, dtype as Dtype, int32, int64
+from alight.dtypes import bool_, category, int32, int64
+from alight.dtypes import dtype as Dtype
 from alight.errors import fail
 from alight.ir.program import Value as Tensor
 from alight.ops.arguments import as_value, broadcast_all, normalize_dim, scalar_type_name

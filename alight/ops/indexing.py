@@ -12,7 +12,7 @@ from typing import Any
 
 from alight.dtypes import bool_, int64, uint8
 from alight.errors import fail
-from alight.ops.creation import arange, as_tensor, fill_, tensor
+from alight.ops.creation import arange, as_tensor, fill_, ones, tensor
 from alight.ops.gather import index_at, put_at
 from alight.ops.operation import METHODS, TORCH, function
 from alight.ops.parts import AT, NEW, Item, along, element, part, whole
@@ -354,6 +354,34 @@ def repeat_interleave(
              f"repeats.size(0) = {len(counts)} and input.size({dim}) = {input.shape[dim]}")  # fmt: skip
     places = tensor([i for i, count in enumerate(counts) for _ in range(count)], dtype=int64)
     return TORCH["index_select"](input, dim, places)
+
+
+@function()
+def tril_indices(
+    row: int, col: int, offset: int = 0, *, dtype: Any = int64, device: Any = None, layout: Any = None
+) -> Tensor:
+    """Rows and columns of the lower triangle of a row by col matrix.
+
+    >>> import alight as torch
+    >>> torch.tril_indices(2, 2)
+    tensor([[0, 1, 1],
+            [0, 0, 1]])
+    """
+    return _places(ones(row, col, dtype=bool_, device=device).tril(offset), dtype)
+
+
+@function()
+def triu_indices(
+    row: int, col: int, offset: int = 0, *, dtype: Any = int64, device: Any = None, layout: Any = None
+) -> Tensor:
+    """Rows and columns of the upper triangle of a row by col matrix."""
+    return _places(ones(row, col, dtype=bool_, device=device).triu(offset), dtype)
+
+
+def _places(mask: Tensor, dtype: Any) -> Tensor:
+    from alight.ops.joining import stack
+
+    return stack(nonzero(mask, as_tuple=True)).to(dtype)
 
 
 # -- a tensor with a part replaced ----------------------------------------------------------------------------------------

@@ -228,9 +228,7 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Any, ...]:
         one.reshape((1,) * i + (-1,) + (1,) * (len(shape) - i - 1)).expand(shape)
         for i, one in enumerate(vectors)
     ]
-    if exchanged:
-        grids = [grid.transpose(0, 1) for grid in (grids[1], grids[0], *grids[2:])]
-    return tuple(grids)
+    return (grids[1], grids[0], *grids[2:]) if exchanged else tuple(grids)
 
 
 @function()

@@ -102,9 +102,9 @@ def _check_product(x: Tensor, y: Tensor, column: bool = False) -> None:
             try_="a transpose (.T), or a layer of the right size",
         )
     if broadcast_shape(x.shape[:-2], y.shape[:-2]) is None:
-        from alight.ops.arguments import _broadcast_error
+        from alight.ops.arguments import broadcast_error
 
-        _broadcast_error([x.shape[:-2], y.shape[:-2]])
+        broadcast_error([x.shape[:-2], y.shape[:-2]])
 
 
 @op(functions="", F="linear")

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 from alight.errors import UnsupportedDtypeError, fail, internal
 from alight.ir.program import Program, Value, prune
 from alight.primitives import Convert, Detach
-from alight.primitives.arithmetic import broadcast
+from alight.primitives.arithmetic import broadcast, fresh
 from alight.record import views
 from alight.record.meta import Meta
 from alight.record.recorder import Recorder, thread
@@ -256,6 +256,8 @@ class Operation:
             if not isinstance(out, Value):
                 internal(f"{self.name} returned {type(out).__name__}, not a value")
             requires_grad = differentiable and out.dtype.is_differentiable
+            if out.id < first_value and not self.view:  # an input given back is a tensor of its own
+                out = fresh(out)
             if grads and not requires_grad:
                 if out.id < first_value:
                     out = Detach(out)
@@ -334,20 +336,46 @@ def fit(result: Value, target: Value, name: str) -> Value:
 
 
 def pointwise_strides(out: Value, values: Sequence[Any]) -> tuple[int, ...] | None:
-    """Strides of an element-wise result: those of the first full-size input that is dense in another order."""
-    for value in values:
-        meta = getattr(value, "meta", None)
-        if meta is None or meta.shape != out.shape:
-            continue
-        if meta.strides is None:
-            return None
-        order = sorted(range(len(out.shape)), key=lambda i: (-meta.strides[i], i))
-        strides, step = [0] * len(out.shape), 1
-        for i in reversed(order):
-            strides[i] = step
-            step *= max(out.shape[i], 1)
-        return tuple(strides)
-    return None
+    """Strides of an element-wise result, dense and in the inputs' order of axes; None for row-major order.
+
+    The order is that of PyTorch's TensorIterator (aten/src/ATen/TensorIterator.cpp, reorder_dimensions): an insertion
+    sort by the strides of the inputs in turn, for which strides of 0 say nothing.
+    """
+    metas = [meta for meta in (getattr(value, "meta", None) for value in values) if meta is not None and meta.shape]
+    if all(meta.strides is None for meta in metas):
+        return None
+    inputs = [_broadcast_strides(meta, out.shape) for meta in metas]
+    order = list(range(len(out.shape)))[::-1]  # fastest axis first
+    for i in range(1, len(order)):
+        at = i
+        for before in range(i - 1, -1, -1):
+            swap = _order_of_axes(order[before], order[at], out.shape, inputs)
+            if swap < 0:
+                break
+            if swap > 0:
+                order[before], order[at], at = order[at], order[before], before
+    strides, step = [0] * len(order), 1
+    for axis in order:
+        strides[axis] = step
+        step *= max(out.shape[axis], 1)
+    return tuple(strides)
+
+
+def _broadcast_strides(meta: Meta, shape: tuple[int, ...]) -> tuple[int, ...]:
+    lead = len(shape) - len(meta.shape)
+    own = zip(meta.full_strides(), meta.shape, shape[lead:], strict=True)
+    return (0,) * lead + tuple(0 if a != b else stride for stride, a, b in own)
+
+
+def _order_of_axes(a: int, b: int, shape: tuple[int, ...], inputs: Sequence[tuple[int, ...]]) -> int:
+    """1 where axis b is faster than axis a, -1 where it is not, 0 where the strides do not say."""
+    for strides in inputs:
+        if strides[a] and strides[b]:
+            if strides[a] != strides[b]:
+                return 1 if strides[a] > strides[b] else -1
+            if shape[a] > shape[b]:
+                return 1
+    return 0
 
 
 def with_vjp(rule: Callable[..., Any], outs: Any, start: int, *inputs: Value) -> Any:

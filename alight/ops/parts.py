@@ -194,7 +194,7 @@ def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     """
     shape = input._meta.shape
     if not shape:
-        fail(RuntimeError, "Dimension specified as 0 but tensor has no dimensions")
+        fail(IndexError, f"Dimension specified as {dim} but tensor has no dimensions")
     axis = normalize_dim(dim, len(shape))
     pattern = along(axis, AT, shape)
     return tuple([part(input, pattern, (i,), "unbind") for i in range(shape[axis])])
@@ -288,11 +288,11 @@ def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple
     return _cut(input, axis, [*within, size], "tensor_split")
 
 
-def _split_along(input: Tensor, sections: Any, dim: int) -> tuple[Tensor, ...]:
+def _split_along(input: Tensor, sections: Any, dim: int, name: str) -> tuple[Tensor, ...]:
     if isinstance(sections, int) and (sections <= 0 or input._meta.shape[dim] % sections):
         fail(
             RuntimeError,
-            f"torch.{'hvd'[dim] if input.ndim > 1 else 'h'}split attempted to split along dimension {dim}, but the size "
+            f"torch.{name} attempted to split along dimension {dim}, but the size "
             f"of the dimension {input._meta.shape[dim]} is not divisible by the split_size {sections}!",
         )
     return tensor_split(input, sections, dim)
@@ -301,16 +301,16 @@ def _split_along(input: Tensor, sections: Any, dim: int) -> tuple[Tensor, ...]:
 @function(methods="hsplit")
 def hsplit(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
     """Parts along the columns, or along the only dimension."""
-    return _split_along(input, indices_or_sections, 0 if input.ndim == 1 else 1)
+    return _split_along(input, indices_or_sections, 0 if input.ndim == 1 else 1, "hsplit")
 
 
 @function(methods="vsplit")
 def vsplit(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
     """Parts along the rows."""
-    return _split_along(input, indices_or_sections, 0)
+    return _split_along(input, indices_or_sections, 0, "vsplit")
 
 
 @function(methods="dsplit")
 def dsplit(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
     """Parts along the third dimension."""
-    return _split_along(input, indices_or_sections, 2)
+    return _split_along(input, indices_or_sections, 2, "dsplit")

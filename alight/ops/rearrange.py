@@ -8,9 +8,10 @@ from alight import primitives as p
 from alight.errors import fail
 from alight.ir.program import Value as Tensor
 from alight.ops.arguments import normalize_dim
-from alight.ops.operation import function, op
+from alight.ops.operation import Strided, function, op
 from alight.ops.shape import diagonal_of, iota
 from alight.primitives.arithmetic import equal, where, zeros_like
+from alight.record.meta import contiguous_strides
 
 Shape = Any
 Dims = Any
@@ -72,13 +73,13 @@ def rot90(input: Tensor, k: int = 1, dims: Dims = (0, 1)) -> Tensor:
         fail(RuntimeError, f"expected rotation dims to be different, but got dim0 = {dims[0]} and dim1 = {dims[1]}")
     order = list(range(input.ndim))
     order[a], order[b] = b, a
-    if k % 4 == 1:
-        return p.Permute(p.Flip(input, axes=(b,)), order=tuple(order))
+    if k % 4 == 0:
+        return input
     if k % 4 == 2:
         return p.Flip(input, axes=tuple(sorted((a, b))))
-    if k % 4 == 3:
-        return p.Permute(p.Flip(input, axes=(a,)), order=tuple(order))
-    return input
+    turned = p.Permute(p.Flip(input, axes=(b if k % 4 == 1 else a,)), order=tuple(order))
+    flipped = contiguous_strides(input.shape)  # PyTorch's result is a view of the flipped copy
+    return Strided(turned, tuple(flipped[i] for i in order))
 
 
 @op(methods="roll")

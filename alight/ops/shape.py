@@ -10,36 +10,17 @@ from math import prod
 from typing import Any
 
 from alight import primitives as p
-from alight.dtypes import dtype as Dtype, int64
+from alight.dtypes import dtype as Dtype
+from alight.dtypes import int64
 from alight.errors import fail, not_implemented
 from alight.ir.program import Value as Tensor
-from alight.ops.arguments import normalize_dim, scalar_type_name
-from alight.ops.operation import METHODS, Strided, function, op, pointwise_strides
+from alight.ops.arguments import broadcast_error, normalize_dim, scalar_type_name
+from alight.ops.operation import METHODS, Strided, function, op
 from alight.primitives.arithmetic import broadcast_shape, constant
-from alight.record.meta import Meta, contiguous_strides
 from alight.record.views import reshape_strides, root_of
 
 Shape = Any
 Dims = Any
-
-
-class MemoryFormat:
-    """How the elements of a tensor lie in memory: `torch.contiguous_format`, `torch.channels_last`, ..."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def __repr__(self) -> str:
-        return f"torch.{self.name}"
-
-    def __reduce__(self) -> str:
-        return self.name
-
-
-contiguous_format = MemoryFormat("contiguous_format")
-channels_last = MemoryFormat("channels_last")
-channels_last_3d = MemoryFormat("channels_last_3d")
-preserve_format = MemoryFormat("preserve_format")
 
 
 def filled_shape(shape: tuple[int, ...], size: int) -> tuple[int, ...]:
@@ -355,7 +336,7 @@ def _expanded(input: Tensor, size: tuple[int, ...]) -> Any:
     shape, strides = [], []
     for i in range(len(size) - 1, -1, -1):
         extent = wide[i] if size[i] == -1 and i >= lead else size[i]
-        if extent != wide[i] and wide[i] != 1 or extent < 0:
+        if (extent != wide[i] and wide[i] != 1) or extent < 0:
             _expand_error(input, size, i, extent)
         stride = full[i - lead] if i >= lead else (shape[-1] * strides[-1] if shape else 1)
         shape.append(extent)
@@ -395,7 +376,9 @@ def broadcast_tensors(*tensors: Any) -> tuple[Any, ...]:
     """All tensors expanded to their common shape."""
     if len(tensors) == 1 and isinstance(tensors[0], (list, tuple)):
         tensors = tuple(tensors[0])
-    shape = broadcast_shapes(*(one.shape for one in tensors))
+    shape = broadcast_shape(*(one._meta.shape for one in tensors))
+    if shape is None:
+        broadcast_error([one._meta.shape for one in tensors])
     return tuple(one.expand(shape) for one in tensors)
 
 
@@ -511,54 +494,19 @@ def as_strided(input: Any, size: Any, stride: Any, storage_offset: int | None = 
     tensor([[0, 2],
             [1, 3]])
     """
-    base = root_of(input)
-    if base._meta.strides is not None:
-        not_implemented("as_strided of memory that is not in row-major order", ".contiguous()")
     offset = input.storage_offset() if storage_offset is None else storage_offset
-    if base.requires_grad and not input.requires_grad:
-        base = base.detach()
+    base, size_of_memory = input, root_of(input)._meta.type.size
+    while base._meta.strides is not None or base._meta.type.size != size_of_memory:
+        if base._base is None or base._base.requires_grad != input.requires_grad:
+            not_implemented("as_strided of memory that is not in row-major order", ".contiguous()")
+        base = base._base
     return _strided(base, tuple(size), tuple(stride), offset)
 
 
-# -- copies --------------------------------------------------------------------------------------------------------------
-
-
-@op(methods="clone")
-def clone(input: Tensor, *, memory_format: Any = None) -> Tensor:
-    """A copy in memory of its own, through which gradients flow."""
-    return with_format(input, memory_format)
-
-
-def with_format(x: Any, memory_format: Any) -> Any:
-    """The value with the strides that a memory format asks for."""
-    name = getattr(memory_format, "name", "preserve_format")
-    if name == "contiguous_format":
-        return Strided(x, contiguous_strides(x.shape))
-    if name.startswith("channels_last"):
-        if x.ndim != (4 if name == "channels_last" else 5):
-            fail(RuntimeError, "required rank 4 tensor to use channels_last format")
-        order = (0, *range(2, x.ndim), 1)
-        inner = contiguous_strides(tuple(x.shape[i] for i in order))
-        return Strided(x, tuple(inner[order.index(i)] for i in range(x.ndim)))
-    return Strided(x, pointwise_strides(x, [x]) or contiguous_strides(x.shape))
-
-
-@function(functions="", methods="contiguous")
-def contiguous(self: Any, memory_format: Any = contiguous_format) -> Any:
-    """The tensor itself where it lies in memory as asked, else a copy that does."""
-    return self if self.is_contiguous(memory_format) else clone(self, memory_format=memory_format)
+# -- outside the record --------------------------------------------------------------------------------------------------------------
 
 
 @op(methods="detach", view="always", gradient=False)
 def detach(input: Tensor) -> Tensor:
     """The same elements, outside the gradient record; a view."""
     return p.Detach(input)
-
-
-def is_channels_last(meta: Meta) -> bool:
-    """Whether a 4-d tensor lies in memory as (n, h, w, c)."""
-    if len(meta.shape) != 4:
-        return False
-    n, c, h, w = meta.shape
-    return meta.full_strides() == (h * w * c, 1, w * c, c)
-
