@@ -5,6 +5,8 @@ A device object is a name; which devices can run anything is the backends' busin
 
 from __future__ import annotations
 
+from typing import Any
+
 from alight.errors import fail
 
 KINDS = ("cpu", "cuda", "mps", "meta", "xpu")
@@ -23,7 +25,7 @@ class device:  # noqa: N801  (PyTorch's name)
     type: str
     index: int | None
 
-    def __init__(self, type: str | int | device, index: int | None = None) -> None:
+    def __init__(self, type: Any, index: Any = None) -> None:
         if isinstance(type, device):
             type, index = type.type, type.index
         elif isinstance(type, int):  # an accelerator by number
@@ -60,7 +62,7 @@ class device:  # noqa: N801  (PyTorch's name)
     def __hash__(self) -> int:
         return self._hash
 
-    def __reduce__(self) -> tuple[type[device], tuple[str, int | None]]:
+    def __reduce__(self) -> Any:
         return device, (self.type, self.index)
 
 

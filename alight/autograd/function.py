@@ -45,7 +45,7 @@ class FunctionCtx:
         self._not_differentiable: set[int] = set()
         self._dirty: set[int] = set()
         self._materialize = True
-        self._outputs: list[tuple[Any, Any]] = []  # (shape, dtype) of each output
+        self._outputs: list[tuple[Any, Any, Any]] = []  # (shape, dtype, device) of each output
 
     def save_for_backward(self, *tensors: Any) -> None:
         """Keep tensors for backward; writing to one of them before that is an error."""

@@ -36,7 +36,8 @@ def explain_call(
     recorder = thread.recorder
     recorder.flush("explain begins")
     before, outer, start = recorder.positions, recorder.log, perf_counter()
-    recorder.log = log = []
+    log: list[Any] = []
+    recorder.log = log
     try:
         result = function(*args, **kwargs)
         pending = recorder.here

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from alight.dtypes import ANY, dtype
 from alight.errors import UnsupportedDtypeError, internal
@@ -55,6 +55,11 @@ class Primitive:
     outputs: ClassVar[int] = 1
     gradient: ClassVar[str]  # "partials", "transpose", "vjp" or NONE; found from the class
     name: ClassVar[str]  # as programs print it
+
+    if TYPE_CHECKING:  # each primitive has one of these
+        partials: ClassVar[Any]
+        transpose: ClassVar[Any]
+        vjp: ClassVar[Any]
 
     def __init_subclass__(cls, abstract: bool = False) -> None:
         cls.name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).lower()

@@ -134,8 +134,11 @@ class Value:
     def __repr__(self) -> str:
         return f"%{self.id}: {self.type}"
 
-    if TYPE_CHECKING:  # attached by alight.primitives.arithmetic
+    if TYPE_CHECKING:
+        meta: Any  # of the arguments of operations: see alight.record.trie.Argument
+        number: Any
 
+        # attached by alight.primitives.arithmetic
         def __add__(self, other: Any) -> Value: ...
         def __radd__(self, other: Any) -> Value: ...
         def __sub__(self, other: Any) -> Value: ...

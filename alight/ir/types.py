@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from math import prod
 
-from alight.device import CPU, device
-from alight.dtypes import dtype
+from alight.device import CPU
+from alight.device import device as Device
+from alight.dtypes import dtype as Dtype
 
 Shape = tuple[int, ...]
 
@@ -20,10 +21,10 @@ class Type:
 
     __slots__ = ("shape", "dtype", "device", "_hash")
     shape: Shape
-    dtype: dtype
-    device: device
+    dtype: Dtype
+    device: Device
 
-    def __init__(self, shape: Shape, dtype: dtype, device: device = CPU) -> None:
+    def __init__(self, shape: Shape, dtype: Dtype, device: Device = CPU) -> None:
         self.shape, self.dtype, self.device = shape, dtype, device
         self._hash = hash((shape, dtype, device))
 

@@ -197,7 +197,7 @@ class Optimizer:
 
     def state_dict(self) -> dict[str, Any]:
         """State and options, with parameters numbered in order: PyTorch's form."""
-        numbers = {}
+        numbers: dict[int, int] = {}
         for group in self.param_groups:
             for param in group["params"]:
                 numbers.setdefault(id(param), len(numbers))

@@ -125,11 +125,11 @@ def _attach() -> None:
         setattr(Value, f"__r{name}__", reflected)
     less, greater = _operator(e.Less)
     less_equal, greater_equal = _operator(e.LessEqual)
-    Value.__lt__, Value.__le__ = less, less_equal  # type: ignore[assignment]
-    Value.__gt__ = lambda x, y: less(y, x) if isinstance(y, Value) else greater(x, y)  # type: ignore[assignment]
-    Value.__ge__ = lambda x, y: less_equal(y, x) if isinstance(y, Value) else greater_equal(x, y)  # type: ignore[assignment]
-    Value.__neg__ = lambda x: e.Neg(x)  # type: ignore[assignment]
-    Value.__invert__ = lambda x: e.Not(x)  # type: ignore[assignment]
+    Value.__lt__, Value.__le__ = less, less_equal  # type: ignore[method-assign]
+    Value.__gt__ = lambda x, y: less(y, x) if isinstance(y, Value) else greater(x, y)  # type: ignore[method-assign]
+    Value.__ge__ = lambda x, y: less_equal(y, x) if isinstance(y, Value) else greater_equal(x, y)  # type: ignore[method-assign]
+    Value.__neg__ = lambda x: e.Neg(x)  # type: ignore[method-assign]
+    Value.__invert__ = lambda x: e.Not(x)  # type: ignore[method-assign]
 
 
 _attach()

@@ -6,7 +6,7 @@ builder `b` of scalar instructions; `partials` are d out / d x of each input, wr
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from alight.dtypes import ANY, BOOL, COMPLEX, FLOAT, INTEGER, NUMERIC, ORDERED, REAL, bool_, dtype
 from alight.errors import internal
@@ -24,7 +24,7 @@ class Elementwise(Primitive, abstract=True):
     """Common part of the element-wise primitives: one type in and out."""
 
     kind = ELEMENTWISE
-    infer = same_type
+    infer: ClassVar[Any] = same_type
 
 
 def _to_bool(*types: Type) -> Pair:

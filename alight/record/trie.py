@@ -139,7 +139,7 @@ class Position:
         self.cut = False  # the segment is flushed here
         self.plan: Any = None  # what a flush here runs
         self.used = 0  # lap of the last flush through here
-        self.depth = 0 if parent is None else parent.depth + 1
+        self.depth: int = 0 if parent is None else parent.depth + 1
         self.targets: tuple[
             int, ...
         ] = ()  # of a backward step: handles whose gradients its slots are

@@ -153,8 +153,8 @@ def _put_slice(before: Value, _: list[Value], statics: Statics, new: Value) -> V
             before, new, *(constant(before, s, dtype=int64) for s in statics["starts"])
         )
     ones = constant(new, True, new.shape, bool_)
-    (mask,) = Slice.transpose(ones, constant(before, True, before.shape, bool_), **statics)  # type: ignore[attr-defined]
-    (placed,) = Slice.transpose(new, before, **statics)  # type: ignore[attr-defined]
+    (mask,) = Slice.transpose(ones, constant(before, True, before.shape, bool_), **statics)
+    (placed,) = Slice.transpose(new, before, **statics)
     return Select(mask, placed, before)
 
 

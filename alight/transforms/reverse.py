@@ -166,11 +166,11 @@ class _Sweep:
         if primitive.gradient == "partials":
             grads = [
                 _scaled(ct, partial) for partial in primitive.partials(out, *inputs, **node.statics)
-            ]  # type: ignore[attr-defined]
+            ]
         elif primitive.gradient == "transpose":
-            grads = primitive.transpose(ct, *inputs, **node.statics)  # type: ignore[attr-defined]
+            grads = primitive.transpose(ct, *inputs, **node.statics)
         elif primitive.gradient == "vjp":
-            grads = primitive.vjp(ct, out, *inputs, **node.statics)  # type: ignore[attr-defined]
+            grads = primitive.vjp(ct, out, *inputs, **node.statics)
         else:
             not_implemented(f"the gradient of {primitive.name}", "detach() before it")
         self.hand_on(node.inputs, grads)
