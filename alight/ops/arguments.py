@@ -7,7 +7,7 @@ dtype only if its category (bool, integer, floating point, complex) is higher.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from alight import dtypes
 from alight.dtypes import category, complex64, dtype, promote
@@ -83,6 +83,7 @@ def _number_or_tensor(operation: Any, parameter: Any, value: Any) -> Any:
         if parameter.kind == "scalar":
             return value.item()
         return value
+    number: Any
     for number in (bool, int, float, complex):  # subclasses, and NumPy's scalars
         if isinstance(value, number):
             return number(value)
@@ -179,9 +180,7 @@ def result_type(*values: Any) -> dtype:
         held = best[rank]
         best[rank] = of if held is None else promote(held, of)
     result: dtype | None = None
-    for of in reversed(best):
-        if of is None:
-            continue
+    for of in (one for one in reversed(best) if one is not None):
         if result is None:
             result = of
         elif category(of) > category(result):
@@ -249,7 +248,7 @@ def broadcast_all(*values: Value) -> tuple[Value, ...]:
     return tuple(broadcast(value, shape) for value in values)
 
 
-def broadcast_error(shapes: Sequence[tuple[int, ...]]) -> None:
+def broadcast_error(shapes: Sequence[tuple[int, ...]]) -> NoReturn:
     """PyTorch's error for shapes that do not broadcast, with the first two extents that disagree."""
     for i, a in enumerate(shapes):
         for b in shapes[i + 1 :]:
@@ -266,5 +265,4 @@ def broadcast_error(shapes: Sequence[tuple[int, ...]]) -> None:
                         try_="unsqueeze() or reshape() so that sizes are equal or 1, counted from the last",
                     )
 
-
-__all__ = [name for name in dir() if name[0] != "_"]
+    raise AssertionError("these shapes do broadcast")

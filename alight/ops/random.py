@@ -60,7 +60,8 @@ def fill(tensor: Tensor, draw: Draw) -> Tensor:
         )
     values = draw(meta.type.size)
     if meta.strides is not None and meta.strides != contiguous_strides(meta.shape):
-        order = sorted(range(len(meta.shape)), key=lambda i: (-meta.strides[i], i))
+        strides = meta.strides
+        order = sorted(range(len(meta.shape)), key=lambda i: (-strides[i], i))
         values = values.reshape([meta.shape[i] for i in order])
         values = values.transpose([order.index(i) for i in range(len(order))])
     values = values.reshape(meta.shape)

@@ -87,7 +87,7 @@ def _takes_all(signature: inspect.Signature) -> bool:
 def _parameter(one: inspect.Parameter, is_self: bool) -> str:
     if is_self:
         return "self"
-    star = {one.VAR_POSITIONAL: "*", one.VAR_KEYWORD: "**"}.get(one.kind, "")
+    star = "*" if one.kind is one.VAR_POSITIONAL else "**" if one.kind is one.VAR_KEYWORD else ""
     default = "" if one.default is one.empty else " = ..."
     return f"{star}{one.name}: {_TYPES.get(str(one.annotation), 'Any')}{default}"
 

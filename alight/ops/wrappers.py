@@ -53,7 +53,7 @@ def place(
 
     first_call.__name__ = first_call.__qualname__ = operation.name
     first_call.__doc__ = operation.body.__doc__
-    first_call.__wrapped__ = operation.body  # type: ignore[attr-defined]  (for inspect.signature)
+    setattr(first_call, "__wrapped__", operation.body)  # noqa: B010  (for inspect.signature)
     for namespace, name in places:
         namespace[name] = first_call
     return first_call
@@ -78,7 +78,7 @@ def build(
     linecache.cache[filename] = (len(source), None, source.splitlines(True), filename)
     from alight.tensor import Tensor
 
-    scope = {
+    scope: dict[str, Any] = {
         "OPERATION": operation, "thread": thread, "Tensor": Tensor, "new": object.__new__,
         "record": record_operator if operator else record, "MISSING": MISSING, "write_out": write_out,
         "in_place": in_place,
