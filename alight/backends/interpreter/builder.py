@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from alight.backends.interpreter.arrays import numpy_dtype, round_bfloat16
+from alight.backends.interpreter.arrays import number_of, numpy_dtype, round_bfloat16
+from alight.backends.interpreter.steps import Step, execute, step
 from alight.dtypes import bfloat16, bool_, dtype
 from alight.errors import fail
 
@@ -75,20 +76,26 @@ class Symbol:
 
 
 class Trace:
-    """Records the instructions of a scalar rule: (function, places of the arguments)."""
+    """Records the instructions of a scalar rule: (function, places of the arguments, place of the result)."""
 
     def __init__(self, dtypes: Sequence[dtype]) -> None:
         self.symbols = [Symbol(i, of) for i, of in enumerate(dtypes)]
-        self.steps: list[tuple[Callable[..., Any], tuple[int, ...]]] = []
-        self.count = len(self.symbols)
+        self.dtypes = list(dtypes)  # of every place
+        self.steps: list[tuple[Callable[..., Any], tuple[int, ...], int]] = []
+        self.constants: dict[int, Any] = {}  # place -> NumPy scalar
+
+    def symbol(self, of: dtype) -> Symbol:
+        """A new place."""
+        self.dtypes.append(of)
+        return Symbol(len(self.dtypes) - 1, of)
 
     def emit(self, function: Callable[..., Any], arguments: Sequence[Any], of: dtype) -> Symbol:
         """One instruction."""
         like = next((a for a in arguments if isinstance(a, Symbol) and a.dtype is not bool_), None)
         places = tuple(self.place(a, like) for a in arguments)
-        self.steps.append((function, places))
-        self.count += 1
-        return Symbol(self.count - 1, of)
+        result = self.symbol(of)
+        self.steps.append((function, places, result.place))
+        return result
 
     def place(self, argument: Any, like: Symbol | None) -> int:
         """The place of a symbol, or of a Python number met in a formula."""
@@ -99,10 +106,9 @@ class Trace:
 
     def const(self, value: Any, of: dtype) -> Symbol:
         """A number of a dtype."""
-        number = numpy_dtype(of).type(value)
-        self.steps.append((lambda: number, ()))
-        self.count += 1
-        return Symbol(self.count - 1, of)
+        result = self.symbol(of)
+        self.constants[result.place] = number_of(of)(value)
+        return result
 
     def convert(self, x: Symbol, to: dtype) -> Symbol:
         """x as another dtype."""
@@ -168,11 +174,21 @@ def _converter(of: dtype, to: dtype) -> Callable[..., Any]:
     return lambda x: x.astype(target)
 
 
+def _bits_reader(of: dtype, to: dtype) -> Callable[[Any], Any]:
+    """Bits copied as they are; a bfloat16 is the upper half of the float32 that holds it."""
+    target = numpy_dtype(to)
+    if of is bfloat16 and to is not bfloat16:
+        return lambda x: (np.asarray(x).view(np.uint32) >> 16).astype(np.uint16).view(target)
+    if to is bfloat16 and of is not bfloat16:
+        return lambda x: (np.asarray(x).view(np.uint16).astype(np.uint32) << 16).view(target)
+    return lambda x: np.array(x).view(target)
+
+
 def scalar_function(
     primitive: Any, dtypes: tuple[dtype, ...], statics: dict[str, Any]
 ) -> Callable[..., Any]:
-    """A primitive's scalar rule on these dtypes, as a function of arrays."""
-    return _scalar_function(primitive, dtypes, tuple(sorted(statics.items())))
+    """A primitive's scalar rule on these dtypes, as a function of arrays; its result is memory of its own."""
+    return _scalar_function(primitive, dtypes, tuple(sorted(statics.items())) if statics else ())
 
 
 @lru_cache(maxsize=None)
@@ -183,14 +199,69 @@ def _scalar_function(
     result = primitive.scalar(trace, *trace.symbols, **dict(statics))
     steps = trace.steps
     if not steps:
-        return lambda *arrays: np.array(arrays[result.place])
+        return np.array
     if len(steps) == 1 and steps[0][1] == tuple(range(len(dtypes))):
         return steps[0][0]
+    if len(dtypes) == 1:
+        return _function_of_one(trace, result)
+    plain, template = _placed(trace, result, reuse=False)
 
     def run(*arrays: Any) -> Any:
-        places = list(arrays)
-        for function, arguments in steps:
-            places.append(function(*[places[i] for i in arguments]))
-        return places[result.place]
+        env = [*arrays, *template]
+        execute(plain, env)
+        return env[-1]
+
+    return run
+
+
+def _placed(trace: Trace, result: Symbol, reuse: bool) -> tuple[list[Step], list[Any]]:
+    """The trace as steps, and what their list of places holds behind the arguments; the result comes last in it.
+
+    With `reuse`, an instruction writes over a temporary that it reads for the last time.
+    """
+    count, first = len(trace.dtypes), len(trace.symbols)
+    last = {i: at for at, (_, arguments, _) in enumerate(trace.steps) for i in arguments}
+    fresh: set[int] = set()
+    steps = []
+    for at, (function, arguments, out) in enumerate(trace.steps):
+        target = numpy_dtype(trace.dtypes[out])
+        spare = [
+            i for i in arguments
+            if i in fresh and last[i] == at and numpy_dtype(trace.dtypes[i]) == target
+        ]  # fmt: skip
+        inputs = arguments
+        if reuse and spare and isinstance(function, np.ufunc):
+            inputs = (*arguments, spare[0])
+        fresh.difference_update(spare[:1])
+        fresh.add(out)
+        steps.append(step(function, inputs, count if out == result.place else out))
+    template = [trace.constants.get(i) for i in range(first, count)]
+    if result.place in trace.constants or result.place < first:
+        steps.append(step(np.array, (result.place,), count))
+    return steps, [*template, None]
+
+
+BLOCK = 1 << 14  # elements: the temporaries of a block stay in a core's second-level cache
+
+
+def _function_of_one(trace: Trace, result: Symbol) -> Callable[[Any], Any]:
+    """A rule of one argument, run block by block so that its temporaries stay in cache."""
+    plain, template = _placed(trace, result, reuse=False)
+    reusing, _ = _placed(trace, result, reuse=True)
+    target = numpy_dtype(result.dtype)
+
+    def part(x: Any) -> Any:
+        env = [x, *template]
+        execute(reusing if x.ndim else plain, env)
+        return env[-1]
+
+    def run(x: Any) -> Any:
+        if x.size <= BLOCK:
+            return part(x)
+        out = np.empty(x.shape, target)
+        flat, line = out.reshape(-1), x.reshape(-1)
+        for start in range(0, x.size, BLOCK):
+            flat[start : start + BLOCK] = part(line[start : start + BLOCK])
+        return out
 
     return run

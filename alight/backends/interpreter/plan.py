@@ -41,6 +41,13 @@ _ON_SCALARS: dict[Any, Any] = {
 }
 
 
+# NumPy wants `out` by name for these two.
+_INTO: dict[Any, Any] = {
+    np.maximum: lambda x, y, out: np.maximum(x, y, out=out),
+    np.minimum: lambda x, y, out: np.minimum(x, y, out=out),
+}
+
+
 class Plan:
     """What compiling a program decides.
 
@@ -106,15 +113,16 @@ class Plan:
             if spare >= 0:
                 self.owned.discard(spare)
                 arguments.append(self.place[spare])
+                function = _INTO.get(function, function)
         elif not shape and bool_ not in dtypes:
             function = _ON_SCALARS.get(function, function)
         self._define(at, result, shape, result, inputs)
         self.owned.add(result)
-        self.steps.append(step(function, arguments, self.place[result]))
+        made = self.place[result]
+        self.steps.append(step(function, arguments, made))
         if small:
             self._define(at, out, full, result, [result])
-            spread = _broadcaster(full)
-            self.steps.append(step(spread, [self.place[result]], self.place[out]))
+            self.steps.append(step(_broadcaster(full), [made], self.place[out]))
 
     def _spare(self, at: int, inputs: list[int], shape: Shape, result: Type) -> int:
         """An input whose memory the result may take, or -1."""
@@ -145,12 +153,13 @@ class Plan:
         for n, (i, type) in enumerate(zip(outputs, outs, strict=True)):
             is_view = name in VIEWS
             self._define(at, i, type.shape, self.root[inputs[0]] if is_view else i, inputs)
-            if not is_view and node.primitive.kind != CREATE:
+            if not is_view and name != "iota":
                 self.owned.add(i)
             take = function or operator.itemgetter(n)
             self.steps.append(step(take, arguments, self.place[i]))
         if function is None:
-            self._release(whole)
+            self.steps.append(step(_nothing, (), self.place[whole]))
+            self.places.free.append(self.place.pop(whole))
 
     def _add_constant(self, node: Node) -> bool:
         """Make the value now if it is small and always the same."""
@@ -264,7 +273,7 @@ def compile_program(program: Program, copy_outputs: bool = True, inner: bool = F
             results[n] = finish(results[n])
         return results
 
-    if inner or not steps:
+    if inner or all(node.primitive.name in VIEWS for node in program.nodes):  # which never warn
         return run
 
     def run_quietly(arguments: Sequence[Any]) -> list[Any]:

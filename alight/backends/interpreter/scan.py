@@ -57,7 +57,7 @@ def scan(types_in: Types, types_out: Types, statics: Statics) -> Kernel:
     """A Python loop over the body; its results are written into stacks as they come."""
     body, length, carry_count = statics["body"], statics["length"], statics["carry_count"]
     whole = carry_count + statics["constant_count"]
-    step = compile_program(body)
+    step = compile_program(body, inner=True)
     order = range(length - 1, -1, -1) if statics["reverse"] else range(length)
     stack_types = [(type.shape, numpy_dtype(type.dtype)) for type in types_out[carry_count:]]
 
