@@ -1,1 +1,58 @@
-from alight.nn import functional
+"""torch.nn: modules, parameters, layers, losses, initialisation."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from alight.nn import functional, init
+from alight.nn.activation import (
+    CELU, ELU, GELU, GLU, SELU, Hardshrink, Hardsigmoid, Hardswish, Hardtanh, LeakyReLU, LogSigmoid, LogSoftmax, Mish,
+    PReLU, ReLU, ReLU6, RReLU, Sigmoid, SiLU, Softmax, Softmax2d, Softmin, Softplus, Softshrink, Softsign, Tanh,
+    Tanhshrink, Threshold,
+)  # fmt: skip
+from alight.nn.container import ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential
+from alight.nn.conv import (
+    Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d, LazyConv1d, LazyConv2d, LazyConv3d,
+    LazyConvTranspose1d, LazyConvTranspose2d, LazyConvTranspose3d,
+)  # fmt: skip
+from alight.nn.dropout import AlphaDropout, Dropout, Dropout1d, Dropout2d, Dropout3d, FeatureAlphaDropout
+from alight.nn.flatten import ChannelShuffle, Flatten, Fold, PixelShuffle, PixelUnshuffle, Unflatten, Unfold
+from alight.nn.linear import Bilinear, Identity, LazyLinear, Linear
+from alight.nn.loss import (
+    BCELoss, BCEWithLogitsLoss, CosineEmbeddingLoss, CrossEntropyLoss, GaussianNLLLoss, HingeEmbeddingLoss, HuberLoss,
+    KLDivLoss, L1Loss, MarginRankingLoss, MSELoss, MultiLabelSoftMarginLoss, MultiMarginLoss, NLLLoss, PoissonNLLLoss,
+    SmoothL1Loss, SoftMarginLoss, TripletMarginLoss, TripletMarginWithDistanceLoss,
+)  # fmt: skip
+from alight.nn.module import Module
+from alight.nn.norm import (
+    BatchNorm1d, BatchNorm2d, BatchNorm3d, GroupNorm, InstanceNorm1d, InstanceNorm2d, InstanceNorm3d, LayerNorm,
+    LazyBatchNorm1d, LazyBatchNorm2d, LazyBatchNorm3d, LazyInstanceNorm1d, LazyInstanceNorm2d, LazyInstanceNorm3d,
+    LocalResponseNorm, RMSNorm, SyncBatchNorm,
+)  # fmt: skip
+from alight.nn.padding import (
+    CircularPad1d, CircularPad2d, CircularPad3d, ConstantPad1d, ConstantPad2d, ConstantPad3d, CosineSimilarity,
+    PairwiseDistance, ReflectionPad1d, ReflectionPad2d, ReflectionPad3d, ReplicationPad1d, ReplicationPad2d,
+    ReplicationPad3d, Upsample, UpsamplingBilinear2d, UpsamplingNearest2d, ZeroPad1d, ZeroPad2d, ZeroPad3d,
+)  # fmt: skip
+from alight.nn.parameter import Buffer, Parameter, UninitializedParameter
+from alight.nn.pooling import (
+    AdaptiveAvgPool1d, AdaptiveAvgPool2d, AdaptiveAvgPool3d, AdaptiveMaxPool1d, AdaptiveMaxPool2d, AdaptiveMaxPool3d,
+    AvgPool1d, AvgPool2d, AvgPool3d, LPPool1d, LPPool2d, MaxPool1d, MaxPool2d, MaxPool3d,
+)  # fmt: skip
+from alight.nn.sparse import Embedding, EmbeddingBag
+
+_LATER = ("utils", "rnn", "transformer")
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LATER:
+        return import_module(f"alight.nn.{name}")
+    for module in ("rnn", "transformer"):
+        found = getattr(import_module(f"alight.nn.{module}"), name, None)
+        if found is not None and name[0].isupper():
+            return found
+    raise AttributeError(f"module 'alight.nn' has no attribute '{name}'")
+
+
+__all__ = [name for name in dir() if name[0].isupper()] + ["functional", "init"]

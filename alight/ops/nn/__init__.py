@@ -2,16 +2,20 @@
 
 from alight.ops.nn import (
     activation,
+    attention,
     convolution,
     cross_entropy,
+    distance,
     dropout,
     loss,
     normalization,
     pooling,
+    resampling,
     softmax,
     sparse,
 )
 
 __all__ = [
-    "activation", "convolution", "cross_entropy", "dropout", "loss", "normalization", "pooling", "softmax", "sparse",
+    "activation", "attention", "convolution", "cross_entropy", "distance", "dropout", "loss", "normalization", "pooling",
+    "resampling", "softmax", "sparse",
 ]  # fmt: skip

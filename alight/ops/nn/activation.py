@@ -15,7 +15,7 @@ from alight.dtypes import category, float32
 from alight.errors import fail
 from alight.ir.program import Value as Tensor
 from alight.ops.arguments import normalize_dim, scalar_type_name
-from alight.ops.operation import op
+from alight.ops.operation import FUNCTIONAL, function, op
 from alight.primitives.arithmetic import sum_to, where
 
 Scalar = Any
@@ -472,3 +472,38 @@ def _halves(x: Tensor, axis: int) -> tuple[Tensor, Tensor]:
     steps = (1,) * x.ndim
     first = p.Slice(x, starts=(0,) * x.ndim, stops=tuple(stops), steps=steps)
     return first, p.Slice(x, starts=tuple(starts), stops=x.shape, steps=steps)
+
+
+@op(functions="")
+def _rrelu(input: Tensor, slope: Tensor) -> Tensor:
+    """input where it is positive, else slope * input."""
+    return where(input > 0, input, input * slope)
+
+
+@function(functions="rrelu", F="rrelu")
+def rrelu(
+    input: Any, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False, inplace: bool = False
+) -> Any:
+    """leaky_relu with a slope drawn for each element while training, with the mean slope otherwise.
+
+    >>> import alight as torch
+    >>> torch.nn.functional.rrelu(torch.tensor([-1., 2.]), 0.5, 0.5)
+    tensor([-0.5000,  2.0000])
+    """
+    if not training:
+        return FUNCTIONAL["leaky_relu"](input, (lower + upper) / 2, inplace)
+    slope = input.detach().new_empty(input.shape).uniform_(lower, upper)
+    result = _rrelu.function(input, slope)
+    return input.copy_(result) if inplace else result
+
+
+@function(functions="", F="gumbel_softmax")
+def gumbel_softmax(logits: Any, tau: float = 1, hard: bool = False, eps: float = 1e-10, dim: int = -1) -> Any:
+    """softmax of logits with Gumbel noise (Jang et al. 2017); with `hard`, one-hot with the gradient of the soft one."""
+    noise = -logits.detach().new_empty(logits.shape).exponential_().log()
+    soft = ((logits + noise) / tau).softmax(dim)
+    if not hard:
+        return soft
+    index = soft.max(dim, keepdim=True)[1]
+    one = logits.detach().new_zeros(logits.shape).scatter_(dim, index, 1.0)
+    return one - soft.detach() + soft

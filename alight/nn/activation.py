@@ -1,0 +1,384 @@
+"""Activation layers: element-wise functions, and softmax along a dimension."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from alight.nn import functional as F
+from alight.nn import init
+from alight.nn.linear import new_parameter
+from alight.nn.module import Module
+
+Tensor = Any
+
+
+def _inplace(inplace: bool, alone: bool = False) -> str:
+    if not inplace:
+        return ""
+    return "inplace=True" if alone else ", inplace=True"
+
+
+class _InPlace(Module):
+    """Common part of activations without other settings than `inplace`."""
+
+    def __init__(self, inplace: bool = False) -> None:
+        super().__init__()
+        self.inplace = inplace
+
+    def extra_repr(self) -> str:
+        """Whether the input is overwritten."""
+        return _inplace(self.inplace, alone=True)
+
+
+class ReLU(_InPlace):
+    """The larger of input and 0.
+
+    >>> import alight as torch
+    >>> torch.nn.ReLU()(torch.tensor([-1., 2.]))
+    tensor([0., 2.])
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        """max(input, 0)."""
+        return F.relu(input, self.inplace)
+
+
+class ReLU6(_InPlace):
+    """input limited to [0, 6]."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """min(max(input, 0), 6)."""
+        return F.relu6(input, self.inplace)
+
+
+class SELU(_InPlace):
+    """Scaled exponential linear unit."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """functional.selu."""
+        return F.selu(input, self.inplace)
+
+
+class SiLU(_InPlace):
+    """input * sigmoid(input)."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """functional.silu."""
+        return F.silu(input, self.inplace)
+
+
+class Mish(_InPlace):
+    """input * tanh(softplus(input))."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """functional.mish."""
+        return F.mish(input, self.inplace)
+
+
+class Hardswish(_InPlace):
+    """input * hardsigmoid(input)."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """functional.hardswish."""
+        return F.hardswish(input, self.inplace)
+
+    extra_repr = Module.extra_repr
+
+
+class Hardsigmoid(_InPlace):
+    """input / 6 + 1/2, limited to [0, 1]."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """functional.hardsigmoid."""
+        return F.hardsigmoid(input, self.inplace)
+
+    extra_repr = Module.extra_repr
+
+
+class Sigmoid(Module):
+    """1 / (1 + exp(-input)).
+
+    >>> import alight as torch
+    >>> torch.nn.Sigmoid()(torch.tensor([0.]))
+    tensor([0.5000])
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        """sigmoid(input)."""
+        return F.sigmoid(input)
+
+
+class Tanh(Module):
+    """Hyperbolic tangent."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """tanh(input)."""
+        return F.tanh(input)
+
+
+class LogSigmoid(Module):
+    """log(sigmoid(input))."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """functional.logsigmoid."""
+        return F.logsigmoid(input)
+
+
+class Softsign(Module):
+    """input / (1 + |input|)."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """functional.softsign."""
+        return F.softsign(input)
+
+
+class Tanhshrink(Module):
+    """input - tanh(input)."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """functional.tanhshrink."""
+        return F.tanhshrink(input)
+
+
+class LeakyReLU(Module):
+    """input where it is positive, else negative_slope * input."""
+
+    def __init__(self, negative_slope: float = 1e-2, inplace: bool = False) -> None:
+        super().__init__()
+        self.negative_slope, self.inplace = negative_slope, inplace
+
+    def forward(self, input: Tensor) -> Tensor:
+        """functional.leaky_relu."""
+        return F.leaky_relu(input, self.negative_slope, self.inplace)
+
+    def extra_repr(self) -> str:
+        """The slope."""
+        return f"negative_slope={self.negative_slope}{_inplace(self.inplace)}"
+
+
+class RReLU(Module):
+    """leaky_relu with a slope drawn for each element while training."""
+
+    def __init__(self, lower: float = 1.0 / 8, upper: float = 1.0 / 3, inplace: bool = False) -> None:
+        super().__init__()
+        self.lower, self.upper, self.inplace = lower, upper, inplace
+
+    def forward(self, input: Tensor) -> Tensor:
+        """functional.rrelu."""
+        return F.rrelu(input, self.lower, self.upper, self.training, self.inplace)
+
+    def extra_repr(self) -> str:
+        """The range of slopes."""
+        return f"lower={self.lower}, upper={self.upper}{_inplace(self.inplace)}"
+
+
+class _Alpha(Module):
+    """Common part of ELU and CELU."""
+
+    def __init__(self, alpha: float = 1.0, inplace: bool = False) -> None:
+        super().__init__()
+        self.alpha, self.inplace = alpha, inplace
+
+    def extra_repr(self) -> str:
+        """The factor."""
+        return f"alpha={self.alpha}{_inplace(self.inplace)}"
+
+
+class ELU(_Alpha):
+    """input where it is positive, else alpha * (exp(input) - 1)."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """functional.elu."""
+        return F.elu(input, self.alpha, self.inplace)
+
+
+class CELU(_Alpha):
+    """input where it is positive, else alpha * (exp(input / alpha) - 1)."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """functional.celu."""
+        return F.celu(input, self.alpha, self.inplace)
+
+
+class Threshold(Module):
+    """input where it is above threshold, else value."""
+
+    def __init__(self, threshold: float, value: float, inplace: bool = False) -> None:
+        super().__init__()
+        self.threshold, self.value, self.inplace = threshold, value, inplace
+
+    def forward(self, input: Tensor) -> Tensor:
+        """functional.threshold."""
+        return F.threshold(input, self.threshold, self.value, self.inplace)
+
+    def extra_repr(self) -> str:
+        """Threshold and value."""
+        return f"threshold={self.threshold}, value={self.value}{_inplace(self.inplace)}"
+
+
+class Hardtanh(Module):
+    """input limited to [min_val, max_val]."""
+
+    def __init__(self, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> None:
+        super().__init__()
+        self.min_val, self.max_val, self.inplace = min_val, max_val, inplace
+
+    def forward(self, input: Tensor) -> Tensor:
+        """functional.hardtanh."""
+        return F.hardtanh(input, self.min_val, self.max_val, self.inplace)
+
+    def extra_repr(self) -> str:
+        """The limits."""
+        return f"min_val={self.min_val}, max_val={self.max_val}{_inplace(self.inplace)}"
+
+
+class Hardshrink(Module):
+    """input where its absolute value is above lambd, else 0."""
+
+    def __init__(self, lambd: float = 0.5) -> None:
+        super().__init__()
+        self.lambd = lambd
+
+    def forward(self, input: Tensor) -> Tensor:
+        """functional.hardshrink."""
+        return F.hardshrink(input, self.lambd)
+
+    def extra_repr(self) -> str:
+        """The limit."""
+        return f"{self.lambd}"
+
+
+class Softshrink(Hardshrink):
+    """input moved towards 0 by lambd."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """functional.softshrink."""
+        return F.softshrink(input, self.lambd)
+
+
+class GELU(Module):
+    """input times the normal distribution function of input.
+
+    >>> import alight as torch
+    >>> torch.nn.GELU()(torch.tensor([1.]))
+    tensor([0.8413])
+    """
+
+    def __init__(self, approximate: str = "none") -> None:
+        super().__init__()
+        self.approximate = approximate
+
+    def forward(self, input: Tensor) -> Tensor:
+        """functional.gelu."""
+        return F.gelu(input, approximate=self.approximate)
+
+    def extra_repr(self) -> str:
+        """Which formula."""
+        return f"approximate={self.approximate!r}"
+
+
+class Softplus(Module):
+    """log(1 + exp(beta * input)) / beta."""
+
+    def __init__(self, beta: float = 1.0, threshold: float = 20.0) -> None:
+        super().__init__()
+        self.beta, self.threshold = beta, threshold
+
+    def forward(self, input: Tensor) -> Tensor:
+        """functional.softplus."""
+        return F.softplus(input, self.beta, self.threshold)
+
+    def extra_repr(self) -> str:
+        """Settings."""
+        return f"beta={self.beta}, threshold={self.threshold}"
+
+
+class GLU(Module):
+    """The first half of a dimension times the sigmoid of the second half."""
+
+    def __init__(self, dim: int = -1) -> None:
+        super().__init__()
+        self.dim = dim
+
+    def forward(self, input: Tensor) -> Tensor:
+        """functional.glu."""
+        return F.glu(input, self.dim)
+
+    def extra_repr(self) -> str:
+        """The dimension."""
+        return f"dim={self.dim}"
+
+
+class PReLU(Module):
+    """input where it is positive, else a learned weight times input."""
+
+    def __init__(self, num_parameters: int = 1, init: float = 0.25, device: Any = None, dtype: Any = None) -> None:
+        super().__init__()
+        self.num_parameters, self.init = num_parameters, init
+        self.weight = new_parameter(num_parameters, device=device, dtype=dtype)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Every weight `init`."""
+        init.constant_(self.weight, self.init)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """functional.prelu."""
+        return F.prelu(input, self.weight)
+
+    def extra_repr(self) -> str:
+        """How many weights."""
+        return f"num_parameters={self.num_parameters}"
+
+
+class _AlongDim(Module):
+    """Common part of the softmax layers."""
+
+    def __init__(self, dim: int | None = None) -> None:
+        super().__init__()
+        self.dim = dim
+
+    def extra_repr(self) -> str:
+        """The dimension."""
+        return f"dim={self.dim}"
+
+
+class Softmax(_AlongDim):
+    """exp(input) divided by its sum along a dimension.
+
+    >>> import alight as torch
+    >>> torch.nn.Softmax(dim=0)(torch.zeros(2))
+    tensor([0.5000, 0.5000])
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        """functional.softmax."""
+        return F.softmax(input, self.dim)
+
+
+class Softmin(_AlongDim):
+    """softmax(-input)."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """functional.softmin."""
+        return F.softmin(input, self.dim)
+
+
+class LogSoftmax(_AlongDim):
+    """log(softmax(input))."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """functional.log_softmax."""
+        return F.log_softmax(input, self.dim)
+
+
+class Softmax2d(Module):
+    """softmax over the channels of images."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """softmax along dimension -3."""
+        if input.dim() not in (3, 4):
+            from alight.errors import fail
+
+            fail(ValueError, f"Softmax2d: expected input to be 3D or 4D, got {input.dim()}D instead")
+        return F.softmax(input, -3)

@@ -1,0 +1,343 @@
+"""Normalisation layers: batches, layers, groups, instances, root mean squares."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from alight.dtypes import int64
+from alight.errors import fail
+from alight.nn import functional as F
+from alight.nn import init
+from alight.nn.linear import Lazy, new_parameter
+from alight.nn.module import Module
+from alight.nn.parameter import UninitializedParameter
+from alight.ops.operation import TORCH
+
+Tensor = Any
+
+
+class _NormBase(Module):
+    """Common part of the layers that keep running statistics of channels."""
+
+    _version = 2
+    ranks: tuple[int, ...] = ()
+
+    def __init__(
+        self, num_features: int, eps: float = 1e-5, momentum: float | None = 0.1, affine: bool = True,
+        track_running_stats: bool = True, device: Any = None, dtype: Any = None, *, bias: bool = True,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.num_features, self.eps, self.momentum = num_features, eps, momentum
+        self.affine, self.track_running_stats = affine, track_running_stats
+        for name, wanted in (("weight", affine), ("bias", affine and bias)):
+            self.register_parameter(name, new_parameter(num_features, device=device, dtype=dtype) if wanted else None)
+        kept = track_running_stats
+        zeros, ones, tensor = TORCH["zeros"], TORCH["ones"], TORCH["tensor"]
+        self.register_buffer("running_mean", zeros(num_features, device=device, dtype=dtype) if kept else None)
+        self.register_buffer("running_var", ones(num_features, device=device, dtype=dtype) if kept else None)
+        self.register_buffer("num_batches_tracked", tensor(0, dtype=int64, device=device) if kept else None)
+        self.reset_parameters()
+
+    def reset_running_stats(self) -> None:
+        """Mean 0, variance 1, no batches."""
+        if self.track_running_stats:
+            self.running_mean.zero_()
+            self.running_var.fill_(1)
+            self.num_batches_tracked.zero_()
+
+    def reset_parameters(self) -> None:
+        """Weight 1, bias 0, and fresh statistics."""
+        self.reset_running_stats()
+        if self.weight is not None:
+            init.ones_(self.weight)
+        if self.bias is not None:
+            init.zeros_(self.bias)
+
+    def _check_input_dim(self, input: Tensor) -> None:
+        if input.dim() not in self.ranks:
+            wanted = " or ".join(f"{rank}D" for rank in self.ranks)
+            fail(ValueError, f"expected {wanted} input (got {input.dim()}D input)", facts=[f"input is {list(input.shape)}"])
+
+    def extra_repr(self) -> str:
+        """Features and settings."""
+        return (
+            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
+            f"track_running_stats={self.track_running_stats}"
+        )
+
+    def _load_from_state_dict(
+        self, state_dict: Any, prefix: str, local_metadata: Any, strict: bool, missing_keys: list[str],
+        unexpected_keys: list[str], error_msgs: list[str],
+    ) -> None:  # fmt: skip
+        version = local_metadata.get("version")
+        key = prefix + "num_batches_tracked"
+        if (version is None or version < 2) and self.track_running_stats and key not in state_dict:
+            state_dict[key] = TORCH["tensor"](0, dtype=int64) if self.num_batches_tracked is None else self.num_batches_tracked
+        super()._load_from_state_dict(
+            state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs
+        )
+
+
+class _BatchNorm(_NormBase):
+    """Common part of the batch normalisation layers."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Each channel (dimension 1) normalised: by the batch in training, by the running statistics in evaluation."""
+        self._check_input_dim(input)
+        factor = self.momentum
+        training = self.training
+        mean, variance = self.running_mean, self.running_var
+        if training:
+            if self.track_running_stats and self.num_batches_tracked is not None:
+                self.num_batches_tracked.add_(1)
+                if factor is None:  # a cumulative average
+                    factor = 1.0 / float(self.num_batches_tracked)
+            if not self.track_running_stats:
+                mean = variance = None
+        return F.batch_norm(
+            input, mean, variance, self.weight, self.bias, training or mean is None, factor or 0.0, self.eps
+        )
+
+
+class BatchNorm1d(_BatchNorm):
+    """Batch normalisation of (n, features) or (n, channels, length).
+
+    >>> import alight as torch
+    >>> torch.nn.BatchNorm1d(3)(torch.rand(5, 3)).shape
+    torch.Size([5, 3])
+    """
+
+    ranks = (2, 3)
+
+
+class BatchNorm2d(_BatchNorm):
+    """Batch normalisation of images (n, channels, height, width)."""
+
+    ranks = (4,)
+
+
+class BatchNorm3d(_BatchNorm):
+    """Batch normalisation of (n, channels, depth, height, width)."""
+
+    ranks = (5,)
+
+
+class SyncBatchNorm(_BatchNorm):
+    """Batch normalisation. Differs: statistics are those of this process alone."""
+
+    def _check_input_dim(self, input: Tensor) -> None:
+        if input.dim() < 2:
+            fail(ValueError, f"expected at least 2D input (got {input.dim()}D input)")
+
+
+class _InstanceNorm(_NormBase):
+    """Common part of the instance normalisation layers."""
+
+    def __init__(
+        self, num_features: int, eps: float = 1e-5, momentum: float = 0.1, affine: bool = False,
+        track_running_stats: bool = False, device: Any = None, dtype: Any = None, *, bias: bool = True,
+    ) -> None:  # fmt: skip
+        super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype, bias=bias)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Each channel of each example normalised."""
+        self._check_input_dim(input)
+        batched = input.dim() == self.ranks[1]
+        x = input if batched else input.unsqueeze(0)
+        if x.shape[1] != self.num_features:
+            if self.affine:
+                fail(
+                    ValueError,
+                    f"expected input's size at dim={1 if batched else 0} to match num_features ({self.num_features}), but "
+                    f"got: {x.shape[1]}.",
+                )
+        use_input = self.training or not self.track_running_stats
+        out = F.instance_norm(
+            x, self.running_mean, self.running_var, self.weight, self.bias, use_input, self.momentum or 0.0, self.eps
+        )
+        return out if batched else out.squeeze(0)
+
+
+class InstanceNorm1d(_InstanceNorm):
+    """Instance normalisation of (n, channels, length)."""
+
+    ranks = (2, 3)
+
+
+class InstanceNorm2d(_InstanceNorm):
+    """Instance normalisation of (n, channels, height, width)."""
+
+    ranks = (3, 4)
+
+
+class InstanceNorm3d(_InstanceNorm):
+    """Instance normalisation of (n, channels, depth, height, width)."""
+
+    ranks = (4, 5)
+
+
+class LayerNorm(Module):
+    """Normalisation of the last dimensions, with a weight and bias for each of their elements.
+
+    >>> import alight as torch
+    >>> torch.nn.LayerNorm(3)(torch.rand(5, 3)).shape
+    torch.Size([5, 3])
+    """
+
+    def __init__(
+        self, normalized_shape: Any, eps: float = 1e-5, elementwise_affine: bool = True, bias: bool = True,
+        device: Any = None, dtype: Any = None,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.normalized_shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+        self.eps, self.elementwise_affine = eps, elementwise_affine
+        shape = self.normalized_shape
+        for name, wanted in (("weight", elementwise_affine), ("bias", elementwise_affine and bias)):
+            self.register_parameter(name, new_parameter(*shape, device=device, dtype=dtype) if wanted else None)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Weight 1, bias 0."""
+        if self.weight is not None:
+            init.ones_(self.weight)
+        if self.bias is not None:
+            init.zeros_(self.bias)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """The last dimensions brought to mean 0 and variance 1."""
+        return F.layer_norm(input, self.normalized_shape, self.weight, self.bias, self.eps)
+
+    def extra_repr(self) -> str:
+        """Shape and settings."""
+        return (
+            f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}, "
+            f"bias={self.bias is not None}"
+        )
+
+
+class RMSNorm(Module):
+    """Division of the last dimensions by the root of their mean square."""
+
+    def __init__(
+        self, normalized_shape: Any, eps: float | None = None, elementwise_affine: bool = True, device: Any = None,
+        dtype: Any = None,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.normalized_shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+        self.eps, self.elementwise_affine = eps, elementwise_affine
+        shape = self.normalized_shape
+        self.register_parameter(
+            "weight", new_parameter(*shape, device=device, dtype=dtype) if elementwise_affine else None
+        )
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Weight 1."""
+        if self.weight is not None:
+            init.ones_(self.weight)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """The last dimensions divided by the root of their mean square."""
+        return F.rms_norm(input, self.normalized_shape, self.weight, self.eps)
+
+    def extra_repr(self) -> str:
+        """Shape and settings."""
+        return f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"
+
+
+class GroupNorm(Module):
+    """Normalisation of groups of channels in each example.
+
+    >>> import alight as torch
+    >>> torch.nn.GroupNorm(2, 4)(torch.rand(1, 4, 3)).shape
+    torch.Size([1, 4, 3])
+    """
+
+    def __init__(
+        self, num_groups: int, num_channels: int, eps: float = 1e-5, affine: bool = True, device: Any = None,
+        dtype: Any = None, *, bias: bool = True,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        if num_channels % num_groups:
+            fail(
+                ValueError,
+                f"num_channels ({num_channels}) must be divisible by num_groups ({num_groups})",
+            )
+        self.num_groups, self.num_channels, self.eps, self.affine = num_groups, num_channels, eps, affine
+        for name, wanted in (("weight", affine), ("bias", affine and bias)):
+            self.register_parameter(name, new_parameter(num_channels, device=device, dtype=dtype) if wanted else None)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Weight 1, bias 0."""
+        if self.weight is not None:
+            init.ones_(self.weight)
+        if self.bias is not None:
+            init.zeros_(self.bias)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Groups of channels brought to mean 0 and variance 1."""
+        return F.group_norm(input, self.num_groups, self.weight, self.bias, self.eps)
+
+    def extra_repr(self) -> str:
+        """Groups and settings."""
+        return f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}"
+
+
+class LocalResponseNorm(Module):
+    """Division by the neighbouring channels' squares (Krizhevsky et al. 2012)."""
+
+    def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> None:
+        super().__init__()
+        self.size, self.alpha, self.beta, self.k = size, alpha, beta, k
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Normalised over neighbouring channels."""
+        return F.local_response_norm(input, self.size, self.alpha, self.beta, self.k)
+
+    def extra_repr(self) -> str:
+        """Settings."""
+        return f"{self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}"
+
+
+class _LazyNorm(Lazy):
+    """Common part of the layers whose num_features the first input tells."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(0, *args, **kwargs)
+        for name in ("weight", "bias"):
+            held = self._parameters[name]
+            if held is not None:
+                setattr(self, name, UninitializedParameter(device=held.device, dtype=held.dtype))
+
+    def reset_parameters(self) -> None:
+        """Nothing to fill before the first input."""
+        if self.num_features:
+            super().reset_parameters()
+
+    def has_uninitialized_params(self) -> bool:
+        """Whether the number of features is still to be told."""
+        return not self.num_features
+
+    def initialize_parameters(self, input: Tensor) -> None:
+        """Shapes from the input's channels."""
+        self.num_features = input.shape[1 if input.dim() == self.ranks[-1] or self.ranks == (2, 3) else 0]
+        shape = (self.num_features,)
+        for parameter in self._parameters.values():
+            if parameter is not None:
+                parameter.materialize(shape)
+        if self.track_running_stats:
+            self.running_mean = self.running_mean.new_zeros(shape)
+            self.running_var = self.running_var.new_ones(shape)
+        self.reset_parameters()
+
+
+def _lazy(base: type) -> Any:
+    doc = f"A {base.__name__} whose num_features the first input tells."
+    return type(f"Lazy{base.__name__}", (_LazyNorm, base), {"cls_to_become": base, "__doc__": doc, "__module__": __name__})
+
+
+LazyBatchNorm1d, LazyBatchNorm2d, LazyBatchNorm3d = _lazy(BatchNorm1d), _lazy(BatchNorm2d), _lazy(BatchNorm3d)
+LazyInstanceNorm1d, LazyInstanceNorm2d, LazyInstanceNorm3d = (
+    _lazy(InstanceNorm1d), _lazy(InstanceNorm2d), _lazy(InstanceNorm3d),
+)  # fmt: skip

@@ -1,0 +1,125 @@
+"""Parameter: a tensor that a module counts among its own, and its relatives for buffers and lazy layers.
+
+In: a tensor. Out: a leaf that requires a gradient and shares memory with it. The parameter owns the memory, and the
+tensor becomes a view of it, so that optimizers write whole buffers.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+from alight.errors import fail
+from alight.ir.program import Node, Program
+from alight.ir.types import Type
+from alight.primitives import Detach
+from alight.record import views
+from alight.record.meta import Meta
+from alight.tensor import Tensor, wrap
+
+
+@lru_cache(256)
+def _alias(of: Type) -> Program:
+    """The link of a tensor that is another one, outside the gradient record."""
+    return Program([of, of], [0], [Node(Detach, (0,), {}, (1,))], [1])
+
+
+def adopt(data: Tensor, cls: type, requires_grad: bool) -> Any:
+    """A leaf of class `cls` over the memory of `data`; a copy where `data` is a view, or in the gradient record."""
+    if data._base is not None or data._meta.requires_grad:
+        data = data.detach().clone()
+    buffer = data.flush("parameter")
+    meta = data._meta
+    made = wrap(buffer, Meta(meta.type, meta.strides, requires_grad))
+    made._shared, made._version, made._views = data._shared, data._version, data._views
+    data._buffer, data._views, data._shared = None, None, False
+    views.attach(data, made, _alias(meta.type), ())
+    made.__class__ = cls
+    return made
+
+
+class Parameter(Tensor):
+    """A tensor that becomes one of a module's parameters when it is assigned as an attribute.
+
+    Differs: of a view it takes a copy.
+
+    >>> import alight as torch
+    >>> torch.nn.Parameter(torch.ones(2))
+    Parameter containing:
+    tensor([1., 1.], requires_grad=True)
+    """
+
+    _is_parameter = True
+
+    def __new__(cls, data: Tensor | None = None, requires_grad: bool = True) -> Any:
+        if data is None:
+            from alight.ops.operation import TORCH
+
+            data = TORCH["zeros"](0)
+        if not isinstance(data, Tensor):
+            fail(
+                TypeError,
+                f"Parameter expects a Tensor, but got {type(data).__name__}",
+                try_="Parameter(torch.tensor(data))",
+            )
+        if requires_grad and not data._meta.dtype.is_differentiable:
+            fail(
+                RuntimeError,
+                "Only Tensors of floating point and complex dtype can require gradients",
+                facts=[f"the tensor is {data._meta.dtype!r}"],
+                try_="Parameter(data, requires_grad=False)",
+            )
+        return adopt(data, cls, bool(requires_grad))
+
+    def __repr__(self, **options: Any) -> str:  # type: ignore[override]
+        return "Parameter containing:\n" + super().__repr__(**options)
+
+
+class Buffer(Tensor):
+    """A tensor that becomes one of a module's buffers when it is assigned as an attribute."""
+
+    persistent: bool
+
+    def __new__(cls, data: Tensor | None = None, *, persistent: bool = True) -> Any:
+        if data is None:
+            from alight.ops.operation import TORCH
+
+            data = TORCH["zeros"](0)
+        made = adopt(data, cls, bool(data.requires_grad))
+        made.persistent = persistent
+        return made
+
+
+class UninitializedParameter(Parameter):
+    """A parameter of a lazy layer, whose shape the first input will tell."""
+
+    def __new__(cls, requires_grad: bool = True, device: Any = None, dtype: Any = None) -> Any:
+        from alight.ops.operation import TORCH
+
+        return adopt(TORCH["zeros"](0, device=device, dtype=dtype), cls, requires_grad)
+
+    def materialize(self, shape: Any, device: Any = None, dtype: Any = None) -> None:
+        """Become an ordinary parameter of this shape, with arbitrary elements."""
+        from alight.ops.operation import TORCH
+
+        data = TORCH["zeros"](shape, device=device or self.device, dtype=dtype or self.dtype)
+        self.data = data
+        self.__class__ = Parameter
+
+    @property
+    def shape(self) -> Any:
+        """Not known yet."""
+        fail(
+            RuntimeError,
+            "Can't access the shape of an uninitialized parameter or buffer. This error usually happens in "
+            "`load_state_dict` when trying to load an uninitialized parameter into an initialized one. Call `forward` to "
+            "initialize the parameters before accessing their attributes.",
+        )
+
+    def __repr__(self, **options: Any) -> str:  # type: ignore[override]
+        return "<UninitializedParameter>"
+
+
+def is_lazy(tensor: Any) -> bool:
+    """Whether a tensor still waits for its shape."""
+    return isinstance(tensor, UninitializedParameter)

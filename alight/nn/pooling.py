@@ -1,0 +1,236 @@
+"""Pooling layers: maxima and averages of windows, fixed or adapted to an output size."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from alight.nn import functional as F
+from alight.nn.module import Module
+
+Tensor = Any
+Ints = Any
+
+
+class _MaxPool(Module):
+    """Common part of the max pooling layers."""
+
+    count: int
+
+    def __init__(
+        self, kernel_size: Ints, stride: Ints = None, padding: Ints = 0, dilation: Ints = 1, return_indices: bool = False,
+        ceil_mode: bool = False,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.kernel_size, self.stride = kernel_size, kernel_size if stride is None else stride
+        self.padding, self.dilation = padding, dilation
+        self.return_indices, self.ceil_mode = return_indices, ceil_mode
+
+    def forward(self, input: Tensor) -> Any:
+        """The largest element of each window."""
+        pool = getattr(F, f"max_pool{self.count}d")
+        return pool(
+            input, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode, self.return_indices
+        )
+
+    def extra_repr(self) -> str:
+        """The window."""
+        return (
+            f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}, dilation={self.dilation}, "
+            f"ceil_mode={self.ceil_mode}"
+        )
+
+
+class MaxPool1d(_MaxPool):
+    """Maxima of windows of the last dimension."""
+
+    count = 1
+
+
+class MaxPool2d(_MaxPool):
+    """Maxima of windows of the last two dimensions.
+
+    >>> import alight as torch
+    >>> torch.nn.MaxPool2d(2)(torch.ones(1, 1, 4, 4)).shape
+    torch.Size([1, 1, 2, 2])
+    """
+
+    count = 2
+
+    def forward(self, input: Tensor) -> Any:
+        """The largest element of each window."""
+        return F.max_pool2d(
+            input, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode, self.return_indices
+        )
+
+
+class MaxPool3d(_MaxPool):
+    """Maxima of windows of the last three dimensions."""
+
+    count = 3
+
+
+class AvgPool1d(Module):
+    """Means of windows of the last dimension."""
+
+    def __init__(
+        self, kernel_size: Ints, stride: Ints = None, padding: Ints = 0, ceil_mode: bool = False, count_include_pad: bool = True
+    ) -> None:
+        super().__init__()
+        self.kernel_size, self.stride, self.padding = (
+            (one,) if isinstance(one, int) else one for one in (kernel_size, kernel_size if stride is None else stride, padding)
+        )
+        self.ceil_mode, self.count_include_pad = ceil_mode, count_include_pad
+
+    def forward(self, input: Tensor) -> Tensor:
+        """The mean of each window."""
+        return F.avg_pool1d(
+            input, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad
+        )
+
+    def extra_repr(self) -> str:
+        """The window."""
+        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
+
+
+class AvgPool2d(Module):
+    """Means of windows of the last two dimensions.
+
+    >>> import alight as torch
+    >>> torch.nn.AvgPool2d(2)(torch.ones(1, 1, 4, 4)).shape
+    torch.Size([1, 1, 2, 2])
+    """
+
+    def __init__(
+        self, kernel_size: Ints, stride: Ints = None, padding: Ints = 0, ceil_mode: bool = False,
+        count_include_pad: bool = True, divisor_override: int | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.kernel_size, self.stride = kernel_size, kernel_size if stride is None else stride
+        self.padding, self.ceil_mode = padding, ceil_mode
+        self.count_include_pad, self.divisor_override = count_include_pad, divisor_override
+
+    def forward(self, input: Tensor) -> Tensor:
+        """The mean of each window."""
+        return F.avg_pool2d(
+            input, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad,
+            self.divisor_override,
+        )  # fmt: skip
+
+    def extra_repr(self) -> str:
+        """The window."""
+        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
+
+
+class AvgPool3d(AvgPool2d):
+    """Means of windows of the last three dimensions."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """The mean of each window."""
+        return F.avg_pool3d(
+            input, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad,
+            self.divisor_override,
+        )  # fmt: skip
+
+
+class _LPPool(Module):
+    """Common part of the power-average pooling layers."""
+
+    count: int
+
+    def __init__(self, norm_type: float, kernel_size: Ints, stride: Ints = None, ceil_mode: bool = False) -> None:
+        super().__init__()
+        self.norm_type, self.kernel_size, self.stride, self.ceil_mode = norm_type, kernel_size, stride, ceil_mode
+
+    def forward(self, input: Tensor) -> Tensor:
+        """The norm of each window."""
+        pool = getattr(F, f"lp_pool{self.count}d")
+        return pool(input, float(self.norm_type), self.kernel_size, self.stride, self.ceil_mode)
+
+    def extra_repr(self) -> str:
+        """The window."""
+        return (
+            f"norm_type={self.norm_type}, kernel_size={self.kernel_size}, stride={self.stride}, ceil_mode={self.ceil_mode}"
+        )
+
+
+class LPPool1d(_LPPool):
+    """Norms of windows of the last dimension."""
+
+    count = 1
+
+
+class LPPool2d(_LPPool):
+    """Norms of windows of the last two dimensions."""
+
+    count = 2
+
+
+class _AdaptivePool(Module):
+    """Common part of the pooling layers that are given an output size."""
+
+    pool: str
+
+    def __init__(self, output_size: Ints) -> None:
+        super().__init__()
+        self.output_size = output_size
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Pooled to the output size."""
+        return getattr(F, self.pool)(input, self.output_size)
+
+    def extra_repr(self) -> str:
+        """The output size."""
+        return f"output_size={self.output_size}"
+
+
+class AdaptiveAvgPool1d(_AdaptivePool):
+    """Means over output_size parts of the last dimension."""
+
+    pool = "adaptive_avg_pool1d"
+
+
+class AdaptiveAvgPool2d(_AdaptivePool):
+    """Means over output_size parts of the last two dimensions.
+
+    >>> import alight as torch
+    >>> torch.nn.AdaptiveAvgPool2d((1, 1))(torch.ones(1, 3, 4, 4)).shape
+    torch.Size([1, 3, 1, 1])
+    """
+
+    pool = "adaptive_avg_pool2d"
+
+
+class AdaptiveAvgPool3d(_AdaptivePool):
+    """Means over output_size parts of the last three dimensions."""
+
+    pool = "adaptive_avg_pool3d"
+
+
+class _AdaptiveMaxPool(_AdaptivePool):
+    """Common part of the max pooling layers that are given an output size."""
+
+    def __init__(self, output_size: Ints, return_indices: bool = False) -> None:
+        super().__init__(output_size)
+        self.return_indices = return_indices
+
+    def forward(self, input: Tensor) -> Any:
+        """Pooled to the output size."""
+        return getattr(F, self.pool)(input, self.output_size, self.return_indices)
+
+
+class AdaptiveMaxPool1d(_AdaptiveMaxPool):
+    """Maxima over output_size parts of the last dimension."""
+
+    pool = "adaptive_max_pool1d"
+
+
+class AdaptiveMaxPool2d(_AdaptiveMaxPool):
+    """Maxima over output_size parts of the last two dimensions."""
+
+    pool = "adaptive_max_pool2d"
+
+
+class AdaptiveMaxPool3d(_AdaptiveMaxPool):
+    """Maxima over output_size parts of the last three dimensions."""
+
+    pool = "adaptive_max_pool3d"

@@ -1,0 +1,171 @@
+"""Distances between rows, the losses that stand on them, and the bilinear form."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from alight import primitives as p
+from alight.errors import fail
+from alight.ir.program import Value as Tensor
+from alight.ops.arguments import normalize_dim, promoted
+from alight.ops.nn.cross_entropy import _at
+from alight.ops.nn.loss import _clamped_low, reduced, reduction_of
+from alight.ops.nn.normalization import norm
+from alight.ops.operation import FUNCTIONAL, function, op
+from alight.primitives.arithmetic import broadcast, constant, equal, kept_shape, where
+from alight.primitives.gather import Index, grid
+
+Scalar = Any
+
+
+@op(functions="cosine_similarity", F="cosine_similarity")
+def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
+    """The cosine of the angle between x1 and x2 along `dim`; norms below eps count as eps.
+
+    >>> import alight as torch
+    >>> torch.cosine_similarity(torch.tensor([[1., 0.]]), torch.tensor([[1., 1.]]))
+    tensor([0.7071])
+    """
+    a, b = promoted(x1, x2)
+    return _cosine(a, b, normalize_dim(dim, a.ndim), eps)
+
+
+def _cosine(a: Tensor, b: Tensor, axis: int, eps: float) -> Tensor:
+    def unit(x: Tensor) -> Tensor:
+        size = norm(x, 2.0, (axis,))
+        return x / broadcast(p.Reshape(where(size < eps, eps, size), shape=kept_shape(x.shape, (axis,))), x.shape)
+
+    return p.Sum(unit(a) * unit(b), axes=(axis,))
+
+
+@op(functions="pairwise_distance", F="pairwise_distance")
+def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> Tensor:
+    """The norm of order p of x1 - x2 + eps along the last dimension.
+
+    >>> import alight as torch
+    >>> torch.pairwise_distance(torch.tensor([[3., 0.]]), torch.tensor([[0., 4.]]), eps=0.)
+    tensor([5.])
+    """
+    return _distance(x1, x2, p, eps, keepdim)
+
+
+def _distance(x: Tensor, y: Tensor, order: float, eps: float, keepdim: bool = False) -> Tensor:
+    a, b = promoted(x, y)
+    found = norm(a - b + eps, float(order), (a.ndim - 1,))
+    return p.Reshape(found, shape=(*found.shape, 1)) if keepdim else found
+
+
+@op(functions="cosine_embedding_loss", F="cosine_embedding_loss")
+def cosine_embedding_loss(
+    input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0.0, size_average: bool | None = None,
+    reduce: bool | None = None, reduction: str = "mean",
+) -> Tensor:  # fmt: skip
+    """1 - cos where target is 1, max(0, cos - margin) where it is -1."""
+    reduction = reduction_of(reduction, size_average, reduce)
+    a, b = promoted(input1, input2)
+    if a.ndim != target.ndim + 1:
+        fail(
+            RuntimeError,
+            f"{target.ndim}D target tensor expects {target.ndim + 1}D input tensors, but found inputs with sizes "
+            f"{list(input1.shape)} and {list(input2.shape)}.",
+        )
+    axis = a.ndim - 1
+    tiny = 2.220446049250313e-16 if a.dtype.itemsize == 8 else 1e-12
+
+    def squares(x: Tensor) -> Tensor:
+        return p.Sum(x * x, axes=(axis,)) + tiny
+
+    cos = p.Sum(a * b, axes=(axis,)) / p.Sqrt(squares(a) * squares(b))
+    t = target
+    apart = where(equal(t, -1), _clamped_low(cos - margin), 0)
+    return reduced(apart + where(equal(t, 1), 1 - cos, 0), reduction)
+
+
+@op(functions="triplet_margin_loss", F="triplet_margin_loss")
+def triplet_margin_loss(
+    anchor: Tensor, positive: Tensor, negative: Tensor, margin: float = 1.0, p: float = 2.0, eps: float = 1e-6,
+    swap: bool = False, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean",
+) -> Tensor:  # fmt: skip
+    """max(0, distance(anchor, positive) - distance(anchor, negative) + margin) (Balntas et al. 2016)."""
+    reduction = reduction_of(reduction, size_average, reduce)
+    near, far = _distance(anchor, positive, p, eps), _distance(anchor, negative, p, eps)
+    return reduced(_clamped_low(near - _swapped(far, positive, negative, p, eps, swap) + margin), reduction)
+
+
+def _swapped(far: Tensor, positive: Tensor, negative: Tensor, order: float, eps: float, swap: bool) -> Tensor:
+    return p.Minimum(far, _distance(positive, negative, order, eps)) if swap else far
+
+
+@function(functions="", F="triplet_margin_with_distance_loss")
+def triplet_margin_with_distance_loss(
+    anchor: Any, positive: Any, negative: Any, *, distance_function: Any = None, margin: float = 1.0, swap: bool = False,
+    reduction: str = "mean",
+) -> Any:  # fmt: skip
+    """triplet_margin_loss with a distance of one's own."""
+    reduction = reduction_of(reduction, None, None)
+    distance = FUNCTIONAL["pairwise_distance"] if distance_function is None else distance_function
+    near, far = distance(anchor, positive), distance(anchor, negative)
+    if swap:
+        far = far.minimum(distance(positive, negative))
+    each = (near - far + margin).clamp_min(0)
+    return each.mean() if reduction == "mean" else each.sum() if reduction == "sum" else each
+
+
+@op(functions="", F="multi_margin_loss")
+def multi_margin_loss(
+    input: Tensor, target: Tensor, p: int = 1, margin: float = 1.0, weight: Tensor | None = None,
+    size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean",
+) -> Tensor:  # fmt: skip
+    """Sum over wrong classes of max(0, margin - input[target] + input[class]) ** p, over the number of classes."""
+    if p not in (1, 2):
+        fail(ValueError, "only p == 1 and p == 2 supported")
+    return _multi_margin(input, target, p, margin, weight, reduction_of(reduction, size_average, reduce))
+
+
+def _multi_margin(
+    input: Tensor, target: Tensor, power: int, margin: float, weight: Tensor | None, reduction: str
+) -> Tensor:
+    axis = input.ndim - 1
+    right = _at(input, target, axis)
+    each = _clamped_low(margin - p.Reshape(right, shape=(*right.shape, 1)) + input)
+    if power == 2:
+        each = each * each
+    if weight is not None:
+        own = Index(weight, target, axes=(0,))
+        each = each * p.Reshape(own, shape=(*own.shape, 1))
+    wrong = p.Not(equal(grid(input_places(input), axis)[axis], p.Reshape(target, shape=(*target.shape, 1))))
+    return reduced(p.Sum(where(wrong, each, 0), axes=(axis,)) / input.shape[axis], reduction)
+
+
+def input_places(x: Tensor) -> Tensor:
+    """The place of each element along the last axis."""
+    from alight.dtypes import int64
+
+    with x.builder.active():
+        return p.Iota(shape=x.shape, axis=x.ndim - 1, dtype=int64, device=x.type.device)
+
+
+@op(functions="bilinear", F="bilinear")
+def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """input1 A input2 + bias, with one matrix A for each output: weight (out, in1, in2).
+
+    >>> import alight as torch
+    >>> torch.nn.functional.bilinear(torch.ones(1, 2), torch.ones(1, 3), torch.ones(1, 2, 3))
+    tensor([[6.]])
+    """
+    if input1.shape[:-1] != input2.shape[:-1]:
+        fail(RuntimeError, f"bilinear(): input batch dimensions do not match: {list(input1.shape)} and {list(input2.shape)}")
+    for n, x in ((1, input1), (2, input2)):
+        if x.shape[-1] != weight.shape[n]:
+            fail(
+                RuntimeError,
+                f"bilinear(): input{n} size does not match weight size: got {x.shape[-1]} but expected {weight.shape[n]}",
+            )
+    lead = input1.ndim - 1
+    half = p.DotGeneral(input1, weight, batch=((), ()), contract=((lead,), (1,)))  # (..., out, in2)
+    axes = tuple(range(lead))
+    out = p.DotGeneral(half, input2, batch=(axes, axes), contract=((lead + 1,), (lead,)))
+    return out if bias is None else out + bias
+
+
+__all__ = ["Any", "constant"]
