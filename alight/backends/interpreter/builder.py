@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from alight.backends.interpreter.arrays import number_of, numpy_dtype, round_bfloat16
-from alight.backends.interpreter.steps import Step, execute, step
+from alight.backends.interpreter.steps import Step, execute, step, writing
 from alight.dtypes import bfloat16, bool_, dtype
 from alight.errors import fail
 
@@ -231,7 +231,7 @@ def _placed(trace: Trace, result: Symbol, reuse: bool) -> tuple[list[Step], list
         ]  # fmt: skip
         inputs = arguments
         if reuse and spare and isinstance(function, np.ufunc):
-            inputs = (*arguments, spare[0])
+            inputs, function = (*arguments, spare[0]), INTO.get(function, function)
         fresh.difference_update(spare[:1])
         fresh.add(out)
         steps.append(step(function, inputs, count if out == result.place else out))
@@ -241,6 +241,11 @@ def _placed(trace: Trace, result: Symbol, reuse: bool) -> tuple[list[Step], list
     return steps, [*template, None]
 
 
+# NumPy wants `out` by name for these two.
+INTO: dict[Any, Any] = {
+    np.maximum: lambda x, y, out: np.maximum(x, y, out=out),
+    np.minimum: lambda x, y, out: np.minimum(x, y, out=out),
+}
 BLOCK = 1 << 14  # elements: the temporaries of a block stay in a core's second-level cache
 
 

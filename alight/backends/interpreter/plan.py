@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from alight.backends.interpreter.arrays import number_of, numpy_dtype
-from alight.backends.interpreter.builder import scalar_function
+from alight.backends.interpreter.builder import INTO, scalar_function
 from alight.backends.interpreter.kernels import KERNELS
-from alight.backends.interpreter.steps import Places, Step, execute, step
+from alight.backends.interpreter.steps import Places, Step, execute, step, writing
 from alight.backends.interpreter.structure import constant_of
 from alight.dtypes import bool_
 from alight.errors import internal, not_implemented
@@ -38,13 +38,6 @@ _ON_SCALARS: dict[Any, Any] = {
     np.multiply: operator.mul,
     np.true_divide: operator.truediv,
     np.negative: operator.neg,
-}
-
-
-# NumPy wants `out` by name for these two.
-_INTO: dict[Any, Any] = {
-    np.maximum: lambda x, y, out: np.maximum(x, y, out=out),
-    np.minimum: lambda x, y, out: np.minimum(x, y, out=out),
 }
 
 
@@ -112,8 +105,9 @@ class Plan:
             spare = self._spare(at, inputs, shape, self.types[out])
             if spare >= 0:
                 self.owned.discard(spare)
+                function = writing(function)
                 arguments.append(self.place[spare])
-                function = _INTO.get(function, function)
+                function = INTO.get(function, function)
         elif not shape and bool_ not in dtypes:
             function = _ON_SCALARS.get(function, function)
         self._define(at, result, shape, result, inputs)

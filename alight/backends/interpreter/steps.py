@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Sequence
 from operator import itemgetter
 from typing import Any
 
+import numpy as np
+
 Function = Callable[..., Any]
 # A function, the places of its arguments (-1: no such argument), and the place of its result.
 Step = tuple[Function, int, int, int, int]
@@ -37,6 +39,13 @@ def execute(steps: Iterable[Step], env: list[Any]) -> None:
             env[out] = function(env[a])
         else:
             env[out] = function(env)
+
+
+def writing(ufunc: np.ufunc) -> Function:
+    """The ufunc with the array for its result as one more positional argument."""
+    if ufunc in (np.maximum, np.minimum):  # where NumPy wants the keyword
+        return lambda x, y, out: ufunc(x, y, out=out)
+    return ufunc
 
 
 class Places:
