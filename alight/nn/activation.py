@@ -6,8 +6,8 @@ from typing import Any
 
 from alight.nn import functional as F
 from alight.nn import init
-from alight.nn.linear import new_parameter
 from alight.nn.module import Module
+from alight.nn.parameter import new_parameter
 
 Tensor = Any
 

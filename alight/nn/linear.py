@@ -9,15 +9,9 @@ from alight.errors import fail
 from alight.nn import functional as F
 from alight.nn import init
 from alight.nn.module import Module
-from alight.nn.parameter import Parameter, UninitializedParameter
-from alight.ops.operation import TORCH
+from alight.nn.parameter import UninitializedParameter, new_parameter
 
 Tensor = Any
-
-
-def new_parameter(*shape: int, device: Any = None, dtype: Any = None) -> Parameter:
-    """A parameter whose elements are still to be filled."""
-    return Parameter(TORCH["empty"](shape, device=device, dtype=dtype))
 
 
 class Identity(Module):

@@ -8,9 +8,9 @@ from alight.dtypes import int64
 from alight.errors import fail
 from alight.nn import functional as F
 from alight.nn import init
-from alight.nn.linear import Lazy, new_parameter
+from alight.nn.linear import Lazy
 from alight.nn.module import Module
-from alight.nn.parameter import UninitializedParameter
+from alight.nn.parameter import UninitializedParameter, new_parameter
 from alight.ops.operation import TORCH
 
 Tensor = Any

@@ -24,17 +24,22 @@ def _alias(of: Type) -> Program:
     return Program([of, of], [0], [Node(Detach, (0,), {}, (1,))], [1])
 
 
-def adopt(data: Tensor, cls: type, requires_grad: bool) -> Any:
-    """A leaf of class `cls` over the memory of `data`; a copy where `data` is a view, or in the gradient record."""
+def adopt(data: Tensor, cls: type, requires_grad: bool, alone: bool = False) -> Any:
+    """A leaf of class `cls` over the memory of `data`; a copy where `data` is a view, or in the gradient record.
+
+    `alone` says that nobody else will use `data`.
+    """
     if data._base is not None or data._meta.requires_grad:
         data = data.detach().clone()
     buffer = data.flush("parameter")
     meta = data._meta
     made = wrap(buffer, Meta(meta.type, meta.strides, requires_grad))
+    made.__class__ = cls
+    if alone:
+        return made
     made._shared, made._version, made._views = data._shared, data._version, data._views
     data._buffer, data._views, data._shared = None, None, False
     views.attach(data, made, _alias(meta.type), ())
-    made.__class__ = cls
     return made
 
 
@@ -88,6 +93,13 @@ class Buffer(Tensor):
         made = adopt(data, cls, bool(data.requires_grad))
         made.persistent = persistent
         return made
+
+
+def new_parameter(*shape: int, device: Any = None, dtype: Any = None) -> Any:
+    """A parameter whose elements are still to be filled."""
+    from alight.ops.operation import TORCH
+
+    return adopt(TORCH["empty"](shape, device=device, dtype=dtype), Parameter, True, alone=True)
 
 
 class UninitializedParameter(Parameter):

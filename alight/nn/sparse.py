@@ -8,9 +8,8 @@ from alight.autograd.modes import no_grad
 from alight.errors import fail
 from alight.nn import functional as F
 from alight.nn import init
-from alight.nn.linear import new_parameter
 from alight.nn.module import Module
-from alight.nn.parameter import Parameter
+from alight.nn.parameter import Parameter, new_parameter
 
 Tensor = Any
 
