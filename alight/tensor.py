@@ -43,7 +43,7 @@ class Tensor(metaclass=_TensorMeta):
     _numbers: tuple[Any, ...] = ()  # scalar inputs of the link
     _views: list[Any] | None = None  # weak references to views of this memory
     _shared: bool = False  # memory that was exchanged with NumPy
-    _version: int = 0
+    _writes: int = 0  # in place, into this memory
     _history: Any = None  # where backward goes on in a flushed segment
     _grad: Tensor | None = None
     _hooks: dict[int, Callable[..., Any]] | None = None
@@ -137,8 +137,8 @@ class Tensor(metaclass=_TensorMeta):
         return self._meta.type.bytes
 
     @property
-    def _version_counter(self) -> int:
-        return root_of(self)._version
+    def _version(self) -> int:
+        return root_of(self)._writes
 
     def size(self, dim: int | None = None) -> Any:
         """The shape, or the extent of one dimension."""

@@ -148,9 +148,9 @@ def _check(found: Backward, tape: Tape, freed: set[int], history: History | None
             _overwritten(tape, value, min(readers), mark[3])
         if history is not None and value in history.versions:
             tensor, version = history.versions[value]
-            if tensor._version != version:
+            if tensor._writes != version:
                 _overwritten(
-                    tape, value, min(readers), tensor._meta.origin, tensor._version, version
+                    tape, value, min(readers), tensor._meta.origin, tensor._writes, version
                 )
 
 

@@ -50,18 +50,18 @@ class FunctionCtx:
     def save_for_backward(self, *tensors: Any) -> None:
         """Keep tensors for backward; writing to one of them before that is an error."""
         self._saved = tuple(
-            (one, one._version_counter if isinstance(one, Tensor) else 0) for one in tensors
+            (one, one._version if isinstance(one, Tensor) else 0) for one in tensors
         )
 
     @property
     def saved_tensors(self) -> tuple[Any, ...]:
         """The tensors given to save_for_backward."""
         for tensor, version in self._saved:
-            if isinstance(tensor, Tensor) and tensor._version_counter != version:
+            if isinstance(tensor, Tensor) and tensor._version != version:
                 fail(
                     RuntimeError,
                     "one of the variables needed for gradient computation has been modified by an inplace operation: "
-                    f"[{tensor._meta.type}] is at version {tensor._version_counter}; expected version {version} instead.",
+                    f"[{tensor._meta.type}] is at version {tensor._version}; expected version {version} instead.",
                 )
         return tuple(tensor for tensor, _ in self._saved)
 
@@ -146,7 +146,7 @@ def _keep_inputs(ctx: FunctionCtx, args: Sequence[Any], given: Sequence[Any]) ->
         if isinstance(inner, Tensor)
     }
     ctx._saved = tuple(
-        (own.get(id(one), one), own[id(one)]._version_counter if id(one) in own else version)
+        (own.get(id(one), one), own[id(one)]._version if id(one) in own else version)
         for one, version in ctx._saved
     )
 

@@ -15,6 +15,7 @@ from alight.ops import (
     indexing,
     joining,
     matmul,
+    memory,
     nn,
     parts,
     pointwise,

@@ -19,14 +19,16 @@ from alight.dtypes import dtype as Dtype
 from alight.errors import fail
 from alight.ir.program import Builder, Value
 from alight.ir.types import Type
+from alight.ops.arguments import broadcast_error
 from alight.ops.operation import function, op, writing_op
-from alight.primitives.arithmetic import broadcast, constant, where
+from alight.primitives.arithmetic import broadcast, broadcast_shape, constant, where
 from alight.record.meta import Meta
 from alight.record.recorder import thread
 from alight.tensor import Tensor, from_buffer, from_numpy, wrap
 
 Shape = Any
 Scalar = Any
+Operand = Any
 
 
 def resolve_device(device: Any) -> Device:
@@ -393,14 +395,26 @@ def eye(
 @writing_op(methods="copy_")
 def copy_(input: Value, src: Value, non_blocking: bool = False) -> Value:
     """Write the elements of `src`, broadcast and converted, into this tensor."""
+    if broadcast_shape(src.shape, input.shape) != input.shape:
+        broadcast_error([input.shape, src.shape])
+        fail(
+            RuntimeError,
+            f"output with shape {list(input.shape)} doesn't match the broadcast shape {list(src.shape)}",
+        )
     return broadcast(p.Convert(src, dtype=input.dtype), input.shape)
 
 
 @writing_op(methods="fill_", functions="fill_")
-def fill_(input: Value, value: Scalar) -> Value:
-    """Write one number into every element."""
+def fill_(input: Value, value: Operand) -> Value:
+    """Write one number, or a 0-d tensor, into every element."""
     if not isinstance(value, Value):
         return constant(input, value, input.shape)
+    if value.ndim:
+        fail(
+            RuntimeError,
+            f"fill_ only supports 0-dimension value tensor but got tensor with {value.ndim} dimensions.",
+            try_="copy_()",
+        )
     return broadcast(p.Convert(value, dtype=input.dtype), input.shape)
 
 

@@ -34,7 +34,8 @@ def _check_ids(name: str, ids: Tensor) -> None:
             RuntimeError,
             f"{name}(): Expected dtype int32/int64 for index"
             if name in ("gather", "scatter", "scatter_add", "scatter_reduce")
-            else f"{name}(): Expected dtype int32 or int64 for index but got: {scalar_type_name(ids.dtype)}",
+            else f"{name}(): Expected dtype int32 or int64 for index",
+            facts=[f"index is {ids.dtype!r}"],
             try_="index.long()",
         )
 
@@ -95,7 +96,8 @@ def _scattering(name: str, input: Tensor, dim: int, index: Tensor, src: Any) -> 
         if updates.ndim != ids.ndim or any(i > size for i, size in zip(ids.shape, updates.shape, strict=True)):
             fail(
                 RuntimeError,
-                f"Expected index {list(ids.shape)} to be no larger than src {list(updates.shape)}",
+                f"Expected index {list(ids.shape)} to be no larger than self {list(x.shape)} apart from dimension {axis} and "
+                f"to be no larger size than src {list(updates.shape)}",
             )
         for a, size in enumerate(ids.shape):
             updates = piece(updates, a, 0, size)
@@ -241,7 +243,7 @@ def _updates(name: str, x: Tensor, ids: Tensor, axis: int, source: Tensor) -> Te
     if source.dtype is not x.dtype:
         fail(
             RuntimeError,
-            f"{name}(): self ({scalar_type_name(x.dtype)}) and source ({scalar_type_name(source.dtype)}) must have the "
+            f"{name}_(): self ({scalar_type_name(x.dtype)}) and source ({scalar_type_name(source.dtype)}) must have the "
             "same scalar type",
         )
     expected = (*x.shape[:axis], ids.shape[0], *x.shape[axis + 1 :])
@@ -324,7 +326,7 @@ def put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) 
     """input with source written (or added, with accumulate) at places in row-major order."""
     if index.size != source.size:
         fail(
-            RuntimeError,
+            IndexError,
             f"put_(): Expected source and index to have the same number of elements, but got source.numel() = "
             f"{source.size}, index.numel() = {index.size}",
         )
@@ -397,7 +399,7 @@ def masked_fill(input: Tensor, mask: Tensor, value: Operand) -> Tensor:
             RuntimeError,
             f"masked_fill_ only supports a 0-dimensional value tensor, but got tensor with {number.ndim} dimension(s).",
         )
-    if category(number.dtype) > category(input.dtype):
+    if number.dtype.is_complex and not input.dtype.is_complex:
         fail(
             RuntimeError,
             f"value cannot be converted to type {_c_name(input.dtype)} without overflow",

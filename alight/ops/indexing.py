@@ -16,6 +16,7 @@ from alight.ops.creation import arange, as_tensor, fill_, ones, tensor
 from alight.ops.gather import index_at, put_at
 from alight.ops.operation import METHODS, TORCH, function
 from alight.ops.parts import AT, NEW, Item, along, element, part, whole
+from alight.primitives.arithmetic import broadcast_shape
 from alight.tensor import Tensor, from_buffer
 
 TREATED_AS_TUPLE = 32  # a list up to this long with slices or sequences in it is read as a tuple, as in PyTorch
@@ -107,7 +108,9 @@ def _int_item(item: int, size: int, axis: int) -> tuple[Item, tuple[int, ...]]:
 
 def _slice_item(item: slice, size: int) -> tuple[Item, tuple[int, ...]]:
     step = 1 if item.step is None else int(item.step)
-    if step <= 0:
+    if step == 0:
+        fail(ValueError, "slice step cannot be zero")
+    if step < 0:
         fail(ValueError, "step must be greater than zero", try_=".flip(0) for the reverse order")
     first, last = _bound(item.start), _bound(item.stop)
     start, stop, _ = slice(first, last, step).indices(size)
@@ -223,8 +226,8 @@ def setitem(self: Tensor, index: Any, value: Any) -> None:
         view, selectors = element(self, 0, index, "select"), []
     else:
         view, selectors = _basic(self, index)
-    if not isinstance(value, (Tensor, int, float, bool, complex)):
-        value = as_tensor(value, dtype=self.dtype)
+    if not isinstance(value, (Tensor, int, float, complex)):
+        value = _written_value(self, value)
     if not selectors:
         _assign(view, value)
         return
@@ -243,6 +246,18 @@ def setitem(self: Tensor, index: Any, value: Any) -> None:
     put_at.function(view, value, ids, axes, False)
 
 
+def _written_value(self: Tensor, value: Any) -> Any:
+    if hasattr(value, "item") and getattr(value, "ndim", 1) == 0:
+        return value.item()
+    kind = type(value)
+    name = kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
+    fail(
+        TypeError,
+        f"can't assign a {name} to a {self.type()}",
+        try_="torch.tensor(...) of it",
+    )
+
+
 def _assign(view: Tensor, value: Any) -> None:
     if not isinstance(value, Tensor):
         fill_.function(view, value)
@@ -251,6 +266,8 @@ def _assign(view: Tensor, value: Any) -> None:
     lead = 0
     while len(shape) - lead > len(target) and shape[lead] == 1:
         lead += 1
+    if broadcast_shape(shape[lead:], target) != target:
+        value.reshape(shape[lead:]).expand(target)  # PyTorch's error
     view.copy_(value.reshape(shape[lead:]) if lead else value)
 
 
@@ -298,7 +315,7 @@ def nonzero(input: Tensor, *, as_tuple: bool = False, out: Any = None) -> Any:
         return places
     if not input._meta.shape:
         return from_buffer(places[0].flush("nonzero").reshape(-1, 1)[:, :0].copy(), int64)
-    return stack(places, 1)
+    return stack(places).t()
 
 
 @function(methods="argwhere")

@@ -292,16 +292,19 @@ class Operation:
         differentiable: bool,
     ) -> None:
         meta: Meta = target._meta
-        if recorder.grad_enabled and meta.requires_grad and meta.leaf:
-            of_view = "a view of " if target._base is not None else ""
-            fail(
-                RuntimeError,
-                f"{of_view}a leaf Variable that requires grad is being used in an in-place operation."
-                if of_view
-                else "a leaf Variable that requires grad is being used in an in-place operation.",
-                try_="with torch.no_grad(): around the write",
-            )
+        if recorder.grad_enabled and meta.requires_grad:
+            leaf = target
+            while leaf is not None and not (leaf._meta.requires_grad and leaf._meta.leaf):
+                leaf = leaf._base
+            if leaf is not None:
+                of_view = "" if leaf is target else "a view of "
+                fail(
+                    RuntimeError,
+                    f"{of_view}a leaf Variable that requires grad is being used in an in-place operation.",
+                    try_="with torch.no_grad(): around the write",
+                )
         result = fit(result, old, self.name)
+        differentiable = differentiable and result.dtype.is_differentiable
         views.trace_write(recorder, tape, target, result, differentiable, self.name)
 
 

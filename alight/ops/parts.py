@@ -109,9 +109,9 @@ def _shape_and_strides(
     shape: list[int] = []
     strides: list[int] = []
     full, axis = meta.full_strides(), len(meta.shape)
-    for what, _, _, step in reversed(pattern):  # a new axis takes its stride from the one behind it
-        if what == "new":
-            strides.append(shape[-1] * strides[-1] if shape else 1)
+    for what, _, _, step in reversed(pattern):
+        if what == "new":  # its stride spans the axis of the tensor that follows
+            strides.append(meta.shape[axis] * full[axis] if axis < len(full) else 1)
             shape.append(1)
             continue
         axis -= 1

@@ -68,7 +68,7 @@ def fill(tensor: Tensor, draw: Draw) -> Tensor:
     plain = tensor._base is None and not tensor._views and not tensor._shared and tensor._slot < 0
     if plain and tensor._history is None:
         tensor._buffer = backend_of(meta.device).copy(values)
-        tensor._version += 1
+        tensor._writes += 1
         return tensor
     return tensor.copy_(from_buffer(values.copy(), meta.dtype, meta.device))
 

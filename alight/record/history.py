@@ -80,7 +80,7 @@ class History:
             tensor = handles[i]
             if value in wanted and tensor._slot == i + recorder.offset:
                 root = root_of(tensor)
-                history.versions[value] = root, root._version
+                history.versions[value] = root, root._writes
             if (tensor._hooks or tensor._retains_grad) and not tensor.is_leaf:
                 history.hooked[value] = tensor
         return history

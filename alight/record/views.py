@@ -62,7 +62,7 @@ def rebind(recorder: Any, tensor: Any, position: Position, at: int) -> int:
         root = link
         root._slot, root._meta = position.slot + at, position.metas[at]
         recorder.handles.append(root)
-    root._version += 1
+    root._writes += 1
     if any(one._meta.requires_grad and one._meta.leaf for one in (root, tensor)):
         recorder.wrote_leaf = True
     if root._views is not None:
@@ -129,12 +129,14 @@ def _add_written(
 def put(tape: Builder, link: Program, parent: Value, numbers: list[Any], new: Value) -> Value:
     """`parent` with the part that `link` shows replaced by `new`."""
     values = dict(zip(link.inputs, [parent, *numbers], strict=True))
-    chain: list[tuple[Node, Value]] = []
+    chain: list[tuple[Node, Value]] = []  # from parent to view; other nodes compute indices
+    viewed = link.inputs[0]
     for node in link.nodes:
         out = tape.emit(node.primitive, [values[i] for i in node.inputs], node.statics)
         values[node.outputs[0]] = out
-        if node.primitive.kind != "create":
-            chain.append((node, values[node.inputs[0]]))
+        if node.inputs and node.inputs[0] == viewed:
+            chain.append((node, values[viewed]))
+            viewed = node.outputs[0]
     for node, before in reversed(chain):
         rule = _PUT.get(node.primitive.name)
         if rule is None:

@@ -1,0 +1,175 @@
+"""What changes shape or memory under the same tensor object: `t_`, `squeeze_`, `resize_`, `set_`, `detach_`.
+
+What the object was moves to a hidden handle, and the object becomes a view of that: views taken before still share
+memory with it, and gradients flow on. These calls are rare; each ends the pending segment first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import prod
+from typing import Any
+
+from alight.errors import fail
+from alight.ops.creation import empty, shape_of, zeros
+from alight.ops.operation import function
+from alight.ops.parts import part, whole
+from alight.record.meta import contiguous_strides
+from alight.record.recorder import thread
+from alight.record.views import attach, root_of
+from alight.tensor import Tensor, wrap
+
+_HELD = ("_buffer", "_base", "_link", "_numbers", "_views", "_shared", "_writes", "_history")
+_SHAPE_CHANGES = (
+    "squeeze", "unsqueeze", "t", "transpose", "swapaxes", "swapdims", "as_strided",
+)  # fmt: skip
+
+
+def _settled(tensor: Tensor) -> None:
+    """Make sure that a tensor is not part of a pending segment."""
+    if tensor._slot >= 0:
+        tensor.flush("the tensor's shape or memory changes")
+    if thread.recorder.grad_enabled and tensor.requires_grad and tensor.is_leaf:
+        fail(
+            RuntimeError,
+            "a leaf Variable that requires grad is being used in an in-place operation.",
+            try_="with torch.no_grad(): around it",
+        )
+
+
+def become(tensor: Tensor, make: Callable[[Tensor], Tensor]) -> Tensor:
+    """Turn `tensor` into the view that `make` gives of what it was."""
+    _settled(tensor)
+    before = wrap(None, tensor._meta)
+    for name in _HELD:
+        if name in tensor.__dict__:
+            setattr(before, name, tensor.__dict__.pop(name))
+    for ref in before._views or ():
+        view = ref()
+        if view is not None and view._base is tensor:
+            view._base = before
+    if before._base is not None:
+        attach(before, before._base, before._link, before._numbers)
+    _look_through(tensor, make(before))
+    root_of(before)._writes += 1
+    return tensor
+
+
+def _look_through(tensor: Tensor, view: Tensor) -> None:
+    """Make `tensor` the view that `view` is; it stays the leaf that it may be."""
+    meta, old = view._meta, tensor._meta
+    if old.requires_grad and old.leaf:
+        meta = meta.replace(requires_grad=True, leaf=True, origin=None)
+    tensor._meta, tensor._slot = meta, -1
+    attach(tensor, view._base, view._link, view._numbers)
+
+
+def _in_place(name: str) -> None:
+    def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        return become(self, lambda before: getattr(before, name)(*args, **kwargs))
+
+    method.__name__, method.__doc__ = f"{name}_", f"`{name}` of this tensor, under the same object."
+    function(f"{name}_", methods=f"{name}_")(method)
+
+
+for _name in _SHAPE_CHANGES:
+    _in_place(_name)
+
+
+@function("detach_", methods="detach_")
+def detach_(self: Tensor) -> Tensor:
+    """Cut this tensor off from what made it: it becomes a leaf without gradients."""
+    if self._base is not None and self._meta.requires_grad:
+        fail(
+            RuntimeError,
+            "Can't detach views in-place. Use detach() instead. If you are using DistributedDataParallel (DDP) for "
+            "training, and gradient_as_bucket_view is set as True, gradients are views of DDP buckets, and hence detach_() "
+            "cannot be called on these gradients. To fix this error, please refer to the Optimizer.zero_grad() function in "
+            "torch/optim/optimizer.py as a solution.",
+        )
+    if self._slot >= 0 and self._meta.requires_grad:
+        self.flush("detach_")
+    self._meta = self._meta.replace(requires_grad=False, leaf=True, origin=None)
+    self._history = None
+    return self
+
+
+@function("", methods="resize_")
+def resize_(self: Tensor, *size: Any, memory_format: Any = None) -> Tensor:
+    """Another shape: the first elements stay, new ones mean nothing yet.
+
+    Differs: memory is not shared with views taken before, and new elements are zeros.
+    """
+    shape = shape_of(size)
+    if self.requires_grad:
+        fail(RuntimeError, "cannot resize variables that require grad")
+    if shape == self._meta.shape:
+        return self
+    _settled(self)
+    made = zeros(prod(shape), dtype=self.dtype, device=self.device)
+    kept = min(prod(shape), self.numel())
+    made[:kept] = self.detach().reshape(-1)[:kept]
+    _take_over(self, made.reshape(shape))
+    return self
+
+
+def _take_over(tensor: Tensor, made: Tensor) -> None:
+    buffer = made.flush("new memory under a tensor")
+    version = tensor._writes
+    for name in _HELD:
+        tensor.__dict__.pop(name, None)
+    tensor._buffer, tensor._writes, tensor._slot = buffer.copy(), version + 1, -1
+    tensor._meta = tensor._meta.replace(type=made._meta.type, strides=None)
+
+
+@function("", methods="resize_as_")
+def resize_as_(self: Tensor, the_template: Tensor, *, memory_format: Any = None) -> Tensor:
+    """The shape of another tensor."""
+    return resize_(self, the_template.shape)
+
+
+@function("", methods="set_")
+def set_(self: Tensor, source: Tensor | None = None, *place: Any) -> Tensor:
+    """The elements of another tensor, whose memory is shared from now on."""
+    _settled(self)
+    source = empty(0, dtype=self.dtype) if source is None else source
+    if source.dtype is not self.dtype:
+        fail(
+            RuntimeError,
+            "Could not set tensor of type "
+            f"{source.dtype.name} to a tensor of type {self.dtype.name}",
+        )
+    view = source.detach()
+    if place:
+        offset, size, stride = (*place, None, None)[:3]
+        view = view.as_strided(size, stride or contiguous_strides(tuple(size)), offset)
+    version = self._writes
+    for name in _HELD:
+        self.__dict__.pop(name, None)
+    _look_through(self, view if place else part(view, tuple(map(whole, view.shape)), (), "alias"))
+    self._writes = version + 1
+    return self
+
+
+@function("", methods="fill_diagonal_")
+def fill_diagonal_(self: Tensor, fill_value: Any, wrap: bool = False) -> Tensor:
+    """Write one number on the main diagonal; with wrap, of a tall matrix again and again."""
+    if self.ndim < 2:
+        fail(RuntimeError, "dimensions must larger than 1")
+    if self.ndim > 2 and len(set(self.shape)) > 1:
+        fail(RuntimeError, "all dimensions of input must be of equal length")
+    step, count = sum(self.stride()), min(self.shape)
+    if wrap and self.ndim == 2 and self.shape[0] > self.shape[1] + 1:
+        count = -(-self.numel() // (self.shape[1] + 1))
+    self.as_strided((count,), (step,), self.storage_offset()).fill_(fill_value)
+    return self
+
+
+@function("", methods="is_set_to")
+def is_set_to(self: Tensor, tensor: Tensor) -> bool:
+    """Whether both show the same memory in the same shape."""
+    return (
+        root_of(self) is root_of(tensor) and self.shape == tensor.shape and self.stride() == tensor.stride()
+        and self.storage_offset() == tensor.storage_offset()
+    )  # fmt: skip
+
