@@ -15,7 +15,9 @@ from alight.ir.types import Type
 from alight.primitives import Detach
 from alight.record import views
 from alight.record.meta import Meta
-from alight.tensor import Tensor, wrap
+from alight.ops.arguments import default_dtype
+from alight.ops.creation import resolve_device
+from alight.tensor import Tensor, filled, wrap
 
 
 @lru_cache(256)
@@ -37,7 +39,7 @@ def adopt(data: Tensor, cls: type, requires_grad: bool, alone: bool = False) -> 
     made.__class__ = cls
     if alone:
         return made
-    made._shared, made._version, made._views = data._shared, data._version, data._views
+    made._shared, made._writes, made._views = data._shared, data._writes, data._views
     data._buffer, data._views, data._shared = None, None, False
     views.attach(data, made, _alias(meta.type), ())
     return made
@@ -97,9 +99,8 @@ class Buffer(Tensor):
 
 def new_parameter(*shape: int, device: Any = None, dtype: Any = None) -> Any:
     """A parameter whose elements are still to be filled."""
-    from alight.ops.operation import TORCH
-
-    return adopt(TORCH["empty"](shape, device=device, dtype=dtype), Parameter, True, alone=True)
+    of = Type(shape, dtype or default_dtype(), resolve_device(device))
+    return adopt(filled(of), Parameter, True, alone=True)
 
 
 class UninitializedParameter(Parameter):
