@@ -10,6 +10,7 @@ from alight.ops import (
     complex_numbers,
     conversion,
     creation,
+    cumulative,
     functions,
     gather,
     indexing,
@@ -17,6 +18,7 @@ from alight.ops import (
     matmul,
     memory,
     nn,
+    norms,
     parts,
     pointwise,
     random,
@@ -24,6 +26,7 @@ from alight.ops import (
     reduction,
     return_types,
     shape,
+    statistics,
 )
 from alight.ops.attach import attach
 from alight.ops.operation import FFT, FUNCTIONAL, LINALG, METHODS, TORCH

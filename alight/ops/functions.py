@@ -13,7 +13,7 @@ from alight.dtypes import category
 from alight.errors import fail
 from alight.ir.program import Value as Tensor
 from alight.ops.arguments import as_value, broadcast_all, promoted, to_float
-from alight.ops.operation import op, with_vjp
+from alight.ops.operation import function, op, with_vjp
 from alight.primitives.arithmetic import constant, equal, where, zeros_like
 
 Operand = Any
@@ -431,6 +431,21 @@ def lgamma(input: Tensor) -> Tensor:
 def digamma(input: Tensor) -> Tensor:
     """Derivative of lgamma."""
     return p.Digamma(to_float(input))
+
+
+@op()
+def polygamma(n: int, input: Tensor) -> Tensor:
+    """Derivative number n of digamma."""
+    if n < 0:
+        fail(RuntimeError, "polygamma(n, x) does not support negative n.")
+    x = to_float(input)
+    return p.Digamma(x) if n == 0 else p.Polygamma(x, order=n)
+
+
+@function("", methods="polygamma")
+def _polygamma_method(input: Any, n: int) -> Any:
+    """Derivative number n of digamma."""
+    return polygamma(n, input)
 
 
 @op(methods="mvlgamma", inplace="mvlgamma_", pointwise=True)

@@ -1,22 +1,34 @@
-"""Named tuples of operations with several results, as `torch.return_types` has them."""
+"""Named tuples of operations with several results, as `torch.return_types` has them.
+
+Written out without `collections.namedtuple`, which compiles source for each class: that would be felt at import.
+"""
 
 from __future__ import annotations
 
-from collections import namedtuple
+from operator import itemgetter
 from typing import Any
 
 
-def _named(name: str, *fields: str) -> Any:
-    made = namedtuple(name, fields)  # noqa: PYI024  (fields come from the table below)
-    made.__module__ = "torch.return_types"
-    made.__repr__ = _text  # type: ignore[method-assign, assignment]
-    made.__doc__ = f"What `{name}` returns: {', '.join(fields)}."
-    return made
+class Results(tuple[Any, ...]):
+    """A tuple whose places have names; prints as in PyTorch."""
+
+    __slots__ = ()
+    _fields: tuple[str, ...] = ()
+
+    def __new__(cls, *values: Any) -> Results:
+        return tuple.__new__(cls, values)
+
+    def __repr__(self) -> str:
+        rows = (f"{name}={value!r}" for name, value in zip(self._fields, self, strict=True))
+        return f"torch.return_types.{type(self).__name__}(\n" + ",\n".join(rows) + ")"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return named, (type(self).__name__, tuple(self))
 
 
-def _text(self: Any) -> str:
-    rows = (f"{name}={getattr(self, name)!r}" for name in self._fields)
-    return f"torch.return_types.{type(self).__name__}(\n" + ",\n".join(rows) + ")"
+def named(name: str, values: tuple[Any, ...]) -> Results:
+    """The result called `name`, from its values: how pickles build one again."""
+    return globals()[name](*values)
 
 
 _FIELDS = {
@@ -34,9 +46,20 @@ _FIELDS = {
     "P L U": "linalg_lu",
     "solution residuals rank singular_values": "linalg_lstsq",
 }
-globals().update(
-    {name: _named(name, *fields.split()) for fields, names in _FIELDS.items() for name in names.split()}
-)
+
+
+def _define(name: str, fields: list[str]) -> type[Results]:
+    body: dict[str, Any] = {field: property(itemgetter(i)) for i, field in enumerate(fields)}
+    body.update(
+        __slots__=(), _fields=tuple(fields), __module__="torch.return_types",
+        __doc__=f"What `{name}` returns: {', '.join(fields)}.",
+    )  # fmt: skip
+    return type(name, (Results,), body)
+
+
+for _fields, _names in _FIELDS.items():
+    for _name in _names.split():
+        globals()[_name] = _define(_name, _fields.split())
 
 
 def __getattr__(name: str) -> Any:
