@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from alight.backends.base import backend_of
+from alight.backends.base import backend_of, executable
 from alight.device import CPU, device
 from alight.dtypes import dtype as Dtype
 from alight.errors import fail
+from alight.ir.program import Builder
 from alight.ir.types import Type
+from alight.primitives import Full
 from alight.record.flush import buffer_of
 from alight.record.meta import Meta, Size
 from alight.record.recorder import thread
@@ -477,6 +479,15 @@ def wrap(buffer: Any, meta: Meta) -> Tensor:
     tensor = _new(Tensor)
     tensor._meta, tensor._buffer = meta, buffer
     return tensor
+
+
+def filled(of: Type, value: float = 0) -> Tensor:
+    """A tensor of one number, computed at once and apart from what is pending: parameters, optimizer state."""
+    builder = Builder()
+    with builder.active():
+        made = Full(shape=of.shape, value=value, dtype=of.dtype, device=of.device)
+    (buffer,) = executable(builder.finish([made]))([])
+    return wrap(buffer, Meta(of))
 
 
 def from_buffer(buffer: Any, of: Dtype, where: device = CPU, requires_grad: bool = False) -> Tensor:

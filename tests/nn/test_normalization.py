@@ -32,7 +32,8 @@ def test_layer_norm(shape):
     check(lambda F, x, w, b: F.layer_norm(x, shape, w, b), arrays, order=2, tolerance=1e-7)
     check(lambda F, x: F.layer_norm(x, shape), arrays[:1], order=2, tolerance=1e-7)
     check(lambda F, x, w, b: F.layer_norm(x, shape, w, b), arrays, "float32", tolerance=1e-4)
-    check(lambda F, x, w, b: F.layer_norm(x, shape, w, b), arrays, "bfloat16", tolerance=6e-2)
+    if shape != (2,):  # of two elements, only rounding is left of the gradient
+        check(lambda F, x, w, b: F.layer_norm(x, shape, w, b), arrays, "bfloat16", tolerance=6e-2)
     check(lambda F, x, w: F.rms_norm(x, shape, w), arrays[:2], order=2, tolerance=1e-7)
     check(lambda F, x: F.rms_norm(x, shape, eps=0.1), arrays[:1], order=2, tolerance=1e-7)
 
@@ -160,13 +161,13 @@ def test_dropout_error(p):
     check_error(lambda F, x: F.dropout(x, p), [X4])
 
 
-def test_dropout_takes_one_word_and_none_where_idle():
+def test_dropout_takes_64_bits_and_none_where_idle():
     alight.manual_seed(0)
-    first = alight.rand(1).item(), alight.rand(1).item(), alight.rand(1).item()
+    stream = alight.rand(4).tolist()
     alight.manual_seed(0)
     x = alight.ones(5)
     alight.nn.functional.dropout(x, 0.5)
-    assert alight.rand(1).item() == first[1]
+    assert alight.rand(1).item() == stream[2]
     alight.nn.functional.dropout(x, 0.0)
     alight.nn.functional.dropout(x, 0.5, training=False)
-    assert alight.rand(1).item() == first[2]
+    assert alight.rand(1).item() == stream[3]

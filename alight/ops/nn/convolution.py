@@ -11,6 +11,7 @@ from typing import Any
 from alight import primitives as p
 from alight.errors import fail
 from alight.ir.program import Value as Tensor
+from alight.ops.arguments import scalar_type_name
 from alight.ops.nn.activation import in_single
 from alight.ops.operation import op
 from alight.primitives.window import Conv, ConvData, Fold, Windows
@@ -238,6 +239,12 @@ def _check_positive(stride: tuple[int, ...], dilation: tuple[int, ...], groups: 
 
 
 def _check_channels(x: Tensor, weight: Tensor, bias: Tensor | None, groups: int, name: str) -> None:
+    if weight.shape[0] % groups:
+        fail(
+            RuntimeError,
+            f"Given groups={groups}, expected weight to be divisible by {groups} at dimension 0, but got weight of size "
+            f"[{list(weight.shape)}] instead",
+        )
     channels, wanted = x.shape[1], weight.shape[1] * groups
     if channels != wanted:
         last = x.shape[-1] == wanted
@@ -247,12 +254,6 @@ def _check_channels(x: Tensor, weight: Tensor, bias: Tensor | None, groups: int,
             f"{wanted} channels, but got {channels} channels instead",
             facts=[f"{name} wants (batch, channels, ...)" + ("; here the channels come last" if last else "")],
             try_="x.movedim(-1, 1)" if last else f"a layer of {channels} input channels",
-        )
-    if weight.shape[0] % groups:
-        fail(
-            RuntimeError,
-            f"Given groups={groups}, expected weight to be divisible by {groups} at dimension 0, but got weight of size "
-            f"[{list(weight.shape)}] instead",
         )
     if bias is not None and bias.shape != weight.shape[:1]:
         fail(
@@ -265,14 +266,15 @@ def _check_channels(x: Tensor, weight: Tensor, bias: Tensor | None, groups: int,
 def _check_dtypes(input: Tensor, weight: Tensor, bias: Tensor | None) -> None:
     if input.dtype is weight.dtype and (bias is None or bias.dtype is input.dtype):
         return
-    other, what = (weight, "weight") if bias is None else (bias, "bias")
-    if other.dtype is input.dtype:
-        other, what = weight, "weight"
+    facts = [f"input is {input.dtype!r}, weight is {weight.dtype!r}"]
+    if bias is None:
+        wanted, found = scalar_type_name(input.dtype), scalar_type_name(weight.dtype)
+        fail(RuntimeError, f"expected scalar type {wanted} but found {found}", facts, f"input.to({weight.dtype!r})")
     fail(
         RuntimeError,
-        f"Input type ({_c_name(input)}) and {what} type ({_c_name(other)}) should be the same",
-        facts=[f"input is {input.dtype!r}, {what} is {other.dtype!r}"],
-        try_=f"input.to({weight.dtype!r})",
+        f"Input type ({_c_name(input)}) and bias type ({_c_name(bias)}) should be the same",
+        facts,
+        f"input.to({weight.dtype!r})",
     )
 
 

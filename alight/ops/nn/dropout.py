@@ -1,6 +1,6 @@
 """Dropout: elements, or whole channels, put to zero at random while training.
 
-A call takes one word of the default generator's stream, whatever the size of the input, and none where p is 0 or
+A call takes one 64-bit word of the default generator's stream, whatever the size of the input, and none where p is 0 or
 training is off. The mask is made from that word by a counter-based generator: the same in every tier.
 """
 
@@ -73,7 +73,7 @@ def _drop(operation: Any, input: Any, p: float, training: bool, inplace: bool, c
 def dropout(input: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Any:
     """Elements put to zero with probability p, the others divided by 1 - p (Srivastava et al. 2014).
 
-    Differs: masks are not those of PyTorch's generator; a call takes one word of the stream.
+    Differs: masks are not those of PyTorch's generator; a call takes 64 bits of the stream.
 
     >>> import alight as torch
     >>> torch.nn.functional.dropout(torch.ones(2), p=0.)

@@ -189,7 +189,7 @@ def batch_norm(
         )
     if not training:
         if running_mean is None:
-            fail(RuntimeError, "Expected running_mean and running_var to be defined when training=False")
+            fail(RuntimeError, "running_mean must be defined in evaluation mode")
         return _batch_norm_eval.function(input, running_mean, running_var, weight, bias, eps)
     shape = input.shape
     count = input.numel() // shape[1] if shape[1] else 0

@@ -192,5 +192,5 @@ def one_hot(tensor: Any, num_classes: int = -1) -> Any:
             fail(RuntimeError, "Can not infer total number of classes from empty tensor.")
         num_classes = int(tensor.max().item()) + 1
     if num_classes < 1:
-        fail(RuntimeError, "num_classes should be positive")
+        fail(RuntimeError, "Class values must be smaller than num_classes.", facts=[f"num_classes is {num_classes}"])
     return _one_hot.function(tensor, num_classes)
