@@ -161,10 +161,10 @@ class _Parser:
         """`%3: f32[2]`, entered in `types`."""
         i = self.value()
         self.expect(":")
-        types[i] = self.type()
+        types[i] = self.type_of_value()
         return i
 
-    def type(self) -> Type:
+    def type_of_value(self) -> Type:
         of = BY_SHORT.get(self.here.text)
         if of is None:
             self.refuse(f"{self.here.text} is no type of elements")
@@ -181,7 +181,8 @@ class _Parser:
 
     def program(self) -> Program:
         types: dict[int, Type] = {}
-        inputs, nodes = [], []
+        inputs: list[int] = []
+        nodes: list[Node] = []
         self.expect("name", "program")
         self.expect("(")
         while self.here.kind != ")":
@@ -237,7 +238,7 @@ class _Parser:
         if token.kind == "string":
             return ast.literal_eval(token.text)
         if token.kind == "(":
-            return self.tuple()
+            return self.statics()
         if token.text in _CONSTANTS:
             return _CONSTANTS[token.text]
         if token.text in BY_NAME:
@@ -247,7 +248,8 @@ class _Parser:
         self.at -= 1
         self.refuse(f"{token.text} is no static")
 
-    def tuple(self) -> tuple[Any, ...]:
+    def statics(self) -> tuple[Any, ...]:
+        """The rest of a tuple."""
         items: list[Any] = []
         while not self.accept(")"):
             items.append(self.static())

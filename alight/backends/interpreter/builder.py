@@ -7,7 +7,7 @@ rule is one instruction.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -40,11 +40,14 @@ def _sign(x: Any) -> Any:
     if x.dtype.kind == "c":
         size = np.abs(x)
         return np.where(size == 0, 0, x / np.where(size == 0, 1, size)).astype(x.dtype)
-    return np.where(np.isnan(x), 0, np.sign(x)).astype(x.dtype) if x.dtype.kind == "f" else np.sign(x)
+    if x.dtype.kind == "f":
+        return np.where(np.isnan(x), 0, np.sign(x)).astype(x.dtype)
+    return np.sign(x)
 
 
 def _pow(x: Any, y: Any) -> Any:
-    if x.dtype.kind == "i" and np.any(y < 0):  # whole numbers: 1 / x rounds to 0 unless x is 1 or -1
+    if x.dtype.kind == "i" and np.any(y < 0):
+        # Whole numbers: 1 / x rounds to 0 unless x is 1 or -1.
         whole = np.power(x, np.maximum(y, 0))
         reciprocal = np.where(x == 1, 1, np.where(x == -1, np.where(y % 2 == 0, 1, -1), 0))
         return np.where(y < 0, reciprocal, whole).astype(x.dtype)
@@ -159,7 +162,7 @@ def _rounding(function: Callable[..., Any]) -> Callable[..., Any]:
     return lambda *arrays: round_bfloat16(function(*arrays))
 
 
-@lru_cache(maxsize=None)
+@cache
 def _converter(of: dtype, to: dtype) -> Callable[..., Any]:
     target = numpy_dtype(to)
     if of.is_complex and not to.is_complex and to is not bool_:
@@ -191,15 +194,15 @@ def scalar_function(
     return _scalar_function(primitive, dtypes, tuple(sorted(statics.items())) if statics else ())
 
 
-@lru_cache(maxsize=None)
+@cache
 def _scalar_function(
     primitive: Any, dtypes: tuple[dtype, ...], statics: tuple[tuple[str, Any], ...]
 ) -> Callable[..., Any]:
     trace = Trace(dtypes)
     result = primitive.scalar(trace, *trace.symbols, **dict(statics))
     steps = trace.steps
-    if not steps:
-        return np.array
+    if result.place not in [out for _, _, out in steps]:  # an argument or a constant
+        result = trace.emit(np.array, [result], result.dtype)
     if len(steps) == 1 and steps[0][1] == tuple(range(len(dtypes))):
         return steps[0][0]
     if len(dtypes) == 1:
@@ -221,6 +224,9 @@ def _placed(trace: Trace, result: Symbol, reuse: bool) -> tuple[list[Step], list
     """
     count, first = len(trace.dtypes), len(trace.symbols)
     last = {i: at for at, (_, arguments, _) in enumerate(trace.steps) for i in arguments}
+    last[result.place] = len(trace.steps)
+    place = list(range(count))
+    place[result.place] = count
     fresh: set[int] = set()
     steps = []
     for at, (function, arguments, out) in enumerate(trace.steps):
@@ -231,21 +237,14 @@ def _placed(trace: Trace, result: Symbol, reuse: bool) -> tuple[list[Step], list
         ]  # fmt: skip
         inputs = arguments
         if reuse and spare and isinstance(function, np.ufunc):
-            inputs, function = (*arguments, spare[0]), INTO.get(function, function)
+            function, inputs = writing(function), (*arguments, spare[0])
         fresh.difference_update(spare[:1])
         fresh.add(out)
-        steps.append(step(function, inputs, count if out == result.place else out))
+        steps.append(step(function, [place[i] for i in inputs], place[out]))
     template = [trace.constants.get(i) for i in range(first, count)]
-    if result.place in trace.constants or result.place < first:
-        steps.append(step(np.array, (result.place,), count))
     return steps, [*template, None]
 
 
-# NumPy wants `out` by name for these two.
-INTO: dict[Any, Any] = {
-    np.maximum: lambda x, y, out: np.maximum(x, y, out=out),
-    np.minimum: lambda x, y, out: np.minimum(x, y, out=out),
-}
 BLOCK = 1 << 14  # elements: the temporaries of a block stay in a core's second-level cache
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from alight.backends.interpreter.arrays import number_of, numpy_dtype
-from alight.backends.interpreter.builder import INTO, scalar_function
+from alight.backends.interpreter.builder import scalar_function
 from alight.backends.interpreter.kernels import KERNELS
 from alight.backends.interpreter.steps import Places, Step, execute, step, writing
 from alight.backends.interpreter.structure import constant_of
@@ -28,8 +28,10 @@ from alight.primitives.arithmetic import broadcast_shape
 
 Run = Callable[[Sequence[Any]], list[Any]]
 
-VIEWS = frozenset({"reshape", "permute", "expand", "slice", "dynamic_slice", "detach", "flip", "windows"})
-LARGE = 1 << 16  # bytes that are let go by a step of their own, if no result takes their place at once
+VIEWS = frozenset(
+    {"reshape", "permute", "expand", "slice", "dynamic_slice", "detach", "flip", "windows"}
+)
+LARGE = 1 << 16  # bytes that a step of their own lets go, if no result takes their place
 
 # What NumPy's scalars do themselves in a third of the time that a ufunc takes.
 _ON_SCALARS: dict[Any, Any] = {
@@ -59,8 +61,8 @@ class Plan:
         self.shape: dict[int, Shape] = {i: program.types[i].shape for i in inputs}  # of the array
         self.same: dict[int, int] = {}  # a value that is the very array of another
         self.root = {i: i for i in inputs}  # whose memory a value shares
-        self.group_end = {i: self.last_use.get(i, -1) for i in inputs}  # root -> last use of its memory
-        self.owned: set[int] = set()  # roots that are temporaries of this program, and nothing else's
+        self.group_end: dict[int, int] = {}  # root -> the last use of its memory
+        self.owned: set[int] = set()  # roots that are temporaries, and nobody else's memory
         self.places = Places(len(inputs))
         self.place = {i: n for n, i in enumerate(inputs)}
         self.constants: dict[int, Any] = {}  # place -> array
@@ -107,7 +109,6 @@ class Plan:
                 self.owned.discard(spare)
                 function = writing(function)
                 arguments.append(self.place[spare])
-                function = INTO.get(function, function)
         elif not shape and bool_ not in dtypes:
             function = _ON_SCALARS.get(function, function)
         self._define(at, result, shape, result, inputs)
@@ -139,19 +140,20 @@ class Plan:
         ins, outs = [self.types[i] for i in node.inputs], [self.types[i] for i in outputs]
         function = maker(ins, outs, node.statics)
         arguments = [self.place[i] for i in inputs]
+        whole = -1
         if len(outputs) != 1:  # a tuple: a step takes each result out of it
             whole = self._unnamed(Type((), outs[0].dtype) if outs else ins[0], at)
             self._define(at, whole, (), whole, inputs)
             self.steps.append(step(function, arguments, self.place[whole]))
-            function, arguments = None, [self.place[whole]]
+            arguments = [self.place[whole]]
         for n, (i, type) in enumerate(zip(outputs, outs, strict=True)):
             is_view = name in VIEWS
             self._define(at, i, type.shape, self.root[inputs[0]] if is_view else i, inputs)
             if not is_view and name != "iota":
                 self.owned.add(i)
-            take = function or operator.itemgetter(n)
+            take = function if whole < 0 else operator.itemgetter(n)
             self.steps.append(step(take, arguments, self.place[i]))
-        if function is None:
+        if whole >= 0:
             self.steps.append(step(_nothing, (), self.place[whole]))
             self.places.free.append(self.place.pop(whole))
 

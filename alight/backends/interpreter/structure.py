@@ -55,7 +55,8 @@ def slice_(ins: Types, outs: Types, statics: Statics) -> Kernel:
 
 @kernel("flip")
 def flip(ins: Types, outs: Types, statics: Statics) -> Kernel:
-    where = tuple(slice(None, None, -1 if i in statics["axes"] else None) for i in range(ins[0].ndim))
+    axes = statics["axes"]
+    where = tuple(slice(None, None, -1 if i in axes else None) for i in range(ins[0].ndim))
     return lambda x: x[where]
 
 
