@@ -1,0 +1,100 @@
+"""Imports of torch and torchvision served by alight, in this process only.
+
+In: a name such as `torch.nn.functional`. Out: alight's own module, the very object that `import
+alight` gives, so that classes are the same under both names. A PyTorch that is installed is not
+looked at.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import Any
+
+SERVED = {"torch": "alight", "torchvision": "alight.vision"}
+
+# Where PyTorch's tree is finer than alight's. What lies below such a name is found in the same
+# module.
+MERGED = {
+    "torch.nn.modules": "alight.nn",
+    "torch.nn.parameter": "alight.nn",
+    "torch.optim.adam": "alight.optim",
+    "torch.optim.adamw": "alight.optim",
+    "torch.optim.optimizer": "alight.optim",
+    "torch.optim.sgd": "alight.optim",
+    "torch.serialization": "alight.io.serialization",
+    "torch.utils.data.dataloader": "alight.data",
+    "torch.utils.data.dataset": "alight.data",
+    "torch.utils.data.distributed": "alight.data",
+    "torch.utils.data.sampler": "alight.data",
+}
+
+
+def serve() -> None:
+    """Let alight answer to the names torch and torchvision from now on."""
+    if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _Finder())
+    for name in [name for name in sys.modules if name.partition(".")[0] in SERVED]:
+        del sys.modules[name]
+
+
+def resolve(name: str) -> ModuleType:
+    """The module of alight that stands for a module of torch or torchvision.
+
+    >>> resolve("torch").__name__, resolve("torchvision.transforms").__name__
+    ('alight', 'alight.vision.transforms')
+
+    Errors: ModuleNotFoundError for what alight has not.
+    """
+    if name in SERVED:
+        return import_module(SERVED[name])
+    for prefix, module in MERGED.items():
+        if name == prefix or name.startswith(prefix + "."):
+            return import_module(module)
+    parent, _, last = name.rpartition(".")
+    home = resolve(parent)
+    target = f"{home.__name__}.{last}"
+    try:
+        return import_module(target)
+    except ModuleNotFoundError as error:
+        if error.name != target:
+            raise
+    found = getattr(home, last, None)
+    if isinstance(found, ModuleType):
+        return found
+    raise ModuleNotFoundError(f"No module named {name!r} (alight does not have it)", name=name)
+
+
+class _Finder(MetaPathFinder, Loader):
+    """Finds and loads torch, torchvision and what lies below them."""
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if name.partition(".")[0] not in SERVED:
+            return None
+        module = resolve(name)
+        spec = ModuleSpec(name, self, is_package=hasattr(module, "__path__"))
+        spec.loader_state = module, module.__spec__
+        return spec
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        module: ModuleType = _state(spec)[0]
+        return module
+
+    def exec_module(self, module: ModuleType) -> None:
+        # The module ran under its own name long ago; the import system has only written over its
+        # spec.
+        spec = module.__spec__
+        if spec is not None and spec.loader is self:
+            module.__spec__ = _state(spec)[1]
+        if not hasattr(module, "__path__"):
+            module.__path__ = []  # torch's may be a package where alight's is a file
+
+
+def _state(spec: ModuleSpec) -> Any:
+    return spec.loader_state
