@@ -38,7 +38,10 @@ def main() -> None:
     flips = transforms.Compose([transforms.RandomHorizontalFlip(), transforms.ToTensor()])
     rows: list[tuple[str, Callable[[], Any]]] = [
         ("float32 tensors", lambda: tensors),
-        ("images, ToTensor", lambda: datasets.ArrayImages(bytes_, labels, transform=transforms.ToTensor())),
+        (
+            "images, ToTensor",
+            lambda: datasets.ArrayImages(bytes_, labels, transform=transforms.ToTensor()),
+        ),
         ("images, flip, ToTensor", lambda: datasets.ArrayImages(bytes_, labels, transform=flips)),
     ]
     for name, make in rows:

@@ -34,9 +34,9 @@ def default_collate(batch: Sequence[Any]) -> Any:
     if isinstance(first, np.ndarray | np.generic):
         return _from_arrays(batch)
     if isinstance(first, float):
-        return alight.tensor(batch, dtype=alight.float64)
+        return alight.as_tensor(batch, dtype=alight.float64)
     if isinstance(first, int):
-        return alight.tensor(batch)
+        return alight.as_tensor(batch)
     if isinstance(first, Mapping):
         members = {key: default_collate([sample[key] for sample in batch]) for key in first}
         return _like(first, members)

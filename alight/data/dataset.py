@@ -71,7 +71,8 @@ def array_access(dataset: Any) -> ArrayAccess | None:
 class TensorDataset(Dataset[tuple[Any, ...]]):
     """Samples that are the rows of one or more tensors, all of the same first size.
 
-    >>> dataset = TensorDataset(alight.arange(6).reshape(3, 2), alight.arange(3))
+    >>> import alight as torch
+    >>> dataset = TensorDataset(torch.arange(6).reshape(3, 2), torch.arange(3))
     >>> dataset[1]
     (tensor([2, 3]), tensor(1))
     """

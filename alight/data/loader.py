@@ -30,7 +30,8 @@ class DataLoader(Generic[T_co]):
     Differs: `num_workers` sets the random streams as PyTorch does, but batches are made in the calling thread;
     `pin_memory`, `timeout`, `prefetch_factor` and `multiprocessing_context` are accepted and change nothing.
 
-    >>> loader = DataLoader(TensorDataset(alight.arange(5)), batch_size=2)
+    >>> import alight as torch
+    >>> loader = DataLoader(torch.utils.data.TensorDataset(torch.arange(5)), batch_size=2)
     >>> [batch.tolist() for (batch,) in loader]
     [[0, 1], [2, 3], [4]]
     """
@@ -198,11 +199,11 @@ def _arrays_of(loader: DataLoader[Any]) -> Callable[[Any], Any] | None:
 
 
 def _iterable_fetcher(loader: DataLoader[Any]) -> Callable[[Any], Any]:
-    samples = iter(loader.dataset)  # type: ignore[call-overload]
+    samples: Iterator[Any] = iter(loader.dataset)  # type: ignore[call-overload]
 
     def fetch(index: Any) -> Any:
         if loader.batch_sampler is None:
-            sample = next(samples, _END)
+            sample: Any = next(samples, _END)
             return _END if sample is _END else loader.collate_fn(sample)
         batch = list(itertools.islice(samples, len(index)))
         if not batch or (loader.drop_last and len(batch) < len(index)):

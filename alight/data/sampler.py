@@ -76,8 +76,9 @@ class SequentialSampler(ArraySampler):
 class RandomSampler(ArraySampler):
     """Every index once in random order, or `num_samples` random indices.
 
-    >>> list(RandomSampler(range(4), generator=alight.Generator().manual_seed(0)))
-    [2, 0, 1, 3]
+    >>> import alight as torch
+    >>> list(RandomSampler(range(4), generator=torch.Generator().manual_seed(0)))
+    [0, 1, 3, 2]
     """
 
     def __init__(

@@ -32,7 +32,7 @@ class RunFolder:
     def write(self, name: str, content: bytes) -> None:
         """Put `content` under `name`; a reader sees the old file or the new one, never a part."""
         self.path.mkdir(parents=True, exist_ok=True)
-        files.write(self.path / name, lambda file: file.write(content))
+        files.write(self.path / name, lambda file: file.writelines([content]))
 
     def write_config(self, config: dict[str, Any]) -> None:
         """Keep what decides the run's numbers."""

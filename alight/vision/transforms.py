@@ -7,7 +7,6 @@ same order: image by image, and for each image transform by transform.
 
 from __future__ import annotations
 
-import numbers
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -254,11 +253,11 @@ class Resize(StackTransform):
 
 def _pair(size: int | Sequence[int]) -> tuple[int, int]:
     """(h, w) from a number or from one or two of them."""
-    if isinstance(size, numbers.Number):
-        return (int(size), int(size))  # type: ignore[call-overload]
-    if len(size) not in (1, 2):  # type: ignore[arg-type]
+    if isinstance(size, int):
+        return (size, size)
+    if len(size) not in (1, 2):
         fail(ValueError, "Please provide only two dimensions (h, w) for size.")
-    return (size[0], size[-1])  # type: ignore[index]
+    return (size[0], size[-1])
 
 
 def _pad(stack: Stack, sides: tuple[int, int, int, int], fill: float, mode: str) -> Stack:

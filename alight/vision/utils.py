@@ -29,7 +29,8 @@ def make_grid(
 ) -> Any:
     """One image (c, H, W) that shows a batch, `nrow` images in a row with `padding` pixels between.
 
-    >>> make_grid(alight.zeros(4, 1, 28, 28), nrow=2).shape
+    >>> import alight as torch
+    >>> make_grid(torch.zeros(4, 1, 28, 28), nrow=2).shape
     torch.Size([3, 62, 62])
     """
     images = _batch(tensor)
