@@ -444,7 +444,7 @@ class Tensor(metaclass=_TensorMeta):
 
     @data.setter
     def data(self, value: Tensor) -> None:
-        from alight.record.shown import set_data
+        from alight.ops.memory import set_data
 
         set_data(self, value)
 

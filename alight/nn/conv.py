@@ -63,7 +63,7 @@ class _ConvNd(Module):
 
     def _padding_for_pad(self) -> list[int]:
         """The padding in the order of functional.pad: last dimension first, low and high."""
-        pads = []
+        pads = []  # type: ignore[var-annotated]
         for i in reversed(range(self.count)):
             if self.padding == "same":
                 total = self.dilation[i] * (self.kernel_size[i] - 1)

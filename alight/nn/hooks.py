@@ -49,7 +49,7 @@ def register_module_forward_pre_hook(hook: Hook) -> RemovableHandle:
 def register_module_forward_hook(hook: Hook, *, with_kwargs: bool = False, always_call: bool = False) -> RemovableHandle:
     """Call `hook(module, args, output)` after the forward of every module; what it returns replaces the output."""
     if with_kwargs:
-        return _add_to_every(every_forward, _WithKeywords(hook))
+        return _add_to_every(every_forward, _WithKeywords(hook))  # type: ignore[arg-type]
     return _add_to_every(every_forward, hook)
 
 

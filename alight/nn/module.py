@@ -68,7 +68,7 @@ class Registry(dict[str, Any]):
         for name in list(self):
             del self[name]
 
-    def update(self, entries: Any = (), **more: Any) -> None:
+    def update(self, entries: Any = (), **more: Any) -> None:  # type: ignore[override]
         """Set several entries."""
         for name, value in dict(entries, **more).items():
             self[name] = value
@@ -451,7 +451,7 @@ class Module(Stateful):
             if set_to_none:
                 parameter._grad = None
             else:
-                parameter.grad = parameter.grad.detach() * 0
+                parameter.grad = parameter.grad.detach() * 0  # type: ignore[union-attr]
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:
         """Replace every parameter, gradient and buffer by fn of it."""

@@ -313,7 +313,7 @@ class _LazyNorm(Lazy):
     def reset_parameters(self) -> None:
         """Nothing to fill before the first input."""
         if self.num_features:
-            super().reset_parameters()
+            super().reset_parameters()  # type: ignore[misc]
 
     def has_uninitialized_params(self) -> bool:
         """Whether the number of features is still to be told."""
@@ -327,8 +327,8 @@ class _LazyNorm(Lazy):
             if parameter is not None:
                 parameter.materialize(shape)
         if self.track_running_stats:
-            self.running_mean = self.running_mean.new_zeros(shape)
-            self.running_var = self.running_var.new_ones(shape)
+            self.running_mean = self.running_mean.new_zeros(shape)  # type: ignore[has-type]
+            self.running_var = self.running_var.new_ones(shape)  # type: ignore[has-type]
         self.reset_parameters()
 
 

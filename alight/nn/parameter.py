@@ -117,7 +117,7 @@ class UninitializedParameter(Parameter):
 
         data = TORCH["zeros"](shape, device=device or self.device, dtype=dtype or self.dtype)
         self.data = data
-        self.__class__ = Parameter
+        self.__class__ = Parameter  # type: ignore[assignment]
 
     @property
     def shape(self) -> Any:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import OrderedDict, namedtuple
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from alight.autograd.hooks import RemovableHandle
 from alight.autograd.modes import no_grad
@@ -34,6 +34,10 @@ class IncompatibleKeys(namedtuple("IncompatibleKeys", ["missing_keys", "unexpect
 
 class Stateful:
     """The part of `Module` that saves and loads."""
+
+    if TYPE_CHECKING:  # parameters, buffers, sub-modules and hook tables live in the instance
+
+        def __getattr__(self, name: str) -> Any: ...
 
     _version: int = 1
 

@@ -134,13 +134,13 @@ def logaddexp(input: Tensor, other: Tensor) -> Tensor:
     >>> torch.logaddexp(torch.tensor([1000.]), torch.tensor([1000.]))
     tensor([1000.6931])
     """
-    return _log_add(*promoted(input, other), base=math.e)
+    return _log_add(*promoted(input, other), base=math.e)  # type: ignore[arg-type, misc]
 
 
 @op(methods="logaddexp2", pointwise=True)
 def logaddexp2(input: Tensor, other: Tensor) -> Tensor:
     """log2(2**input + 2**other), without overflow."""
-    return _log_add(*promoted(input, other), base=2.0)
+    return _log_add(*promoted(input, other), base=2.0)  # type: ignore[arg-type, misc]
 
 
 def _log_add(x: Tensor, y: Tensor, base: float) -> Tensor:

@@ -223,7 +223,7 @@ def _check_mask(x: Tensor, axis: int, mask: Tensor) -> None:
 def setitem(self: Tensor, index: Any, value: Any) -> None:
     """Write `value`, broadcast, to the elements that `index` names."""
     if index.__class__ is int and self._meta.shape and -self._meta.shape[0] <= index < self._meta.shape[0]:
-        view, selectors = element(self, 0, index, "select"), []
+        view, selectors = element(self, 0, index, "select"), []  # type: ignore[var-annotated]
     else:
         view, selectors = _basic(self, index)
     if not isinstance(value, (Tensor, int, float, complex)):

@@ -14,6 +14,7 @@ from alight.errors import fail
 from alight.ops.creation import empty, shape_of, zeros
 from alight.ops.operation import function
 from alight.ops.parts import part, whole
+from alight.primitives import Detach
 from alight.record.meta import contiguous_strides
 from alight.record.recorder import thread
 from alight.record.views import attach, root_of
@@ -40,19 +41,25 @@ def _settled(tensor: Tensor) -> None:
 def become(tensor: Tensor, make: Callable[[Tensor], Tensor]) -> Tensor:
     """Turn `tensor` into the view that `make` gives of what it was."""
     _settled(tensor)
+    before = _moved_out(tensor)
+    _look_through(tensor, make(before))
+    root_of(before)._writes += 1
+    return tensor
+
+
+def _moved_out(tensor: Tensor) -> Tensor:
+    """A handle that takes what `tensor` holds, and the views of it."""
     before = wrap(None, tensor._meta)
     for name in _HELD:
         if name in tensor.__dict__:
             setattr(before, name, tensor.__dict__.pop(name))
-    for ref in before._views or ():
+    for ref in before._views or root_of(before)._views or ():
         view = ref()
         if view is not None and view._base is tensor:
             view._base = before
     if before._base is not None:
         attach(before, before._base, before._link, before._numbers)
-    _look_through(tensor, make(before))
-    root_of(before)._writes += 1
-    return tensor
+    return before
 
 
 def _look_through(tensor: Tensor, view: Tensor) -> None:
@@ -74,6 +81,28 @@ def _in_place(name: str) -> None:
 
 for _name in _SHAPE_CHANGES:
     _in_place(_name)
+
+
+def set_data(tensor: Tensor, value: Tensor) -> None:
+    """`tensor.data = value`: other memory under the same tensor, which stays the leaf or parameter that it is.
+
+    Both share the memory from then on. Differs: not if `value` is a view, or was computed from tensors with gradients.
+    """
+    if not isinstance(value, Tensor):
+        fail(TypeError, f"Variable data has to be a tensor, but got {type(value).__name__}")
+    if value._base is tensor and all(node.primitive is Detach for node in value._link.nodes):
+        return  # tensor.data -= step
+    if value._base is not None or (value.requires_grad and not value.is_leaf):
+        value = value.detach().clone()
+    buffer, writes = value.flush("data"), tensor._writes
+    if tensor._slot >= 0:
+        tensor.flush("data")
+    _moved_out(tensor)
+    tensor._buffer, tensor._shared, tensor._views = buffer, value._shared, value._views
+    tensor._meta = tensor._meta.replace(type=value._meta.type, strides=value._meta.strides)
+    tensor._writes = writes
+    value._buffer, value._shared, value._views = None, False, None
+    attach(value, tensor, part(tensor, tuple(map(whole, value.shape)), (), "alias")._link, ())
 
 
 @function("detach_", methods="detach_")

@@ -100,7 +100,7 @@ def norm(input: Tensor, p: Any = "fro", dim: Dims = None, keepdim: bool = False,
     x = _floating("linalg.vector_norm", input, dtype)
     if p == "nuc":
         axes = (0, 1) if dim is None else tuple(normalize_dim(one, x.ndim) for one in dim)
-        return _singular_norm(x, "nuc", axes, keepdim)
+        return _singular_norm(x, "nuc", axes, keepdim)  # type: ignore[arg-type]
     axes = normalize_dims(dim, x.ndim)
     order = 2.0 if p in ("fro", None) else float(p)
     return keep(p_norm(x, order, axes), x.shape, axes, keepdim)

@@ -87,12 +87,12 @@ def _taken(x: Value, places: list[Item], numbers: list[Value]) -> Value:
     starts, stops, steps, sizes = [], [], [], []
     for size, (what, first, stop, step) in zip(x.shape, places, strict=True):
         if what == "slice":
-            starts.append(first), stops.append(stop), steps.append(step)
+            starts.append(first), stops.append(stop), steps.append(step)  # type: ignore[func-returns-value]
             sizes.append(-(-(stop - first) // step))
         elif what == "pick":
-            starts.append(first), stops.append(first + 1), steps.append(1), sizes.append(1)
+            starts.append(first), stops.append(first + 1), steps.append(1), sizes.append(1)  # type: ignore[func-returns-value]
         else:
-            starts.append(0), stops.append(size), steps.append(1)
+            starts.append(0), stops.append(size), steps.append(1)  # type: ignore[func-returns-value]
             sizes.append(1 if what == "at" else first)
     x = Slice(x, starts=tuple(starts), stops=tuple(stops), steps=tuple(steps))
     if not numbers:

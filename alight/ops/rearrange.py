@@ -79,7 +79,7 @@ def rot90(input: Tensor, k: int = 1, dims: Dims = (0, 1)) -> Tensor:
         return p.Flip(input, axes=tuple(sorted((a, b))))
     turned = p.Permute(p.Flip(input, axes=(b if k % 4 == 1 else a,)), order=tuple(order))
     flipped = contiguous_strides(input.shape)  # PyTorch's result is a view of the flipped copy
-    return Strided(turned, tuple(flipped[i] for i in order))
+    return Strided(turned, tuple(flipped[i] for i in order))  # type: ignore[return-value]
 
 
 @op(methods="roll")

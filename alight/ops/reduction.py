@@ -217,7 +217,7 @@ def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False) -> 
     if input.size == 0 and dim is None:
         fail(RuntimeError, "aminmax(): cannot compute aminmax over an empty dimension as the operation has no identity.")
     _check_extremum("aminmax", input, axes)
-    return tuple(keep(one(input, axes=axes), input.shape, axes, keepdim) for one in (p.Min, p.Max))
+    return tuple(keep(one(input, axes=axes), input.shape, axes, keepdim) for one in (p.Min, p.Max))  # type: ignore[return-value]
 
 
 def _argument(primitive: Any, name: str, x: Tensor, dim: int | None, keepdim: bool) -> Tensor:

@@ -288,7 +288,7 @@ def squeeze(input: Tensor, dim: Dims = None) -> Tensor:
     axes = {normalize_dim(one, input.ndim) for one in dims}
     kept = [i for i, size in enumerate(input.shape) if size != 1 or i not in axes]
     strides = input.meta.full_strides()
-    return Strided(
+    return Strided(  # type: ignore[return-value]
         p.Reshape(input, shape=tuple(input.shape[i] for i in kept)), tuple(strides[i] for i in kept)
     )
 
@@ -304,7 +304,7 @@ def unsqueeze(input: Tensor, dim: int) -> Tensor:
     at = normalize_dim(dim, input.ndim + 1)
     shape, strides = input.shape, input.meta.full_strides()
     new = shape[at] * strides[at] if at < input.ndim else 1
-    return Strided(
+    return Strided(  # type: ignore[return-value]
         p.Reshape(input, shape=(*shape[:at], 1, *shape[at:])), (*strides[:at], new, *strides[at:])
     )
 
@@ -333,7 +333,8 @@ def expand(input: Tensor, size: Shape, *, implicit: bool = False) -> Tensor:
 def _expanded(input: Tensor, size: tuple[int, ...]) -> Any:
     lead = len(size) - input.ndim
     wide, full = (1,) * lead + input.shape, input.meta.full_strides()
-    shape, strides = [], []
+    shape: list[int] = []
+    strides: list[int] = []
     for i in range(len(size) - 1, -1, -1):
         extent = wide[i] if size[i] == -1 and i >= lead else size[i]
         if (extent != wide[i] and wide[i] != 1) or extent < 0:
@@ -417,7 +418,7 @@ def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Te
     full = input.meta.full_strides()
     strides = (*(full[i] for i in rest), full[a] + full[b])
     x = p.Permute(input, order=(*rest, a, b))
-    return Strided(diagonal_of(x, offset), strides)
+    return Strided(diagonal_of(x, offset), strides)  # type: ignore[return-value]
 
 
 def diagonal_of(x: Tensor, offset: int) -> Tensor:
@@ -458,7 +459,7 @@ def unfold(input: Tensor, dimension: int, size: int, step: int) -> Tensor:
     ids = iota(x, (count, size), 0) * step + iota(x, (count, size), 1)
     found = p.Index(x, ids, axes=(axis,))  # (count, size, others)
     others = list(range(2, found.ndim))
-    return Strided(p.Permute(found, order=(*others[:axis], 0, *others[axis:], 1)), strides)
+    return Strided(p.Permute(found, order=(*others[:axis], 0, *others[axis:], 1)), strides)  # type: ignore[return-value]
 
 
 def iota(like: Tensor, shape: tuple[int, ...], axis: int) -> Tensor:
@@ -482,7 +483,7 @@ def _strided(input: Tensor, size: Shape, stride: Shape, offset: int) -> Tensor:
     ids = constant(flat, offset, size, int64)
     for axis, step in enumerate(stride):
         ids = ids + iota(flat, size, axis) * step
-    return Strided(p.Index(flat, ids, axes=(0,)), stride)
+    return Strided(p.Index(flat, ids, axes=(0,)), stride)  # type: ignore[return-value]
 
 
 @function(methods="as_strided")

@@ -101,7 +101,7 @@ def var_mean(
 ) -> tuple[Tensor, Tensor]:
     """Variance and mean."""
     axes, correction, keepdim = _spread_arguments(input, dim, unbiased, keepdim, correction)
-    return tuple(keep(one, input.shape, axes, keepdim) for one in _moments("var_mean", input, axes, correction))
+    return tuple(keep(one, input.shape, axes, keepdim) for one in _moments("var_mean", input, axes, correction))  # type: ignore[return-value]
 
 
 @op(aliases=ALIASES)
@@ -111,7 +111,7 @@ def std_mean(
     """Standard deviation and mean."""
     axes, correction, keepdim = _spread_arguments(input, dim, unbiased, keepdim, correction)
     variance, mean = _moments("std_mean", input, axes, correction)
-    return tuple(keep(one, input.shape, axes, keepdim) for one in (_root(variance), mean))
+    return tuple(keep(one, input.shape, axes, keepdim) for one in (_root(variance), mean))  # type: ignore[return-value]
 
 
 # -- medians and quantiles ---------------------------------------------------------------------------------------------
@@ -395,7 +395,7 @@ def _covariance(x: Tensor, correction: int, weights: Tensor | None, total: Tenso
         mean = p.Sum(x, axes=(1,)) / observations if observations else p.Sum(x, axes=(1,)) / 0.0
         norm = constant(p.Real(x) if x.dtype.is_complex else x, float(max(observations - correction, 0)), ())
     else:
-        mean = p.Sum(x * broadcast(weights, x.shape), axes=(1,)) / broadcast(total, (x.shape[0],))
+        mean = p.Sum(x * broadcast(weights, x.shape), axes=(1,)) / broadcast(total, (x.shape[0],))  # type: ignore[arg-type]
     gap = x - put_back(mean, x.shape, (1,))
     other = p.Conj(gap) if x.dtype.is_complex else gap
     if weights is not None:

@@ -1,4 +1,4 @@
-"""What a tensor shows of itself: its printed text, its pickle, and the `data` that is put under it."""
+"""What a tensor shows of itself: its printed text and its pickle."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from typing import Any
 
 from alight.backends.base import backend_of
 from alight.dtypes import BY_NAME
-from alight.errors import fail
 
 
 def tensor_text(tensor: Any) -> str:
@@ -44,26 +43,3 @@ def rebuild(cls: type, array: Any, dtype: str, requires_grad: bool) -> Any:
     tensor = from_buffer(array, BY_NAME[dtype])
     tensor.__class__ = cls
     return tensor.requires_grad_() if requires_grad else tensor
-
-
-def set_data(tensor: Any, value: Any) -> None:
-    """`tensor.data = value`: other elements under the same tensor, which stays the leaf or parameter that it is.
-
-    Differs: the elements are taken over; a later write to `value` is not seen.
-    """
-    from alight.tensor import Tensor
-
-    if not isinstance(value, Tensor):
-        fail(TypeError, f"Variable data has to be a tensor, but got {type(value).__name__}")
-    buffer = value.flush("data")
-    if tensor._slot >= 0:
-        tensor.flush("data")
-    backend = backend_of(value.device)
-    tensor._buffer = backend.copy(buffer)
-    tensor._base, tensor._link, tensor._numbers, tensor._shared = None, None, (), False
-    tensor._meta = tensor._meta.replace(type=value._meta.type, strides=None)
-    tensor._slot = -1
-    for ref in tensor._views or ():
-        view = ref()
-        if view is not None:
-            view._slot = -1

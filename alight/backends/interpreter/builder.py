@@ -245,7 +245,7 @@ def _placed(trace: Trace, result: Symbol, reuse: bool) -> tuple[list[Step], list
     return steps, [*template, None]
 
 
-BLOCK = 1 << 14  # elements: the temporaries of a block stay in a core's second-level cache
+BLOCK = 1 << 15  # elements: the temporaries of a block stay in a core's second-level cache
 
 
 def _function_of_one(trace: Trace, result: Symbol) -> Callable[[Any], Any]:

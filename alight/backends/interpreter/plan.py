@@ -54,8 +54,8 @@ class Plan:
         self.types: list[Type] = list(program.types)
         self.last_use = self._last_uses()
         self.must_be_full = set(program.outputs)  # values that are not left to broadcasting
-        for node in program.nodes:
-            if node.primitive.kind != ELEMENTWISE:
+        for node in reversed(program.nodes):
+            if not self._reads_by_broadcasting(node):
                 self.must_be_full.update(node.inputs)
         inputs = program.inputs
         self.shape: dict[int, Shape] = {i: program.types[i].shape for i in inputs}  # of the array
@@ -76,6 +76,19 @@ class Plan:
         last.update(dict.fromkeys(self.program.outputs, len(self.nodes)))
         return last
 
+    def _reads_by_broadcasting(self, node: Node) -> bool:
+        """Whether the node does as well with arrays that have fewer axes in front, or 1 for a larger extent."""
+        if node.primitive.kind == ELEMENTWISE:
+            return True
+        if node.outputs[0] in self.must_be_full:
+            return False
+        name = node.primitive.name
+        return name in ("expand", "detach") or (name == "reshape" and self._adds_axes(node))
+
+    def _adds_axes(self, node: Node) -> bool:
+        old, new = self.types[node.inputs[0]].shape, node.statics["shape"]
+        return len(old) <= len(new) and new == (1,) * (len(new) - len(old)) + old
+
     # -- one node ------------------------------------------------------------------------------------------------------
 
     def _add(self, at: int, node: Node) -> None:
@@ -83,7 +96,7 @@ class Plan:
         inputs = [self.same.get(i, i) for i in node.inputs]
         if node.primitive.kind == ELEMENTWISE:
             self._add_elementwise(at, node, inputs)
-        elif name == "detach" or (name == "expand" and out not in self.must_be_full):
+        elif name == "detach" or self._reads_by_broadcasting(node):
             self._alias(out, inputs[0])
         elif node.primitive.kind == CREATE and self._add_constant(node):
             pass
