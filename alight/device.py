@@ -9,6 +9,10 @@ from typing import Any
 
 from alight.errors import fail
 
+_NAMES = (
+    "cpu, cuda, ipu, xpu, mkldnn, opengl, opencl, ideep, hip, ve, fpga, maia, xla, lazy, vulkan, mps, meta, hpu, mtia, "
+    "privateuseone"
+)  # PyTorch's
 KINDS = ("cpu", "cuda", "mps", "meta", "xpu")
 
 
@@ -44,7 +48,8 @@ class device:  # noqa: N801  (PyTorch's name)
         if type not in KINDS:
             fail(
                 RuntimeError,
-                f"Expected one of {', '.join(KINDS)} device type at start of device string: {type}",
+                f"Expected one of {_NAMES} device type at start of device string: {type}",
+                facts=[f"alight knows {', '.join(KINDS)}"],
             )
         self.type, self.index = type, index
         self._hash = hash((type, index))

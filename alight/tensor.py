@@ -371,8 +371,10 @@ class Tensor(metaclass=_TensorMeta):
     def _one(self, kind: str) -> Any:
         if self._meta.type.size != 1:
             fail(
-                RuntimeError,
-                f"a Tensor with {self._meta.type.size} elements cannot be converted to Scalar",
+                ValueError,
+                "only one element tensors can be converted to Python scalars",
+                facts=[f"the tensor is {self._meta.type}"],
+                try_=".tolist()",
             )
         return self.item()
 

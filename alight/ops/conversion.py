@@ -210,3 +210,9 @@ def can_cast(from_: Dtype, to: Dtype) -> bool:
 def result_type(tensor1: Any, tensor2: Any) -> Dtype:
     """The dtype of tensor1 + tensor2."""
     return (tensor1 + tensor2).dtype if isinstance(tensor1, Tensor) else (tensor2 + tensor1).dtype
+
+
+@function(methods="is_nonzero")
+def is_nonzero(input: Tensor) -> bool:
+    """Whether the only element is not zero."""
+    return bool(input)

@@ -20,7 +20,7 @@ from alight.errors import fail
 from alight.ir.program import Builder, Value
 from alight.ir.types import Type
 from alight.ops.arguments import broadcast_error
-from alight.ops.operation import function, op, writing_op
+from alight.ops.operation import Strided, dense_strides, function, op, writing_op
 from alight.primitives.arithmetic import broadcast, broadcast_shape, constant, where
 from alight.record.meta import Meta
 from alight.record.recorder import thread
@@ -67,7 +67,7 @@ def tensor(
     if isinstance(data, Tensor):
         made = data.detach().clone()
         made = made.to(dtype=dtype or data.dtype, device=resolve_device(device or data.device))
-        return made.requires_grad_() if requires_grad else made
+        return leaf(made) if requires_grad else made
     where = resolve_device(device)
     if isinstance(data, (list, tuple)) and _holds_tensors(data):
         data = _without_tensors(data)
@@ -75,7 +75,19 @@ def tensor(
     if where.type == "meta":
         return wrap(None, Meta(Type(tuple(buffer.shape), of, where), None, requires_grad))
     made = from_buffer(buffer, of, where)
-    return made.requires_grad_() if requires_grad else made
+    return leaf(made) if requires_grad else made
+
+
+def leaf(made: Tensor) -> Tensor:
+    """A tensor that has just been made, as a leaf that collects gradients."""
+    if not made._meta.dtype.is_differentiable:
+        fail(
+            RuntimeError,
+            "Only Tensors of floating point and complex dtype can require gradients",
+            facts=[f"this one is {made.dtype!r}"],
+            try_="dtype=torch.float32",
+        )
+    return made.requires_grad_()
 
 
 def _holds_tensors(data: Sequence[Any]) -> bool:
@@ -132,9 +144,10 @@ def typed_tensor(of: Dtype, *args: Any) -> Tensor:
 
 
 @op(functions="")
-def _full(shape: Shape, value: Any, dtype: Any, device: Any) -> Value:
+def _full(shape: Shape, value: Any, dtype: Any, device: Any, strides: Any = None) -> Any:
     """A tensor of one number that is part of the path."""
-    return p.Full(shape=shape, value=value, dtype=dtype, device=device)
+    made = p.Full(shape=shape, value=value, dtype=dtype, device=device)
+    return made if strides is None else Strided(made, strides)
 
 
 @op(functions="")
@@ -161,11 +174,11 @@ def filled(shape: tuple[int, ...], value: Any, dtype: Dtype, device: Any, requir
     if where.type == "meta":
         return wrap(None, Meta(Type(shape, dtype, where), None, True))
     buffer = at_once(p.Full, shape=shape, value=value, dtype=dtype, device=where)
-    return from_buffer(buffer, dtype, where).requires_grad_()
+    return leaf(from_buffer(buffer, dtype, where))
 
 
-def shape_of(size: Sequence[Any]) -> tuple[int, ...]:
-    """A shape from `(2, 3)` or `((2, 3),)`; PyTorch's errors for what is none."""
+def shape_of(size: Sequence[Any], name: str = "empty") -> tuple[int, ...]:
+    """A shape from `(2, 3)` or `((2, 3),)`; PyTorch's errors for what is none, in the name of a function."""
     if len(size) == 1 and not hasattr(size[0], "__index__") and hasattr(size[0], "__iter__"):
         size = tuple(size[0])
     shape = []
@@ -173,12 +186,14 @@ def shape_of(size: Sequence[Any]) -> tuple[int, ...]:
         if isinstance(extent, (float, str)) or not hasattr(extent, "__index__"):
             fail(
                 TypeError,
-                f"empty(): argument 'size' failed to unpack the object at pos {i + 1} with error \"type must be tuple of "
+                f"{name}(): argument 'size' failed to unpack the object at pos {i + 1} with error \"type must be tuple of "
                 f'ints,but got {type(extent).__name__}"',
             )
         shape.append(extent.__index__())
     for extent in shape:
         if extent < 0:
+            if name == "zeros":
+                fail(RuntimeError, "zeros: Dimension size must be non-negative.", facts=[f"the shape is {shape}"])
             fail(RuntimeError, f"Trying to create tensor with negative dimension {extent}: {shape}")
     return tuple(shape)
 
@@ -197,7 +212,7 @@ def _constant(name: str, value: Any, doc: str) -> Any:
         layout: Any = None, pin_memory: bool = False, memory_format: Any = None, names: Any = None, **given: Any,
     ) -> Tensor:  # fmt: skip
         size = (given["size"],) if "size" in given else size
-        return _into(out, filled(shape_of(size), value, dtype or default_dtype(), device, requires_grad))
+        return _into(out, filled(shape_of(size, name), value, dtype or default_dtype(), device, requires_grad))
 
     make.__name__ = make.__qualname__ = name
     make.__doc__ = doc
@@ -234,30 +249,38 @@ def _options(like: Tensor, dtype: Any, device: Any) -> tuple[Dtype, Any]:
     return dtype or like.dtype, like.device if device is None else device
 
 
-@function()
-def zeros_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, **other: Any) -> Tensor:
-    """Zeros of the shape, dtype and device of `input`."""
-    return filled(input._meta.shape, 0, *_options(input, dtype, device), requires_grad)
+def _like(value: Any, name: str, doc: str) -> Any:
+    def make(
+        input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, layout: Any = None,
+        pin_memory: bool = False, memory_format: Any = None,
+    ) -> Tensor:  # fmt: skip
+        return filled_like(input, value, dtype, device, requires_grad)
+
+    make.__name__, make.__doc__ = name, doc
+    return function(name)(make)
 
 
-@function()
-def ones_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, **other: Any) -> Tensor:
-    """Ones of the shape, dtype and device of `input`."""
-    return filled(input._meta.shape, 1, *_options(input, dtype, device), requires_grad)
+def filled_like(input: Tensor, value: Any, dtype: Any, device: Any, requires_grad: bool) -> Tensor:
+    """One number in the shape of another tensor, and in its order of axes."""
+    dtype, device = _options(input, dtype, device)
+    meta = input._meta
+    if meta.strides is None or requires_grad:
+        return filled(meta.shape, value, dtype, device, requires_grad)
+    return _full(meta.shape, value, dtype, resolve_device(device), dense_strides(meta))
 
 
-@function()
-def empty_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, **other: Any) -> Tensor:
-    """A tensor like `input` whose elements mean nothing yet."""
-    return filled(input._meta.shape, 0, *_options(input, dtype, device), requires_grad)
+zeros_like = _like(0, "zeros_like", "Zeros of the shape, dtype and device of `input`.")
+ones_like = _like(1, "ones_like", "Ones of the shape, dtype and device of `input`.")
+empty_like = _like(0, "empty_like", "A tensor like `input` whose elements mean nothing yet.")
 
 
 @function()
 def full_like(
-    input: Tensor, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, **other: Any
-) -> Tensor:
+    input: Tensor, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False,
+    layout: Any = None, pin_memory: bool = False, memory_format: Any = None,
+) -> Tensor:  # fmt: skip
     """One number in the shape, dtype and device of `input`."""
-    return filled(input._meta.shape, fill_value, *_options(input, dtype, device), requires_grad)
+    return filled_like(input, fill_value, dtype, device, requires_grad)
 
 
 def _new(value: Any, name: str) -> Any:
@@ -297,6 +320,14 @@ def _ramp(start: Scalar, step: Scalar, length: int, dtype: Any) -> Value:
 
 
 @function()
+def scalar_tensor(
+    s: Any, *, dtype: Dtype | None = None, device: Any = None, requires_grad: bool = False, layout: Any = None
+) -> Tensor:
+    """A 0-d tensor of the default dtype."""
+    return tensor(s, dtype=dtype or default_dtype(), device=device, requires_grad=requires_grad)
+
+
+@function()
 def arange(
     start: Any = 0, end: Any = None, step: Any = 1, *, dtype: Dtype | None = None, device: Any = None,
     requires_grad: bool = False, out: Any = None, layout: Any = None, pin_memory: bool = False,
@@ -326,7 +357,7 @@ def _placed(made: Tensor, device: Any, requires_grad: bool) -> Tensor:
     where = resolve_device(device)
     if where != CPU:
         made = made.to(device=where)
-    return made.detach().requires_grad_() if requires_grad else made
+    return leaf(made.detach()) if requires_grad else made
 
 
 @op(functions="")

@@ -347,12 +347,20 @@ def pointwise_strides(out: Value, values: Sequence[Any]) -> tuple[int, ...] | No
     metas = [meta for meta in (getattr(value, "meta", None) for value in values) if meta is not None and meta.shape]
     if all(meta.strides is None for meta in metas):
         return None
-    inputs = [_broadcast_strides(meta, out.shape) for meta in metas]
-    order = list(range(len(out.shape)))[::-1]  # fastest axis first
+    return _ordered_strides(out.shape, [_broadcast_strides(meta, out.shape) for meta in metas])
+
+
+def dense_strides(meta: Meta) -> tuple[int, ...]:
+    """Strides of a new tensor like one of this meta: without gaps, the axes in the same order."""
+    return _ordered_strides(meta.shape, [meta.full_strides()])
+
+
+def _ordered_strides(shape: tuple[int, ...], inputs: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
+    order = list(range(len(shape)))[::-1]  # fastest axis first
     for i in range(1, len(order)):
         at = i
         for before in range(i - 1, -1, -1):
-            swap = _order_of_axes(order[before], order[at], out.shape, inputs)
+            swap = _order_of_axes(order[before], order[at], shape, inputs)
             if swap < 0:
                 break
             if swap > 0:
@@ -360,7 +368,7 @@ def pointwise_strides(out: Value, values: Sequence[Any]) -> tuple[int, ...] | No
     strides, step = [0] * len(order), 1
     for axis in order:
         strides[axis] = step
-        step *= max(out.shape[axis], 1)
+        step *= max(shape[axis], 1)
     return tuple(strides)
 
 

@@ -66,7 +66,7 @@ def evaluate(program: str, scope: dict[str, Any]) -> Any:
 def described(value: Any) -> Any:
     """A result as plain Python values that both libraries must agree on."""
     if isinstance(value, (alight.Tensor, torch.Tensor)):
-        numbers = value.detach().tolist()
+        numbers = None if value.is_meta else value.detach().tolist()
         return str(value.dtype), tuple(value.shape), value.stride(), value.requires_grad, numbers
     if isinstance(value, (list, tuple)):
         return [described(one) for one in value]
@@ -82,7 +82,7 @@ def weighted(library: Any, value: Any) -> Any:
         return sum(parts) if parts else None
     if not isinstance(value, library.Tensor) or not value.requires_grad:
         return None
-    weights = library.arange(1, value.numel() + 1, dtype=value.dtype).reshape(value.shape)
+    weights = library.arange(1, value.numel() + 1).to(value.dtype).reshape(value.shape)
     return (value * weights).sum()
 
 

@@ -44,38 +44,26 @@ class Interpreter:
 
     def from_data(self, data: Any, of: dtype | None, default: dtype) -> tuple[Array, dtype]:
         """A copy of numbers, nested sequences or an array."""
-        array = self._array(data)
-        found = ALIGHT.get(array.dtype)
-        if found is None:
-            fail(
-                TypeError,
-                f"can't convert np.ndarray of type {array.dtype}. The only supported types are: float64, float32, "
-                "float16, complex64, complex128, int64, int32, int16, int8, uint8, and bool."
-                if isinstance(data, np.ndarray)
-                else f"new(): invalid data type '{_first_type(data)}'",
-                try_="numbers only; .astype(float) for a table of mixed columns",
-            )
+        try:
+            array = np.array(data)
+        except (ValueError, OverflowError):
+            array = None
+        found = None if array is None else ALIGHT.get(array.dtype)
+        if array is None or found is None:
+            _refuse(data, array)
+        assert found is not None
+        first = _first(data)
+        keeps = isinstance(first, np.ndarray | np.generic) and not isinstance(first, float)
         if of is None:
-            keeps = isinstance(data, (np.ndarray, np.generic))
             of = found if keeps or not found.is_differentiable else default
             if found.is_complex and not keeps:
                 of = default.to_complex()
+        elif of.kind in "ui" and found.kind in "ui" and not keeps and array.size:
+            low, high = int(array.min()), int(array.max())
+            limits = np.iinfo(numpy_dtype(of))
+            if high > limits.max or low < (limits.min or -limits.max):  # -1 may be meant as the highest
+                fail(RuntimeError, f"value cannot be converted to type {_C_NAMES[of.name]} without overflow")
         return self.from_host(array, of), of
-
-    def _array(self, data: Any) -> Array:
-        try:
-            return np.array(data)
-        except ValueError as error:
-            if "inhomogeneous" in str(error):
-                lengths = sorted({len(one) for one in data if hasattr(one, "__len__")})
-                fail(
-                    ValueError,
-                    f"expected sequence of length {lengths[-1] if lengths else 0} at dim 1 (got "
-                    f"{lengths[0] if lengths else 0})",
-                    facts=["the rows of nested sequences must have one length"],
-                    try_="padding the shorter rows",
-                )
-            raise
 
     def from_host(self, data: Any, of: dtype) -> Array:
         """A copy of an array or a number."""
@@ -138,10 +126,53 @@ class Interpreter:
         return buffer.__array_interface__["data"][0]
 
 
-def _first_type(data: Any) -> str:
+_C_NAMES = {"uint8": "uint8", "int8": "int8_t", "int16": "int16_t", "int32": "int", "int64": "int64_t", "uint32": "uint32_t"}
+
+
+def _first(data: Any) -> Any:
+    """The first thing inside nested sequences."""
     while isinstance(data, (list, tuple)) and data:
         data = data[0]
-    return type(data).__name__
+    return data
+
+
+def _refuse(data: Any, array: Array | None) -> None:
+    """PyTorch's error for data that make no tensor."""
+    if isinstance(data, np.ndarray):
+        fail(
+            TypeError,
+            f"can't convert np.ndarray of type {data.dtype}. The only supported types are: float64, float32, float16, "
+            "complex64, complex128, int64, int32, int16, int8, uint8, and bool.",
+            try_="numbers only; .astype(float) for a table of mixed columns",
+        )
+    _check_lengths(data, 0)
+    first = _first(data)
+    if isinstance(first, int):
+        fail(ValueError, "Overflow when unpacking long long", try_="floating-point numbers")
+    if isinstance(first, str) and first is not data:
+        fail(ValueError, "too many dimensions 'str'", try_="numbers only")
+    if first is None:
+        fail(RuntimeError, "Could not infer dtype of NoneType", try_="numbers only")
+    fail(TypeError, f"new(): invalid data type '{type(first).__name__}'", try_="numbers only")
+
+
+def _check_lengths(data: Any, dim: int) -> None:
+    """PyTorch's error where sequences at one depth differ in length."""
+    if not isinstance(data, (list, tuple)) or not data:
+        return
+    lengths = [len(one) if isinstance(one, (list, tuple)) else -1 for one in data]
+    for length in lengths:
+        if length != lengths[0]:
+            if -1 in (length, lengths[0]):
+                fail(TypeError, "only sequences of one depth make a tensor", try_="numbers at one depth")
+            fail(
+                ValueError,
+                f"expected sequence of length {lengths[0]} at dim {dim + 1} (got {length})",
+                facts=["nested sequences at one depth must have one length"],
+                try_="padding the shorter ones",
+            )
+    for one in data:
+        _check_lengths(one, dim + 1)
 
 
 __all__ = ["Interpreter", "dtypes"]
