@@ -24,8 +24,8 @@ def decode(content: bytes, allowed: Allowed, load: Load, name: str) -> Any:
     `load` gives the objects kept outside the pickle by their identity; `name` is the file's, for
     messages.
 
-    >>> decode(b"\\x80\\x02}X\\x01\\x00\\x00\\x00aK\\x01s.", Allowed(), lambda identity: None, "a
-    file")
+    >>> import pickle
+    >>> decode(pickle.dumps({"a": 1}), Allowed(), lambda identity: None, "a file")
     {'a': 1}
     """
     machine = _Machine(allowed, load)
