@@ -16,7 +16,7 @@ def _same_dtype(name: str, x: Tensor, y: Tensor) -> None:
     if x.dtype is not y.dtype:
         fail(
             RuntimeError,
-            f"expected m1 and m2 to have the same dtype, but got: {_c_name(x)} != {_c_name(y)}",
+            f"expected m1 and m2 to have the same dtype, but got: {c_name(x)} != {c_name(y)}",
             facts=[f"{name}: input is {x.dtype.name}, the other is {y.dtype.name}"],
             try_=f".to({y.dtype!r})",
         )
@@ -28,7 +28,7 @@ _C_NAMES = {
 }  # fmt: skip
 
 
-def _c_name(x: Tensor) -> str:
+def c_name(x: Tensor) -> str:
     return _C_NAMES.get(x.dtype.name, x.dtype.name)
 
 
