@@ -81,7 +81,7 @@ _SUBPACKAGES = (
     "autograd", "backends", "bench", "cuda", "data", "distributed", "explain", "fft", "func", "io", "linalg", "nn",
     "optim", "random", "record", "testing", "train", "utils", "vision",
 )  # fmt: skip
-_FROM_IO = ("load", "save")
+_FROM_IO = ("load", "save", "serialization")
 
 
 def __getattr__(name: str) -> Any:
