@@ -16,6 +16,7 @@ from alight.ops import (
     gather,
     indexing,
     joining,
+    linalg,
     matmul,
     memory,
     nn,
@@ -28,6 +29,7 @@ from alight.ops import (
     reduction,
     return_types,
     shape,
+    sorting,
     statistics,
 )
 from alight.ops.attach import attach

@@ -1,0 +1,591 @@
+"""torch.linalg's factorisations and solvers, and what stands on them: inverse, determinant, rank, pseudo-inverse.
+
+All take batches of matrices in the last two dimensions. A matrix that has no answer (singular, not positive-definite)
+raises LinAlgError when the value is computed, with the line that asked for it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from alight import primitives as p
+from alight.dtypes import category, finfo, int32, int64
+from alight.errors import fail
+from alight.ir.program import Value as Tensor
+from alight.ops import return_types
+from alight.ops.arguments import as_value, scalar_type_name
+from alight.ops.operation import function, op, with_vjp
+from alight.primitives.arithmetic import broadcast, broadcast_shape, constant, equal, put_back, where
+from alight.primitives.linalg import adjoint, lower_part, matmul, upper_part, with_diagonal
+
+Scalar = Any
+
+
+# -- checks and small parts --------------------------------------------------------------------------------------------
+
+
+def _matrices(name: str, x: Tensor, what: str = "A") -> Tensor:
+    if x.ndim < 2:
+        fail(RuntimeError, f"{name}: The input tensor {what} must have at least 2 dimensions.")
+    if category(x.dtype) < 2:
+        fail(
+            RuntimeError,
+            f"{name}: Expected a floating point or complex tensor as input. Got {scalar_type_name(x.dtype)}",
+            try_=".float()",
+        )
+    if x.dtype.name in ("float16", "bfloat16"):
+        fail(RuntimeError, f"{name}: Low precision dtypes not supported. Got {scalar_type_name(x.dtype)}", try_=".float()")
+    return x
+
+
+def _squares(name: str, x: Tensor, what: str = "A") -> Tensor:
+    _matrices(name, x, what)
+    m, n = x.shape[-2:]
+    if m != n:
+        fail(RuntimeError, f"{name}: {what} must be batches of square matrices, but they are {m} by {n} matrices")
+    return x
+
+
+def _transposed(x: Tensor) -> Tensor:
+    return p.Permute(x, order=(*range(x.ndim - 2), x.ndim - 1, x.ndim - 2))
+
+
+def _eye(x: Tensor, size: int) -> Tensor:
+    """The unit matrix for each matrix of x's batch."""
+    zero = constant(x, 0, (*x.shape[:-2], size, size))
+    return with_diagonal(zero, constant(x, 1, (*x.shape[:-2], size)))
+
+
+def _no_info(x: Tensor) -> Tensor:
+    return constant(x, 0, x.shape[:-2], int32)
+
+
+def _part(x: Tensor, axis: int, start: int, stop: int) -> Tensor:
+    starts, stops = [0] * x.ndim, list(x.shape)
+    starts[axis], stops[axis] = start, stop
+    return p.Slice(x, starts=tuple(starts), stops=tuple(stops), steps=(1,) * x.ndim)
+
+
+def _scaled_columns(x: Tensor, by: Tensor) -> Tensor:
+    """Matrices x times the diagonal matrix of `by`."""
+    row = p.Reshape(p.Convert(by, dtype=x.dtype), shape=(*by.shape[:-1], 1, by.shape[-1]))
+    return x * broadcast(row, x.shape)
+
+
+# -- inverse and determinant -------------------------------------------------------------------------------------------
+
+
+@op(methods="inverse", linalg="inv", functions="inverse")
+def inv(A: Tensor) -> Tensor:
+    """The inverse.
+
+    >>> import alight as torch
+    >>> torch.linalg.inv(torch.tensor([[2., 0.], [0., 4.]]))
+    tensor([[0.5000, 0.0000],
+            [0.0000, 0.2500]])
+    """
+    return p.Inverse(_squares("linalg.inv", A))
+
+
+@op(linalg="inv_ex", results=return_types.linalg_inv_ex)
+def inv_ex(A: Tensor, *, check_errors: bool = False) -> tuple[Tensor, Tensor]:
+    """The inverse, and info 0.
+
+    Differs: a singular matrix raises LinAlgError also without check_errors.
+    """
+    return p.Inverse(_squares("linalg.inv_ex", A)), _no_info(A)
+
+
+@op(methods="det", linalg="det", functions="det")
+def det(A: Tensor) -> Tensor:
+    """The determinant.
+
+    >>> import alight as torch
+    >>> torch.linalg.det(torch.tensor([[2., 1.], [1., 3.]]))
+    tensor(5.)
+    """
+    return p.Det(_squares("linalg.det", A))
+
+
+def _sign_and_log(A: Tensor) -> tuple[Tensor, Tensor]:
+    return p.SlogDet(_squares("linalg.slogdet", A))
+
+
+@op(linalg="slogdet", results=return_types.linalg_slogdet)
+def _slogdet(A: Tensor) -> tuple[Tensor, Tensor]:
+    """The sign of the determinant and the logarithm of its absolute value."""
+    return _sign_and_log(A)
+
+
+@op(methods="slogdet", functions="slogdet", results=return_types.slogdet)
+def slogdet(input: Tensor) -> tuple[Tensor, Tensor]:
+    """The sign of the determinant and the logarithm of its absolute value."""
+    return _sign_and_log(input)
+
+
+@op(methods="logdet")
+def logdet(input: Tensor) -> Tensor:
+    """Logarithm of the determinant: NaN where it is negative."""
+    sign, log = p.SlogDet(_squares("logdet", input))
+    if input.dtype.is_complex:
+        return p.Log(sign) + p.Convert(log, dtype=input.dtype)
+    return where(equal(sign, -1), float("nan"), log)
+
+
+@op(methods="matrix_power", linalg="matrix_power", functions="matrix_power")
+def matrix_power(input: Tensor, n: int) -> Tensor:
+    """The n-th power of square matrices, by repeated squaring; of the inverse for negative n.
+
+    >>> import alight as torch
+    >>> torch.linalg.matrix_power(torch.tensor([[1., 1.], [0., 1.]]), 3)
+    tensor([[1., 3.],
+            [0., 1.]])
+    """
+    x = _squares("linalg.matrix_power", input)
+    if n == 0:
+        return x * 0 + _eye(x, x.shape[-1])
+    power, n = (x, n) if n > 0 else (p.Inverse(x), -n)
+    result = None
+    while n:
+        if n & 1:
+            result = power if result is None else matmul(result, power)
+        n >>= 1
+        if n:
+            power = matmul(power, power)
+    return result
+
+
+# -- solving -----------------------------------------------------------------------------------------------------------
+
+
+def _as_columns(name: str, A: Tensor, B: Tensor, left: bool = True) -> tuple[Tensor, Tensor, bool]:
+    """A and B with a common batch, vectors of B as columns; and whether B held vectors."""
+    if A.dtype is not B.dtype:
+        fail(
+            RuntimeError,
+            f"{name}: Expected A and B to have the same dtype, but found A of type {scalar_type_name(A.dtype)} and B of "
+            f"type {scalar_type_name(B.dtype)} instead",
+        )
+    vector = left and (B.ndim == 1 or (A.ndim - 1 == B.ndim and B.shape == A.shape[:-1]))
+    if vector:
+        B = p.Reshape(B, shape=(*B.shape, 1))
+    elif B.ndim < 2:
+        fail(RuntimeError, f"{name}: The input tensor B must have at least 2 dimensions.")
+    if (A.shape[-2] if left else A.shape[-1]) != (B.shape[-2] if left else B.shape[-1]):
+        fail(
+            RuntimeError,
+            f"{name}: Incompatible shapes of A and B for the equation {'AX = B' if left else 'XA = B'} "
+            f"({A.shape[-2]}x{A.shape[-1]} and {B.shape[-2]}x{B.shape[-1]})",
+        )
+    lead = broadcast_shape(A.shape[:-2], B.shape[:-2])
+    if lead is None:
+        fail(
+            RuntimeError,
+            f"The batch dimensions of A {list(A.shape[:-2])} and B {list(B.shape[:-2])} do not broadcast.",
+        )
+    return broadcast(A, (*lead, *A.shape[-2:])), broadcast(B, (*lead, *B.shape[-2:])), vector
+
+
+def _without_column(x: Tensor, vector: bool) -> Tensor:
+    return p.Reshape(x, shape=x.shape[:-1]) if vector else x
+
+
+def _solved(name: str, A: Tensor, B: Tensor, left: bool) -> Tensor:
+    _squares(name, A)
+    a, b, vector = _as_columns(name, A, B, left)
+    if not left:
+        return _transposed(p.Solve(_transposed(a), _transposed(b)))
+    return _without_column(p.Solve(a, b), vector)
+
+
+@op(linalg="solve")
+def solve(A: Tensor, B: Tensor, *, left: bool = True) -> Tensor:
+    """X with A X = B (X A = B if not `left`).
+
+    >>> import alight as torch
+    >>> torch.linalg.solve(torch.tensor([[2., 0.], [0., 4.]]), torch.tensor([2., 2.]))
+    tensor([1.0000, 0.5000])
+    """
+    return _solved("linalg.solve", A, B, left)
+
+
+@op(linalg="solve_ex", results=return_types.linalg_solve_ex)
+def solve_ex(A: Tensor, B: Tensor, *, left: bool = True, check_errors: bool = False) -> tuple[Tensor, Tensor]:
+    """X with A X = B, and info 0.
+
+    Differs: a singular matrix raises LinAlgError also without check_errors.
+    """
+    return _solved("linalg.solve", A, B, left), _no_info(A)
+
+
+@op(linalg="solve_triangular")
+def solve_triangular(
+    A: Tensor, B: Tensor, *, upper: bool, left: bool = True, unitriangular: bool = False
+) -> Tensor:
+    """X with A X = B (X A = B if not `left`) for triangular A."""
+    _squares("linalg.solve_triangular", A)
+    if B.ndim < 2:
+        fail(RuntimeError, "linalg.solve_triangular: The input tensor B must have at least 2 dimensions.")
+    a, b, _ = _as_columns("linalg.solve_triangular", A, B, left)
+    if left:
+        return p.TriangularSolve(a, b, upper=upper, unit=unitriangular)
+    return _transposed(p.TriangularSolve(_transposed(a), _transposed(b), upper=not upper, unit=unitriangular))
+
+
+@op(methods="triangular_solve")
+def triangular_solve(
+    b: Tensor, A: Tensor, upper: bool = True, transpose: bool = False, unitriangular: bool = False
+) -> tuple[Tensor, Tensor]:
+    """X with A X = b for triangular A, and A: the older form of linalg.solve_triangular."""
+    a, columns, _ = _as_columns("triangular_solve", _squares("triangular_solve", A), b)
+    if transpose:
+        return p.TriangularSolve(_transposed(a), columns, upper=not upper, unit=unitriangular), p.Reshape(A, shape=A.shape)
+    return p.TriangularSolve(a, columns, upper=upper, unit=unitriangular), p.Reshape(A, shape=A.shape)
+
+
+@op(linalg="lstsq", results=return_types.linalg_lstsq)
+def lstsq(
+    A: Tensor, B: Tensor, rcond: Any = None, *, driver: Any = None
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """X that minimises the norm of A X - B (the smallest such X), with residuals, rank and singular values.
+
+    Differs: every driver goes through the singular values, so that matrices without full rank are solved as well.
+    """
+    _matrices("torch.linalg.lstsq", A, "input")
+    a, b, vector = _as_columns("torch.linalg.lstsq", A, B)
+    m, n = a.shape[-2:]
+    s = p.Svd(a, full=False)[1]
+    tolerance = finfo(a.dtype).eps * max(m, n) if rcond is None else float(rcond)
+    inverse = pseudo_inverse(a, 0.0, tolerance)
+    solution = matmul(inverse, b)
+    top = p.Max(s, axes=(s.ndim - 1,)) if s.shape[-1] else constant(s, 0, s.shape[:-1])
+    rank = p.Sum(p.Convert(put_back(top, s.shape, (s.ndim - 1,)) * tolerance < s, dtype=int64), axes=(s.ndim - 1,))
+    gap = p.Abs(matmul(a, solution) - b)
+    squares = p.Sum(gap * gap, axes=(gap.ndim - 2,))
+    residuals = squares if m > n and driver not in (None, "gelsy") else constant(gap, 0, (0,))
+    values = s if driver in ("gelss", "gelsd") else constant(s, 0, (0,))
+    rank = constant(s, 0, (0,), int64) if driver == "gels" else rank
+    return _without_column(solution, vector), residuals, rank, values
+
+
+# -- factorisations ----------------------------------------------------------------------------------------------------
+
+
+def _cholesky(name: str, x: Tensor, upper: bool) -> Tensor:
+    _squares(name, x)
+    if not upper:
+        return p.Cholesky(x)
+    return adjoint(p.Cholesky(adjoint(x)))
+
+
+@op(methods="", linalg="cholesky", functions="")
+def _linalg_cholesky(A: Tensor, *, upper: bool = False) -> Tensor:
+    """Lower triangular L with L Lᴴ = A (or upper triangular Lᴴ)."""
+    return _cholesky("linalg.cholesky", A, upper)
+
+
+@op(methods="cholesky")
+def cholesky(input: Tensor, upper: bool = False) -> Tensor:
+    """Lower triangular L with L Lᴴ = input (or upper triangular Lᴴ)."""
+    return _cholesky("cholesky", input, upper)
+
+
+@op(linalg="cholesky_ex", results=return_types.linalg_cholesky_ex)
+def cholesky_ex(A: Tensor, *, upper: bool = False, check_errors: bool = False) -> tuple[Tensor, Tensor]:
+    """Lower triangular L with L Lᴴ = A, and info 0.
+
+    Differs: a matrix that is not positive-definite raises LinAlgError also without check_errors.
+    """
+    return _cholesky("linalg.cholesky_ex", A, upper), _no_info(A)
+
+
+@op(methods="cholesky_solve")
+def cholesky_solve(B: Tensor, L: Tensor, upper: bool = False) -> Tensor:
+    """X with A X = B from the Cholesky factor of A."""
+    factor, b, _ = _as_columns("cholesky_solve", _squares("cholesky_solve", L), B)
+    low = adjoint(factor) if upper else factor
+    half = p.TriangularSolve(low, b, upper=False, unit=False)
+    return p.TriangularSolve(adjoint(low), half, upper=True, unit=False)
+
+
+@op(methods="cholesky_inverse")
+def cholesky_inverse(input: Tensor, upper: bool = False) -> Tensor:
+    """The inverse of A from its Cholesky factor."""
+    factor = _squares("cholesky_inverse", input)
+    return cholesky_solve.lowering(_eye(factor, factor.shape[-1]), factor, upper)
+
+
+def _qr(name: str, x: Tensor, mode: str) -> tuple[Tensor, Tensor]:
+    _matrices(name, x)
+    if mode not in ("reduced", "complete", "r"):
+        fail(
+            RuntimeError,
+            f"qr received unrecognized mode '{mode}' but expected one of 'reduced' (default), 'r', or 'complete'",
+        )
+    if mode != "r":
+        return p.Qr(x, mode=mode)
+    return constant(x, 0, (0,)), p.Qr(x, mode="reduced")[1]
+
+
+@op(linalg="qr", functions="", results=return_types.linalg_qr)
+def _linalg_qr(A: Tensor, mode: Any = "reduced") -> tuple[Tensor, Tensor]:
+    """A = Q R with orthonormal columns of Q and upper triangular R."""
+    return _qr("linalg.qr", A, mode)
+
+
+@op(methods="qr", results=return_types.qr)
+def qr(input: Tensor, some: bool = True) -> tuple[Tensor, Tensor]:
+    """input = Q R: the older form of linalg.qr."""
+    return _qr("linalg.qr", input, "reduced" if some else "complete")
+
+
+@op(linalg="svd", functions="", results=return_types.linalg_svd)
+def _linalg_svd(A: Tensor, full_matrices: bool = True, *, driver: Any = None) -> tuple[Tensor, Tensor, Tensor]:
+    """A = U diag(S) Vh with orthonormal columns of U, rows of Vh, and S in descending order."""
+    return p.Svd(_matrices("linalg.svd", A), full=full_matrices)
+
+
+@op(methods="svd", results=return_types.svd)
+def svd(input: Tensor, some: bool = True, compute_uv: bool = True) -> tuple[Tensor, Tensor, Tensor]:
+    """input = U diag(S) Vᴴ: the older form of linalg.svd, which gives V."""
+    x = _matrices("linalg.svd", input)
+    u, s, vh = p.Svd(x, full=not some)
+    if not compute_uv:
+        return constant(x, 0, (*x.shape[:-1], x.shape[-2])), s, constant(x, 0, (*x.shape[:-2], x.shape[-1], x.shape[-1]))
+    return u, s, adjoint(vh)
+
+
+@op(linalg="svdvals")
+def svdvals(A: Tensor, *, driver: Any = None) -> Tensor:
+    """Singular values in descending order."""
+    return p.Svd(_matrices("linalg.svdvals", A), full=False)[1]
+
+
+def _half(name: str, UPLO: Any) -> bool:
+    if str(UPLO).upper() not in ("U", "L"):
+        fail(RuntimeError, f"Expected UPLO argument to be 'L' or 'U', but got {UPLO}")
+    return str(UPLO).upper() == "U"
+
+
+@op(linalg="eigh", results=return_types.linalg_eigh)
+def eigh(A: Tensor, UPLO: Any = "L") -> tuple[Tensor, Tensor]:
+    """Eigenvalues in ascending order and eigenvectors of Hermitian A."""
+    return p.Eigh(_squares("linalg.eigh", A), upper=_half("eigh", UPLO))
+
+
+@op(linalg="eigvalsh")
+def eigvalsh(A: Tensor, UPLO: Any = "L") -> Tensor:
+    """Eigenvalues of Hermitian A in ascending order."""
+    return p.Eigh(_squares("linalg.eigvalsh", A), upper=_half("eigvalsh", UPLO))[0]
+
+
+@op(linalg="eig", results=return_types.linalg_eig)
+def eig(A: Tensor) -> tuple[Tensor, Tensor]:
+    """Eigenvalues and eigenvectors of square A, complex."""
+    return p.Eig(_squares("linalg.eig", A))
+
+
+@op(linalg="eigvals")
+def eigvals(A: Tensor) -> Tensor:
+    """Eigenvalues of square A, complex."""
+    return p.Eig(_squares("linalg.eigvals", A))[0]
+
+
+@op(linalg="lu_factor", results=return_types.linalg_lu_factor)
+def lu_factor(A: Tensor, *, pivot: bool = True) -> tuple[Tensor, Tensor]:
+    """L (unit, below the diagonal) and U packed in one matrix, and LAPACK's pivots."""
+    _needs_pivot(pivot)
+    packed, pivots, _ = p.Lu(_matrices("linalg.lu_factor", A))
+    return packed, pivots
+
+
+def _needs_pivot(pivot: bool) -> None:
+    if not pivot:
+        fail(RuntimeError, "linalg.lu_factor: LU without pivoting is not implemented on the CPU")
+
+
+def _unpacked(packed: Tensor) -> tuple[Tensor, Tensor]:
+    m, n = packed.shape[-2:]
+    k = min(m, n)
+    low = lower_part(_part(packed, packed.ndim - 1, 0, k), 1)
+    low = low + p.Convert(_unit(low), dtype=low.dtype)
+    return low, upper_part(_part(packed, packed.ndim - 2, 0, k))
+
+
+def _unit(x: Tensor) -> Tensor:
+    """1 on the main diagonal of matrices of any shape."""
+    rows, columns = (p.Iota(shape=x.shape, axis=x.ndim - i, dtype=int64, device=x.type.device) for i in (2, 1))
+    return p.Convert(p.Equal(rows, columns), dtype=x.dtype)
+
+
+@op(linalg="lu", results=return_types.linalg_lu)
+def _linalg_lu(A: Tensor, *, pivot: bool = True) -> tuple[Tensor, Tensor, Tensor]:
+    """A = P L U with a permutation P, unit lower triangular L and upper triangular U."""
+    _needs_pivot(pivot)
+    packed, _, order = p.Lu(_matrices("linalg.lu", A))
+    low, up = _unpacked(packed)
+    m = A.shape[-2]
+    shape = (*order.shape, m)
+    rows = p.Iota(shape=shape, axis=len(shape) - 1, dtype=int64, device=A.type.device)
+    # Row order[i] of A is row i of L U: column i of P has its 1 there.
+    turned = p.Equal(broadcast(p.Reshape(order, shape=(*order.shape, 1)), shape), rows)
+    return _transposed(p.Convert(turned, dtype=A.dtype)), low, up
+
+
+# -- from singular values ----------------------------------------------------------------------------------------------
+
+
+def _cutoff(s: Tensor, absolute: Any, relative: Any) -> Tensor:
+    """The value below which singular values (or eigenvalues' sizes) s count as zero, for each matrix."""
+    lead = s.shape[:-1]
+    top = p.Max(s, axes=(s.ndim - 1,)) if s.shape[-1] else constant(s, 0, lead)
+    bound = top * _number(relative, s, lead)
+    return p.Maximum(bound, _number(absolute, s, lead))
+
+
+def _number(given: Any, like: Tensor, lead: tuple[int, ...]) -> Tensor:
+    return broadcast(as_value(given, like, like.dtype), lead)
+
+
+def _tolerances(x: Tensor, atol: Any, rtol: Any) -> tuple[Any, Any]:
+    if rtol is None:
+        rtol = 0.0 if atol is not None else finfo(x.dtype).eps * max(x.shape[-2:])
+    return (0.0 if atol is None else atol), rtol
+
+
+def pseudo_inverse(x: Tensor, atol: Any, rtol: Any) -> Tensor:
+    """The Moore-Penrose inverse, singular values below the cutoff taken for zero."""
+    start = len(x.builder.nodes)
+    u, s, vh = p.Svd(x, full=False)
+    cutoff = put_back(_cutoff(s, atol, rtol), s.shape, (s.ndim - 1,)) if s.size else s
+    kept = cutoff < s
+    inverse = where(kept, 1 / where(kept, s, 1), 0)
+    out = matmul(_scaled_columns(adjoint(vh), inverse), adjoint(u))
+
+    def rule(ct: Tensor, out: Tensor, x: Tensor) -> Tensor:
+        # G. Golub and V. Pereyra, "The differentiation of pseudo-inverses" (1973), transposed.
+        ph, cth = adjoint(out), adjoint(ct)
+        rows = _eye(x, x.shape[-2]) - matmul(x, out)
+        columns = _eye(x, x.shape[-1]) - matmul(out, x)
+        first = matmul(rows, cth, out, ph) + matmul(ph, out, cth, columns)
+        return first - matmul(ph, ct, ph)
+
+    return with_vjp(rule, out, start, x)
+
+
+@op(linalg="pinv")
+def pinv(A: Tensor, rcond: Any = None, hermitian: bool = False, *, atol: Scalar | None = None, rtol: Scalar | None = None) -> Tensor:
+    """The Moore-Penrose inverse.
+
+    >>> import alight as torch
+    >>> torch.linalg.pinv(torch.tensor([[2., 0.], [0., 0.]]))
+    tensor([[0.5000, 0.0000],
+            [0.0000, 0.0000]])
+    """
+    x = _matrices("linalg.pinv", A)
+    if hermitian:
+        _squares("linalg.pinv", x)
+        low = lower_part(x, 1)
+        x = lower_part(x) + adjoint(low)
+    if x.size == 0:
+        return _transposed(x)
+    return pseudo_inverse(x, *_tolerances(x, atol, rcond if rtol is None else rtol))
+
+
+@function(methods="pinverse")
+def pinverse(input: Any, rcond: float = 1e-15) -> Any:
+    """The Moore-Penrose inverse: the older name of linalg.pinv."""
+    return pinv(input, rcond)
+
+
+@op(linalg="matrix_rank")
+def matrix_rank(A: Tensor, tol: Any = None, hermitian: bool = False, *, atol: Scalar | None = None, rtol: Scalar | None = None) -> Tensor:
+    """How many singular values are not zero, up to rounding.
+
+    >>> import alight as torch
+    >>> torch.linalg.matrix_rank(torch.tensor([[1., 2.], [2., 4.]]))
+    tensor(1)
+    """
+    x = _matrices("linalg.matrix_rank", A)
+    if x.size == 0:
+        return constant(x, 0, x.shape[:-2], int64)
+    if hermitian:
+        s = p.Abs(p.Eigh(_squares("linalg.matrix_rank", x), upper=False)[0])
+    else:
+        s = p.Svd(x, full=False)[1]
+    atol = tol if atol is None else atol
+    cutoff = put_back(_cutoff(s, *_tolerances(x, atol, rtol)), s.shape, (s.ndim - 1,))
+    return p.Sum(p.Convert(cutoff < s, dtype=int64), axes=(s.ndim - 1,))
+
+
+@op(linalg="cond")
+def cond(A: Tensor, p: Any = None) -> Tensor:
+    """The condition number: of singular values by default, else norm(A) * norm(inverse(A))."""
+    return _condition(_matrices("linalg.cond", A), p)
+
+
+def _condition(x: Tensor, order: Any) -> Tensor:
+    from alight.ops.norms import matrix_norm
+
+    if order in (None, 2, -2):
+        s = p.Svd(x, full=False)[1]
+        last = s.ndim - 1
+        largest, smallest = p.Max(s, axes=(last,)), p.Min(s, axes=(last,))
+        return smallest / largest if order == -2 else largest / smallest
+    _squares("linalg.cond", x)
+    return matrix_norm.lowering(x, order) * matrix_norm.lowering(p.Inverse(x), order)
+
+
+# -- tensors as matrices -----------------------------------------------------------------------------------------------
+
+
+def _extent(shape: tuple[int, ...]) -> int:
+    total = 1
+    for size in shape:
+        total *= size
+    return total
+
+
+@op(linalg="tensorinv")
+def tensorinv(A: Tensor, ind: int = 2) -> Tensor:
+    """The inverse of A as a map from its dimensions behind the first `ind` to those."""
+    if ind <= 0:
+        fail(RuntimeError, "Expected a strictly positive integer for 'ind'")
+    first, last = A.shape[:ind], A.shape[ind:]
+    m, n = _extent(first), _extent(last)
+    if m != n:
+        fail(
+            RuntimeError,
+            f"Expected self to satisfy the requirement prod(self.shape[ind:]) == prod(self.shape[:ind]), but got {n} != {m}",
+        )
+    return p.Reshape(p.Inverse(p.Reshape(A, shape=(m, n))), shape=(*last, *first))
+
+
+@op(linalg="tensorsolve")
+def tensorsolve(A: Tensor, B: Tensor, dims: Any = None) -> Tensor:
+    """X with tensordot(A, X, X.ndim) = B."""
+    if dims is not None:
+        from alight.ops.arguments import normalize_dim
+
+        moved = [normalize_dim(one, A.ndim) for one in dims]
+        A = p.Permute(A, order=(*(i for i in range(A.ndim) if i not in moved), *moved))
+    shape = A.shape[B.ndim :]
+    if _extent(shape) != B.size or _extent(A.shape[: B.ndim]) != B.size:
+        fail(
+            RuntimeError,
+            "Expected self to satisfy the requirement prod(self.shape[other.ndim:]) == prod(self.shape[:other.ndim]), but "
+            f"got {_extent(shape)} != {_extent(A.shape[: B.ndim])}",
+        )
+    flat = p.Solve(p.Reshape(A, shape=(B.size, B.size)), p.Reshape(B, shape=(B.size, 1)))
+    return p.Reshape(flat, shape=shape)
+
+
+@op(linalg="vander", functions="vander")
+def vander(x: Tensor, N: int | None = None, *, increasing: bool = True) -> Tensor:
+    """Rows of powers 0 .. N - 1 of each element."""
+    count = x.shape[-1] if N is None else N
+    if x.ndim < 1:
+        fail(RuntimeError, "linalg.vander: Expected x to be at least 1-D")
+    wide = broadcast(p.Reshape(x, shape=(*x.shape, 1)), (*x.shape, max(count - 1, 0)))
+    powers = p.CumProd(wide, axis=x.ndim) if count > 1 else wide
+    return p.Concat(constant(x, 1, (*x.shape, 1)), powers, axis=x.ndim)
