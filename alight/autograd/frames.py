@@ -149,9 +149,8 @@ def _check(found: Backward, tape: Tape, freed: set[int], history: History | None
         if history is not None and value in history.versions:
             tensor, version = history.versions[value]
             if tensor._writes != version:
-                _overwritten(
-                    tape, value, min(readers), tensor._meta.origin, tensor._writes, version
-                )
+                origin = tensor._meta.origin
+                _overwritten(tape, value, min(readers), origin, tensor._writes, version)
 
 
 def _overwritten(
@@ -161,15 +160,14 @@ def _overwritten(
     from alight.ops.arguments import scalar_type_name
 
     type, line = tape.types[value], tape.nodes[reader].line
-    what = (
-        f"which is output 0 of {backward_name(writer).removesuffix('Backward0')}, "
-        if writer
-        else ""
-    )
+    maker = writer
+    if writer in (None, "CopySlices"):  # written through a view: PyTorch names what made the tensor
+        maker = next((meta.origin for held, meta in tape.slots if held == value and meta.origin), None)
+    what = f", which is output 0 of {backward_name(maker).removesuffix('Backward0')}," if maker else ""
     fail(
         RuntimeError,
         "one of the variables needed for gradient computation has been modified by an inplace operation: "
-        f"[torch.{scalar_type_name(type.dtype)}Tensor {list(type.shape)}], {what}is at version {found}; expected version "
+        f"[torch.{scalar_type_name(type.dtype)}Tensor {list(type.shape)}]{what} is at version {found}; expected version "
         f"{expected} instead. Hint: enable anomaly detection to find the operation that failed to compute its gradient, "
         "with torch.autograd.set_detect_anomaly(True, check_nan=False).",
         facts=[f"{line}  {getattr(line, 'text', '')}  needs the old value in backward"],

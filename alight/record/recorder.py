@@ -216,6 +216,8 @@ class Recorder:
         if position.link is not None:
             for tensor in made[:1]:
                 views.attach(tensor, arguments[0], position.link, tuple(scalars))
+                if any(arguments[0] is one for one in self.transient):
+                    self.transient.append(tensor)
         return operation.pack(made)
 
     def compound(
