@@ -159,7 +159,9 @@ class LeakyReLU(Module):
 class RReLU(Module):
     """leaky_relu with a slope drawn for each element while training."""
 
-    def __init__(self, lower: float = 1.0 / 8, upper: float = 1.0 / 3, inplace: bool = False) -> None:
+    def __init__(
+        self, lower: float = 1.0 / 8, upper: float = 1.0 / 3, inplace: bool = False
+    ) -> None:
         super().__init__()
         self.lower, self.upper, self.inplace = lower, upper, inplace
 
@@ -312,7 +314,9 @@ class GLU(Module):
 class PReLU(Module):
     """input where it is positive, else a learned weight times input."""
 
-    def __init__(self, num_parameters: int = 1, init: float = 0.25, device: Any = None, dtype: Any = None) -> None:
+    def __init__(
+        self, num_parameters: int = 1, init: float = 0.25, device: Any = None, dtype: Any = None
+    ) -> None:
         super().__init__()
         self.num_parameters, self.init = num_parameters, init
         self.weight = new_parameter(num_parameters, device=device, dtype=dtype)
@@ -380,5 +384,7 @@ class Softmax2d(Module):
         if input.dim() not in (3, 4):
             from alight.errors import fail
 
-            fail(ValueError, f"Softmax2d: expected input to be 3D or 4D, got {input.dim()}D instead")
+            fail(
+                ValueError, f"Softmax2d: expected input to be 3D or 4D, got {input.dim()}D instead"
+            )
         return F.softmax(input, -3)

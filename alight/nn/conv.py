@@ -52,12 +52,18 @@ class _ConvNd(Module):
     def _check_padding(self, padding: Any, stride: Any, padding_mode: str) -> None:
         if isinstance(padding, str):
             if padding not in ("same", "valid"):
-                fail(ValueError, f"Invalid padding string '{padding}', should be one of {{'valid', 'same'}}")
+                fail(
+                    ValueError,
+                    f"Invalid padding string '{padding}', should be one of {{'valid', 'same'}}",
+                )
             if padding == "same" and any(step != 1 for step in _tuple(stride, self.count)):
                 fail(ValueError, "padding='same' is not supported for strided convolutions")
         modes = ("zeros", "reflect", "replicate", "circular")
         if padding_mode not in modes:
-            fail(ValueError, f"padding_mode must be one of {set(modes)}, but got padding_mode='{padding_mode}'")
+            fail(
+                ValueError,
+                f"padding_mode must be one of {set(modes)}, but got padding_mode='{padding_mode}'",
+            )
         if self.transposed and padding_mode != "zeros":
             fail(ValueError, f'Only "zeros" padding mode is supported for {type(self).__name__}')
 
@@ -69,7 +75,9 @@ class _ConvNd(Module):
                 total = self.dilation[i] * (self.kernel_size[i] - 1)
                 pads.extend((total // 2, total - total // 2))
             else:
-                pads.extend((0, 0) if self.padding == "valid" else (self.padding[i], self.padding[i]))
+                pads.extend(
+                    (0, 0) if self.padding == "valid" else (self.padding[i], self.padding[i])
+                )
         return pads
 
     def _weight_shape(self) -> tuple[int, ...]:
@@ -99,7 +107,11 @@ class _ConvNd(Module):
         text = f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}"
         count = len(self.kernel_size)
         if self.padding != (0,) * count:
-            text += f", padding={self.padding}" if not isinstance(self.padding, str) else f", padding={self.padding}"
+            text += (
+                f", padding={self.padding}"
+                if not isinstance(self.padding, str)
+                else f", padding={self.padding}"
+            )
         if self.dilation != (1,) * count:
             text += f", dilation={self.dilation}"
         if self.output_padding != (0,) * count:
@@ -148,7 +160,9 @@ class Conv2d(_ConvNd):
     def forward(self, input: Tensor) -> Tensor:
         """(n, in_channels, height, width) to (n, out_channels, new height, new width)."""
         if self.padding_mode == "zeros":
-            return F.conv2d(input, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
+            return F.conv2d(
+                input, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups
+            )
         x, padding = self._padded(input)
         return F.conv2d(x, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
 
@@ -184,7 +198,14 @@ class _ConvTransposeNd(_ConvNd):
         extra = self._output_padding(input, output_size)
         convolve = getattr(F, f"conv_transpose{self.count}d")
         return convolve(
-            input, self.weight, self.bias, self.stride, self.padding, extra, self.groups, self.dilation
+            input,
+            self.weight,
+            self.bias,
+            self.stride,
+            self.padding,
+            extra,
+            self.groups,
+            self.dilation,
         )
 
     def _output_padding(self, input: Tensor, output_size: Any) -> tuple[int, ...]:
@@ -267,7 +288,11 @@ class _LazyConv(Lazy):
 
 def _lazy(base: type) -> Any:
     doc = f"A {base.__name__} whose in_channels the first input tells."
-    return type(f"Lazy{base.__name__}", (_LazyConv, base), {"cls_to_become": base, "__doc__": doc, "__module__": __name__})
+    return type(
+        f"Lazy{base.__name__}",
+        (_LazyConv, base),
+        {"cls_to_become": base, "__doc__": doc, "__module__": __name__},
+    )
 
 
 LazyConv1d, LazyConv2d, LazyConv3d = _lazy(Conv1d), _lazy(Conv2d), _lazy(Conv3d)

@@ -17,7 +17,11 @@ class _DropoutNd(Module):
     def __init__(self, p: float = 0.5, inplace: bool = False) -> None:
         super().__init__()
         if p < 0 or p > 1:
-            fail(ValueError, f"dropout probability has to be between 0 and 1, but got {p}", try_="p=0.5")
+            fail(
+                ValueError,
+                f"dropout probability has to be between 0 and 1, but got {p}",
+                try_="p=0.5",
+            )
         self.p, self.inplace = p, inplace
 
     def extra_repr(self) -> str:

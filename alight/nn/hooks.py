@@ -26,7 +26,9 @@ every_full_backward: OrderedDict[int, Hook] = OrderedDict()
 on_every_module: OrderedDict[int, Hook] = OrderedDict()  # all of the above
 
 
-def add(table: OrderedDict[int, Any], hook: Any, prepend: bool = False, *more: Any) -> RemovableHandle:
+def add(
+    table: OrderedDict[int, Any], hook: Any, prepend: bool = False, *more: Any
+) -> RemovableHandle:
     """Put a hook into a table; `more` tables lose the same number when it is removed."""
     handle = RemovableHandle(table, *more)
     table[handle.id] = hook
@@ -46,7 +48,9 @@ def register_module_forward_pre_hook(hook: Hook) -> RemovableHandle:
     return _add_to_every(every_forward_pre, hook)
 
 
-def register_module_forward_hook(hook: Hook, *, with_kwargs: bool = False, always_call: bool = False) -> RemovableHandle:
+def register_module_forward_hook(
+    hook: Hook, *, with_kwargs: bool = False, always_call: bool = False
+) -> RemovableHandle:
     """Call `hook(module, args, output)` after the forward of every module; what it returns replaces the output."""
     if with_kwargs:
         return _add_to_every(every_forward, _WithKeywords(hook))  # type: ignore[arg-type]
@@ -85,7 +89,9 @@ def call(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     return result if backward is None else backward.outputs(result)
 
 
-def _before(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+def _before(
+    module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
     for id, hook in (*every_forward_pre.items(), *module._forward_pre_hooks.items()):
         if id in module._forward_pre_hooks_with_kwargs:
             changed = hook(module, args, kwargs)
@@ -124,7 +130,7 @@ def _after_failure(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -
         given = (args, kwargs) if id in module._forward_hooks_with_kwargs else (args,)
         try:
             hook(module, *given, None)
-        except Exception:  # noqa: S112  (forward's own error matters)
+        except Exception:
             continue
 
 
@@ -157,7 +163,9 @@ class _BackwardHooks:
             return args
         passed = _place()(self._at_inputs, *tensors)
         made = list(args)
-        for i, one in zip(self.input_places, passed if isinstance(passed, tuple) else (passed,), strict=True):
+        for i, one in zip(
+            self.input_places, passed if isinstance(passed, tuple) else (passed,), strict=True
+        ):
             made[i] = one
         return tuple(made)
 

@@ -42,7 +42,10 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
 def _calculate_fan_in_and_fan_out(tensor: Tensor) -> tuple[int, int]:
     """How many inputs feed an output, and how many outputs an input feeds."""
     if tensor.dim() < 2:
-        fail(ValueError, "Fan in and fan out can not be computed for tensor with fewer than 2 dimensions")
+        fail(
+            ValueError,
+            "Fan in and fan out can not be computed for tensor with fewer than 2 dimensions",
+        )
     field = math.prod(tensor.shape[2:])
     return tensor.shape[1] * field, tensor.shape[0] * field
 
@@ -117,7 +120,12 @@ def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
 
 
 def trunc_normal_(
-    tensor: Tensor, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b: float = 2.0, generator: Any = None
+    tensor: Tensor,
+    mean: float = 0.0,
+    std: float = 1.0,
+    a: float = -2.0,
+    b: float = 2.0,
+    generator: Any = None,
 ) -> Tensor:
     """Normal numbers, drawn again until all lie in [a, b]."""
     if mean < a - 2 * std or mean > b + 2 * std:
@@ -125,13 +133,17 @@ def trunc_normal_(
             "mean is more than 2 std from [a, b] in nn.init.trunc_normal_. The distribution of values may be incorrect.",
             stacklevel=2,
         )
-    inside = (math.erf((b - mean) / std / math.sqrt(2)) - math.erf((a - mean) / std / math.sqrt(2))) / 2
+    inside = (
+        math.erf((b - mean) / std / math.sqrt(2)) - math.erf((a - mean) / std / math.sqrt(2))
+    ) / 2
     with no_grad():
         draw = _redrawn_normal if inside > 0.3 else _rejected_uniform
         return draw(tensor, mean, std, a, b, generator)
 
 
-def _redrawn_normal(tensor: Tensor, mean: float, std: float, a: float, b: float, generator: Any) -> Tensor:
+def _redrawn_normal(
+    tensor: Tensor, mean: float, std: float, a: float, b: float, generator: Any
+) -> Tensor:
     """Whole tensors of normal numbers, each filling the places where those before lay outside."""
     low, high = tensor.new_tensor(a).item(), tensor.new_tensor(b).item()  # as the dtype rounds them
     result = tensor.normal_(mean, std, generator=generator)
@@ -143,7 +155,9 @@ def _redrawn_normal(tensor: Tensor, mean: float, std: float, a: float, b: float,
         result = again.where(outside, result)
 
 
-def _rejected_uniform(tensor: Tensor, mean: float, std: float, a: float, b: float, generator: Any) -> Tensor:
+def _rejected_uniform(
+    tensor: Tensor, mean: float, std: float, a: float, b: float, generator: Any
+) -> Tensor:
     """Rejection from a uniform distribution, for bounds that hold little of the normal one (von Neumann 1951)."""
     peak = -0.5 * ((max(a, min(mean, b)) - mean) / std) ** 2
     result, pending = tensor, None
@@ -181,7 +195,11 @@ def _kaiming_std(tensor: Tensor, a: float, mode: str, nonlinearity: str) -> floa
 
 
 def kaiming_uniform_(
-    tensor: Tensor, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu", generator: Any = None
+    tensor: Tensor,
+    a: float = 0,
+    mode: str = "fan_in",
+    nonlinearity: str = "leaky_relu",
+    generator: Any = None,
 ) -> Tensor:
     """Uniform, with the variance of He et al. (2015)."""
     std = _kaiming_std(tensor, a, mode, nonlinearity)
@@ -192,7 +210,11 @@ def kaiming_uniform_(
 
 
 def kaiming_normal_(
-    tensor: Tensor, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu", generator: Any = None
+    tensor: Tensor,
+    a: float = 0,
+    mode: str = "fan_in",
+    nonlinearity: str = "leaky_relu",
+    generator: Any = None,
 ) -> Tensor:
     """Normal, with the variance of He et al. (2015)."""
     std = _kaiming_std(tensor, a, mode, nonlinearity)
@@ -236,7 +258,9 @@ def _older(function: Any) -> Any:
 
     def older(*args: Any, **kwargs: Any) -> Any:
         warnings.warn(
-            f"`nn.init.{name[:-1]}` is now deprecated in favor of `nn.init.{name}`.", FutureWarning, stacklevel=2
+            f"`nn.init.{name[:-1]}` is now deprecated in favor of `nn.init.{name}`.",
+            FutureWarning,
+            stacklevel=2,
         )
         return function(*args, **kwargs)
 

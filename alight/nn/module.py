@@ -86,10 +86,16 @@ class Registry(dict[str, Any]):
 def typename(value: Any) -> str:
     """The name of a value's type as PyTorch's messages have it."""
     if isinstance(value, Tensor):
-        kind = {"float32": "Float", "float64": "Double", "int64": "Long", "float16": "Half"}.get(value.dtype.name, "")
+        kind = {"float32": "Float", "float64": "Double", "int64": "Long", "float16": "Half"}.get(
+            value.dtype.name, ""
+        )
         return f"torch.{kind}Tensor" if type(value) is Tensor else "torch.nn.parameter.Parameter"
     module = type(value).__module__
-    return type(value).__qualname__ if module in ("builtins", "__builtin__") else f"{module}.{type(value).__qualname__}"
+    return (
+        type(value).__qualname__
+        if module in ("builtins", "__builtin__")
+        else f"{module}.{type(value).__qualname__}"
+    )
 
 
 class Module(Stateful):
@@ -133,7 +139,9 @@ class Module(Stateful):
 
     def forward(self, *input: Any) -> Any:
         """What the module computes; every module defines it."""
-        raise NotImplementedError(f'Module [{type(self).__name__}] is missing the required "forward" function')
+        raise NotImplementedError(
+            f'Module [{type(self).__name__}] is missing the required "forward" function'
+        )
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if (
@@ -146,7 +154,9 @@ class Module(Stateful):
             return hooks.call(self, args, kwargs)
         return self.forward(*args, **kwargs)
 
-    def register_forward_pre_hook(self, hook: Any, *, prepend: bool = False, with_kwargs: bool = False) -> RemovableHandle:
+    def register_forward_pre_hook(
+        self, hook: Any, *, prepend: bool = False, with_kwargs: bool = False
+    ) -> RemovableHandle:
         """Call `hook(module, args)` before forward; what it returns replaces the arguments."""
         handle = add(self._forward_pre_hooks, hook, prepend, self._forward_pre_hooks_with_kwargs)
         if with_kwargs:
@@ -154,7 +164,12 @@ class Module(Stateful):
         return handle
 
     def register_forward_hook(
-        self, hook: Any, *, prepend: bool = False, with_kwargs: bool = False, always_call: bool = False
+        self,
+        hook: Any,
+        *,
+        prepend: bool = False,
+        with_kwargs: bool = False,
+        always_call: bool = False,
     ) -> RemovableHandle:
         """Call `hook(module, args, output)` after forward; what it returns replaces the output."""
         more = self._forward_hooks_with_kwargs, self._forward_hooks_always_called
@@ -246,7 +261,9 @@ class Module(Stateful):
         if not isinstance(name, str):
             raise TypeError(f"{what} name should be a string. Got {typename(name)}")
         if "." in name:
-            raise KeyError(f'{what} name can\'t contain "."' + (f", got: {name}" if what == "module" else ""))
+            raise KeyError(
+                f'{what} name can\'t contain "."' + (f", got: {name}" if what == "module" else "")
+            )
         if name == "":
             raise KeyError(f'{what} name can\'t be empty string ""')
         if hasattr(self, name) and name not in self.__dict__[registry]:
@@ -256,7 +273,9 @@ class Module(Stateful):
         """Add a parameter under a name; None keeps the name without one."""
         held = self.__dict__.get("_parameters")
         if held is None or name not in held:
-            if isinstance(param, Parameter) and name in self.__dict__:  # an attribute becomes a parameter
+            if (
+                isinstance(param, Parameter) and name in self.__dict__
+            ):  # an attribute becomes a parameter
                 self.__dict__.pop(name)
             self._check_name(name, "parameter", "_parameters")
         if param is not None and not isinstance(param, Parameter):
@@ -313,9 +332,15 @@ class Module(Stateful):
 
     # -- walking --------------------------------------------------------------------------------------------------------
 
-    def _named_members(self, get: Callable[[Any], Any], prefix: str, recurse: bool, remove_duplicate: bool) -> Iterator[Any]:
+    def _named_members(
+        self, get: Callable[[Any], Any], prefix: str, recurse: bool, remove_duplicate: bool
+    ) -> Iterator[Any]:
         seen: set[int] = set()
-        modules = self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate) if recurse else [(prefix, self)]
+        modules = (
+            self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate)
+            if recurse
+            else [(prefix, self)]
+        )
         for path, module in modules:
             for name, member in get(module):
                 if member is None or id(member) in seen:
@@ -324,18 +349,26 @@ class Module(Stateful):
                     seen.add(id(member))
                 yield path + ("." if path else "") + name, member
 
-    def named_parameters(self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True) -> Iterator[tuple[str, Parameter]]:
+    def named_parameters(
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Parameter]]:
         """Parameters with their paths."""
-        return self._named_members(lambda module: module._parameters.items(), prefix, recurse, remove_duplicate)
+        return self._named_members(
+            lambda module: module._parameters.items(), prefix, recurse, remove_duplicate
+        )
 
     def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
         """Parameters of this module and, with `recurse`, of those inside."""
         for _, parameter in self.named_parameters(recurse=recurse):
             yield parameter
 
-    def named_buffers(self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True) -> Iterator[tuple[str, Tensor]]:
+    def named_buffers(
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Tensor]]:
         """Buffers with their paths."""
-        return self._named_members(lambda module: module._buffers.items(), prefix, recurse, remove_duplicate)
+        return self._named_members(
+            lambda module: module._buffers.items(), prefix, recurse, remove_duplicate
+        )
 
     def buffers(self, recurse: bool = True) -> Iterator[Tensor]:
         """Buffers of this module and, with `recurse`, of those inside."""
@@ -355,7 +388,9 @@ class Module(Stateful):
         for _, module in self.named_children():
             yield module
 
-    def named_modules(self, memo: set[Any] | None = None, prefix: str = "", remove_duplicate: bool = True) -> Iterator[tuple[str, Module]]:
+    def named_modules(
+        self, memo: set[Any] | None = None, prefix: str = "", remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Module]]:
         """This module and all inside, with their paths."""
         memo = set() if memo is None else memo
         if self in memo:
@@ -477,7 +512,9 @@ class Module(Stateful):
         """Move to a device, or convert floating-point parameters and buffers to a dtype: to(device), to(dtype), to(tensor)."""
         device, dtype = _device_and_dtype(*args, **kwargs)
         if dtype is not None and not dtype.is_differentiable:
-            raise TypeError(f"nn.Module.to only accepts floating point or complex dtypes, but got desired dtype={dtype}")
+            raise TypeError(
+                f"nn.Module.to only accepts floating point or complex dtypes, but got desired dtype={dtype}"
+            )
 
         def convert(tensor: Tensor) -> Tensor:
             wanted = dtype if tensor.is_floating_point() or tensor.is_complex() else None
@@ -518,7 +555,9 @@ class Module(Stateful):
 
     def cuda(self, device: Any = None) -> Any:
         """Move to an NVIDIA device."""
-        return self.to("cuda" if device is None else f"cuda:{device}" if isinstance(device, int) else device)
+        return self.to(
+            "cuda" if device is None else f"cuda:{device}" if isinstance(device, int) else device
+        )
 
     def to_empty(self, *, device: Any, recurse: bool = True) -> Any:
         """Move to a device without the elements."""

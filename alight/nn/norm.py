@@ -30,12 +30,20 @@ class _NormBase(Module):
         self.num_features, self.eps, self.momentum = num_features, eps, momentum
         self.affine, self.track_running_stats = affine, track_running_stats
         for name, wanted in (("weight", affine), ("bias", affine and bias)):
-            self.register_parameter(name, new_parameter(num_features, device=device, dtype=dtype) if wanted else None)
+            self.register_parameter(
+                name, new_parameter(num_features, device=device, dtype=dtype) if wanted else None
+            )
         kept = track_running_stats
         zeros, ones, tensor = TORCH["zeros"], TORCH["ones"], TORCH["tensor"]
-        self.register_buffer("running_mean", zeros(num_features, device=device, dtype=dtype) if kept else None)
-        self.register_buffer("running_var", ones(num_features, device=device, dtype=dtype) if kept else None)
-        self.register_buffer("num_batches_tracked", tensor(0, dtype=int64, device=device) if kept else None)
+        self.register_buffer(
+            "running_mean", zeros(num_features, device=device, dtype=dtype) if kept else None
+        )
+        self.register_buffer(
+            "running_var", ones(num_features, device=device, dtype=dtype) if kept else None
+        )
+        self.register_buffer(
+            "num_batches_tracked", tensor(0, dtype=int64, device=device) if kept else None
+        )
         self.reset_parameters()
 
     def reset_running_stats(self) -> None:
@@ -56,7 +64,11 @@ class _NormBase(Module):
     def _check_input_dim(self, input: Tensor) -> None:
         if input.dim() not in self.ranks:
             wanted = " or ".join(f"{rank}D" for rank in self.ranks)
-            fail(ValueError, f"expected {wanted} input (got {input.dim()}D input)", facts=[f"input is {list(input.shape)}"])
+            fail(
+                ValueError,
+                f"expected {wanted} input (got {input.dim()}D input)",
+                facts=[f"input is {list(input.shape)}"],
+            )
 
     def extra_repr(self) -> str:
         """Features and settings."""
@@ -72,7 +84,11 @@ class _NormBase(Module):
         version = local_metadata.get("version")
         key = prefix + "num_batches_tracked"
         if (version is None or version < 2) and self.track_running_stats and key not in state_dict:
-            state_dict[key] = TORCH["tensor"](0, dtype=int64) if self.num_batches_tracked is None else self.num_batches_tracked
+            state_dict[key] = (
+                TORCH["tensor"](0, dtype=int64)
+                if self.num_batches_tracked is None
+                else self.num_batches_tracked
+            )
         super()._load_from_state_dict(
             state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs
         )
@@ -95,7 +111,14 @@ class _BatchNorm(_NormBase):
             if not self.track_running_stats:
                 mean = variance = None
         return F.batch_norm(
-            input, mean, variance, self.weight, self.bias, training or mean is None, factor or 0.0, self.eps
+            input,
+            mean,
+            variance,
+            self.weight,
+            self.bias,
+            training or mean is None,
+            factor or 0.0,
+            self.eps,
         )
 
 
@@ -137,7 +160,9 @@ class _InstanceNorm(_NormBase):
         self, num_features: int, eps: float = 1e-5, momentum: float = 0.1, affine: bool = False,
         track_running_stats: bool = False, device: Any = None, dtype: Any = None, *, bias: bool = True,
     ) -> None:  # fmt: skip
-        super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype, bias=bias)
+        super().__init__(
+            num_features, eps, momentum, affine, track_running_stats, device, dtype, bias=bias
+        )
 
     def forward(self, input: Tensor) -> Tensor:
         """Each channel of each example normalised."""
@@ -153,7 +178,14 @@ class _InstanceNorm(_NormBase):
                 )
         use_input = self.training or not self.track_running_stats
         out = F.instance_norm(
-            x, self.running_mean, self.running_var, self.weight, self.bias, use_input, self.momentum or 0.0, self.eps
+            x,
+            self.running_mean,
+            self.running_var,
+            self.weight,
+            self.bias,
+            use_input,
+            self.momentum or 0.0,
+            self.eps,
         )
         return out if batched else out.squeeze(0)
 
@@ -189,11 +221,15 @@ class LayerNorm(Module):
         device: Any = None, dtype: Any = None,
     ) -> None:  # fmt: skip
         super().__init__()
-        self.normalized_shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+        self.normalized_shape = (
+            (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+        )
         self.eps, self.elementwise_affine = eps, elementwise_affine
         shape = self.normalized_shape
         for name, wanted in (("weight", elementwise_affine), ("bias", elementwise_affine and bias)):
-            self.register_parameter(name, new_parameter(*shape, device=device, dtype=dtype) if wanted else None)
+            self.register_parameter(
+                name, new_parameter(*shape, device=device, dtype=dtype) if wanted else None
+            )
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -223,11 +259,14 @@ class RMSNorm(Module):
         dtype: Any = None,
     ) -> None:  # fmt: skip
         super().__init__()
-        self.normalized_shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+        self.normalized_shape = (
+            (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+        )
         self.eps, self.elementwise_affine = eps, elementwise_affine
         shape = self.normalized_shape
         self.register_parameter(
-            "weight", new_parameter(*shape, device=device, dtype=dtype) if elementwise_affine else None
+            "weight",
+            new_parameter(*shape, device=device, dtype=dtype) if elementwise_affine else None,
         )
         self.reset_parameters()
 
@@ -242,7 +281,9 @@ class RMSNorm(Module):
 
     def extra_repr(self) -> str:
         """Shape and settings."""
-        return f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"
+        return (
+            f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"
+        )
 
 
 class GroupNorm(Module):
@@ -263,9 +304,16 @@ class GroupNorm(Module):
                 ValueError,
                 f"num_channels ({num_channels}) must be divisible by num_groups ({num_groups})",
             )
-        self.num_groups, self.num_channels, self.eps, self.affine = num_groups, num_channels, eps, affine
+        self.num_groups, self.num_channels, self.eps, self.affine = (
+            num_groups,
+            num_channels,
+            eps,
+            affine,
+        )
         for name, wanted in (("weight", affine), ("bias", affine and bias)):
-            self.register_parameter(name, new_parameter(num_channels, device=device, dtype=dtype) if wanted else None)
+            self.register_parameter(
+                name, new_parameter(num_channels, device=device, dtype=dtype) if wanted else None
+            )
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -321,7 +369,9 @@ class _LazyNorm(Lazy):
 
     def initialize_parameters(self, input: Tensor) -> None:
         """Shapes from the input's channels."""
-        self.num_features = input.shape[1 if input.dim() == self.ranks[-1] or self.ranks == (2, 3) else 0]
+        self.num_features = input.shape[
+            1 if input.dim() == self.ranks[-1] or self.ranks == (2, 3) else 0
+        ]
         shape = (self.num_features,)
         for parameter in self._parameters.values():
             if parameter is not None:
@@ -334,10 +384,18 @@ class _LazyNorm(Lazy):
 
 def _lazy(base: type) -> Any:
     doc = f"A {base.__name__} whose num_features the first input tells."
-    return type(f"Lazy{base.__name__}", (_LazyNorm, base), {"cls_to_become": base, "__doc__": doc, "__module__": __name__})
+    return type(
+        f"Lazy{base.__name__}",
+        (_LazyNorm, base),
+        {"cls_to_become": base, "__doc__": doc, "__module__": __name__},
+    )
 
 
-LazyBatchNorm1d, LazyBatchNorm2d, LazyBatchNorm3d = _lazy(BatchNorm1d), _lazy(BatchNorm2d), _lazy(BatchNorm3d)
+LazyBatchNorm1d, LazyBatchNorm2d, LazyBatchNorm3d = (
+    _lazy(BatchNorm1d),
+    _lazy(BatchNorm2d),
+    _lazy(BatchNorm3d),
+)
 LazyInstanceNorm1d, LazyInstanceNorm2d, LazyInstanceNorm3d = (
     _lazy(InstanceNorm1d), _lazy(InstanceNorm2d), _lazy(InstanceNorm3d),
 )  # fmt: skip

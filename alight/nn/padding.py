@@ -64,10 +64,14 @@ class ConstantPad3d(_ConstantPad):
 
 def _layer(name: str, count: int, mode: str, what: str) -> Any:
     doc = f"Pads the last {count} dimension(s) {what}."
-    return type(name, (_Pad,), {"count": count, "mode": mode, "__doc__": doc, "__module__": __name__})
+    return type(
+        name, (_Pad,), {"count": count, "mode": mode, "__doc__": doc, "__module__": __name__}
+    )
 
 
-ZeroPad1d, ZeroPad2d, ZeroPad3d = (_layer(f"ZeroPad{n}d", n, "constant", "with zeros") for n in (1, 2, 3))
+ZeroPad1d, ZeroPad2d, ZeroPad3d = (
+    _layer(f"ZeroPad{n}d", n, "constant", "with zeros") for n in (1, 2, 3)
+)
 ReflectionPad1d, ReflectionPad2d, ReflectionPad3d = (
     _layer(f"ReflectionPad{n}d", n, "reflect", "with what lies inside, mirrored") for n in (1, 2, 3)
 )
@@ -97,12 +101,21 @@ class Upsample(Module):
     def forward(self, input: Tensor) -> Tensor:
         """functional.interpolate."""
         return F.interpolate(
-            input, self.size, self.scale_factor, self.mode, self.align_corners, self.recompute_scale_factor
+            input,
+            self.size,
+            self.scale_factor,
+            self.mode,
+            self.align_corners,
+            self.recompute_scale_factor,
         )
 
     def extra_repr(self) -> str:
         """Size or factor, and mode."""
-        size = f"scale_factor={self.scale_factor!r}" if self.scale_factor is not None else f"size={self.size!r}"
+        size = (
+            f"scale_factor={self.scale_factor!r}"
+            if self.scale_factor is not None
+            else f"size={self.size!r}"
+        )
         return f"{size}, mode={self.mode!r}"
 
 

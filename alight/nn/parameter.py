@@ -12,11 +12,11 @@ from typing import Any
 from alight.errors import fail
 from alight.ir.program import Node, Program
 from alight.ir.types import Type
+from alight.ops.arguments import default_dtype
+from alight.ops.creation import resolve_device
 from alight.primitives import Detach
 from alight.record import views
 from alight.record.meta import Meta
-from alight.ops.arguments import default_dtype
-from alight.ops.creation import resolve_device
 from alight.tensor import Tensor, filled, wrap
 
 

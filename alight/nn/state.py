@@ -43,7 +43,9 @@ class Stateful:
 
     # -- saving ---------------------------------------------------------------------------------------------------------
 
-    def state_dict(self, *args: Any, destination: Any = None, prefix: str = "", keep_vars: bool = False) -> Any:
+    def state_dict(
+        self, *args: Any, destination: Any = None, prefix: str = "", keep_vars: bool = False
+    ) -> Any:
         """All parameters and persistent buffers by name, detached unless `keep_vars`.
 
         >>> from alight import nn
@@ -68,7 +70,9 @@ class Stateful:
         self._save_to_state_dict(destination, prefix, keep_vars)
         for name, module in self._modules.items():
             if module is not None:
-                module.state_dict(destination=destination, prefix=f"{prefix}{name}.", keep_vars=keep_vars)
+                module.state_dict(
+                    destination=destination, prefix=f"{prefix}{name}.", keep_vars=keep_vars
+                )
         for hook in self._state_dict_hooks.values():
             changed = hook(self, destination, prefix, local)
             if changed is not None:
@@ -79,7 +83,9 @@ class Stateful:
         """Put this module's own tensors into `destination`; modules may add their own here."""
         for name, tensor in self._parameters.items():
             if tensor is not None:
-                destination[prefix + name] = tensor if keep_vars or is_lazy(tensor) else tensor.detach()
+                destination[prefix + name] = (
+                    tensor if keep_vars or is_lazy(tensor) else tensor.detach()
+                )
         for name, tensor in self._buffers.items():
             if tensor is not None and name not in self._non_persistent_buffers_set:
                 destination[prefix + name] = tensor if keep_vars else tensor.detach()
@@ -119,14 +125,21 @@ class Stateful:
         """Call `hook(module, state_dict, prefix, ...)` before this module's part is loaded."""
         return add(self._load_state_dict_pre_hooks, lambda *args: hook(self, *args))
 
-    def _register_load_state_dict_pre_hook(self, hook: Any, with_module: bool = False) -> RemovableHandle:
-        return add(self._load_state_dict_pre_hooks, (lambda *args: hook(self, *args)) if with_module else hook)
+    def _register_load_state_dict_pre_hook(
+        self, hook: Any, with_module: bool = False
+    ) -> RemovableHandle:
+        return add(
+            self._load_state_dict_pre_hooks,
+            (lambda *args: hook(self, *args)) if with_module else hook,
+        )
 
     def register_load_state_dict_post_hook(self, hook: Any) -> RemovableHandle:
         """Call `hook(module, incompatible_keys)` after this module's part is loaded."""
         return add(self._load_state_dict_post_hooks, hook)
 
-    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
+    def load_state_dict(
+        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
+    ) -> Any:
         """Copy tensors into parameters and buffers by name; with `assign`, put them in their place.
 
         Errors: RuntimeError with all missing, unexpected (if `strict`) and misshapen names.
@@ -149,7 +162,11 @@ class Stateful:
             for name, child in module._modules.items():
                 if child is not None:
                     inner = prefix + name + "."
-                    load(child, {key: value for key, value in state.items() if key.startswith(inner)}, inner)
+                    load(
+                        child,
+                        {key: value for key, value in state.items() if key.startswith(inner)},
+                        inner,
+                    )
             keys = IncompatibleKeys(missing, unexpected)
             for hook in module._load_state_dict_post_hooks.values():
                 hook(module, keys)
@@ -158,7 +175,9 @@ class Stateful:
         self._report(strict, missing, unexpected, errors)
         return IncompatibleKeys(missing, unexpected)
 
-    def _report(self, strict: bool, missing: list[str], unexpected: list[str], errors: list[str]) -> None:
+    def _report(
+        self, strict: bool, missing: list[str], unexpected: list[str], errors: list[str]
+    ) -> None:
         if strict:
             if unexpected:
                 names = ", ".join(f'"{name}"' for name in unexpected)
@@ -168,7 +187,8 @@ class Stateful:
                 errors.insert(0, f"Missing key(s) in state_dict: {names}. ")
         if errors:
             raise RuntimeError(
-                f"Error(s) in loading state_dict for {type(self).__name__}:\n\t" + "\n\t".join(errors)
+                f"Error(s) in loading state_dict for {type(self).__name__}:\n\t"
+                + "\n\t".join(errors)
             )
 
     def _load_from_state_dict(
@@ -177,10 +197,24 @@ class Stateful:
     ) -> None:  # fmt: skip
         """Load this module's own part; modules override it to rename or convert."""
         for hook in self._load_state_dict_pre_hooks.values():
-            hook(state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs)
+            hook(
+                state_dict,
+                prefix,
+                local_metadata,
+                strict,
+                missing_keys,
+                unexpected_keys,
+                error_msgs,
+            )
         assign = local_metadata.get("assign_to_params_buffers", False)
-        kept = {name: one for name, one in self._buffers.items() if name not in self._non_persistent_buffers_set}
-        own = {name: one for name, one in (*self._parameters.items(), *kept.items()) if one is not None}
+        kept = {
+            name: one
+            for name, one in self._buffers.items()
+            if name not in self._non_persistent_buffers_set
+        }
+        own = {
+            name: one for name, one in (*self._parameters.items(), *kept.items()) if one is not None
+        }
         for name, tensor in own.items():
             key = prefix + name
             if key in state_dict:
@@ -198,7 +232,9 @@ class Stateful:
         if strict:
             self._find_unexpected(state_dict, prefix, own, unexpected_keys)
 
-    def _find_unexpected(self, state_dict: Any, prefix: str, own: Any, unexpected_keys: list[str]) -> None:
+    def _find_unexpected(
+        self, state_dict: Any, prefix: str, own: Any, unexpected_keys: list[str]
+    ) -> None:
         for key in state_dict:
             if not key.startswith(prefix) or key == prefix + _EXTRA_STATE:
                 continue
@@ -207,7 +243,9 @@ class Stateful:
             if not known:
                 unexpected_keys.append(key)
 
-    def _load_one(self, name: str, key: str, tensor: Any, given: Any, assign: bool, errors: list[str]) -> None:
+    def _load_one(
+        self, name: str, key: str, tensor: Any, given: Any, assign: bool, errors: list[str]
+    ) -> None:
         if not isinstance(given, Tensor):
             errors.append(
                 f'While copying the parameter named "{key}", expected torch.Tensor or Tensor-like object from checkpoint '
@@ -231,6 +269,12 @@ class Stateful:
             if not assign:
                 tensor.copy_(given)
             elif isinstance(tensor, Parameter):
-                setattr(self, name, given if isinstance(given, Parameter) else Parameter(given, tensor.requires_grad))
+                setattr(
+                    self,
+                    name,
+                    given
+                    if isinstance(given, Parameter)
+                    else Parameter(given, tensor.requires_grad),
+                )
             else:
                 setattr(self, name, given)

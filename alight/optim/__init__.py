@@ -1,24 +1,14 @@
-"""torch.optim: rules that update parameters from their gradients, and schedules of their learning rates.
+"""torch.optim: optimizers and learning-rate schedules."""
 
-One update is one recorded step for all parameters of a group: `Recorder.compound` takes the new values as a program.
-"""
+from __future__ import annotations
 
-from alight.optim import lr_scheduler
-from alight.optim.adam import Adam, AdamW, NAdam, RAdam
-from alight.optim.adaptive import Adadelta, Adagrad, Adamax, RMSprop
+from alight.optim import lr_scheduler, optimizer
+from alight.optim.adam import Adam, Adamax, AdamW, NAdam, RAdam
+from alight.optim.adaptive import Adadelta, Adagrad, RMSprop
 from alight.optim.optimizer import Optimizer
 from alight.optim.sgd import SGD
 
 __all__ = [
-    "Adadelta",
-    "Adagrad",
-    "Adam",
-    "AdamW",
-    "Adamax",
-    "NAdam",
-    "Optimizer",
-    "RAdam",
-    "RMSprop",
-    "SGD",
-    "lr_scheduler",
-]
+    "SGD", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "NAdam", "Optimizer", "RAdam", "RMSprop", "lr_scheduler",
+    "optimizer",
+]  # fmt: skip

@@ -1,98 +1,155 @@
-"""Adam (Kingma and Ba, arXiv 1412.6980) and its kin: AdamW (1711.05101), NAdam (Dozat 2016), RAdam (1908.03265)."""
+"""Adam (Kingma and Ba 2015) and its relatives: AdamW, NAdam, RAdam, Adamax."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from math import sqrt
 from typing import Any
 
-from alight.errors import fail
+from alight import primitives as prim
 from alight.ir.program import Value
-from alight.optim.optimizer import Group, Optimizer, buffer_like, check_nonnegative, refuse, step_counts
-from alight.primitives import Maximum, Sqrt
-from alight.tensor import Tensor
+from alight.optim.optimizer import (
+    ElementwiseOptimizer,
+    Params,
+    check_betas,
+    check_not_negative,
+    decayed,
+    number,
+)
 
 
-def check_betas(betas: tuple[float, float]) -> None:
-    """PyTorch's errors for decay rates outside [0, 1)."""
-    for i, beta in enumerate(betas):
-        if not 0.0 <= float(beta) < 1.0:
-            fail(ValueError, f"Invalid beta parameter at index {i}: {beta}")
+class _Moments(ElementwiseOptimizer):
+    """Common part: running means of the gradient and of its square."""
+
+    def _check(self, lr: Any, eps: Any, betas: Any, weight_decay: Any) -> None:
+        check_not_negative("learning rate", lr)
+        check_not_negative("epsilon value", eps)
+        check_betas(betas)
+        check_not_negative("weight_decay value", weight_decay)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        for group in self.param_groups:
+            for name in (
+                "amsgrad",
+                "maximize",
+                "capturable",
+                "differentiable",
+                "decoupled_weight_decay",
+            ):
+                if name in self.defaults:
+                    group.setdefault(name, self.defaults[name])
+
+    def slots(self, group: dict[str, Any]) -> tuple[str, ...]:
+        """The two running means."""
+        return "exp_avg", "exp_avg_sq"
+
+    def form(self, group: dict[str, Any]) -> tuple[Any, ...]:
+        """Which terms there are."""
+        return group["maximize"], group["weight_decay"] != 0, group["decoupled_weight_decay"]
+
+    def settings(self, group: dict[str, Any]) -> list[float]:
+        """1 - beta1, beta2, 1 - beta2, eps, and the decay as it is used."""
+        beta1, beta2 = map(number, group["betas"])
+        decay = number(group["weight_decay"])
+        used = 1 - number(group["lr"]) * decay if group["decoupled_weight_decay"] else decay
+        return [1 - beta1, beta2, 1 - beta2, number(group["eps"]), used]
+
+    def _moments(
+        self, form: tuple[Any, ...], p: Value, grad: Value, slots: list[Value], n: list[Value]
+    ) -> tuple[Value, Value, Value, Value]:
+        """Parameter and gradient after the decay, and the new running means."""
+        maximize, has_decay, decoupled = form[:3]
+        of_grad, beta2, of_square, _, decay = n
+        grad = decayed(p, grad, maximize, decay if has_decay and not decoupled else None)
+        if has_decay and decoupled:
+            p = p * decay
+        mean = slots[0] + (grad - slots[0]) * of_grad
+        square = slots[1] * beta2 + grad * grad * of_square
+        return p, grad, mean, square
 
 
-class Adam(Optimizer):
-    """param -= lr * m / (sqrt(v) + eps), with m and v the bias-corrected means of the gradient and of its square.
+def _corrections(group: dict[str, Any], state: dict[str, Any]) -> tuple[float, float, float]:
+    """The step, and how much of each running mean has come in."""
+    state["step"] += 1.0
+    step = state["step"]
+    beta1, beta2 = group["betas"]
+    return step, 1 - number(beta1) ** step, 1 - number(beta2) ** step
 
-    weight_decay adds weight_decay * param to the gradient. amsgrad keeps the largest v seen.
+
+class Adam(_Moments):
+    """p - lr * m / (sqrt(v) + eps), for bias-corrected running means m of the gradient and v of its square.
 
     >>> import alight as torch
-    >>> torch.optim.Adam([torch.ones(1, requires_grad=True)]).defaults["betas"]
-    (0.9, 0.999)
+    >>> w = torch.tensor([1.], requires_grad=True)
+    >>> (w * w).sum().backward()
+    >>> torch.optim.Adam([w], lr=0.1).step(); w
+    tensor([0.9000], requires_grad=True)
     """
 
-    decoupled = False  # weight decay apart from the gradient
+    step_numbers = 2
 
     def __init__(
-        self, params: Iterable[Any], lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8,
-        weight_decay: float = 0, amsgrad: bool = False, *, foreach: bool | None = None, maximize: bool = False,
-        capturable: bool = False, differentiable: bool = False, fused: bool | None = None,
-        decoupled_weight_decay: bool = False,
+        self, params: Params, lr: Any = 1e-3, betas: Any = (0.9, 0.999), eps: float = 1e-8, weight_decay: float = 0,
+        amsgrad: bool = False, *, foreach: bool | None = None, maximize: bool = False, capturable: bool = False,
+        differentiable: bool = False, fused: bool | None = None, decoupled_weight_decay: bool = False,
     ) -> None:  # fmt: skip
-        check_nonnegative(lr=lr, eps=eps)
-        check_betas(betas)
-        check_nonnegative(weight_decay=weight_decay)
-        refuse("differentiable", differentiable, "torch.func, or the update written by hand")
+        self._check(lr, eps, betas, weight_decay)
         super().__init__(
             params,
             {
-                "lr": lr, "betas": tuple(betas), "eps": eps, "weight_decay": weight_decay, "amsgrad": amsgrad,
-                "maximize": maximize, "foreach": foreach, "capturable": capturable,
-                "differentiable": differentiable, "fused": fused,
-                "decoupled_weight_decay": decoupled_weight_decay or self.decoupled,
+                "lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "amsgrad": amsgrad,
+                "maximize": maximize, "foreach": foreach, "capturable": capturable, "differentiable": differentiable,
+                "fused": fused, "decoupled_weight_decay": decoupled_weight_decay,
             },
         )  # fmt: skip
 
-    def _update(self, group: Group, params: Sequence[Tensor]) -> None:
-        amsgrad, maximize, decays = group["amsgrad"], group["maximize"], bool(group["weight_decay"])
-        decoupled = group.get("decoupled_weight_decay", self.decoupled)
-        buffers = ("exp_avg", "exp_avg_sq", *(("max_exp_avg_sq",) if amsgrad else ()))
-        for param in params:
-            for name in buffers:
-                buffer_like(self.state[param], name, param)
+    def slots(self, group: dict[str, Any]) -> tuple[str, ...]:
+        """The running means, and the largest square with amsgrad."""
+        return (
+            ("exp_avg", "exp_avg_sq", "max_exp_avg_sq")
+            if group["amsgrad"]
+            else ("exp_avg", "exp_avg_sq")
+        )
 
-        def rule(param: Value, grad: Value, m: Value, v: Value, *rest: Value) -> tuple[Value, ...]:
-            step_size, root, keep1, beta2, keep2, eps, decay = rest[-7:]
-            if maximize:
-                grad = -grad
-            if decays:
-                if decoupled:
-                    param = param * decay
-                else:
-                    grad = grad + decay * param
-            m = m + (grad - m) * keep1
-            v = v * beta2 + grad * grad * keep2
-            largest = Maximum(rest[0], v) if amsgrad else v
-            param = param - step_size * (m / (Sqrt(largest) / root + eps))
-            return (param, m, v, largest) if amsgrad else (param, m, v)
+    def form(self, group: dict[str, Any]) -> tuple[Any, ...]:
+        """Which terms there are."""
+        return (*super().form(group), group["amsgrad"])
 
-        (beta1, beta2), lr = map(float, group["betas"]), float(group["lr"])
-        decay = 1 - lr * group["weight_decay"] if decoupled else float(group["weight_decay"])
-        numbers = [
-            (lr / (1 - beta1**t), sqrt(1 - beta2**t), 1 - beta1, beta2, 1 - beta2, float(group["eps"]), decay)
-            for t in step_counts([self.state[param] for param in params])
-        ]
-        self._record("adam", (amsgrad, maximize, decays, decoupled), params, buffers, numbers, rule)
+    def at_step(self, group: dict[str, Any], state: dict[str, Any]) -> tuple[float, ...]:
+        """The step's length, and the correction of the root."""
+        _, first, second = _corrections(group, state)
+        return -number(group["lr"]) / first, second**0.5
+
+    def update(
+        self,
+        form: tuple[Any, ...],
+        p: Value,
+        grad: Value,
+        slots: list[Value],
+        n: list[Value],
+        s: list[Value],
+    ) -> tuple[Value, ...]:
+        """One step."""
+        p, _, mean, square = self._moments(form, p, grad, slots, n)
+        length, root = s
+        largest = (prim.Maximum(slots[2], square),) if form[3] else ()
+        spread = prim.Sqrt(largest[0] if largest else square) / root + n[3]
+        return (p + mean * length / spread, mean, square, *largest)
 
 
 class AdamW(Adam):
-    """Adam whose weight decay shrinks the parameters themselves: param *= 1 - lr * weight_decay."""
+    """Adam whose weight decay shrinks the parameters directly (Loshchilov and Hutter 2019).
 
-    decoupled = True
+    >>> import alight as torch
+    >>> w = torch.tensor([1.], requires_grad=True)
+    >>> (w * w).sum().backward()
+    >>> torch.optim.AdamW([w], lr=0.1).step(); w
+    tensor([0.8990], requires_grad=True)
+    """
 
     def __init__(
-        self, params: Iterable[Any], lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8,
-        weight_decay: float = 1e-2, amsgrad: bool = False, *, maximize: bool = False, foreach: bool | None = None,
-        capturable: bool = False, differentiable: bool = False, fused: bool | None = None,
+        self, params: Params, lr: Any = 1e-3, betas: Any = (0.9, 0.999), eps: float = 1e-8, weight_decay: float = 1e-2,
+        amsgrad: bool = False, *, maximize: bool = False, foreach: bool | None = None, capturable: bool = False,
+        differentiable: bool = False, fused: bool | None = None,
     ) -> None:  # fmt: skip
         super().__init__(
             params, lr, betas, eps, weight_decay, amsgrad, foreach=foreach, maximize=maximize, capturable=capturable,
@@ -100,121 +157,159 @@ class AdamW(Adam):
         )  # fmt: skip
 
 
-class NAdam(Optimizer):
-    """Adam with Nesterov momentum."""
+class NAdam(_Moments):
+    """Adam with Nesterov's momentum (Dozat 2016)."""
+
+    numbers = ("step", "mu_product")
+    step_numbers = 3
 
     def __init__(
-        self, params: Iterable[Any], lr: float = 2e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8,
-        weight_decay: float = 0, momentum_decay: float = 4e-3, decoupled_weight_decay: bool = False, *,
-        foreach: bool | None = None, maximize: bool = False, capturable: bool = False, differentiable: bool = False,
+        self, params: Params, lr: Any = 2e-3, betas: Any = (0.9, 0.999), eps: float = 1e-8, weight_decay: float = 0,
+        momentum_decay: float = 4e-3, decoupled_weight_decay: bool = False, *, foreach: bool | None = None,
+        maximize: bool = False, capturable: bool = False, differentiable: bool = False,
     ) -> None:  # fmt: skip
-        check_nonnegative(lr=lr, eps=eps)
-        check_betas(betas)
-        check_nonnegative(weight_decay=weight_decay, momentum_decay=momentum_decay)
-        refuse("differentiable", differentiable, "torch.func, or the update written by hand")
+        self._check(lr, eps, betas, weight_decay)
+        check_not_negative("momentum_decay value", momentum_decay)
         super().__init__(
             params,
             {
-                "lr": lr, "betas": tuple(betas), "eps": eps, "weight_decay": weight_decay,
-                "momentum_decay": momentum_decay, "decoupled_weight_decay": decoupled_weight_decay,
-                "maximize": maximize, "foreach": foreach, "capturable": capturable,
+                "lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "momentum_decay": momentum_decay,
+                "decoupled_weight_decay": decoupled_weight_decay, "maximize": maximize, "foreach": foreach,
+                "capturable": capturable, "differentiable": differentiable,
+            },
+        )  # fmt: skip
+
+    def begin(self, parameter: Any, state: dict[str, Any], group: dict[str, Any]) -> None:
+        """Products of momenta begin at 1."""
+        state.setdefault("step", 0.0)
+        state.setdefault("mu_product", 1.0)
+        super().begin(parameter, state, group)
+
+    def at_step(self, group: dict[str, Any], state: dict[str, Any]) -> tuple[float, ...]:
+        """The lengths along gradient and momentum, and the correction of the square."""
+        step, _, second = _corrections(group, state)
+        lr, beta1, decay = number(group["lr"]), number(group["betas"][0]), group["momentum_decay"]
+        mu = beta1 * (1.0 - 0.5 * 0.96 ** (step * decay))
+        mu_next = beta1 * (1.0 - 0.5 * 0.96 ** ((step + 1) * decay))
+        state["mu_product"] *= mu
+        product = state["mu_product"]
+        return -lr * (1.0 - mu) / (1.0 - product), -lr * mu_next / (1.0 - product * mu_next), second
+
+    def update(
+        self,
+        form: tuple[Any, ...],
+        p: Value,
+        grad: Value,
+        slots: list[Value],
+        n: list[Value],
+        s: list[Value],
+    ) -> tuple[Value, ...]:
+        """One step."""
+        p, grad, mean, square = self._moments(form, p, grad, slots, n)
+        along_grad, along_mean, second = s
+        spread = prim.Sqrt(square / second) + n[3]
+        return p + grad * along_grad / spread + mean * along_mean / spread, mean, square
+
+
+class RAdam(_Moments):
+    """Adam with a rectified variance: plain momentum until enough squares have come in (Liu et al. 2020)."""
+
+    step_numbers = 3
+
+    def __init__(
+        self, params: Params, lr: Any = 1e-3, betas: Any = (0.9, 0.999), eps: float = 1e-8, weight_decay: float = 0,
+        decoupled_weight_decay: bool = False, *, foreach: bool | None = None, maximize: bool = False,
+        capturable: bool = False, differentiable: bool = False,
+    ) -> None:  # fmt: skip
+        self._check(lr, eps, betas, weight_decay)
+        super().__init__(
+            params,
+            {
+                "lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "maximize": maximize,
+                "foreach": foreach, "capturable": capturable, "decoupled_weight_decay": decoupled_weight_decay,
                 "differentiable": differentiable,
             },
         )  # fmt: skip
 
-    def _update(self, group: Group, params: Sequence[Tensor]) -> None:
-        maximize, decays = group["maximize"], bool(group["weight_decay"])
-        decoupled = group["decoupled_weight_decay"]
-        for param in params:
-            buffer_like(self.state[param], "exp_avg", param)
-            buffer_like(self.state[param], "exp_avg_sq", param)
+    def at_step(self, group: dict[str, Any], state: dict[str, Any]) -> tuple[float, ...]:
+        """The first mean's correction times the rate, the rectified length, and whether it is used."""
+        step, first, second = _corrections(group, state)
+        beta2 = number(group["betas"][1])
+        longest = 2 / (1 - beta2) - 1
+        length = longest - 2 * step * beta2**step / second
+        lr = number(group["lr"])
+        if length <= 5.0:
+            return lr / first, 1.0, 0.0
+        share = (length - 4) * (length - 2) * longest / ((longest - 4) * (longest - 2) * length)
+        return lr / first, share**0.5 * second**0.5, 1.0
 
-        def rule(param: Value, grad: Value, m: Value, v: Value, *rest: Value) -> tuple[Value, ...]:
-            along_grad, along_m, root, keep1, beta2, keep2, eps, decay = rest
-            if maximize:
-                grad = -grad
-            if decays:
-                if decoupled:
-                    param = param * decay
-                else:
-                    grad = grad + decay * param
-            m = m + (grad - m) * keep1
-            v = v * beta2 + grad * grad * keep2
-            denominator = Sqrt(v / root) + eps
-            return param - along_grad * (grad / denominator) - along_m * (m / denominator), m, v
-
-        self._record(
-            "nadam", (maximize, decays, decoupled), params, ("exp_avg", "exp_avg_sq"),
-            [self._numbers(group, self.state[param]) for param in params], rule,
-        )  # fmt: skip
-
-    def _numbers(self, group: Group, state: dict[str, Any]) -> tuple[float, ...]:
-        (t,) = step_counts([state])
-        (beta1, beta2), lr = map(float, group["betas"]), float(group["lr"])
-        decay_rate = group["momentum_decay"]
-        mu = beta1 * (1.0 - 0.5 * 0.96 ** (t * decay_rate))
-        mu_next = beta1 * (1.0 - 0.5 * 0.96 ** ((t + 1) * decay_rate))
-        product = state["mu_product"] = float(state.get("mu_product", 1.0)) * mu
-        decay = 1 - lr * group["weight_decay"] if group["decoupled_weight_decay"] else group["weight_decay"]
-        return (
-            lr * (1.0 - mu) / (1.0 - product), lr * mu_next / (1.0 - product * mu_next), 1 - beta2**t, 1 - beta1,
-            beta2, 1 - beta2, float(group["eps"]), float(decay),
-        )  # fmt: skip
+    def update(
+        self,
+        form: tuple[Any, ...],
+        p: Value,
+        grad: Value,
+        slots: list[Value],
+        n: list[Value],
+        s: list[Value],
+    ) -> tuple[Value, ...]:
+        """One step."""
+        p, _, mean, square = self._moments(form, p, grad, slots, n)
+        rate, rectified, used = s
+        spread = (prim.Sqrt(square) + n[3]) * used + (1 - used)
+        return p - mean * rate * rectified / spread, mean, square
 
 
-class RAdam(Optimizer):
-    """Adam whose adaptive rate is switched on when its variance is tractable (Liu et al., arXiv 1908.03265)."""
+class Adamax(_Moments):
+    """Adam by the largest gradient instead of the mean square (Kingma and Ba 2015, section 7.1)."""
+
+    step_numbers = 1
 
     def __init__(
-        self, params: Iterable[Any], lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8,
-        weight_decay: float = 0, decoupled_weight_decay: bool = False, *, foreach: bool | None = None,
-        maximize: bool = False, capturable: bool = False, differentiable: bool = False,
+        self, params: Params, lr: Any = 2e-3, betas: Any = (0.9, 0.999), eps: float = 1e-8, weight_decay: float = 0,
+        foreach: bool | None = None, *, maximize: bool = False, differentiable: bool = False, capturable: bool = False,
     ) -> None:  # fmt: skip
-        check_nonnegative(lr=lr, eps=eps)
-        check_betas(betas)
-        check_nonnegative(weight_decay=weight_decay)
-        refuse("differentiable", differentiable, "torch.func, or the update written by hand")
+        self._check(lr, eps, betas, weight_decay)
         super().__init__(
             params,
             {
-                "lr": lr, "betas": tuple(betas), "eps": eps, "weight_decay": weight_decay, "maximize": maximize,
-                "foreach": foreach, "capturable": capturable, "differentiable": differentiable,
-                "decoupled_weight_decay": decoupled_weight_decay,
+                "lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "foreach": foreach,
+                "maximize": maximize, "differentiable": differentiable, "capturable": capturable,
             },
         )  # fmt: skip
 
-    def _update(self, group: Group, params: Sequence[Tensor]) -> None:
-        maximize, decays = group["maximize"], bool(group["weight_decay"])
-        decoupled = group["decoupled_weight_decay"]
-        for param in params:
-            buffer_like(self.state[param], "exp_avg", param)
-            buffer_like(self.state[param], "exp_avg_sq", param)
+    def slots(self, group: dict[str, Any]) -> tuple[str, ...]:
+        """The running mean and the largest gradient."""
+        return "exp_avg", "exp_inf"
 
-        def rule(param: Value, grad: Value, m: Value, v: Value, *rest: Value) -> tuple[Value, ...]:
-            plain, adaptive, keep1, beta2, keep2, eps, decay = rest
-            if maximize:
-                grad = -grad
-            if decays:
-                if decoupled:
-                    param = param * decay
-                else:
-                    grad = grad + decay * param
-            m = m + (grad - m) * keep1
-            v = v * beta2 + grad * grad * keep2
-            return param - m * plain - m * adaptive / (Sqrt(v) + eps), m, v  # one of the two rates is 0
+    def form(self, group: dict[str, Any]) -> tuple[Any, ...]:
+        """Which terms there are."""
+        return group["maximize"], group["weight_decay"] != 0
 
-        (beta1, beta2), lr = map(float, group["betas"]), float(group["lr"])
-        limit = 2 / (1 - beta2) - 1  # length of the approximated simple moving average
-        numbers = []
-        for t in step_counts([self.state[param] for param in params]):
-            length = limit - 2 * t * beta2**t / (1 - beta2**t)
-            rate = lr / (1 - beta1**t)
-            plain, adaptive = rate, 0.0
-            if length > 5.0:
-                rectified = sqrt((length - 4) * (length - 2) * limit / ((limit - 4) * (limit - 2) * length))
-                plain, adaptive = 0.0, rate * rectified * sqrt(1 - beta2**t)
-            decay = 1 - lr * group["weight_decay"] if decoupled else float(group["weight_decay"])
-            numbers.append((plain, adaptive, 1 - beta1, beta2, 1 - beta2, float(group["eps"]), decay))
-        self._record(
-            "radam", (maximize, decays, decoupled), params, ("exp_avg", "exp_avg_sq"), numbers, rule
-        )
+    def settings(self, group: dict[str, Any]) -> list[float]:
+        """1 - beta1, beta2, eps, decay."""
+        beta1, beta2 = map(number, group["betas"])
+        return [1 - beta1, beta2, number(group["eps"]), number(group["weight_decay"])]
+
+    def at_step(self, group: dict[str, Any], state: dict[str, Any]) -> tuple[float, ...]:
+        """The step's length."""
+        _, first, _ = _corrections(group, state)
+        return (-number(group["lr"]) / first,)
+
+    def update(
+        self,
+        form: tuple[Any, ...],
+        p: Value,
+        grad: Value,
+        slots: list[Value],
+        n: list[Value],
+        s: list[Value],
+    ) -> tuple[Value, ...]:
+        """One step."""
+        of_grad, beta2, eps, decay = n
+        grad = decayed(p, grad, form[0], decay if form[1] else None)
+        mean = slots[0] + (grad - slots[0]) * of_grad
+        largest = prim.Maximum(slots[1] * beta2, prim.Abs(grad) + eps)
+        return p + mean * s[0] / largest, mean, largest
+
+
+__all__ = ["Adam", "AdamW", "Adamax", "NAdam", "RAdam"]

@@ -1,7 +1,7 @@
-"""The base of all optimizers: parameter groups, state, exchange of both, and the recorded update.
+"""Optimizer: parameter groups, state, hooks; and the base of those whose update is a formula on elements.
 
-In: parameters with gradients. Out: parameters and state written in place, as one step of the recorded path. A
-subclass of ours gives `_update`; a user's own subclass overrides `step`, as in PyTorch.
+A step of such an optimizer is one recorded step for each group: it reads the gradients and writes parameters and
+state, with learning rates and the like as inputs. Then the segment runs: an optimizer's step ends a lap.
 """
 
 from __future__ import annotations
@@ -13,288 +13,471 @@ from copy import deepcopy
 from typing import Any
 
 from alight.autograd.hooks import RemovableHandle
-from alight.autograd.modes import enable_grad, no_grad
+from alight.autograd.modes import enable_grad
+from alight.dtypes import dtype, float32
 from alight.errors import fail, not_implemented
 from alight.ir.program import Value
-from alight.ops.operation import TORCH
 from alight.primitives import Convert
 from alight.record.recorder import thread
-from alight.tensor import Tensor
+from alight.tensor import Tensor, filled
 
-Group = dict[str, Any]
-State = dict[str, Any]
+Params = Any
+Hook = Callable[..., Any]
 
 
 class _Required:
+    """Stands for a setting that has no default."""
+
     def __repr__(self) -> str:
         return "<required parameter>"
 
 
 required = _Required()
 
+_every_pre_hook: OrderedDict[int, Hook] = OrderedDict()
+_every_post_hook: OrderedDict[int, Hook] = OrderedDict()
+
+
+def _register(table: OrderedDict[int, Hook], hook: Hook, prepend: bool = False) -> RemovableHandle:
+    handle = RemovableHandle(table)
+    table[handle.id] = hook
+    if prepend:
+        table.move_to_end(handle.id, last=False)
+    return handle
+
+
+def register_optimizer_step_pre_hook(hook: Hook) -> RemovableHandle:
+    """Call `hook(optimizer, args, kwargs)` before the step of every optimizer."""
+    return _register(_every_pre_hook, hook)
+
+
+def register_optimizer_step_post_hook(hook: Hook) -> RemovableHandle:
+    """Call `hook(optimizer, args, kwargs)` after the step of every optimizer."""
+    return _register(_every_post_hook, hook)
+
+
+def _watched(step: Callable[..., Any]) -> Callable[..., Any]:
+    """`step` with its hooks, and the lap that it ends."""
+
+    @functools.wraps(step)
+    def watched(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if _every_pre_hook or self._optimizer_step_pre_hooks:
+            for hook in (*_every_pre_hook.values(), *self._optimizer_step_pre_hooks.values()):
+                changed = hook(self, args, kwargs)
+                if changed is not None:
+                    if not (isinstance(changed, tuple) and len(changed) == 2):
+                        fail(
+                            RuntimeError,
+                            f"{step} must return None or a tuple of (new_args, new_kwargs), but got {changed}.",
+                        )
+                    args, kwargs = changed
+        result = step(self, *args, **kwargs)
+        if _every_post_hook or self._optimizer_step_post_hooks:
+            for hook in (*self._optimizer_step_post_hooks.values(), *_every_post_hook.values()):
+                hook(self, args, kwargs)
+        self._opt_called = True
+        thread.recorder.lap_mark("optimizer step", always=True)
+        return result
+
+    watched._is_watched = True  # type: ignore[attr-defined]
+    return watched
+
 
 class Optimizer:
-    """Base class. `params` is an iterable of tensors, of (name, tensor) pairs, or of groups (dicts with "params").
+    """Base of all optimizers: holds parameter groups and per-parameter state; subclasses define `step`.
 
-    >>> import alight as torch
-    >>> w = torch.ones(1, requires_grad=True)
-    >>> optimizer = torch.optim.SGD([w], lr=0.1)
-    >>> (w * 3).sum().backward()
-    >>> optimizer.step()
-    >>> w
-    tensor([0.7000], requires_grad=True)
+    Groups are dictionaries with "params" and the settings of the group; `state[p]` is a dictionary for each parameter.
     """
 
-    def __init__(self, params: Iterable[Any], defaults: Group) -> None:
+    param_groups: list[dict[str, Any]]
+    state: Any
+    numbers: tuple[
+        str, ...
+    ] = ()  # state entries that are Python numbers here, 0-d tensors in state_dict
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        step = cls.__dict__.get("step")
+        if callable(step) and not getattr(step, "_is_watched", False):
+            cls.step = _watched(step)  # type: ignore[method-assign]
+
+    def __init__(self, params: Params, defaults: dict[str, Any]) -> None:
         self.defaults = defaults
-        self.state: dict[Any, State] = defaultdict(dict)
-        self.param_groups: list[Group] = []
-        self._before_step: OrderedDict[int, Callable[..., Any]] = OrderedDict()
-        self._after_step: OrderedDict[int, Callable[..., Any]] = OrderedDict()
+        self._make_tables()
         if isinstance(params, Tensor):
             fail(
                 TypeError,
                 "params argument given to the optimizer should be an iterable of Tensors or dicts, but got "
-                "torch.FloatTensor",
-                try_="[parameter]",
+                f"torch.{'Float' if params.dtype is float32 else ''}Tensor",
+                try_="[tensor]",
             )
+        self.state = defaultdict(dict)
+        self.param_groups = []
         groups = list(params)
         if not groups:
-            fail(ValueError, "optimizer got an empty parameter list", try_="net.parameters()")
+            fail(
+                ValueError,
+                "optimizer got an empty parameter list",
+                try_="model.parameters() after the layers are made; a list instead of a generator that was used up",
+            )
         if not isinstance(groups[0], dict):
             groups = [{"params": groups}]
         for group in groups:
             self.add_param_group(dict(group))
-        self._wrap_step()
 
-    # -- groups --------------------------------------------------------------------------------------------------------
-
-    def add_param_group(self, param_group: Group) -> None:
-        """Add parameters with options of their own; what a group does not say comes from the defaults."""
-        if not isinstance(param_group, dict):
-            fail(TypeError, f"param_group must be a dict, but got {type(param_group)}")
-        given = param_group["params"]
-        if isinstance(given, set):
-            fail(
-                TypeError,
-                "optimizer parameters need to be organized in ordered collections, but the ordering of tensors in sets "
-                "will change between runs. Please use a list instead.",
-            )
-        params = [given] if isinstance(given, Tensor) else list(given)
-        if params and isinstance(params[0], tuple):
-            param_group["param_names"] = [name for name, _ in params]
-            params = [param for _, param in params]
-        for param in params:
-            if not isinstance(param, Tensor):
-                fail(TypeError, f"optimizer can only optimize Tensors, but one of the params is {type(param).__name__}")
-            if not (param.is_leaf or param.retains_grad):
-                fail(ValueError, "can't optimize a non-leaf Tensor", try_=".detach().requires_grad_()")
-        for name, default in self.defaults.items():
-            if default is required and name not in param_group:
-                fail(ValueError, f"parameter group didn't specify a value of required optimization parameter {name}")
-            param_group.setdefault(name, default)
-        known = {id(param) for group in self.param_groups for param in group["params"]}
-        if any(id(param) in known for param in params):
-            fail(ValueError, "some parameters appear in more than one parameter group")
-        self.param_groups.append({**param_group, "params": params})
-
-    def zero_grad(self, set_to_none: bool = True) -> None:
-        """Forget the gradients of all parameters, or fill them with zeros."""
-        for group in self.param_groups:
-            for param in group["params"]:
-                if set_to_none:
-                    param._grad = None
-                elif param._grad is not None:
-                    param._grad = param._grad.detach().zero_()
-
-    # -- steps ----------------------------------------------------------------------------------------------------------
-
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """Update every parameter that has a gradient; `closure` computes the loss again first, and is returned."""
-        loss = None
-        if closure is not None:
-            with enable_grad():
-                loss = closure()
-        for group in self.param_groups:
-            params = [param for param in group["params"] if param._grad is not None]
-            if params:
-                self._update(group, params)
-        return loss
-
-    def _update(self, group: Group, params: Sequence[Tensor]) -> None:
-        """Record the update of `params`, which all have gradients."""
-        raise NotImplementedError(f"{type(self).__name__} must define step()")
-
-    def _record(
-        self,
-        name: str,
-        statics: tuple[Any, ...],
-        params: Sequence[Tensor],
-        buffers: Sequence[str],
-        numbers: Sequence[Sequence[float]],
-        rule: Callable[..., tuple[Value, ...]],
-    ) -> None:
-        """One step of the path for parameters of one kind.
-
-        `rule(param, grad, *buffers, *numbers)` gives the new parameter and buffers as values; `numbers[i]` are those
-        of parameter i. Parameters whose numbers are the same share them as inputs of the program.
-        """
-        state = self.state
-        grads = [param._grad for param in params]
-        writes = [*params, *(state[param][buffer] for buffer in buffers for param in params)]
-        shared = all(row == numbers[0] for row in numbers)
-        given = list(numbers[0]) if shared else [number for row in numbers for number in row]
-        count, per = len(params), len(numbers[0])
-
-        def body(reads: list[Value], written: list[Value], scalars: list[Value]) -> list[Value]:
-            columns: list[list[Value]] = [[] for _ in range(1 + len(buffers))]
-            for i in range(count):
-                own = scalars if shared else scalars[i * per : (i + 1) * per]
-                param = written[i]
-                own = [Convert(number, dtype=param.dtype.to_real()) for number in own]
-                held = [written[(b + 1) * count + i] for b in range(len(buffers))]
-                for column, value in zip(columns, rule(param, reads[i], *held, *own), strict=True):
-                    column.append(value)
-            return [value for column in columns for value in column]
-
-        thread.recorder.compound(name, (statics, buffers, shared, count), grads, writes, given, body)
-
-    def _wrap_step(self) -> None:
-        """Hooks, no recording, and the end of a lap round every class's `step`, the users' included."""
-        cls = type(self)
-        step = cls.step
-        if getattr(step, "is_wrapped", False):
-            return
-
-        @functools.wraps(step)
-        def wrapped(self: Optimizer, *args: Any, **kwargs: Any) -> Any:
-            for hook in self._before_step.values():
-                replaced = hook(self, args, kwargs)
-                if replaced is not None:
-                    args, kwargs = replaced
-            result = step(self, *args, **kwargs)
-            for hook in self._after_step.values():
-                hook(self, args, kwargs)
-            thread.recorder.lap_mark("optimizer step", always=True)
-            return result
-
-        wrapped.is_wrapped = True  # type: ignore[attr-defined]
-        cls.step = wrapped  # type: ignore[method-assign]
-
-    def register_step_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
-        """Call `hook(optimizer, args, kwargs)` before each step."""
-        handle = RemovableHandle(self._before_step)
-        self._before_step[handle.id] = hook
-        return handle
-
-    def register_step_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
-        """Call `hook(optimizer, args, kwargs)` after each step."""
-        handle = RemovableHandle(self._after_step)
-        self._after_step[handle.id] = hook
-        return handle
-
-    # -- exchange -------------------------------------------------------------------------------------------------------
-
-    def state_dict(self) -> dict[str, Any]:
-        """State and options, with parameters numbered in order: PyTorch's form."""
-        numbers: dict[int, int] = {}
-        for group in self.param_groups:
-            for param in group["params"]:
-                numbers.setdefault(id(param), len(numbers))
-        groups = [
-            {**{name: value for name, value in group.items() if name != "params"},
-             "params": [numbers[id(param)] for param in group["params"]]}
-            for group in self.param_groups
-        ]  # fmt: skip
-        state = {
-            numbers[id(key)] if isinstance(key, Tensor) else key: _for_file(value)
-            for key, value in self.state.items()
-        }
-        return {"state": state, "param_groups": groups}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take over state and options, in the order of the parameters."""
-        saved = state_dict["param_groups"]
-        if len(saved) != len(self.param_groups):
-            fail(ValueError, "loaded state dict has a different number of parameter groups")
-        for ours, theirs in zip(self.param_groups, saved, strict=True):
-            if len(ours["params"]) != len(theirs["params"]):
-                fail(ValueError, "loaded state dict contains a parameter group that doesn't match the size of optimizer's group")
-        params = {
-            number: param
-            for ours, theirs in zip(self.param_groups, saved, strict=True)
-            for number, param in zip(theirs["params"], ours["params"], strict=True)
-        }
-        state: dict[Any, State] = defaultdict(dict)
-        for key, value in state_dict["state"].items():
-            if key in params:
-                state[params[key]] = {name: _as_state(one, params[key], name) for name, one in value.items()}
-            else:
-                state[key] = value
-        self.state = state
-        self.param_groups = [
-            {**deepcopy({k: v for k, v in theirs.items() if k != "params"}), "params": ours["params"]}
-            for ours, theirs in zip(self.param_groups, saved, strict=True)
-        ]
-
-    def __repr__(self) -> str:
-        lines = [f"{type(self).__name__} ("]
-        for i, group in enumerate(self.param_groups):
-            lines.extend(["", f"Parameter Group {i}"] if i else [f"Parameter Group {i}"])
-            lines.extend(f"    {name}: {group[name]}" for name in sorted(group) if name != "params")
-        return "\n".join(lines) + "\n)"
+    def _make_tables(self) -> None:
+        for name in (
+            "_optimizer_step_pre_hooks", "_optimizer_step_post_hooks", "_optimizer_state_dict_pre_hooks",
+            "_optimizer_state_dict_post_hooks", "_optimizer_load_state_dict_pre_hooks",
+            "_optimizer_load_state_dict_post_hooks",
+        ):  # fmt: skip
+            self.__dict__.setdefault(name, OrderedDict())
 
     def __getstate__(self) -> dict[str, Any]:
         return {"defaults": self.defaults, "state": self.state, "param_groups": self.param_groups}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self._before_step, self._after_step = OrderedDict(), OrderedDict()
-        self._wrap_step()
+        self._make_tables()
+        if not isinstance(self.__dict__.get("state"), defaultdict):
+            self.state = defaultdict(dict, self.__dict__.get("state", {}))
+
+    def __repr__(self) -> str:
+        lines = [type(self).__name__ + " ("]
+        for i, group in enumerate(self.param_groups):
+            lines.append(f"Parameter Group {i}")
+            lines.extend(
+                f"    {key}: {group[key]}"
+                for key in sorted(group)
+                if key not in ("params", "param_names")
+            )
+        return "\n".join([*lines, ")"])
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Update the parameters by their gradients."""
+        raise NotImplementedError
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Drop the gradients, or fill them with zeros."""
+        if set_to_none:
+            for group in self.param_groups:
+                for parameter in group["params"]:
+                    parameter._grad = None
+            return
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                if parameter._grad is not None:
+                    parameter._grad = filled(parameter._grad._meta.type)
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """Add a group: its "params" and those settings that differ from the defaults."""
+        if not isinstance(param_group, dict):
+            fail(TypeError, f"param_group must be a dict, but got {type(param_group)}")
+        params = param_group["params"]
+        if isinstance(params, Tensor):
+            params = [params]
+        elif isinstance(params, set):
+            fail(
+                TypeError,
+                "optimizer parameters need to be organized in ordered collections, but the ordering of tensors in sets "
+                "will change between runs. Please use a list instead.",
+            )
+        params = list(params)
+        if params and all(isinstance(one, tuple) for one in params):
+            param_group["param_names"] = [name for name, _ in params]
+            params = [parameter for _, parameter in params]
+        param_group["params"] = params
+        for parameter in params:
+            self._check_parameter(parameter)
+        for name, default in self.defaults.items():
+            if default is required and name not in param_group:
+                fail(
+                    ValueError,
+                    f"parameter group didn't specify a value of required optimization parameter {name}",
+                )
+            param_group.setdefault(name, default)
+        held = {id(parameter) for group in self.param_groups for parameter in group["params"]}
+        if not held.isdisjoint(map(id, params)):
+            fail(ValueError, "some parameters appear in more than one parameter group")
+        self.param_groups.append(param_group)
+
+    def _check_parameter(self, parameter: Any) -> None:
+        if not isinstance(parameter, Tensor):
+            fail(
+                TypeError,
+                f"optimizer can only optimize Tensors, but one of the params is {type(parameter).__name__}",
+            )
+        if not (parameter.is_leaf or parameter._retains_grad):
+            fail(
+                ValueError,
+                "can't optimize a non-leaf Tensor",
+                try_="the tensor that it was computed from, or .detach().requires_grad_()",
+            )
+
+    # -- hooks ----------------------------------------------------------------------------------------------------------
+
+    def register_step_pre_hook(self, hook: Hook) -> RemovableHandle:
+        """Call `hook(optimizer, args, kwargs)` before each step."""
+        return _register(self._optimizer_step_pre_hooks, hook)
+
+    def register_step_post_hook(self, hook: Hook) -> RemovableHandle:
+        """Call `hook(optimizer, args, kwargs)` after each step."""
+        return _register(self._optimizer_step_post_hooks, hook)
+
+    def register_state_dict_pre_hook(self, hook: Hook, prepend: bool = False) -> RemovableHandle:
+        """Call `hook(optimizer)` before state_dict."""
+        return _register(self._optimizer_state_dict_pre_hooks, hook, prepend)
+
+    def register_state_dict_post_hook(self, hook: Hook, prepend: bool = False) -> RemovableHandle:
+        """Call `hook(optimizer, state_dict)` after state_dict."""
+        return _register(self._optimizer_state_dict_post_hooks, hook, prepend)
+
+    def register_load_state_dict_pre_hook(
+        self, hook: Hook, prepend: bool = False
+    ) -> RemovableHandle:
+        """Call `hook(optimizer, state_dict)` before load_state_dict."""
+        return _register(self._optimizer_load_state_dict_pre_hooks, hook, prepend)
+
+    def register_load_state_dict_post_hook(
+        self, hook: Hook, prepend: bool = False
+    ) -> RemovableHandle:
+        """Call `hook(optimizer)` after load_state_dict."""
+        return _register(self._optimizer_load_state_dict_post_hooks, hook, prepend)
+
+    # -- state ----------------------------------------------------------------------------------------------------------
+
+    def state_dict(self) -> dict[str, Any]:
+        """State and groups, parameters replaced by their numbers: what PyTorch's optimizers save."""
+        for hook in self._optimizer_state_dict_pre_hooks.values():
+            hook(self)
+        number = {}
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                number.setdefault(id(parameter), len(number))
+        groups = [
+            {
+                **{k: v for k, v in group.items() if k != "params"},
+                "params": [number[id(p)] for p in group["params"]],
+            }
+            for group in self.param_groups
+        ]
+        state = {
+            number[id(key)] if isinstance(key, Tensor) else key: self._saved(value)
+            for key, value in self.state.items()
+        }
+        result = {"state": state, "param_groups": groups}
+        for hook in self._optimizer_state_dict_post_hooks.values():
+            changed = hook(self, result)
+            if changed is not None:
+                result = changed
+        return result
+
+    def _saved(self, state: Any) -> Any:
+        if not self.numbers or not isinstance(state, dict):
+            return state
+        from alight.ops.creation import tensor
+
+        return {
+            key: tensor(value, dtype=float32)
+            if key in self.numbers and isinstance(value, float)
+            else value
+            for key, value in state.items()
+        }
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take back what `state_dict` gave, here or in PyTorch."""
+        state_dict = dict(state_dict)
+        for hook in self._optimizer_load_state_dict_pre_hooks.values():
+            changed = hook(self, state_dict)
+            if changed is not None:
+                state_dict = changed
+        groups, saved = self.param_groups, deepcopy(state_dict["param_groups"])
+        if len(groups) != len(saved):
+            fail(ValueError, "loaded state dict has a different number of parameter groups")
+        if any(len(a["params"]) != len(b["params"]) for a, b in zip(groups, saved, strict=True)):
+            fail(
+                ValueError,
+                "loaded state dict contains a parameter group that doesn't match the size of optimizer's group",
+            )
+        of_number = {}
+        for group, loaded in zip(groups, saved, strict=True):
+            of_number.update(zip(loaded["params"], group["params"], strict=True))
+        state: Any = defaultdict(dict)
+        for key, value in state_dict["state"].items():
+            parameter = of_number.get(key)
+            if parameter is None:
+                state[key] = value
+            else:
+                state[parameter] = self._loaded(parameter, value)
+        merged = []
+        for group, loaded in zip(groups, saved, strict=True):
+            loaded["params"] = group["params"]
+            if "param_names" in group:
+                loaded.setdefault("param_names", group["param_names"])
+            merged.append(loaded)
+        self.__setstate__({"state": state, "param_groups": merged})
+        for hook in self._optimizer_load_state_dict_post_hooks.values():
+            hook(self)
+
+    def _loaded(self, parameter: Any, value: Any, key: str = "") -> Any:
+        """A value of the state, in the dtype and on the device of its parameter; copied."""
+        if isinstance(value, Tensor):
+            if key in self.numbers:
+                return float(value.item())
+            if key == "step":
+                return value.detach().clone()
+            of = parameter.dtype if parameter.is_floating_point() else value.dtype
+            return value.detach().clone().to(dtype=of, device=parameter.device)
+        if key in self.numbers and isinstance(value, (int, float)):
+            return float(value)
+        if isinstance(value, dict):
+            return {name: self._loaded(parameter, one, name) for name, one in value.items()}
+        if isinstance(value, (list, tuple)):
+            return type(value)([self._loaded(parameter, one) for one in value])
+        return value
 
 
-def _for_file(value: Any) -> Any:
-    if isinstance(value, dict) and isinstance(value.get("step"), int):
-        return {**value, "step": TORCH["tensor"](float(value["step"]))}
-    return value
+def number(value: Any) -> float:
+    """A setting as a Python float; a tensor gives its element."""
+    return value if value.__class__ is float else float(value)
 
 
-def _as_state(value: Any, param: Tensor, name: str) -> Any:
-    """Loaded state as this optimizer holds it: step counts stay as they are, buffers take the parameter's dtype."""
-    if not isinstance(value, Tensor):
-        return deepcopy(value)
-    if name == "step":
-        return int(value.item())
-    value = value.detach().clone()
-    if param.is_floating_point():
-        value = value.to(dtype=param.dtype, device=param.device)
-    return value
+def check_not_negative(what: str, value: Any) -> None:
+    """PyTorch's ValueError for a negative setting."""
+    if not number(value) >= 0.0:
+        fail(ValueError, f"Invalid {what}: {value}")
 
 
-def buffer_like(state: State, name: str, param: Tensor, value: float = 0.0) -> None:
-    """Make sure that `state[name]` is there: a tensor like `param`, filled with one number."""
-    if name not in state:
-        with no_grad():
-            state[name] = TORCH["full_like"](param, value).detach()
+def check_betas(betas: Sequence[float]) -> None:
+    """PyTorch's ValueError for decay rates outside [0, 1)."""
+    for i, beta in enumerate(betas):
+        if not 0.0 <= number(beta) < 1.0:
+            fail(ValueError, f"Invalid beta parameter at index {i}: {beta}")
 
 
-def step_counts(states: Sequence[State]) -> list[int]:
-    """Count one more step of each parameter; counts are Python numbers here and 0-d tensors in files."""
-    for state in states:
-        state["step"] = state.get("step", 0) + 1
-    return [state["step"] for state in states]
+Formula = Callable[..., tuple[Value, ...]]
 
 
-def check_nonnegative(**numbers: float) -> None:
-    """PyTorch's errors for options that must not be negative."""
-    names = {"lr": "learning rate", "eps": "epsilon value", "weight_decay": "weight_decay value", "momentum": "momentum value"}
-    for name, number in numbers.items():
-        if isinstance(number, (int, float)) and not number >= 0.0:
-            fail(ValueError, f"Invalid {names.get(name, name)}: {number}")
+class ElementwiseOptimizer(Optimizer):
+    """An optimizer whose update of each parameter is a formula on its elements.
+
+    Subclasses say which state tensors a group needs (`slots`), which settings decide the formula's form (`form`),
+    which numbers it reads (`settings`, and `at_step` for those that depend on the step), and the `update` itself.
+    """
+
+    numbers = ("step",)
+    step_numbers = 0  # how many numbers `at_step` gives
+
+    def slots(self, group: dict[str, Any]) -> tuple[str, ...]:
+        """Names of the state tensors."""
+        return ()
+
+    def form(self, group: dict[str, Any]) -> tuple[Any, ...]:
+        """Settings that decide which formula is recorded."""
+        return ()
+
+    def settings(self, group: dict[str, Any]) -> list[float]:
+        """Numbers that the formula reads, the same for all parameters."""
+        return []
+
+    def at_step(self, group: dict[str, Any], state: dict[str, Any]) -> tuple[float, ...]:
+        """Count the step in `state`; the numbers that depend on it."""
+        return ()
+
+    def update(
+        self,
+        form: tuple[Any, ...],
+        p: Value,
+        grad: Value,
+        slots: list[Value],
+        n: list[Value],
+        s: list[Value],
+    ) -> tuple[Value, ...]:
+        """The new parameter and the new state tensors; n are the settings, s the numbers of the step."""
+        raise NotImplementedError
+
+    def first_value(self, name: str, group: dict[str, Any]) -> float:
+        """What a state tensor begins with."""
+        return 0.0
+
+    def begin(self, parameter: Any, state: dict[str, Any], group: dict[str, Any]) -> None:
+        """Fill the state of a parameter at its first step."""
+        for name in self.numbers:
+            state.setdefault(name, 0.0)
+        for name in self.slots(group):
+            if state.get(name) is None:
+                state[name] = filled(parameter._meta.type, self.first_value(name, group))
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Update every parameter that has a gradient; with a closure, compute the loss first and return it."""
+        loss = None
+        if closure is not None:
+            with enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            self._step_group(group)
+        return loss
+
+    def _step_group(self, group: dict[str, Any]) -> None:
+        params = [p for p in group["params"] if p._grad is not None]
+        if not params:
+            return
+        if group.get("differentiable"):
+            not_implemented(
+                "optimizers with differentiable=True",
+                "a hand-written update with create_graph=True",
+            )
+        names = self.slots(group)
+        writes, steps, which = list(params), {}, []
+        for parameter in params:
+            state = self.state[parameter]
+            if not state and (names or self.numbers):
+                self.begin(parameter, state, group)
+            numbers = self.at_step(group, state)
+            which.append(steps.setdefault(numbers, len(steps)))
+            for name in names:
+                if state.get(name) is None:
+                    self.begin(parameter, state, group)
+                writes.append(state[name])
+        settings = [*self.settings(group), *(one for numbers in steps for one in numbers)]
+        form = self.form(group)
+        key = form, tuple(which) if len(steps) > 1 else None, len(params)
+
+        def body(reads: list[Value], values: list[Value], scalars: list[Value]) -> list[Value]:
+            return self._updated(form, which, len(steps), names, reads, values, scalars)
+
+        grads = [p._grad for p in params]
+        thread.recorder.compound(type(self).__name__, key, grads, writes, settings, body)
+
+    def _updated(
+        self, form: tuple[Any, ...], which: list[int], step_count: int, names: tuple[str, ...], grads: list[Value],
+        values: list[Value], scalars: list[Value],
+    ) -> list[Value]:  # fmt: skip
+        """The new values of all written tensors: parameters, then the state of each."""
+        count = len(grads)
+        per_step = self.step_numbers
+        shared = len(scalars) - step_count * per_step
+        cast: dict[tuple[int, dtype], Value] = {}
+        new_params, new_slots = [], []
+        for i in range(count):
+            p = values[i]
+            held = values[count + i * len(names) : count + (i + 1) * len(names)]
+            at = shared + which[i] * per_step
+            for j in (*range(shared), *range(at, at + per_step)):
+                if (j, p.dtype) not in cast:
+                    cast[j, p.dtype] = Convert(scalars[j], dtype=p.dtype)
+            n = [cast[j, p.dtype] for j in range(shared)]
+            s = [cast[j, p.dtype] for j in range(at, at + per_step)]
+            new, *slots = self.update(form, p, grads[i], held, n, s)
+            new_params.append(new)
+            new_slots.extend(slots)
+        return [*new_params, *new_slots]
 
 
-def refuse(option: str, value: Any, nearest: str) -> None:
-    """Say that an option is not there."""
-    if value:
-        not_implemented(f"the optimizer option {option}={value!r}", nearest)
+def decayed(p: Value, grad: Value, maximize: bool, weight_decay: Value | None) -> Value:
+    """The gradient to descend along, with the penalty on weights."""
+    grad = -grad if maximize else grad
+    return grad if weight_decay is None else grad + p * weight_decay
 
+
+__all__ = ["Iterable", "Optimizer", "required"]

@@ -1,36 +1,38 @@
-"""Stochastic gradient descent with momentum (Sutskever et al., 2013, for the Nesterov form)."""
+"""Stochastic gradient descent with momentum, Nesterov's too (Sutskever et al. 2013)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from typing import Any
 
 from alight.errors import fail
 from alight.ir.program import Value
-from alight.optim.optimizer import Group, Optimizer, buffer_like, check_nonnegative, refuse
-from alight.tensor import Tensor
+from alight.optim.optimizer import ElementwiseOptimizer, Params, check_not_negative, decayed, number
 
 
-class SGD(Optimizer):
-    """param -= lr * d, where d is the gradient with weight decay, or the momentum buffer.
-
-    d = grad + weight_decay * param;  buffer = momentum * buffer + (1 - dampening) * d  (the first time: d);
-    Nesterov steps along d + momentum * buffer.
+class SGD(ElementwiseOptimizer):
+    """p - lr * grad; with momentum, along buf = momentum * buf + (1 - dampening) * grad.
 
     >>> import alight as torch
-    >>> torch.optim.SGD([torch.ones(1, requires_grad=True)], lr=0.1).param_groups[0]["lr"]
-    0.1
+    >>> w = torch.tensor([1.], requires_grad=True)
+    >>> (w * w).sum().backward()
+    >>> torch.optim.SGD([w], lr=0.1).step(); w
+    tensor([0.8000], requires_grad=True)
     """
 
+    numbers = ()
+
     def __init__(
-        self, params: Iterable[Any], lr: float = 1e-3, momentum: float = 0, dampening: float = 0,
-        weight_decay: float = 0, nesterov: bool = False, *, maximize: bool = False, foreach: bool | None = None,
-        differentiable: bool = False, fused: bool | None = None,
+        self, params: Params, lr: Any = 1e-3, momentum: float = 0, dampening: float = 0, weight_decay: Any = 0,
+        nesterov: bool = False, *, maximize: bool = False, foreach: bool | None = None, differentiable: bool = False,
+        fused: bool | None = None,
     ) -> None:  # fmt: skip
-        check_nonnegative(lr=lr, momentum=momentum, weight_decay=weight_decay)
+        if number(lr) < 0.0:
+            fail(ValueError, f"Invalid learning rate: {lr}")
+        if momentum < 0.0:
+            fail(ValueError, f"Invalid momentum value: {momentum}")
+        check_not_negative("weight_decay value", weight_decay)
         if nesterov and (momentum <= 0 or dampening != 0):
             fail(ValueError, "Nesterov momentum requires a momentum and zero dampening")
-        refuse("differentiable", differentiable, "torch.func, or the update written by hand")
         super().__init__(
             params,
             {
@@ -40,42 +42,67 @@ class SGD(Optimizer):
             },
         )  # fmt: skip
 
-    def _update(self, group: Group, params: Sequence[Tensor]) -> None:
-        if not group["momentum"]:
-            self._record_sgd(group, params, momentum=False, first=False)
-            return
-        new = [param for param in params if self.state[param].get("momentum_buffer") is None]
-        old = [param for param in params if self.state[param].get("momentum_buffer") is not None]
-        for param in new:
-            self.state[param].pop("momentum_buffer", None)
-            buffer_like(self.state[param], "momentum_buffer", param)
-        if new:
-            self._record_sgd(group, new, momentum=True, first=True)
-        if old:
-            self._record_sgd(group, old, momentum=True, first=False)
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        for group in self.param_groups:
+            for name, value in (
+                ("nesterov", False),
+                ("maximize", False),
+                ("differentiable", False),
+            ):
+                group.setdefault(name, value)
 
-    def _record_sgd(self, group: Group, params: Sequence[Tensor], momentum: bool, first: bool) -> None:
-        decays, maximize, nesterov = bool(group["weight_decay"]), group["maximize"], group["nesterov"]
+    def slots(self, group: dict[str, Any]) -> tuple[str, ...]:
+        """The momentum."""
+        return ("momentum_buffer",) if group["momentum"] != 0 else ()
 
-        def rule(param: Value, grad: Value, *rest: Value) -> tuple[Value, ...]:
-            lr, factor, damped, decay = rest[-4:]
-            d = -grad if maximize else grad
-            if decays:
-                d = d + decay * param
-            if not momentum:
-                return (param - lr * d,)
-            buffer = d if first else factor * rest[0] + damped * d
-            step = d + factor * buffer if nesterov else buffer
-            return param - lr * step, buffer
-
-        numbers = (
-            float(group["lr"]), float(group["momentum"]), 1.0 - group["dampening"], float(group["weight_decay"]),
-        )  # fmt: skip
-        self._record(
-            "sgd",
-            (decays, maximize, nesterov, first),
-            params,
-            ("momentum_buffer",) if momentum else (),
-            [numbers] * len(params),
-            rule,
+    def form(self, group: dict[str, Any]) -> tuple[Any, ...]:
+        """Which terms there are."""
+        has_momentum = group["momentum"] != 0
+        dampened = has_momentum and group["dampening"] != 0
+        return (
+            group["maximize"],
+            group["weight_decay"] != 0,
+            has_momentum,
+            dampened,
+            group["nesterov"],
         )
+
+    def settings(self, group: dict[str, Any]) -> list[float]:
+        """Rate, decay, momentum."""
+        return [number(group["lr"]), number(group["weight_decay"]), number(group["momentum"])]
+
+    step_numbers = 1
+
+    def at_step(self, group: dict[str, Any], state: dict[str, Any]) -> tuple[float, ...]:
+        """The gradient's weight: 1 at the first step, when the buffer takes the gradient itself."""
+        dampening = group["dampening"]
+        if dampening == 0 or group["momentum"] == 0:
+            return (1.0,)
+        first = state.pop("fresh", False)
+        return (1.0 if first else 1.0 - number(dampening),)
+
+    def begin(self, parameter: Any, state: dict[str, Any], group: dict[str, Any]) -> None:
+        """A buffer of zeros; the first step takes the whole gradient into it."""
+        super().begin(parameter, state, group)
+        if group["dampening"] != 0:
+            state["fresh"] = True
+
+    def update(
+        self,
+        form: tuple[Any, ...],
+        p: Value,
+        grad: Value,
+        slots: list[Value],
+        n: list[Value],
+        s: list[Value],
+    ) -> tuple[Value, ...]:
+        """One step along the gradient or the momentum."""
+        maximize, has_decay, has_momentum, dampened, nesterov = form
+        lr, decay, momentum = n
+        grad = decayed(p, grad, maximize, decay if has_decay else None)
+        if not has_momentum:
+            return (p - grad * lr,)
+        buffer = slots[0] * momentum + (grad * s[0] if dampened else grad)
+        grad = grad + buffer * momentum if nesterov else buffer
+        return p - grad * lr, buffer

@@ -28,7 +28,9 @@ def given(library: Any, arrays: Any, dtype: str) -> list[Any]:
     made = []
     for array in arrays:
         if isinstance(array, np.ndarray) and array.dtype.kind == "f":
-            made.append(library.tensor(array.tolist(), dtype=getattr(library, dtype), requires_grad=True))
+            made.append(
+                library.tensor(array.tolist(), dtype=getattr(library, dtype), requires_grad=True)
+            )
         elif isinstance(array, np.ndarray):
             made.append(library.tensor(array.tolist(), dtype=getattr(library, str(array.dtype))))
         else:
@@ -83,7 +85,9 @@ def plain(value: Any) -> Any:
     return value
 
 
-def check(call: Any, arrays: Any, dtype: str = "float64", order: int = 1, tolerance: float | None = None) -> None:
+def check(
+    call: Any, arrays: Any, dtype: str = "float64", order: int = 1, tolerance: float | None = None
+) -> None:
     """Assert that a call gives the same under both libraries."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -109,7 +113,7 @@ def check_error(call: Any, arrays: Any, dtype: str = "float32") -> None:
                 warnings.simplefilter("ignore")
                 out = call(library.nn.functional, *given(library, arrays, dtype))
                 (out[0] if isinstance(out, tuple) else out).tolist()
-        except Exception as raised:  # noqa: BLE001
+        except Exception as raised:
             return type(raised).__name__, str(raised).split("\n")[0]
         return "none", ""
 

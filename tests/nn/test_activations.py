@@ -42,14 +42,19 @@ ROWS = {
     "log_softmax middle": (lambda F, x: F.log_softmax(x, 1), floats(2, 3, 4)),
     "softmin": (lambda F, x: F.softmin(x, 1), X),
 }
-COARSE = {"celu": 1e-7, "hardsigmoid": 1e-7}  # PyTorch rounds a constant to float32 in their gradients
+COARSE = {
+    "celu": 1e-7,
+    "hardsigmoid": 1e-7,
+}  # PyTorch rounds a constant to float32 in their gradients
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32", "float16", "bfloat16"])
 @pytest.mark.parametrize("name", ROWS)
 def test_values_and_gradients(name, dtype):
     call, x = ROWS[name]
-    order = 2 if dtype == "float64" and name != "hardsigmoid" else 1  # PyTorch has no second gradient there
+    order = (
+        2 if dtype == "float64" and name != "hardsigmoid" else 1
+    )  # PyTorch has no second gradient there
     check(call, [x], dtype, order, COARSE.get(name) if dtype == "float64" else None)
 
 
@@ -60,7 +65,19 @@ def test_prelu(weight):
 
 @pytest.mark.parametrize(
     "name",
-    ["relu", "leaky_relu", "elu", "selu", "celu", "silu", "mish", "hardtanh", "relu6", "hardsigmoid", "hardswish"],
+    [
+        "relu",
+        "leaky_relu",
+        "elu",
+        "selu",
+        "celu",
+        "silu",
+        "mish",
+        "hardtanh",
+        "relu6",
+        "hardsigmoid",
+        "hardswish",
+    ],
 )
 def test_in_place(name):
     def call(F, x):

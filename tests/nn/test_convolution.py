@@ -16,7 +16,12 @@ CONV = {
     "groups": (floats(2, 4, 7, 6), floats(6, 2, 3, 2), floats(6), {"groups": 2}),
     "depthwise": (floats(2, 4, 7, 6), floats(8, 1, 3, 3), floats(8), {"groups": 4, "padding": 1}),
     "same": (floats(2, 3, 7, 6), floats(4, 3, 4, 2), floats(4), {"padding": "same", "dilation": 2}),
-    "valid": (floats(2, 3, 7, 6), floats(4, 3, 4, 2), floats(4), {"padding": "valid", "stride": [2, 1]}),
+    "valid": (
+        floats(2, 3, 7, 6),
+        floats(4, 3, 4, 2),
+        floats(4),
+        {"padding": "valid", "stride": [2, 1]},
+    ),
     "all": (
         floats(2, 4, 9, 8),
         floats(6, 2, 3, 2),
@@ -31,12 +36,22 @@ CONV = {
 def test_conv2d(name, dtype):
     x, w, b, rest = CONV[name]
     call = lambda F, x, w, b: F.conv2d(x, w, b, **rest)  # noqa: E731
-    check(call, [x, w, b], dtype, 2 if dtype == "float64" else 1, 1e-4 if dtype == "float32" else None)
+    check(
+        call, [x, w, b], dtype, 2 if dtype == "float64" else 1, 1e-4 if dtype == "float32" else None
+    )
 
 
 def test_conv1d_and_conv3d():
-    check(lambda F, *a: F.conv1d(*a, stride=2, padding=1), [floats(2, 3, 8), floats(4, 3, 3), floats(4)], order=2)
-    check(lambda F, *a: F.conv3d(*a, padding=1), [floats(2, 3, 4, 3, 5), floats(2, 3, 2, 3, 2), floats(2)], order=2)
+    check(
+        lambda F, *a: F.conv1d(*a, stride=2, padding=1),
+        [floats(2, 3, 8), floats(4, 3, 3), floats(4)],
+        order=2,
+    )
+    check(
+        lambda F, *a: F.conv3d(*a, padding=1),
+        [floats(2, 3, 4, 3, 5), floats(2, 3, 2, 3, 2), floats(2)],
+        order=2,
+    )
 
 
 TRANSPOSED = [
@@ -55,8 +70,14 @@ def test_conv_transpose2d(rest, groups):
 
 
 def test_conv_transpose_of_other_ranks():
-    check(lambda F, *a: F.conv_transpose1d(*a, stride=3, padding=1), [floats(2, 3, 5), floats(3, 2, 4), floats(2)])
-    check(lambda F, *a: F.conv_transpose3d(*a, stride=2), [floats(1, 2, 2, 3, 2), floats(2, 2, 2, 2, 3), floats(2)])
+    check(
+        lambda F, *a: F.conv_transpose1d(*a, stride=3, padding=1),
+        [floats(2, 3, 5), floats(3, 2, 4), floats(2)],
+    )
+    check(
+        lambda F, *a: F.conv_transpose3d(*a, stride=2),
+        [floats(1, 2, 2, 3, 2), floats(2, 2, 2, 2, 3), floats(2)],
+    )
     check(lambda F, *a: F.conv_transpose2d(*a), [floats(3, 4, 4), floats(3, 2, 2, 2)])
 
 
@@ -155,4 +176,7 @@ FOLD = [
 @pytest.mark.parametrize("rest", FOLD)
 def test_unfold_and_fold(rest):
     check(lambda F, x: F.unfold(x, (2, 3), **rest), [floats(2, 3, 5, 6)], order=2)
-    check(lambda F, x: F.fold(F.unfold(x, (2, 3), **rest), (5, 6), (2, 3), **rest), [floats(2, 3, 5, 6)])
+    check(
+        lambda F, x: F.fold(F.unfold(x, (2, 3), **rest), (5, 6), (2, 3), **rest),
+        [floats(2, 3, 5, 6)],
+    )

@@ -19,7 +19,10 @@ ROWS = {
     "huber": (lambda F, x, y, r: F.huber_loss(x, y, reduction=r), [X, Y]),
     "huber delta": (lambda F, x, y, r: F.huber_loss(x, y, reduction=r, delta=0.6), [X, Y]),
     "bce": (lambda F, x, y, r: F.binary_cross_entropy(x, y, reduction=r), [P, Q]),
-    "bce weight": (lambda F, x, y, w, r: F.binary_cross_entropy(x, y, w.detach(), reduction=r), [P, Q, W]),
+    "bce weight": (
+        lambda F, x, y, w, r: F.binary_cross_entropy(x, y, w.detach(), reduction=r),
+        [P, Q, W],
+    ),
     "logits": (lambda F, x, y, r: F.binary_cross_entropy_with_logits(x, y, reduction=r), [X, Q]),
     "logits weights": (
         lambda F, x, y, w, v, r: F.binary_cross_entropy_with_logits(
@@ -31,11 +34,20 @@ ROWS = {
     "kl log": (lambda F, x, y, r: F.kl_div(x, y, reduction=r, log_target=True), [X, Y]),
     "poisson": (lambda F, x, y, r: F.poisson_nll_loss(x, y, reduction=r, full=True), [X, P * 5]),
     "poisson rate": (lambda F, x, y, r: F.poisson_nll_loss(x, y, False, reduction=r), [P, Q]),
-    "gaussian": (lambda F, x, y, v, r: F.gaussian_nll_loss(x, y, v, reduction=r, full=True), [X, Y, P]),
-    "ranking": (lambda F, x, y, t, r: F.margin_ranking_loss(x, y, t.detach(), 0.3, reduction=r), [X, Y, SIGNS]),
+    "gaussian": (
+        lambda F, x, y, v, r: F.gaussian_nll_loss(x, y, v, reduction=r, full=True),
+        [X, Y, P],
+    ),
+    "ranking": (
+        lambda F, x, y, t, r: F.margin_ranking_loss(x, y, t.detach(), 0.3, reduction=r),
+        [X, Y, SIGNS],
+    ),
     "hinge": (lambda F, x, t, r: F.hinge_embedding_loss(x, t.detach(), reduction=r), [X, SIGNS]),
     "soft margin": (lambda F, x, t, r: F.soft_margin_loss(x, t.detach(), reduction=r), [X, SIGNS]),
-    "multilabel": (lambda F, x, t, r: F.multilabel_soft_margin_loss(x, t.detach(), reduction=r), [X, Q]),
+    "multilabel": (
+        lambda F, x, t, r: F.multilabel_soft_margin_loss(x, t.detach(), reduction=r),
+        [X, Q],
+    ),
 }
 
 
@@ -72,7 +84,12 @@ WEIGHT = floats(4, low=0.3)
 def test_cross_entropy(reduction, ignore, smoothing, weighted):
     def call(F, x, t, w):
         return F.cross_entropy(
-            x, t, w.detach() if weighted else None, ignore_index=ignore, reduction=reduction, label_smoothing=smoothing
+            x,
+            t,
+            w.detach() if weighted else None,
+            ignore_index=ignore,
+            reduction=reduction,
+            label_smoothing=smoothing,
         )
 
     check(call, [X, CLASSES, WEIGHT], order=2)
@@ -97,8 +114,13 @@ def test_cross_entropy_of_probabilities(reduction, smoothing, weighted):
 @pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
 def test_nll(reduction):
     check(lambda F, x, t: F.nll_loss(x, t, reduction=reduction), [X, CLASSES], order=2)
-    check(lambda F, x, t, w: F.nll_loss(x, t, w.detach(), reduction=reduction), [X, CLASSES, WEIGHT])
-    check(lambda F, x, t: F.nll_loss(x, t, ignore_index=1, reduction=reduction), [floats(2, 4, 3, 2), SPATIAL])
+    check(
+        lambda F, x, t, w: F.nll_loss(x, t, w.detach(), reduction=reduction), [X, CLASSES, WEIGHT]
+    )
+    check(
+        lambda F, x, t: F.nll_loss(x, t, ignore_index=1, reduction=reduction),
+        [floats(2, 4, 3, 2), SPATIAL],
+    )
     check(lambda F, x, t: F.nll_loss(x[0], t[0], reduction=reduction), [X, CLASSES])
     check(lambda F, x, t: F.cross_entropy(x[0], t[0], reduction=reduction), [X, CLASSES])
 

@@ -22,7 +22,13 @@ def test_batch_norm(shape, dtype):
     arrays = [floats(*shape), W, B, B, W]
     order, limit = (2, 1e-7) if dtype == "float64" else (1, 2e-4)
     check(train, arrays, dtype, order, limit)
-    check(lambda F, x, w, b, m, v: F.batch_norm(x, m.detach(), v.detach(), w, b), arrays, dtype, order, limit)
+    check(
+        lambda F, x, w, b, m, v: F.batch_norm(x, m.detach(), v.detach(), w, b),
+        arrays,
+        dtype,
+        order,
+        limit,
+    )
     check(lambda F, x: F.batch_norm(x, None, None, training=True), arrays[:1], dtype, order, limit)
 
 
@@ -49,10 +55,14 @@ def test_instance_norm():
         m, v = m.detach().clone(), v.detach().clone()
         return F.instance_norm(x, m, v, w, b), m, v
 
-    check(lambda F, x, w, b: F.instance_norm(x, weight=w, bias=b), [X4, W, B], order=2, tolerance=1e-7)
+    check(
+        lambda F, x, w, b: F.instance_norm(x, weight=w, bias=b), [X4, W, B], order=2, tolerance=1e-7
+    )
     check(train, [X4, W, B, B, W], tolerance=1e-8)
     check(
-        lambda F, x, m, v: F.instance_norm(x, m.detach(), v.detach(), use_input_stats=False), [X4, B, W], tolerance=1e-8
+        lambda F, x, m, v: F.instance_norm(x, m.detach(), v.detach(), use_input_stats=False),
+        [X4, B, W],
+        tolerance=1e-8,
     )
 
 

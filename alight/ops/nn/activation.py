@@ -24,7 +24,9 @@ Scalar = Any
 def in_single(formula: Callable[..., Tensor], first: Tensor, *others: Any) -> Tensor:
     """formula(first, *others) in the dtype of `first`; halves go through float32, numbers take that dtype."""
     of = float32 if first.dtype.itemsize == 2 else first.dtype
-    values = [p.Convert(one, dtype=of) if isinstance(one, Tensor) else one for one in (first, *others)]
+    values = [
+        p.Convert(one, dtype=of) if isinstance(one, Tensor) else one for one in (first, *others)
+    ]
     return p.Convert(formula(*values), dtype=first.dtype)
 
 
@@ -33,7 +35,7 @@ def require_float(x: Tensor, kernel: str) -> None:
     if category(x.dtype) != 2:
         fail(
             NotImplementedError,
-            f'"{kernel}" not implemented for \'{scalar_type_name(x.dtype)}\'',
+            f"\"{kernel}\" not implemented for '{scalar_type_name(x.dtype)}'",
             facts=[f"the input is {x.dtype!r}; a floating-point one is wanted"],
             try_="input.float()",
         )
@@ -482,7 +484,11 @@ def _rrelu(input: Tensor, slope: Tensor) -> Tensor:
 
 @function(functions="rrelu", F="rrelu")
 def rrelu(
-    input: Any, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False, inplace: bool = False
+    input: Any,
+    lower: float = 1.0 / 8,
+    upper: float = 1.0 / 3,
+    training: bool = False,
+    inplace: bool = False,
 ) -> Any:
     """leaky_relu with a slope drawn for each element while training, with the mean slope otherwise.
 
@@ -498,7 +504,9 @@ def rrelu(
 
 
 @function(functions="", F="gumbel_softmax")
-def gumbel_softmax(logits: Any, tau: float = 1, hard: bool = False, eps: float = 1e-10, dim: int = -1) -> Any:
+def gumbel_softmax(
+    logits: Any, tau: float = 1, hard: bool = False, eps: float = 1e-10, dim: int = -1
+) -> Any:
     """softmax of logits with Gumbel noise (Jang et al. 2017); with `hard`, one-hot with the gradient of the soft one."""
     noise = -logits.detach().new_empty(logits.shape).exponential_().log()
     soft = ((logits + noise) / tau).softmax(dim)

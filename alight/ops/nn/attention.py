@@ -13,7 +13,14 @@ from alight.ops.matmul import product
 from alight.ops.nn.dropout import dropout_word, keep_mask
 from alight.ops.nn.softmax import total
 from alight.ops.operation import function, op, with_vjp
-from alight.primitives.arithmetic import broadcast, broadcast_shape, constant, equal, put_back, where
+from alight.primitives.arithmetic import (
+    broadcast,
+    broadcast_shape,
+    constant,
+    equal,
+    put_back,
+    where,
+)
 
 Scalar = Any
 
@@ -44,7 +51,10 @@ def _causal(like: Tensor, rows: int, columns: int) -> Tensor:
 def _repeated_heads(x: Tensor, heads: int) -> Tensor:
     """Each head of keys or values repeated until there are `heads`."""
     *lead, have, length, width = x.shape
-    repeated = broadcast(p.Reshape(x, shape=(*lead, have, 1, length, width)), (*lead, have, heads // have, length, width))
+    repeated = broadcast(
+        p.Reshape(x, shape=(*lead, have, 1, length, width)),
+        (*lead, have, heads // have, length, width),
+    )
     return p.Reshape(repeated, shape=(*lead, heads, length, width))
 
 
@@ -59,7 +69,13 @@ def _attention(
     q, k, v = (p.Convert(x, dtype=wide) for x in (query, key, value))
     if enable_gqa:
         k, v = _repeated_heads(k, q.shape[-3]), _repeated_heads(v, q.shape[-3])
-    factor = p.Convert(scale, dtype=wide) if isinstance(scale, Tensor) else 1 / sqrt(q.shape[-1]) if scale is None else scale
+    factor = (
+        p.Convert(scale, dtype=wide)
+        if isinstance(scale, Tensor)
+        else 1 / sqrt(q.shape[-1])
+        if scale is None
+        else scale
+    )
     swapped = (*range(k.ndim - 2), k.ndim - 1, k.ndim - 2)
     scores = product(q * factor, p.Permute(k, order=swapped))
     if is_causal:
@@ -100,7 +116,10 @@ def scaled_dot_product_attention(
     torch.Size([1, 2, 4])
     """
     if attn_mask is not None and is_causal:
-        fail(RuntimeError, "_scaled_dot_product_attention: Explicit attn_mask should not be set when is_causal=True")
+        fail(
+            RuntimeError,
+            "_scaled_dot_product_attention: Explicit attn_mask should not be set when is_causal=True",
+        )
     if query.dim() < 2 or key.dim() < 2 or value.dim() < 2:
         fail(
             RuntimeError,
@@ -108,7 +127,9 @@ def scaled_dot_product_attention(
             f"query.dim(): {query.dim()}, key.dim(): {key.dim()} and value.dim(): {value.dim()} instead.",
         )
     seed = dropout_word() if dropout_p else 0
-    return _attention.function(query, key, value, attn_mask, seed, float(dropout_p), is_causal, scale, enable_gqa)
+    return _attention.function(
+        query, key, value, attn_mask, seed, float(dropout_p), is_causal, scale, enable_gqa
+    )
 
 
 __all__ = ["constant", "scaled_dot_product_attention"]

@@ -39,7 +39,13 @@ def per_dimension(value: Any, count: int, name: str) -> tuple[int, ...]:
     return value
 
 
-_C_NAMES = {"float32": "float", "float64": "double", "int64": "long int", "float16": "c10::Half", "bfloat16": "c10::BFloat16"}
+_C_NAMES = {
+    "float32": "float",
+    "float64": "double",
+    "int64": "long int",
+    "float16": "c10::Half",
+    "bfloat16": "c10::BFloat16",
+}
 
 
 # -- convolution ----------------------------------------------------------------------------------------------------------
@@ -89,11 +95,21 @@ def conv3d(
 
 
 def _convolution(
-    count: int, input: Tensor, weight: Tensor, bias: Tensor | None, stride: Any, padding: Any, dilation: Any, groups: int
+    count: int,
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    groups: int,
 ) -> Tensor:
     name = f"conv{count}d"
     batched = _check_rank(name, count, input, weight)
-    stride, dilation = per_dimension(stride, count, "stride"), per_dimension(dilation, count, "dilation")
+    stride, dilation = (
+        per_dimension(stride, count, "stride"),
+        per_dimension(dilation, count, "dilation"),
+    )
     _check_positive(stride, dilation, groups)
     x = input if batched else p.Reshape(input, shape=(1, *input.shape))
     kernel = weight.shape[2:]
@@ -113,13 +129,19 @@ def _finished(out: Tensor, bias: Tensor | None, batched: bool) -> Tensor:
     return out if batched else p.Reshape(out, shape=out.shape[1:])
 
 
-def _padding(padding: Any, kernel: Any, stride: Any, dilation: Any, count: int) -> tuple[tuple[int, int], ...]:
+def _padding(
+    padding: Any, kernel: Any, stride: Any, dilation: Any, count: int
+) -> tuple[tuple[int, int], ...]:
     """A (low, high) pair for each spatial dimension."""
     if padding == "valid":
         return ((0, 0),) * count
     if padding == "same":
         if any(step != 1 for step in stride):
-            fail(RuntimeError, "padding='same' is not supported for strided convolutions", try_="padding as numbers")
+            fail(
+                RuntimeError,
+                "padding='same' is not supported for strided convolutions",
+                try_="padding as numbers",
+            )
         totals = [d * (k - 1) for d, k in zip(dilation, kernel, strict=True)]
         return tuple((total // 2, total - total // 2) for total in totals)
     if isinstance(padding, str):
@@ -176,8 +198,14 @@ def _transposed(
     groups: int, dilation: Any,
 ) -> Tensor:  # fmt: skip
     batched = _check_rank(f"conv_transpose{count}d", count, input, weight)
-    stride, dilation = per_dimension(stride, count, "stride"), per_dimension(dilation, count, "dilation")
-    pads, extra = per_dimension(padding, count, "padding"), per_dimension(output_padding, count, "output_padding")
+    stride, dilation = (
+        per_dimension(stride, count, "stride"),
+        per_dimension(dilation, count, "dilation"),
+    )
+    pads, extra = (
+        per_dimension(padding, count, "padding"),
+        per_dimension(output_padding, count, "output_padding"),
+    )
     _check_positive(stride, dilation, groups)
     _check_dtypes(input, weight, bias)
     x = input if batched else p.Reshape(input, shape=(1, *input.shape))
@@ -188,15 +216,33 @@ def _transposed(
             f"{weight.shape[0]} channels, but got {x.shape[1]} channels instead",
         )
     if any(e >= max(s, d) for e, s, d in zip(extra, stride, dilation, strict=True)):
-        sizes = [" ".join(f"{k}: {v}" for k, v in zip(("output_padding_height", "output_padding_width"), extra, strict=False))]
-        fail(RuntimeError, "output padding must be smaller than either stride or dilation, but got " + " ".join(sizes))
+        sizes = [
+            " ".join(
+                f"{k}: {v}"
+                for k, v in zip(
+                    ("output_padding_height", "output_padding_width"), extra, strict=False
+                )
+            )
+        ]
+        fail(
+            RuntimeError,
+            "output padding must be smaller than either stride or dilation, but got "
+            + " ".join(sizes),
+        )
     spatial = tuple(
         (size - 1) * s - 2 * low + d * (k - 1) + e + 1
-        for size, s, low, d, k, e in zip(x.shape[2:], stride, pads, dilation, weight.shape[2:], extra, strict=True)
+        for size, s, low, d, k, e in zip(
+            x.shape[2:], stride, pads, dilation, weight.shape[2:], extra, strict=True
+        )
     )
     shape = (x.shape[0], weight.shape[1] * groups, *spatial)
     # The forward convolution that this transposes may leave `extra` places of its input unread on the high side.
-    rest = {"stride": stride, "padding": tuple((n, n) for n in pads), "dilation": dilation, "groups": groups}
+    rest = {
+        "stride": stride,
+        "padding": tuple((n, n) for n in pads),
+        "dilation": dilation,
+        "groups": groups,
+    }
     if min(spatial) < 1:
         fail(
             RuntimeError,
@@ -223,7 +269,9 @@ def _check_rank(name: str, count: int, input: Tensor, weight: Tensor) -> bool:
             RuntimeError,
             f"Expected {count + 1}D (unbatched) or {count + 2}D (batched) input to {name}, but got input of size: "
             f"{list(input.shape)}",
-            facts=[f"dimensions are (batch, channels, {'depth, height, width'.split(', ', 3 - count)[-1]})"],
+            facts=[
+                f"dimensions are (batch, channels, {'depth, height, width'.split(', ', 3 - count)[-1]})"
+            ],
             try_="unsqueeze(1) for images of one channel",
         )
     return input.ndim == count + 2
@@ -252,7 +300,10 @@ def _check_channels(x: Tensor, weight: Tensor, bias: Tensor | None, groups: int,
             RuntimeError,
             f"Given groups={groups}, weight of size {list(weight.shape)}, expected input{list(x.shape)} to have "
             f"{wanted} channels, but got {channels} channels instead",
-            facts=[f"{name} wants (batch, channels, ...)" + ("; here the channels come last" if last else "")],
+            facts=[
+                f"{name} wants (batch, channels, ...)"
+                + ("; here the channels come last" if last else "")
+            ],
             try_="x.movedim(-1, 1)" if last else f"a layer of {channels} input channels",
         )
     if bias is not None and bias.shape != weight.shape[:1]:
@@ -269,7 +320,12 @@ def _check_dtypes(input: Tensor, weight: Tensor, bias: Tensor | None) -> None:
     facts = [f"input is {input.dtype!r}, weight is {weight.dtype!r}"]
     if bias is None:
         wanted, found = scalar_type_name(input.dtype), scalar_type_name(weight.dtype)
-        fail(RuntimeError, f"expected scalar type {wanted} but found {found}", facts, f"input.to({weight.dtype!r})")
+        fail(
+            RuntimeError,
+            f"expected scalar type {wanted} but found {found}",
+            facts,
+            f"input.to({weight.dtype!r})",
+        )
     fail(
         RuntimeError,
         f"Input type ({_c_name(input)}) and bias type ({_c_name(bias)}) should be the same",
@@ -302,7 +358,9 @@ def _check_kernel(x: Tensor, kernel: tuple[int, ...], pads: Any, dilation: tuple
 
 
 @op(functions="", F="unfold")
-def unfold(input: Tensor, kernel_size: Ints, dilation: Ints = 1, padding: Ints = 0, stride: Ints = 1) -> Tensor:
+def unfold(
+    input: Tensor, kernel_size: Ints, dilation: Ints = 1, padding: Ints = 0, stride: Ints = 1
+) -> Tensor:
     """The windows of (n, c, height, width) as columns: (n, c * kh * kw, number of windows).
 
     >>> import alight as torch
@@ -324,14 +382,27 @@ def unfold(input: Tensor, kernel_size: Ints, dilation: Ints = 1, padding: Ints =
     return columns if batched else p.Reshape(columns, shape=columns.shape[1:])
 
 
-def _window(kernel_size: Any, dilation: Any, padding: Any, stride: Any) -> tuple[tuple[int, ...], dict[str, Any]]:
-    sizes = [per_dimension(one, 2, "kernel_size") for one in (kernel_size, dilation, padding, stride)]
-    return sizes[0], {"dilation": sizes[1], "padding": tuple((n, n) for n in sizes[2]), "stride": sizes[3]}
+def _window(
+    kernel_size: Any, dilation: Any, padding: Any, stride: Any
+) -> tuple[tuple[int, ...], dict[str, Any]]:
+    sizes = [
+        per_dimension(one, 2, "kernel_size") for one in (kernel_size, dilation, padding, stride)
+    ]
+    return sizes[0], {
+        "dilation": sizes[1],
+        "padding": tuple((n, n) for n in sizes[2]),
+        "stride": sizes[3],
+    }
 
 
 @op(functions="", F="fold")
 def fold(
-    input: Tensor, output_size: Ints, kernel_size: Ints, dilation: Ints = 1, padding: Ints = 0, stride: Ints = 1
+    input: Tensor,
+    output_size: Ints,
+    kernel_size: Ints,
+    dilation: Ints = 1,
+    padding: Ints = 0,
+    stride: Ints = 1,
 ) -> Tensor:
     """The transpose of unfold: columns (n, c * kh * kw, windows) added up where windows overlap.
 
@@ -353,7 +424,9 @@ def fold(
         )
     blocks = [
         (full + 2 * low[0] - d * (k - 1) - 1) // s + 1
-        for full, low, d, k, s in zip(size, rest["padding"], rest["dilation"], (kh, kw), rest["stride"], strict=True)
+        for full, low, d, k, s in zip(
+            size, rest["padding"], rest["dilation"], (kh, kw), rest["stride"], strict=True
+        )
     ]
     if x.shape[2] != blocks[0] * blocks[1]:
         fail(

@@ -77,7 +77,9 @@ def cross_entropy(
     if soft:
         loss = _from_probabilities(x, log_total, target, weight, axis, reduction, label_smoothing)
     else:
-        loss = _from_classes(x, log_total, target, weight, axis, ignore_index, reduction, label_smoothing)
+        loss = _from_classes(
+            x, log_total, target, weight, axis, ignore_index, reduction, label_smoothing
+        )
     return p.Convert(loss, dtype=of)
 
 
@@ -93,7 +95,9 @@ def _check(input: Tensor, target: Tensor, weight: Tensor | None) -> None:
         fail(
             ValueError,
             f"Expected input batch_size ({input.shape[0]}) to match target batch_size ({got}).",
-            facts=[f"input is {list(input.shape)}: {input.shape[0]} examples, {input.shape[1]} classes"],
+            facts=[
+                f"input is {list(input.shape)}: {input.shape[0]} examples, {input.shape[1]} classes"
+            ],
             try_="one class for each example: target of shape " + str(list(rest)),
         )
     if target.shape != rest:
@@ -125,7 +129,9 @@ def _check(input: Tensor, target: Tensor, weight: Tensor | None) -> None:
         )
 
 
-def _check_soft(input: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int, axis: int) -> None:
+def _check_soft(
+    input: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int, axis: int
+) -> None:
     if not target.dtype.is_floating_point:
         fail(
             RuntimeError,
@@ -159,7 +165,9 @@ def _at(x: Tensor, ids: Tensor, axis: int) -> Tensor:
     return p.Reshape(take_along(x, p.Reshape(ids, shape=spot), axis), shape=ids.shape)
 
 
-def _weighted(each: Tensor, safe: Tensor, valid: Tensor, weight: Tensor | None, reduction: str) -> Tensor:
+def _weighted(
+    each: Tensor, safe: Tensor, valid: Tensor, weight: Tensor | None, reduction: str
+) -> Tensor:
     """The losses of the classes that count, weighted and reduced."""
     if weight is not None:
         each = each * Index(p.Convert(weight, dtype=each.dtype), safe, axes=(0,))
@@ -198,7 +206,13 @@ def _from_classes(
 
 
 def _from_probabilities(
-    x: Tensor, log_total: Tensor, target: Tensor, weight: Tensor | None, axis: int, reduction: str, smoothing: float
+    x: Tensor,
+    log_total: Tensor,
+    target: Tensor,
+    weight: Tensor | None,
+    axis: int,
+    reduction: str,
+    smoothing: float,
 ) -> Tensor:
     t, classes = p.Convert(target, dtype=x.dtype), x.shape[axis]
     if smoothing:

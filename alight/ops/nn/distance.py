@@ -33,13 +33,17 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
 def _cosine(a: Tensor, b: Tensor, axis: int, eps: float) -> Tensor:
     def unit(x: Tensor) -> Tensor:
         size = norm(x, 2.0, (axis,))
-        return x / broadcast(p.Reshape(where(size < eps, eps, size), shape=kept_shape(x.shape, (axis,))), x.shape)
+        return x / broadcast(
+            p.Reshape(where(size < eps, eps, size), shape=kept_shape(x.shape, (axis,))), x.shape
+        )
 
     return p.Sum(unit(a) * unit(b), axes=(axis,))
 
 
 @op(functions="pairwise_distance", F="pairwise_distance")
-def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> Tensor:
+def pairwise_distance(
+    x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False
+) -> Tensor:
     """The norm of order p of x1 - x2 + eps along the last dimension.
 
     >>> import alight as torch
@@ -89,10 +93,14 @@ def triplet_margin_loss(
     """max(0, distance(anchor, positive) - distance(anchor, negative) + margin) (Balntas et al. 2016)."""
     reduction = reduction_of(reduction, size_average, reduce)
     near, far = _distance(anchor, positive, p, eps), _distance(anchor, negative, p, eps)
-    return reduced(_clamped_low(near - _swapped(far, positive, negative, p, eps, swap) + margin), reduction)
+    return reduced(
+        _clamped_low(near - _swapped(far, positive, negative, p, eps, swap) + margin), reduction
+    )
 
 
-def _swapped(far: Tensor, positive: Tensor, negative: Tensor, order: float, eps: float, swap: bool) -> Tensor:
+def _swapped(
+    far: Tensor, positive: Tensor, negative: Tensor, order: float, eps: float, swap: bool
+) -> Tensor:
     return p.Minimum(far, _distance(positive, negative, order, eps)) if swap else far
 
 
@@ -119,7 +127,9 @@ def multi_margin_loss(
     """Sum over wrong classes of max(0, margin - input[target] + input[class]) ** p, over the number of classes."""
     if p not in (1, 2):
         fail(ValueError, "only p == 1 and p == 2 supported")
-    return _multi_margin(input, target, p, margin, weight, reduction_of(reduction, size_average, reduce))
+    return _multi_margin(
+        input, target, p, margin, weight, reduction_of(reduction, size_average, reduce)
+    )
 
 
 def _multi_margin(
@@ -133,7 +143,9 @@ def _multi_margin(
     if weight is not None:
         own = Index(weight, target, axes=(0,))
         each = each * p.Reshape(own, shape=(*own.shape, 1))
-    wrong = p.Not(equal(grid(input_places(input), axis)[axis], p.Reshape(target, shape=(*target.shape, 1))))
+    wrong = p.Not(
+        equal(grid(input_places(input), axis)[axis], p.Reshape(target, shape=(*target.shape, 1)))
+    )
     return reduced(p.Sum(where(wrong, each, 0), axes=(axis,)) / input.shape[axis], reduction)
 
 
@@ -154,7 +166,10 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
     tensor([[6.]])
     """
     if input1.shape[:-1] != input2.shape[:-1]:
-        fail(RuntimeError, f"bilinear(): input batch dimensions do not match: {list(input1.shape)} and {list(input2.shape)}")
+        fail(
+            RuntimeError,
+            f"bilinear(): input batch dimensions do not match: {list(input1.shape)} and {list(input2.shape)}",
+        )
     for n, x in ((1, input1), (2, input2)):
         if x.shape[-1] != weight.shape[n]:
             fail(

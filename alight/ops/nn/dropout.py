@@ -60,9 +60,13 @@ def dropout_word() -> int:
     return _generator.seed_word()
 
 
-def _drop(operation: Any, input: Any, p: float, training: bool, inplace: bool, channels: bool) -> Any:
+def _drop(
+    operation: Any, input: Any, p: float, training: bool, inplace: bool, channels: bool
+) -> Any:
     if not 0 <= p <= 1:
-        fail(ValueError, f"dropout probability has to be between 0 and 1, but got {p}", try_="p=0.5")
+        fail(
+            ValueError, f"dropout probability has to be between 0 and 1, but got {p}", try_="p=0.5"
+        )
     if not training or p == 0:
         return input
     result = operation.function(input, dropout_word(), float(p), channels)
@@ -120,7 +124,9 @@ def alpha_dropout(input: Any, p: float = 0.5, training: bool = False, inplace: b
 
 
 @function(functions="", F="feature_alpha_dropout")
-def feature_alpha_dropout(input: Any, p: float = 0.5, training: bool = False, inplace: bool = False) -> Any:
+def feature_alpha_dropout(
+    input: Any, p: float = 0.5, training: bool = False, inplace: bool = False
+) -> Any:
     """alpha_dropout of whole channels."""
     return _drop(_alpha_dropout, input, p, training, inplace, True)
 

@@ -26,7 +26,11 @@ def reduction_of(reduction: str, size_average: bool | None, reduce: bool | None)
             return "none"
         return "sum" if size_average is False else "mean"
     if reduction not in ("mean", "sum", "none"):
-        fail(ValueError, f"{reduction} is not a valid value for reduction", try_='"mean", "sum" or "none"')
+        fail(
+            ValueError,
+            f"{reduction} is not a valid value for reduction",
+            try_='"mean", "sum" or "none"',
+        )
     return reduction
 
 
@@ -137,7 +141,11 @@ def l1_loss(
         return reduced(p.Abs(x - y), reduction)
     w = broadcast(weight, x.shape)
     each = w * p.Abs(x - y)
-    return reduced(each, "sum") / reduced(w, "sum") if reduction == "mean" else reduced(each, reduction)
+    return (
+        reduced(each, "sum") / reduced(w, "sum")
+        if reduction == "mean"
+        else reduced(each, reduction)
+    )
 
 
 @op(functions="", F="smooth_l1_loss")
@@ -186,7 +194,11 @@ def _(
 
 @op(functions="", F="huber_loss")
 def huber_loss(
-    input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0, weight: Tensor | None = None
+    input: Tensor,
+    target: Tensor,
+    reduction: str = "mean",
+    delta: float = 1.0,
+    weight: Tensor | None = None,
 ) -> Tensor:
     """d^2 / 2 where the difference d is at most delta, else delta (|d| - delta / 2).
 
@@ -380,7 +392,12 @@ def poisson_nll_loss(
 
 @op(functions="", F="gaussian_nll_loss")
 def gaussian_nll_loss(
-    input: Tensor, target: Tensor, var: Tensor, full: bool = False, eps: float = 1e-6, reduction: str = "mean"
+    input: Tensor,
+    target: Tensor,
+    var: Tensor,
+    full: bool = False,
+    eps: float = 1e-6,
+    reduction: str = "mean",
 ) -> Tensor:
     """Negative log-likelihood of `target` under normal distributions of mean `input` and variance `var`.
 
@@ -444,7 +461,11 @@ def hinge_embedding_loss(
 
 @op(functions="", F="soft_margin_loss")
 def soft_margin_loss(
-    input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean"
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
 ) -> Tensor:
     """log(1 + exp(-target * input))."""
     reduction = reduction_of(reduction, size_average, reduce)

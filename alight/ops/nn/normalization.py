@@ -66,7 +66,9 @@ def standardized(x: Tensor, axes: tuple[int, ...], eps: Any, centred: bool = Tru
     return with_vjp(rule, (y, inverse), start, x)[0]
 
 
-def _affine(y: Tensor, weight: Tensor | None, bias: Tensor | None, shape: tuple[int, ...]) -> Tensor:
+def _affine(
+    y: Tensor, weight: Tensor | None, bias: Tensor | None, shape: tuple[int, ...]
+) -> Tensor:
     """y * weight + bias, both laid out in `shape`."""
     if weight is not None:
         y = y * p.Reshape(p.Convert(weight, dtype=y.dtype), shape=shape)
@@ -120,7 +122,11 @@ def _(
         rest = rest + cts[1] / count
     if not _is_zero(cts[2]):
         of_c = of_c + cts[2] * 2 / count
-    in_input = g * p.Reshape(scale, shape=shape) + c * p.Reshape(of_c, shape=shape) + p.Reshape(rest, shape=shape)
+    in_input = (
+        g * p.Reshape(scale, shape=shape)
+        + c * p.Reshape(of_c, shape=shape)
+        + p.Reshape(rest, shape=shape)
+    )
     grads = [p.Convert(in_input, dtype=input.dtype)]
     if weight is not None:
         grads.append(p.Convert(g_along * inverse, dtype=weight.dtype))
@@ -131,7 +137,12 @@ def _(
 
 @op(functions="")
 def _batch_norm_eval(
-    input: Tensor, running_mean: Tensor, running_var: Tensor, weight: Tensor | None, bias: Tensor | None, eps: Scalar
+    input: Tensor,
+    running_mean: Tensor,
+    running_var: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    eps: Scalar,
 ) -> Tensor:
     """(input - running_mean) / sqrt(running_var + eps) * weight + bias."""
     x = _wide(input)
@@ -140,7 +151,9 @@ def _batch_norm_eval(
     if weight is not None:
         scale = scale * p.Convert(weight, dtype=x.dtype)
     centred = x - p.Reshape(p.Convert(running_mean, dtype=x.dtype), shape=shape)
-    return p.Convert(_affine(centred * p.Reshape(scale, shape=shape), None, bias, shape), dtype=input.dtype)
+    return p.Convert(
+        _affine(centred * p.Reshape(scale, shape=shape), None, bias, shape), dtype=input.dtype
+    )
 
 
 def _check_channels(input: Any, tensors: dict[str, Any]) -> None:
@@ -155,18 +168,28 @@ def _check_channels(input: Any, tensors: dict[str, Any]) -> None:
             )
 
 
-def update_running(name: str, mean: Any, var: Any, running_mean: Any, running_var: Any, momentum: float, count: int) -> None:
+def update_running(
+    name: str, mean: Any, var: Any, running_mean: Any, running_var: Any, momentum: float, count: int
+) -> None:
     """Move the running statistics towards `mean` and the unbiased variance: one recorded step."""
 
     def body(reads: list[Tensor], writes: list[Tensor], scalars: list[Tensor]) -> list[Tensor]:
         new = []
-        for held, batch, factor in zip(writes, reads, (1.0, count / max(count - 1, 1)), strict=True):
+        for held, batch, factor in zip(
+            writes, reads, (1.0, count / max(count - 1, 1)), strict=True
+        ):
             m = p.Convert(scalars[0], dtype=batch.dtype)
             old = p.Convert(held, dtype=batch.dtype)
-            new.append(p.Convert((batch if factor == 1 else batch * factor) * m + old * (1 - m), dtype=held.dtype))
+            new.append(
+                p.Convert(
+                    (batch if factor == 1 else batch * factor) * m + old * (1 - m), dtype=held.dtype
+                )
+            )
         return new
 
-    thread.recorder.compound(name, count, (mean, var), (running_mean, running_var), (float(momentum),), body)
+    thread.recorder.compound(
+        name, count, (mean, var), (running_mean, running_var), (float(momentum),), body
+    )
 
 
 @function(functions="", F="batch_norm")
@@ -183,9 +206,15 @@ def batch_norm(
     tensor([[-1.],
             [ 1.]])
     """
-    if running_mean is not None and running_mean.shape[0] != input.shape[1] or weight is not None:
+    if (running_mean is not None and running_mean.shape[0] != input.shape[1]) or weight is not None:
         _check_channels(
-            input, {"running_mean": running_mean, "running_var": running_var, "weight": weight, "bias": bias}
+            input,
+            {
+                "running_mean": running_mean,
+                "running_var": running_var,
+                "weight": weight,
+                "bias": bias,
+            },
         )
     if not training:
         if running_mean is None:
@@ -202,14 +231,18 @@ def batch_norm(
         )
     out, mean, variance = _batch_norm.function(input, weight, bias, eps)
     if running_mean is not None:
-        update_running("batch_norm statistics", mean, variance, running_mean, running_var, momentum, count)
+        update_running(
+            "batch_norm statistics", mean, variance, running_mean, running_var, momentum, count
+        )
     return out
 
 
 # -- layers, groups, instances --------------------------------------------------------------------------------------------
 
 
-def _check_normalized_shape(input: Tensor, shape: tuple[int, ...], weight: Tensor | None, bias: Tensor | None) -> None:
+def _check_normalized_shape(
+    input: Tensor, shape: tuple[int, ...], weight: Tensor | None, bias: Tensor | None
+) -> None:
     if not shape:
         fail(
             RuntimeError,
@@ -229,7 +262,7 @@ def _check_normalized_shape(input: Tensor, shape: tuple[int, ...], weight: Tenso
             RuntimeError,
             f"Given normalized_shape={list(shape)}, expected input with shape [*{wanted}], but got input of size"
             f"{list(input.shape)}",
-            try_=f"a layer of normalized_shape {list(input.shape[-len(shape):])}",
+            try_=f"a layer of normalized_shape {list(input.shape[-len(shape) :])}",
         )
 
 
@@ -240,7 +273,11 @@ def _trailing(input: Tensor, normalized_shape: Any) -> tuple[tuple[int, ...], tu
 
 @op(functions="layer_norm", F="layer_norm")
 def layer_norm(
-    input: Tensor, normalized_shape: Shape, weight: Tensor | None = None, bias: Tensor | None = None, eps: Scalar = 1e-5
+    input: Tensor,
+    normalized_shape: Shape,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: Scalar = 1e-5,
 ) -> Tensor:
     """The last dimensions brought to mean 0 and variance 1, then scaled and shifted (Ba et al. 2016).
 
@@ -283,7 +320,11 @@ def _grouped(input: Tensor, groups: int, eps: Any) -> Tensor:
 
 @op(functions="group_norm", F="group_norm")
 def group_norm(
-    input: Tensor, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None, eps: Scalar = 1e-5
+    input: Tensor,
+    num_groups: int,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: Scalar = 1e-5,
 ) -> Tensor:
     """Groups of channels brought to mean 0 and variance 1 in each example (Wu and He 2018).
 
@@ -292,7 +333,10 @@ def group_norm(
     tensor([[-1.,  1.]])
     """
     if input.ndim < 2:
-        fail(RuntimeError, f"Expected at least 2 dimensions for input tensor but received {input.ndim}")
+        fail(
+            RuntimeError,
+            f"Expected at least 2 dimensions for input tensor but received {input.ndim}",
+        )
     channels = input.shape[1]
     if channels % num_groups:
         fail(
@@ -308,14 +352,20 @@ def group_norm(
                 f"shape {list(tensor.shape)} and input of shape {list(input.shape)}",
             )
     shape = (1, channels) + (1,) * (input.ndim - 2)
-    return p.Convert(_affine(_grouped(input, num_groups, eps), weight, bias, shape), dtype=input.dtype)
+    return p.Convert(
+        _affine(_grouped(input, num_groups, eps), weight, bias, shape), dtype=input.dtype
+    )
 
 
 @op(functions="")
-def _instance_norm(input: Tensor, weight: Tensor | None, bias: Tensor | None, eps: Scalar) -> Tensor:
+def _instance_norm(
+    input: Tensor, weight: Tensor | None, bias: Tensor | None, eps: Scalar
+) -> Tensor:
     """Each channel of each example, standardised, scaled and shifted."""
     shape = (1, input.shape[1]) + (1,) * (input.ndim - 2)
-    return p.Convert(_affine(_grouped(input, input.shape[1], eps), weight, bias, shape), dtype=input.dtype)
+    return p.Convert(
+        _affine(_grouped(input, input.shape[1], eps), weight, bias, shape), dtype=input.dtype
+    )
 
 
 @op(functions="")
@@ -341,14 +391,22 @@ def instance_norm(
     """
     if not use_input_stats:
         if running_mean is None:
-            fail(RuntimeError, "Expected running_mean and running_var to be defined when use_input_stats is false")
+            fail(
+                RuntimeError,
+                "Expected running_mean and running_var to be defined when use_input_stats is false",
+            )
         return _batch_norm_eval.function(input, running_mean, running_var, weight, bias, eps)
     count = prod(input.shape[2:])
     if count == 1:
-        fail(ValueError, f"Expected more than 1 spatial element when training, got input size {input.shape}")
+        fail(
+            ValueError,
+            f"Expected more than 1 spatial element when training, got input size {input.shape}",
+        )
     if running_mean is not None:
         mean, variance = _instance_statistics.function(input)
-        update_running("instance_norm statistics", mean, variance, running_mean, running_var, momentum, count)
+        update_running(
+            "instance_norm statistics", mean, variance, running_mean, running_var, momentum, count
+        )
     return _instance_norm.function(input, weight, bias, eps)
 
 
@@ -389,7 +447,9 @@ def norm(x: Tensor, order: float, axes: tuple[int, ...]) -> Tensor:
 
 
 @op(functions="", F="local_response_norm")
-def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Tensor:
+def local_response_norm(
+    input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
+) -> Tensor:
     """input divided by (k + alpha * mean of squares over `size` neighbouring channels) ** beta (Krizhevsky 2012)."""
     if input.ndim < 3:
         fail(
@@ -398,7 +458,9 @@ def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: flo
         )
     order = (0, *range(2, input.ndim), 1)
     squares = p.Permute(input * input, order=order)
-    sums = WindowSum(squares, window=(size,), stride=(1,), padding=((size // 2, (size - 1) // 2),), dilation=(1,))
+    sums = WindowSum(
+        squares, window=(size,), stride=(1,), padding=((size // 2, (size - 1) // 2),), dilation=(1,)
+    )
     back = tuple(order.index(i) for i in range(input.ndim))
     return input / (p.Permute(sums, order=back) * (alpha / size) + k) ** beta
 

@@ -42,7 +42,15 @@ class _Geometry:
     """The checked arguments of a pooling operation on one input."""
 
     def __init__(
-        self, name: str, count: int, x: Tensor, kernel: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool
+        self,
+        name: str,
+        count: int,
+        x: Tensor,
+        kernel: Any,
+        stride: Any,
+        padding: Any,
+        dilation: Any,
+        ceil_mode: bool,
     ) -> None:
         if x.ndim not in (count + 1, count + 2):
             fail(
@@ -55,7 +63,9 @@ class _Geometry:
             )
         self.spatial = x.shape[x.ndim - count :]
         self.kernel = per_dimension(kernel, count, "kernel_size")
-        self.stride = self.kernel if stride in (None, ()) else per_dimension(stride, count, "stride")
+        self.stride = (
+            self.kernel if stride in (None, ()) else per_dimension(stride, count, "stride")
+        )
         self.padding = per_dimension(padding, count, "padding")
         self.dilation = per_dimension(dilation, count, "dilation")
         if min(self.stride) < 1:
@@ -66,14 +76,18 @@ class _Geometry:
                 "pad should be at most half of effective kernel size, but got "
                 f"pad={self.padding[0]}, kernel_size={self.kernel[0]} and dilation={self.dilation[0]}",
             )
-        self.pads = window_padding(self.spatial, self.kernel, self.stride, self.padding, self.dilation, ceil_mode)
+        self.pads = window_padding(
+            self.spatial, self.kernel, self.stride, self.padding, self.dilation, ceil_mode
+        )
         self._check(x)
 
     def _check(self, x: Tensor) -> None:
         needed = (d * (k - 1) + 1 for d, k in zip(self.dilation, self.kernel, strict=True))
         extents = [
             (size + low + high - need) // s + 1
-            for size, (low, high), need, s in zip(self.spatial, self.pads, needed, self.stride, strict=True)
+            for size, (low, high), need, s in zip(
+                self.spatial, self.pads, needed, self.stride, strict=True
+            )
         ]
         if min(extents) < 1:
             lead = x.shape[x.ndim - len(extents) - 1]
@@ -87,7 +101,12 @@ class _Geometry:
     @property
     def statics(self) -> dict[str, Any]:
         """What the window primitives take."""
-        return {"window": self.kernel, "stride": self.stride, "padding": self.pads, "dilation": self.dilation}
+        return {
+            "window": self.kernel,
+            "stride": self.stride,
+            "padding": self.pads,
+            "dilation": self.dilation,
+        }
 
 
 # -- maxima ---------------------------------------------------------------------------------------------------------------
@@ -95,19 +114,35 @@ class _Geometry:
 
 @op(functions="")
 def _max_pool(
-    input: Tensor, count: int, kernel_size: Ints, stride: Ints, padding: Ints, dilation: Ints, ceil_mode: bool
+    input: Tensor,
+    count: int,
+    kernel_size: Ints,
+    stride: Ints,
+    padding: Ints,
+    dilation: Ints,
+    ceil_mode: bool,
 ) -> Tensor:
     """The largest element of each window."""
-    g = _Geometry(f"max_pool{count}d", count, input, kernel_size, stride, padding, dilation, ceil_mode)
+    g = _Geometry(
+        f"max_pool{count}d", count, input, kernel_size, stride, padding, dilation, ceil_mode
+    )
     return WindowMax(input, **g.statics)
 
 
 @op(functions="")
 def _max_pool_with_indices(
-    input: Tensor, count: int, kernel_size: Ints, stride: Ints, padding: Ints, dilation: Ints, ceil_mode: bool
+    input: Tensor,
+    count: int,
+    kernel_size: Ints,
+    stride: Ints,
+    padding: Ints,
+    dilation: Ints,
+    ceil_mode: bool,
 ) -> tuple[Tensor, Tensor]:
     """The largest element of each window and its place in the flattened spatial dimensions."""
-    g = _Geometry(f"max_pool{count}d", count, input, kernel_size, stride, padding, dilation, ceil_mode)
+    g = _Geometry(
+        f"max_pool{count}d", count, input, kernel_size, stride, padding, dilation, ceil_mode
+    )
     return WindowMax(input, **g.statics), WindowArgMax(input, **g.statics)
 
 
@@ -157,7 +192,9 @@ def _average(
 def _places(x: Tensor, g: _Geometry, counted: tuple[int, ...]) -> Tensor:
     """How many places of each window count: those of the input and of `counted` padding around it."""
     spatial = tuple(size + 2 * c for size, c in zip(g.spatial, counted, strict=True))
-    pads = tuple((low - c, max(high - c, 0)) for (low, high), c in zip(g.pads, counted, strict=True))
+    pads = tuple(
+        (low - c, max(high - c, 0)) for (low, high), c in zip(g.pads, counted, strict=True)
+    )
     ones = constant(x, 1, spatial)
     return WindowSum(ones, window=g.kernel, stride=g.stride, padding=pads, dilation=g.dilation)
 
@@ -187,7 +224,9 @@ def avg_pool2d(
     >>> torch.nn.functional.avg_pool2d(torch.tensor([[[1., 3.], [5., 7.]]]), 2)
     tensor([[[4.]]])
     """
-    return _average(2, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
+    return _average(
+        2, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
+    )
 
 
 @op(functions="", F="avg_pool3d")
@@ -196,22 +235,30 @@ def avg_pool3d(
     count_include_pad: bool = True, divisor_override: int | None = None,
 ) -> Tensor:  # fmt: skip
     """The mean of each window over the last three dimensions."""
-    return _average(3, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
+    return _average(
+        3, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
+    )
 
 
 @op(functions="", F="lp_pool1d")
-def lp_pool1d(input: Tensor, norm_type: float, kernel_size: Ints, stride: Ints = None, ceil_mode: bool = False) -> Tensor:
+def lp_pool1d(
+    input: Tensor, norm_type: float, kernel_size: Ints, stride: Ints = None, ceil_mode: bool = False
+) -> Tensor:
     """The norm of order norm_type of each window over the last dimension."""
     return _power_average(1, input, norm_type, kernel_size, stride, ceil_mode)
 
 
 @op(functions="", F="lp_pool2d")
-def lp_pool2d(input: Tensor, norm_type: float, kernel_size: Ints, stride: Ints = None, ceil_mode: bool = False) -> Tensor:
+def lp_pool2d(
+    input: Tensor, norm_type: float, kernel_size: Ints, stride: Ints = None, ceil_mode: bool = False
+) -> Tensor:
     """The norm of order norm_type of each window over the last two dimensions."""
     return _power_average(2, input, norm_type, kernel_size, stride, ceil_mode)
 
 
-def _power_average(count: int, x: Tensor, order: float, kernel: Any, stride: Any, ceil_mode: bool) -> Tensor:
+def _power_average(
+    count: int, x: Tensor, order: float, kernel: Any, stride: Any, ceil_mode: bool
+) -> Tensor:
     kernel = per_dimension(kernel, count, "kernel_size")
     mean = _average(count, x**order, kernel, stride, 0, ceil_mode, True, None)
     total = p.Sign(mean) * p.Maximum(p.Abs(mean), mean * 0) * prod(kernel)
@@ -224,7 +271,9 @@ def _power_average(count: int, x: Tensor, order: float, kernel: Any, stride: Any
 def _wanted(output_size: Any, spatial: tuple[int, ...], count: int) -> tuple[int, ...]:
     if output_size is None or isinstance(output_size, int):
         output_size = (output_size,) * count
-    return tuple(have if want is None else want for want, have in zip(output_size, spatial, strict=True))
+    return tuple(
+        have if want is None else want for want, have in zip(output_size, spatial, strict=True)
+    )
 
 
 def _bounds(size: int, wanted: int) -> list[tuple[int, int]]:
@@ -307,12 +356,17 @@ def _adaptive_max_pool(input: Tensor, count: int, output_size: Ints) -> tuple[Te
     best = p.ArgMax(windows, axes=(windows.ndim - 1,))
     places = _uneven_windows(_flat_places(input, first), first, wanted)
     lead = input.shape[:first]
-    places = p.Expand(p.Reshape(places, shape=(1,) * first + places.shape[first:]), shape=(*lead, *places.shape[first:]))
+    places = p.Expand(
+        p.Reshape(places, shape=(1,) * first + places.shape[first:]),
+        shape=(*lead, *places.shape[first:]),
+    )
     from alight.primitives.gather import take_along
 
     spot = p.Reshape(best, shape=(*best.shape, 1))
     values = take_along(windows, spot, windows.ndim - 1)
-    return p.Reshape(values, shape=best.shape), p.Reshape(take_along(places, spot, windows.ndim - 1), shape=best.shape)
+    return p.Reshape(values, shape=best.shape), p.Reshape(
+        take_along(places, spot, windows.ndim - 1), shape=best.shape
+    )
 
 
 def _flat_places(x: Tensor, first: int) -> Tensor:
@@ -322,7 +376,12 @@ def _flat_places(x: Tensor, first: int) -> Tensor:
     step = 1
     for i in range(len(spatial) - 1, -1, -1):
         with x.builder.active():
-            along = p.Iota(shape=(1,) * first + spatial, axis=first + i, dtype=int64, device=x.type.device) * step
+            along = (
+                p.Iota(
+                    shape=(1,) * first + spatial, axis=first + i, dtype=int64, device=x.type.device
+                )
+                * step
+            )
         total = along if total is None else total + along
         step *= spatial[i]
     return total
@@ -353,7 +412,9 @@ def _adaptive_max_pooling(count: int) -> Any:
         return (values, places) if return_indices else values
 
     adaptive_max_pool.__name__ = adaptive_max_pool.__qualname__ = f"adaptive_max_pool{count}d"
-    adaptive_max_pool.__doc__ = f"""Maxima over output_size parts of the last {count} dimension(s)."""
+    adaptive_max_pool.__doc__ = (
+        f"""Maxima over output_size parts of the last {count} dimension(s)."""
+    )
     return adaptive_max_pool
 
 

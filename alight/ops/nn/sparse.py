@@ -19,7 +19,9 @@ from alight.record.recorder import thread
 
 
 @op(functions="")
-def _embedding(input: Tensor, weight: Tensor, padding_idx: int | None, scale_grad_by_freq: bool) -> Tensor:
+def _embedding(
+    input: Tensor, weight: Tensor, padding_idx: int | None, scale_grad_by_freq: bool
+) -> Tensor:
     """The rows of weight that input names."""
     if input.dtype.kind not in "ui":
         fail(
@@ -35,14 +37,21 @@ def _embedding(input: Tensor, weight: Tensor, padding_idx: int | None, scale_gra
 
 @_embedding.vjp
 def _(
-    ct: Tensor, out: Tensor, input: Tensor, weight: Tensor, padding_idx: int | None, scale_grad_by_freq: bool
+    ct: Tensor,
+    out: Tensor,
+    input: Tensor,
+    weight: Tensor,
+    padding_idx: int | None,
+    scale_grad_by_freq: bool,
 ) -> tuple[None, Tensor]:
     ids = p.Convert(input, dtype=int64)
     if padding_idx is not None:
         ct = where(_rows(equal(ids, padding_idx), ct.shape), 0, ct)
     if scale_grad_by_freq:
         ones = constant(ct, 1, ids.shape)
-        counts = Index(IndexAdd(constant(ct, 0, weight.shape[:1]), ones, ids, axes=(0,)), ids, axes=(0,))
+        counts = Index(
+            IndexAdd(constant(ct, 0, weight.shape[:1]), ones, ids, axes=(0,)), ids, axes=(0,)
+        )
         ct = ct / _rows(counts, ct.shape)
     return None, IndexAdd(zeros_like(weight), ct, ids, axes=(0,))
 
@@ -93,17 +102,29 @@ def _limit_norms(input: Any, weight: Any, max_norm: float, norm_type: float) -> 
 
 @op(functions="")
 def _embedding_bag(
-    input: Tensor, weight: Tensor, offsets: Tensor, per_sample_weights: Tensor | None, mode: str, padding_idx: int | None
+    input: Tensor,
+    weight: Tensor,
+    offsets: Tensor,
+    per_sample_weights: Tensor | None,
+    mode: str,
+    padding_idx: int | None,
 ) -> Tensor:
     """Sums, means or maxima of rows; bag i begins at offsets[i]."""
     ids, starts = p.Convert(input, dtype=int64), p.Convert(offsets, dtype=int64)
     n, bags = ids.shape[0], starts.shape[0]
     with ids.builder.active():
         place = p.Iota(shape=(n, bags), axis=0, dtype=int64, device=ids.type.device)
-    begun = p.Convert(p.LessEqual(p.Expand(p.Reshape(starts, shape=(1, bags)), shape=(n, bags)), place), dtype=int64)
+    begun = p.Convert(
+        p.LessEqual(p.Expand(p.Reshape(starts, shape=(1, bags)), shape=(n, bags)), place),
+        dtype=int64,
+    )
     bag = p.Sum(begun, axes=(1,)) - 1
     rows = Index(weight, ids, axes=(0,))
-    counted = constant(weight, 1, (n,)) if padding_idx is None else where(equal(ids, padding_idx), constant(weight, 0), constant(weight, 1))
+    counted = (
+        constant(weight, 1, (n,))
+        if padding_idx is None
+        else where(equal(ids, padding_idx), constant(weight, 0), constant(weight, 1))
+    )
     if mode == "max":
         from alight.primitives.gather import ScatterReduce
 
@@ -111,7 +132,9 @@ def _embedding_bag(
         rows = where(_rows(equal(counted, 0), rows.shape), float("-inf"), rows)
         best = ScatterReduce(lowest, rows, bag, axes=(0,), reduce="amax")
         return where(equal(best, float("-inf")), 0, best)
-    rows = rows * _rows(counted if per_sample_weights is None else counted * per_sample_weights, rows.shape)
+    rows = rows * _rows(
+        counted if per_sample_weights is None else counted * per_sample_weights, rows.shape
+    )
     total = IndexAdd(constant(weight, 0, (bags, weight.shape[1])), rows, bag, axes=(0,))
     if mode == "sum":
         return total
@@ -130,7 +153,12 @@ def embedding_bag(
     `input` is (bags, size), or 1-d with `offsets` that say where each bag begins.
     """
     if mode not in ("sum", "mean", "max"):
-        fail(ValueError, "mode has to be one of sum or mean or max" if mode else "mode has to be one of sum, mean or max")
+        fail(
+            ValueError,
+            "mode has to be one of sum or mean or max"
+            if mode
+            else "mode has to be one of sum, mean or max",
+        )
     if per_sample_weights is not None and mode != "sum":
         fail(
             NotImplementedError,
@@ -141,7 +169,10 @@ def embedding_bag(
 
     if input.dim() == 2:
         if offsets is not None:
-            fail(ValueError, f"if input is 2D, then offsets has to be None, as input is treated is a mini-batch of fixed length sequences. However, found offsets of type {type(offsets)}")
+            fail(
+                ValueError,
+                f"if input is 2D, then offsets has to be None, as input is treated is a mini-batch of fixed length sequences. However, found offsets of type {type(offsets)}",
+            )
         bags, size = input.shape
         offsets = TORCH["arange"](0, bags * size, size) if bags else TORCH["zeros"](0, dtype=int64)
         input = input.reshape(-1)
@@ -192,5 +223,9 @@ def one_hot(tensor: Any, num_classes: int = -1) -> Any:
             fail(RuntimeError, "Can not infer total number of classes from empty tensor.")
         num_classes = int(tensor.max().item()) + 1
     if num_classes < 1:
-        fail(RuntimeError, "Class values must be smaller than num_classes.", facts=[f"num_classes is {num_classes}"])
+        fail(
+            RuntimeError,
+            "Class values must be smaller than num_classes.",
+            facts=[f"num_classes is {num_classes}"],
+        )
     return _one_hot.function(tensor, num_classes)
