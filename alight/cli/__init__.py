@@ -7,6 +7,7 @@ command is given, so that none pays for another.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -22,6 +23,7 @@ class Command(NamedTuple):
     run: str
 
 
+READER_GONE = 141  # what a shell reports for a command that SIGPIPE ended
 COMMANDS = {
     "run": Command("run a PyTorch script on alight", "alight.cli.run", "add_arguments", "run"),
     "train": Command("train a model on images", "alight.train.command", "add_arguments", "train"),
@@ -46,7 +48,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     module = import_module(command.module)
     parser = argparse.ArgumentParser(f"alight {name}", description=command.meaning)
     getattr(module, command.add_arguments)(parser)
-    return int(getattr(module, command.run)(parser.parse_args(rest)))
+    args = parser.parse_args(rest)
+    try:
+        return int(getattr(module, command.run)(args))
+    except BrokenPipeError:  # the reader, `head` for one, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return READER_GONE
 
 
 def _command(words: list[str]) -> tuple[str, list[str]]:

@@ -65,6 +65,15 @@ def test_doctor(capsys: pytest.CaptureFixture[str]) -> None:
     assert found["alight"].startswith(alight.__version__) and found["tier 0"].startswith("ready")
 
 
+def test_a_reader_that_leaves() -> None:
+    command = [sys.executable, "-u", "-m", "alight", "doctor"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+        assert running.stdout is not None and running.stderr is not None
+        running.stdout.close()
+        assert running.stderr.read() == b""
+        assert running.wait() == 141
+
+
 def test_explain(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text("import torch, sys\nprint((torch.ones(2) + 1).sum())\nsys.exit(3)")
