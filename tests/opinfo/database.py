@@ -1,0 +1,178 @@
+"""PyTorch's operator database as rows for alight: an operation under both libraries, and samples for it.
+
+Much of the database calls operations through small functions of its own; those are run with alight in the place of
+`torch`. What alight lacks has no row. Known gaps are in gaps.toml, each with a reason.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import os
+import tomllib
+import types
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+import alight
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    from torch.testing._internal.common_methods_invocations import op_db
+
+SAMPLES = int(os.environ.get("OPINFO_SAMPLES", "8"))  # of an operation and dtype; 0 takes all
+ALL_DTYPES = bool(os.environ.get("OPINFO_ALL_DTYPES"))
+WHOLE_DTYPES = (torch.int64, torch.bool, torch.uint8, torch.int32)
+GAPS = tomllib.loads((Path(__file__).parent / "gaps.toml").read_text())
+
+
+# -- the operation under alight ------------------------------------------------------------------------------------------
+
+
+def full_name(info: Any) -> str:
+    """The name of a row: torch's, with the variant behind a slash."""
+    return f"{info.name}/{info.variant_test_name}" if info.variant_test_name else info.name
+
+
+def found(dotted: str) -> Any:
+    """alight's object of this name under `torch`, or None."""
+    holder: Any = alight
+    for part in dotted.split("."):
+        try:
+            holder = getattr(holder, part)
+        except (AttributeError, ImportError):
+            return None
+    return holder
+
+
+def counterpart(info: Any) -> Callable[..., Any] | None:
+    """The operation of a row under alight; None where alight lacks it."""
+    by_name = found(info.name)
+    method = getattr(alight.Tensor, info.name, None)
+    if by_name is None and method is None:
+        return None
+    function = info.op
+    if getattr(function, "__module__", None) and function.__module__.startswith("torch.testing"):
+        return translated(function)
+    return by_name or method
+
+
+def translated(function: Any) -> Any:
+    """A function of the database with alight in the place of torch."""
+    if isinstance(function, functools.partial):
+        return functools.partial(translated(function.func), *function.args, **function.keywords)
+    if not isinstance(function, types.FunctionType):
+        name = getattr(function, "__name__", "")
+        return found(name) or getattr(alight.Tensor, name)
+    scope = {**function.__globals__, "torch": alight, "F": alight.nn.functional}
+    cells = None
+    if function.__closure__ is not None:
+        cells = tuple(types.CellType(_inner(cell.cell_contents)) for cell in function.__closure__)
+    copy = types.FunctionType(function.__code__, scope, function.__name__, function.__defaults__, cells)
+    copy.__kwdefaults__ = function.__kwdefaults__
+    return copy
+
+
+def _inner(value: Any) -> Any:
+    if isinstance(value, (types.FunctionType, types.BuiltinFunctionType, functools.partial)):
+        return translated(value)
+    if isinstance(value, types.MethodDescriptorType):
+        return getattr(alight.Tensor, value.__name__)
+    return value
+
+
+def rows() -> list[Any]:
+    """The entries of the database that alight has."""
+    return [info for info in op_db if counterpart(info) is not None]
+
+
+# -- values between the two libraries ------------------------------------------------------------------------------------
+
+
+def to_alight(value: Any, requires_grad: bool = False) -> Any:
+    """torch's tensors, dtypes, devices (also inside lists) as alight's."""
+    if isinstance(value, torch.Tensor):
+        return tensor_to_alight(value, requires_grad)
+    if isinstance(value, (list, tuple)):
+        made = [to_alight(one, requires_grad) for one in value]
+        return type(value)(*made) if hasattr(value, "_fields") else tuple(made) if isinstance(value, tuple) else made
+    if isinstance(value, dict):
+        return {key: to_alight(one, requires_grad) for key, one in value.items()}
+    if isinstance(value, (torch.dtype, torch.memory_format, torch.layout)):
+        return getattr(alight, str(value).removeprefix("torch."))
+    if isinstance(value, torch.device):
+        return alight.device(str(value))
+    if isinstance(value, slice):
+        return slice(to_alight(value.start), to_alight(value.stop), to_alight(value.step))
+    return value
+
+
+def tensor_to_alight(value: torch.Tensor, requires_grad: bool = False) -> Any:
+    """A copy with the same values, strides and need of a gradient."""
+    plain = value.detach().resolve_conj().resolve_neg()
+    if plain.dtype is torch.bfloat16:
+        made = alight.tensor(plain.float().numpy()).bfloat16()
+    elif plain.is_contiguous():
+        made = alight.tensor(plain.numpy())
+    else:
+        made = alight.from_numpy(plain.numpy().copy(order="K"))
+    return made.requires_grad_() if requires_grad and value.requires_grad else made
+
+
+def to_torch(value: Any) -> Any:
+    """alight's tensors (also inside lists) as torch's."""
+    if isinstance(value, alight.Tensor):
+        if value.dtype is alight.bfloat16:
+            return torch.tensor(np.array(value.detach().float().numpy())).bfloat16()
+        return torch.from_numpy(np.array(value.detach().numpy(), order="C"))
+    if isinstance(value, (list, tuple)):
+        return [to_torch(one) for one in value]
+    if isinstance(value, alight.dtype):
+        return getattr(torch, value.name)
+    return value
+
+
+def tensors_in(value: Any) -> list[Any]:
+    """All tensors of either library inside a structure, in order."""
+    if isinstance(value, (torch.Tensor, alight.Tensor)):
+        return [value]
+    if isinstance(value, (list, tuple)):
+        return [one for part in value for one in tensors_in(part)]
+    if isinstance(value, dict):
+        return [one for part in value.values() for one in tensors_in(part)]
+    return []
+
+
+# -- samples -------------------------------------------------------------------------------------------------------------
+
+
+def dtypes_of(info: Any) -> list[torch.dtype]:
+    """float32 and one whole-number dtype of those that the operation takes; all of ours with OPINFO_ALL_DTYPES."""
+    supported = info.supported_dtypes("cpu")
+    if ALL_DTYPES:
+        return [one for one in supported if found(str(one).removeprefix("torch.")) is not None]
+    whole = next((one for one in WHOLE_DTYPES if one in supported), None)
+    chosen = [one for one in (torch.float32, whole) if one in supported]
+    return chosen or [one for one in (torch.complex64, torch.float64) if one in supported]
+
+
+def samples(info: Any, dtype: torch.dtype, requires_grad: bool = False) -> Iterator[Any]:
+    """The first samples of an operation."""
+    torch.manual_seed(0)
+    given = info.sample_inputs("cpu", dtype, requires_grad=requires_grad)
+    return itertools.islice(given, SAMPLES or None)
+
+
+def reason(info: Any, *check: object) -> str | None:
+    """Why a check of an operation is known to fail: "values", "values int64", "errors 3", or all of it."""
+    entry = GAPS.get(full_name(info), {})
+    words = [str(one).removeprefix("torch.") for one in check]
+    for count in range(len(words), 0, -1):
+        if " ".join(words[:count]) in entry:
+            return entry[" ".join(words[:count])]
+    return None
