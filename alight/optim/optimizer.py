@@ -428,10 +428,31 @@ class ElementwiseOptimizer(Optimizer):
                 "a hand-written update with create_graph=True",
             )
         names = self.slots(group)
+        writes, settings, which, count = params, self.settings(group), None, 1
+        if names or self.numbers:
+            writes, steps, which = self._with_state(params, names, group)
+            count = len(steps)
+            for numbers in steps:
+                settings.extend(numbers)
+        else:
+            settings.extend(self.at_step(group, {}))
+        form = self.form(group)
+        key = form, None if count == 1 else tuple(which or ()), len(params)
+
+        def body(reads: list[Value], values: list[Value], scalars: list[Value]) -> list[Value]:
+            return self._updated(form, which or [0] * len(params), count, names, reads, values, scalars)
+
+        grads = [p._grad for p in params]
+        thread.recorder.compound(type(self).__name__, key, grads, writes, settings, body)
+
+    def _with_state(
+        self, params: list[Any], names: tuple[str, ...], group: dict[str, Any]
+    ) -> tuple[list[Any], dict[tuple[float, ...], int], list[int]]:
+        """What a step writes: parameters, then the state of each; the numbers of its steps, and whose they are."""
         writes, steps, which = list(params), {}, []
         for parameter in params:
             state = self.state[parameter]
-            if not state and (names or self.numbers):
+            if not state:
                 self.begin(parameter, state, group)
             numbers = self.at_step(group, state)
             which.append(steps.setdefault(numbers, len(steps)))
@@ -439,15 +460,7 @@ class ElementwiseOptimizer(Optimizer):
                 if state.get(name) is None:
                     self.begin(parameter, state, group)
                 writes.append(state[name])
-        settings = [*self.settings(group), *(one for numbers in steps for one in numbers)]
-        form = self.form(group)
-        key = form, tuple(which) if len(steps) > 1 else None, len(params)
-
-        def body(reads: list[Value], values: list[Value], scalars: list[Value]) -> list[Value]:
-            return self._updated(form, which, len(steps), names, reads, values, scalars)
-
-        grads = [p._grad for p in params]
-        thread.recorder.compound(type(self).__name__, key, grads, writes, settings, body)
+        return writes, steps, which
 
     def _updated(
         self, form: tuple[Any, ...], which: list[int], step_count: int, names: tuple[str, ...], grads: list[Value],

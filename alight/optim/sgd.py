@@ -77,7 +77,7 @@ class SGD(ElementwiseOptimizer):
     def at_step(self, group: dict[str, Any], state: dict[str, Any]) -> tuple[float, ...]:
         """The gradient's weight: 1 at the first step, when the buffer takes the gradient itself."""
         dampening = group["dampening"]
-        if dampening == 0 or group["momentum"] == 0:
+        if dampening == 0:
             return (1.0,)
         first = state.pop("fresh", False)
         return (1.0 if first else 1.0 - number(dampening),)

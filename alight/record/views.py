@@ -18,6 +18,7 @@ from alight.primitives import Complex, Convert, Imag, Permute, Real, Reshape, Se
 from alight.primitives.arithmetic import constant, fresh
 from alight.record.meta import Meta, contiguous_strides
 from alight.record.trie import Position, Tape
+from alight.transforms.reverse import Region
 
 OVERLAP = (
     "unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
@@ -62,8 +63,10 @@ def rebind(recorder: Any, tensor: Any, position: Position, at: int) -> int:
         root = link
         root._slot, root._meta = position.slot + at, position.metas[at]
         recorder.handles.append(root)
-    root._writes += 1
-    if any(one._meta.requires_grad and one._meta.leaf for one in (root, tensor)):
+    if root is tensor or not is_silent(tensor):
+        root._writes += 1
+    meta, own = root._meta, tensor._meta
+    if (meta.requires_grad and meta.leaf) or (own.requires_grad and own.leaf):
         recorder.wrote_leaf = True
     if root._views is not None:
         for ref in root._views:
@@ -96,7 +99,8 @@ def trace_write(
     origin: str | None = None,
 ) -> None:
     """Record that `tensor` now has `value` (of its own type), and its root what follows from that."""
-    _add_written(recorder, tape, tensor, value, differentiable, origin)
+    silent = is_silent(tensor)
+    _add_written(recorder, tape, tensor, value, differentiable, origin, silent)
     if tensor._base is None:
         return
     link = tensor
@@ -106,19 +110,43 @@ def trace_write(
         parent = recorder.argument(tape, link._base)
         value = put(tape, link._link, parent, numbers, value)
         link = link._base
-    _add_written(recorder, tape, link, value, differentiable, "CopySlices")
+    _add_written(recorder, tape, link, value, differentiable, "CopySlices", silent)
+
+
+def is_silent(tensor: Any) -> bool:
+    """Whether writes to a tensor leave the version counter alone: it is x.data, or a part of it."""
+    while tensor._base is not None:
+        if tensor._meta.origin == "data":
+            return True
+        tensor = tensor._base
+    return False
+
+
+def _pass_on(ct: Value, out: Value, old: Value) -> tuple[Value]:
+    return (ct,)
 
 
 def _add_written(
-    recorder: Any, tape: Tape, tensor: Any, value: Value, differentiable: bool, origin: str | None
+    recorder: Any,
+    tape: Tape,
+    tensor: Any,
+    value: Value,
+    differentiable: bool,
+    origin: str | None,
+    silent: bool,
 ) -> None:
     meta: Meta = tensor._meta
     old, _ = tape.slots[tensor._slot - recorder.offset]
     if value.id == old:  # written with itself
         value = fresh(value)
-    tape.marks.append(("written", old, recorder.here.counts.nodes, origin))
+    if not silent:
+        tape.marks.append(("written", old, recorder.here.counts.nodes, origin))
     if differentiable:
         meta = meta.replace(requires_grad=True, leaf=False, origin=origin)
+    elif meta.requires_grad and not meta.leaf:
+        start = len(tape.nodes)  # not recorded for gradients: they go on to what made the old value
+        value = fresh(value)
+        tape.regions.append(Region(start, len(tape.nodes), (old,), (value.id,), _pass_on))
     else:
         tape.marks.append(("blocked", value.id))
         if meta.requires_grad and meta.leaf:
