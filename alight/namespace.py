@@ -42,7 +42,10 @@ def set_default_dtype(d: Dtype) -> None:
     Errors: TypeError for a dtype that is not floating point.
     """
     if not isinstance(d, Dtype):
-        fail(TypeError, f"invalid dtype object: only floating-point types are supported as the default type, not {d}")
+        fail(
+            TypeError,
+            f"invalid dtype object: only floating-point types are supported as the default type, not {d}",
+        )
     if not d.is_floating_point:
         fail(TypeError, "only floating-point types are supported as the default type")
     thread.recorder.set_ambient(default_dtype=d)
@@ -80,7 +83,11 @@ def typename(obj: Any) -> str:
     if isinstance(obj, Tensor):
         return obj.type()
     cls = obj if isinstance(obj, type) else type(obj)
-    return cls.__qualname__ if cls.__module__ in ("", "builtins") else f"{cls.__module__}.{cls.__qualname__}"
+    return (
+        cls.__qualname__
+        if cls.__module__ in ("", "builtins")
+        else f"{cls.__module__}.{cls.__qualname__}"
+    )
 
 
 def set_num_threads(n: int) -> None:
@@ -119,10 +126,18 @@ class _Constructor(type):
 def typed_constructors() -> dict[str, type]:
     """`FloatTensor`, `LongTensor` and the rest, by name."""
     return {
-        f"{text}Tensor": _Constructor(f"{text}Tensor", (), {"of": dtypes.BY_NAME[name], "__module__": "torch"})
+        f"{text}Tensor": _Constructor(
+            f"{text}Tensor", (), {"of": dtypes.BY_NAME[name], "__module__": "torch"}
+        )
         for name, text in SCALAR_NAMES.items()
         if name != "uint32"
     }
 
 
-__all__ = ["channels_last", "channels_last_3d", "contiguous_format", "memory_format", "preserve_format"]
+__all__ = [
+    "channels_last",
+    "channels_last_3d",
+    "contiguous_format",
+    "memory_format",
+    "preserve_format",
+]

@@ -441,8 +441,10 @@ class Tensor(metaclass=_TensorMeta):
 
     @property
     def data(self) -> Tensor:
-        """This tensor's elements without its gradient record: writes go through."""
-        return self.detach()
+        """This tensor's elements without its gradient record: writes go through, and backward does not notice."""
+        from alight.ops.shape import data
+
+        return data.function(self)
 
     @data.setter
     def data(self, value: Tensor) -> None:

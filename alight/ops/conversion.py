@@ -77,7 +77,11 @@ def clone(input: Value, *, memory_format: Any = None) -> Strided:
 @function("", methods="contiguous")
 def contiguous(self: Any, memory_format: Any = contiguous_format) -> Any:
     """This tensor if it lies in memory as asked, in row-major order by default, else a copy that does."""
-    return self if self.is_contiguous(memory_format) else clone.function(self, memory_format=memory_format)
+    return (
+        self
+        if self.is_contiguous(memory_format)
+        else clone.function(self, memory_format=memory_format)
+    )
 
 
 @op(functions="")
@@ -96,7 +100,11 @@ def to(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     >>> torch.ones(1).to(torch.int64)
     tensor([1])
     """
-    dtype, device, copy = kwargs.pop("dtype", None), kwargs.pop("device", None), kwargs.pop("copy", False)
+    dtype, device, copy = (
+        kwargs.pop("dtype", None),
+        kwargs.pop("device", None),
+        kwargs.pop("copy", False),
+    )
     other = kwargs.pop("other", None)
     memory_format = kwargs.pop("memory_format", None)
     for name in kwargs:
@@ -113,7 +121,10 @@ def to(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         elif isinstance(one, (str, Device, int)):
             device = one
         elif one is not None:
-            fail(TypeError, f"to() received an invalid combination of arguments - got ({type(one).__name__})")
+            fail(
+                TypeError,
+                f"to() received an invalid combination of arguments - got ({type(one).__name__})",
+            )
     if other is not None:
         dtype, device = other.dtype, other.device
     copy = copy or (len(flags) > 1 and flags[1])
@@ -128,7 +139,13 @@ def _moved(
         where = resolve_device(device)
         if where != self.device:
             if where.type == "meta":
-                made = wrap(None, Meta(type(self._meta.type)(self._meta.shape, self.dtype, where), self._meta.strides))
+                made = wrap(
+                    None,
+                    Meta(
+                        type(self._meta.type)(self._meta.shape, self.dtype, where),
+                        self._meta.strides,
+                    ),
+                )
             elif self.device.type == "meta":
                 fail(
                     NotImplementedError,
@@ -148,7 +165,10 @@ def _cast(name: str, to_dtype: Dtype) -> None:
     def cast(self: Tensor, memory_format: Any = None) -> Tensor:
         return self if self._meta.dtype is to_dtype else _to.function(self, to_dtype)
 
-    cast.__name__, cast.__doc__ = name, f"This tensor as {to_dtype!r}; itself if it is that already."
+    cast.__name__, cast.__doc__ = (
+        name,
+        f"This tensor as {to_dtype!r}; itself if it is that already.",
+    )
     function("", methods=name)(cast)
 
 
@@ -167,9 +187,13 @@ def cpu(self: Tensor, memory_format: Any = None) -> Tensor:
 
 
 @function("", methods="cuda")
-def cuda(self: Tensor, device: Any = None, non_blocking: bool = False, memory_format: Any = None) -> Tensor:
+def cuda(
+    self: Tensor, device: Any = None, non_blocking: bool = False, memory_format: Any = None
+) -> Tensor:
     """This tensor on an NVIDIA device; PyTorch's error where there is none."""
-    return _moved(self, None, Device("cuda", device) if isinstance(device, int) else device or "cuda", False)
+    return _moved(
+        self, None, Device("cuda", device) if isinstance(device, int) else device or "cuda", False
+    )
 
 
 _BY_TYPE_NAME = {f"torch.{text}Tensor": BY_NAME[name] for name, text in SCALAR_NAMES.items()}
@@ -201,8 +225,10 @@ def can_cast(from_: Dtype, to: Dtype) -> bool:
     """Whether a result of one dtype may be written into a tensor of another."""
     from alight.dtypes import category
 
-    return category(from_) <= category(to) and not (to.kind == "b" and from_.kind != "b") and not (
-        to.kind == "u" and from_.kind == "i"
+    return (
+        category(from_) <= category(to)
+        and not (to.kind == "b" and from_.kind != "b")
+        and not (to.kind == "u" and from_.kind == "i")
     )
 
 

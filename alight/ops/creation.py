@@ -92,7 +92,8 @@ def leaf(made: Tensor) -> Tensor:
 
 def _holds_tensors(data: Sequence[Any]) -> bool:
     return any(
-        isinstance(one, Tensor) or (isinstance(one, (list, tuple)) and _holds_tensors(one)) for one in data
+        isinstance(one, Tensor) or (isinstance(one, (list, tuple)) and _holds_tensors(one))
+        for one in data
     )
 
 
@@ -104,11 +105,17 @@ def _without_tensors(data: Any) -> Any:
 
 @function(functions="as_tensor asarray")
 def as_tensor(
-    data: Any, dtype: Dtype | None = None, device: Any = None, copy: bool | None = None, requires_grad: bool = False
+    data: Any,
+    dtype: Dtype | None = None,
+    device: Any = None,
+    copy: bool | None = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """`data` as a tensor, without a copy where it is one already or a NumPy array of the right dtype."""
     if isinstance(data, Tensor):
-        made = data.to(dtype=dtype or data.dtype, device=resolve_device(device or data.device), copy=bool(copy))
+        made = data.to(
+            dtype=dtype or data.dtype, device=resolve_device(device or data.device), copy=bool(copy)
+        )
     elif hasattr(data, "__array_interface__") and getattr(data, "ndim", 0) > 0 and not copy:
         made = from_numpy(data)
         made = made if dtype in (None, made.dtype) else made.to(dtype)
@@ -164,7 +171,9 @@ def at_once(node: Any, **statics: Any) -> Any:
     return executable(program)([])[0]
 
 
-def filled(shape: tuple[int, ...], value: Any, dtype: Dtype, device: Any, requires_grad: bool) -> Tensor:
+def filled(
+    shape: tuple[int, ...], value: Any, dtype: Dtype, device: Any, requires_grad: bool
+) -> Tensor:
     """A tensor of one number: recorded, or at hand at once where it is to be a leaf with gradients."""
     where = resolve_device(device)
     if not requires_grad:
@@ -193,7 +202,11 @@ def shape_of(size: Sequence[Any], name: str = "empty") -> tuple[int, ...]:
     for extent in shape:
         if extent < 0:
             if name == "zeros":
-                fail(RuntimeError, "zeros: Dimension size must be non-negative.", facts=[f"the shape is {shape}"])
+                fail(
+                    RuntimeError,
+                    "zeros: Dimension size must be non-negative.",
+                    facts=[f"the shape is {shape}"],
+                )
             fail(RuntimeError, f"Trying to create tensor with negative dimension {extent}: {shape}")
     return tuple(shape)
 
@@ -212,15 +225,26 @@ def _constant(name: str, value: Any, doc: str) -> Any:
         layout: Any = None, pin_memory: bool = False, memory_format: Any = None, names: Any = None, **given: Any,
     ) -> Tensor:  # fmt: skip
         size = (given["size"],) if "size" in given else size
-        return _into(out, filled(shape_of(size, name), value, dtype or default_dtype(), device, requires_grad))
+        return _into(
+            out,
+            filled(shape_of(size, name), value, dtype or default_dtype(), device, requires_grad),
+        )
 
     make.__name__ = make.__qualname__ = name
     make.__doc__ = doc
     return function(name)(make)
 
 
-zeros = _constant("zeros", 0, "A tensor of zeros.\n\n>>> import alight as torch\n>>> torch.zeros(2)\ntensor([0., 0.])")
-ones = _constant("ones", 1, "A tensor of ones.\n\n>>> import alight as torch\n>>> torch.ones(2)\ntensor([1., 1.])")
+zeros = _constant(
+    "zeros",
+    0,
+    "A tensor of zeros.\n\n>>> import alight as torch\n>>> torch.zeros(2)\ntensor([0., 0.])",
+)
+ones = _constant(
+    "ones",
+    1,
+    "A tensor of ones.\n\n>>> import alight as torch\n>>> torch.ones(2)\ntensor([1., 1.])",
+)
 empty = _constant("empty", 0, "A tensor whose elements mean nothing yet. Differs: they are zeros.")
 
 
@@ -284,11 +308,21 @@ def full_like(
 
 
 def _new(value: Any, name: str) -> Any:
-    def make(self: Tensor, *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, **other: Any) -> Tensor:
+    def make(
+        self: Tensor,
+        *size: Any,
+        dtype: Any = None,
+        device: Any = None,
+        requires_grad: bool = False,
+        **other: Any,
+    ) -> Tensor:
         size = (other["size"],) if "size" in other else size
         return filled(shape_of(size), value, *_options(self, dtype, device), requires_grad)
 
-    make.__name__, make.__doc__ = name, f"`torch.{name[4:]}` with the dtype and device of this tensor."
+    make.__name__, make.__doc__ = (
+        name,
+        f"`torch.{name[4:]}` with the dtype and device of this tensor.",
+    )
     return function("", methods=name)(make)
 
 
@@ -296,13 +330,22 @@ new_zeros, new_ones, new_empty = _new(0, "new_zeros"), _new(1, "new_ones"), _new
 
 
 @function("", methods="new_full")
-def new_full(self: Tensor, size: Any, fill_value: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def new_full(
+    self: Tensor,
+    size: Any,
+    fill_value: Any,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
     """`torch.full` with the dtype and device of this tensor."""
     return filled(shape_of((size,)), fill_value, *_options(self, dtype, device), requires_grad)
 
 
 @function("", methods="new_tensor")
-def new_tensor(self: Tensor, data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def new_tensor(
+    self: Tensor, data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
     """`torch.tensor` with the dtype and device of this tensor."""
     dtype, device = _options(self, dtype, device)
     return tensor(data, dtype=dtype, device=device, requires_grad=requires_grad)
@@ -314,14 +357,23 @@ def new_tensor(self: Tensor, data: Any, *, dtype: Any = None, device: Any = None
 @op(functions="")
 def _ramp(start: Scalar, step: Scalar, length: int, dtype: Any) -> Value:
     """start, start + step, ..."""
-    of = dtype if category(dtype) > 1 and dtype.itemsize == 8 else BY_NAME["float64" if category(dtype) > 1 else "int64"]
+    of = (
+        dtype
+        if category(dtype) > 1 and dtype.itemsize == 8
+        else BY_NAME["float64" if category(dtype) > 1 else "int64"]
+    )
     counter = p.Iota(shape=(length,), axis=0, dtype=of, device=CPU)
     return p.Convert(counter * p.Convert(step, dtype=of) + p.Convert(start, dtype=of), dtype=dtype)
 
 
 @function()
 def scalar_tensor(
-    s: Any, *, dtype: Dtype | None = None, device: Any = None, requires_grad: bool = False, layout: Any = None
+    s: Any,
+    *,
+    dtype: Dtype | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    layout: Any = None,
 ) -> Tensor:
     """A 0-d tensor of the default dtype."""
     return tensor(s, dtype=dtype or default_dtype(), device=device, requires_grad=requires_grad)
@@ -342,7 +394,9 @@ def arange(
         start, end = 0, start
     start, end, step = (one.item() if hasattr(one, "item") else one for one in (start, end, step))
     if dtype is None:
-        dtype = default_dtype() if any(isinstance(one, float) for one in (start, end, step)) else int64
+        dtype = (
+            default_dtype() if any(isinstance(one, float) for one in (start, end, step)) else int64
+        )
     if step == 0:
         fail(RuntimeError, "step must be nonzero")
     if (end - start) * step < 0:
@@ -369,7 +423,9 @@ def _between(start: Scalar, end: Scalar, steps: int, dtype: Any) -> Value:
     if steps == 1:
         return p.Convert(broadcast(low, (1,)), dtype=dtype)
     step = (high - low) / (steps - 1)
-    values = where(counter < steps // 2, low + step * counter, high - step * ((steps - 1) - counter))
+    values = where(
+        counter < steps // 2, low + step * counter, high - step * ((steps - 1) - counter)
+    )
     return p.Convert(values, dtype=dtype)
 
 
@@ -387,7 +443,9 @@ def linspace(
     if steps < 0:
         fail(RuntimeError, "number of steps must be non-negative")
     start, end = (float(one.item() if hasattr(one, "item") else one) for one in (start, end))
-    return _placed(_into(out, _between(start, end, steps, dtype or default_dtype())), device, requires_grad)
+    return _placed(
+        _into(out, _between(start, end, steps, dtype or default_dtype())), device, requires_grad
+    )
 
 
 @function()
@@ -397,7 +455,9 @@ def logspace(
 ) -> Tensor:  # fmt: skip
     """base ** linspace(start, end, steps)."""
     exponents = linspace(start, end, steps, dtype=BY_NAME["float64"])
-    return _placed(_into(out, (base**exponents).to(dtype or default_dtype())), device, requires_grad)
+    return _placed(
+        _into(out, (base**exponents).to(dtype or default_dtype())), device, requires_grad
+    )
 
 
 @op(functions="")

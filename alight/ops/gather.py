@@ -71,7 +71,9 @@ def _check_extents(name: str, what: str, x: Tensor, ids: Tensor, axis: int) -> N
             f"Index tensor must have the same number of dimensions as {what} tensor",
             facts=[f"{name}: index is {list(ids.shape)}, {what} is {list(x.shape)}"],
         )
-    if any(a != axis and i > size for a, (i, size) in enumerate(zip(ids.shape, x.shape, strict=True))):
+    if any(
+        a != axis and i > size for a, (i, size) in enumerate(zip(ids.shape, x.shape, strict=True))
+    ):
         fail(
             RuntimeError,
             f"Size does not match at dimension {next(a for a in range(x.ndim) if a != axis and ids.shape[a] > x.shape[a])} "
@@ -93,7 +95,9 @@ def _scattering(name: str, input: Tensor, dim: int, index: Tensor, src: Any) -> 
                 facts=[f"self is {input.dtype!r}, src is {src.dtype!r}"],
             )
         (updates,) = _lifted(src)
-        if updates.ndim != ids.ndim or any(i > size for i, size in zip(ids.shape, updates.shape, strict=True)):
+        if updates.ndim != ids.ndim or any(
+            i > size for i, size in zip(ids.shape, updates.shape, strict=True)
+        ):
             fail(
                 RuntimeError,
                 f"Expected index {list(ids.shape)} to be no larger than self {list(x.shape)} apart from dimension {axis} and "
@@ -117,13 +121,23 @@ def _put(x: Tensor, updates: Tensor, ids: tuple[Tensor, ...], reduce: str | None
 
 def _added(x: Tensor, updates: Tensor, ids: tuple[Tensor, ...], axes: tuple[int, ...]) -> Tensor:
     if x.dtype is bool_:
-        total = p.IndexAdd(p.Convert(x, dtype=int64), p.Convert(updates, dtype=int64), *ids, axes=axes)
+        total = p.IndexAdd(
+            p.Convert(x, dtype=int64), p.Convert(updates, dtype=int64), *ids, axes=axes
+        )
         return p.Convert(total, dtype=bool_)
     return p.IndexAdd(x, updates, *ids, axes=axes)
 
 
 @op(methods="scatter", inplace="scatter_")
-def scatter(input: Tensor, dim: int, index: Tensor, src: Operand = None, *, value: Operand = None, reduce: Any = None) -> Tensor:
+def scatter(
+    input: Tensor,
+    dim: int,
+    index: Tensor,
+    src: Operand = None,
+    *,
+    value: Operand = None,
+    reduce: Any = None,
+) -> Tensor:
     """input with src[i][j] (or a number) written at [index[i][j]][j] for dim 0, and likewise for other dimensions.
 
     reduce="add" or "multiply" combines with what is there.
@@ -153,7 +167,9 @@ def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
 
 
 @op(methods="scatter_reduce", inplace="scatter_reduce_")
-def scatter_reduce(input: Tensor, dim: int, index: Tensor, src: Tensor, reduce: str, *, include_self: bool = True) -> Tensor:
+def scatter_reduce(
+    input: Tensor, dim: int, index: Tensor, src: Tensor, reduce: str, *, include_self: bool = True
+) -> Tensor:
     """input combined with src at the places of index by reduce: "sum", "prod", "mean", "amax" or "amin".
 
     include_self=False leaves out what stood at a place that is written.
@@ -168,7 +184,12 @@ def scatter_reduce(input: Tensor, dim: int, index: Tensor, src: Tensor, reduce: 
 
 
 def reduced_into(
-    x: Tensor, updates: Tensor, ids: tuple[Tensor, ...], axes: tuple[int, ...], reduce: str, include_self: bool
+    x: Tensor,
+    updates: Tensor,
+    ids: tuple[Tensor, ...],
+    axes: tuple[int, ...],
+    reduce: str,
+    include_self: bool,
 ) -> Tensor:
     """x with updates combined into it at ids along axes."""
     if reduce not in ("sum", "prod", "mean", "amax", "amin"):
@@ -209,7 +230,11 @@ def _lowest(of: Dtype) -> Any:
 def _slices(name: str, input: Tensor, dim: int, index: Tensor) -> tuple[Tensor, Tensor, int]:
     """(x, ids, axis) with x of one dimension at least and ids a vector."""
     if index.ndim > 1:
-        fail(IndexError, f"{name}(): Index is supposed to be a vector", facts=[f"index is {list(index.shape)}"])
+        fail(
+            IndexError,
+            f"{name}(): Index is supposed to be a vector",
+            facts=[f"index is {list(index.shape)}"],
+        )
     _check_ids(name, index)
     axis = normalize_dim(dim, input.ndim)
     x, ids = _lifted(input, p.Convert(index, dtype=int64))
@@ -249,7 +274,9 @@ def _updates(name: str, x: Tensor, ids: Tensor, axis: int, source: Tensor) -> Te
     expected = (*x.shape[:axis], ids.shape[0], *x.shape[axis + 1 :])
     if source.shape != expected and not (source.ndim == 0 and ids.shape == (1,)):
         fail(
-            IndexError if source.ndim == x.ndim and source.shape[axis] != ids.shape[0] else RuntimeError,
+            IndexError
+            if source.ndim == x.ndim and source.shape[axis] != ids.shape[0]
+            else RuntimeError,
             f"{name}(): Number of indices ({ids.shape[0]}) should be equal to source.size(dim) "
             f"({source.shape[axis] if source.ndim > axis else 1})",
             facts=[f"source is {list(source.shape)}, expected {list(expected)}"],
@@ -258,7 +285,9 @@ def _updates(name: str, x: Tensor, ids: Tensor, axis: int, source: Tensor) -> Te
 
 
 @op(methods="index_add", inplace="index_add_")
-def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Scalar = 1) -> Tensor:
+def index_add(
+    input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Scalar = 1
+) -> Tensor:
     """input with the slices of alpha * source added at the places of index along a dimension.
 
     >>> import alight as torch
@@ -281,11 +310,21 @@ def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor
 
 
 @op(methods="index_reduce", inplace="index_reduce_")
-def index_reduce(input: Tensor, dim: int, index: Tensor, source: Tensor, reduce: str, *, include_self: bool = True) -> Tensor:
+def index_reduce(
+    input: Tensor,
+    dim: int,
+    index: Tensor,
+    source: Tensor,
+    reduce: str,
+    *,
+    include_self: bool = True,
+) -> Tensor:
     """input combined with the slices of source at the places of index by reduce: "prod", "mean", "amax" or "amin"."""
     x, ids, axis = _slices("index_reduce", input, dim, index)
     updates = _updates("index_reduce", x, ids, axis, source)
-    return p.Reshape(reduced_into(x, updates, (ids,), (axis,), reduce, include_self), shape=input.shape)
+    return p.Reshape(
+        reduced_into(x, updates, (ids,), (axis,), reduce, include_self), shape=input.shape
+    )
 
 
 @op(methods="index_fill", inplace="index_fill_")
@@ -316,7 +355,10 @@ def take(input: Tensor, index: Tensor) -> Tensor:
     tensor([1, 4])
     """
     if index.dtype is not int64:
-        fail(RuntimeError, f"take(): Expected a long tensor for index, but got {scalar_type_name(index.dtype)}")
+        fail(
+            RuntimeError,
+            f"take(): Expected a long tensor for index, but got {scalar_type_name(index.dtype)}",
+        )
     flat = p.Reshape(input, shape=(input.size,))
     return p.Index(flat, counted_from_front(index, input.size), axes=(0,))
 
@@ -333,7 +375,11 @@ def put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) 
     flat = p.Reshape(input, shape=(input.size,))
     ids = counted_from_front(p.Reshape(index, shape=(index.size,)), input.size)
     updates = p.Reshape(source, shape=(index.size,))
-    made = _added(flat, updates, (ids,), (0,)) if accumulate else p.IndexPut(flat, updates, ids, axes=(0,))
+    made = (
+        _added(flat, updates, (ids,), (0,))
+        if accumulate
+        else p.IndexPut(flat, updates, ids, axes=(0,))
+    )
     return p.Reshape(made, shape=input.shape)
 
 
@@ -347,7 +393,10 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: Any = None) -> Tensor:
     tensor([[1, 2, 3]])
     """
     if indices.dtype is not int64:
-        fail(RuntimeError, f"torch.take_along_dim(): dtype of indices should be Long but got {scalar_type_name(indices.dtype)}")
+        fail(
+            RuntimeError,
+            f"torch.take_along_dim(): dtype of indices should be Long but got {scalar_type_name(indices.dtype)}",
+        )
     if dim is None:
         flat = p.Reshape(input, shape=(input.size,))
         return take_along(flat, p.Reshape(indices, shape=(indices.size,)), 0)
@@ -376,11 +425,21 @@ def _without(x: Tensor, axis: int) -> tuple[int, ...]:
 
 def _check_mask(name: str, mask: Tensor) -> None:
     if mask.dtype is not bool_:
-        fail(RuntimeError, f"{name} only supports boolean masks, but got mask with dtype {_c_name(mask.dtype)}", try_="mask.bool()")
+        fail(
+            RuntimeError,
+            f"{name} only supports boolean masks, but got mask with dtype {_c_name(mask.dtype)}",
+            try_="mask.bool()",
+        )
 
 
 def _c_name(of: Dtype) -> str:
-    known = {"float32": "float", "float64": "double", "int64": "long int", "int32": "int", "uint8": "unsigned char"}
+    known = {
+        "float32": "float",
+        "float64": "double",
+        "int64": "long int",
+        "int32": "int",
+        "uint8": "unsigned char",
+    }
     return known.get(of.name, of.name)
 
 
@@ -428,6 +487,7 @@ def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
     found = p.Index(p.Reshape(source, shape=(source.size,)), number, axes=(0,))
     return where(condition, p.Reshape(found, shape=x.shape), x)
 
+
 # -- at index tensors along several dimensions: x[ids] ---------------------------------------------------------------------
 
 
@@ -440,7 +500,9 @@ def index_at(input: Tensor, ids: Tensors, axes: Axes) -> Tensor:
     return p.Permute(found, order=_order(len(common), input.ndim, axes))
 
 
-def _checked_ids(x: Tensor, ids: Sequence[Tensor], axes: Sequence[int]) -> tuple[list[Tensor], tuple[int, ...]]:
+def _checked_ids(
+    x: Tensor, ids: Sequence[Tensor], axes: Sequence[int]
+) -> tuple[list[Tensor], tuple[int, ...]]:
     common = broadcast_shape(*(one.shape for one in ids))
     if common is None:
         fail(
@@ -449,7 +511,8 @@ def _checked_ids(x: Tensor, ids: Sequence[Tensor], axes: Sequence[int]) -> tuple
             + ", ".join(str(list(one.shape)) for one in ids),
         )
     return [
-        broadcast(counted_from_front(one, x.shape[axis]), common) for one, axis in zip(ids, axes, strict=True)
+        broadcast(counted_from_front(one, x.shape[axis]), common)
+        for one, axis in zip(ids, axes, strict=True)
     ], common
 
 
@@ -486,7 +549,9 @@ def put_at(input: Tensor, values: Tensor, ids: Tensors, axes: Axes, accumulate: 
             f"shape mismatch: value tensor of shape {list(values.shape)} cannot be broadcast to indexing result of shape "
             f"{list(selected)}",
         )
-    updates = p.Permute(broadcast(values, selected), order=tuple(order.index(i) for i in range(len(order))))
+    updates = p.Permute(
+        broadcast(values, selected), order=tuple(order.index(i) for i in range(len(order)))
+    )
     sorted_ = sorted(range(len(axes)), key=lambda i: axes[i])
     rule = p.IndexAdd if accumulate else p.IndexPut
     return rule(input, updates, *(ids[i] for i in sorted_), axes=tuple(sorted(axes)))

@@ -19,7 +19,9 @@ from alight.ops.parts import AT, NEW, Item, along, element, part, whole
 from alight.primitives.arithmetic import broadcast_shape
 from alight.tensor import Tensor, from_buffer
 
-TREATED_AS_TUPLE = 32  # a list up to this long with slices or sequences in it is read as a tuple, as in PyTorch
+TREATED_AS_TUPLE = (
+    32  # a list up to this long with slices or sequences in it is read as a tuple, as in PyTorch
+)
 
 
 # -- reading ---------------------------------------------------------------------------------------------------------
@@ -33,7 +35,9 @@ def getitem(self: Tensor, index: Any) -> Tensor:
             return element(self, 0, index, "select")
     view, selectors = _basic(self, index)
     if not selectors:
-        return part(self, tuple(map(whole, self._meta.shape)), (), "alias") if view is self else view
+        return (
+            part(self, tuple(map(whole, self._meta.shape)), (), "alias") if view is self else view
+        )
     ids, axes = _expanded(view, selectors)
     return index_at.function(view, ids, axes)
 
@@ -78,7 +82,9 @@ def _basic(x: Tensor, index: Any) -> tuple[Tensor, list[tuple[int, Tensor]]]:
             axis, place = axis + width, place + width
             continue
         size = shape[axis]
-        one, number = _slice_item(item, size) if isinstance(item, slice) else _int_item(item, size, axis)
+        one, number = (
+            _slice_item(item, size) if isinstance(item, slice) else _int_item(item, size, axis)
+        )
         changed = changed or one != whole(size)
         pattern.append(one)
         numbers.extend(number)
@@ -116,7 +122,9 @@ def _slice_item(item: slice, size: int) -> tuple[Item, tuple[int, ...]]:
     start, stop, _ = slice(first, last, step).indices(size)
     stop = max(start, stop)
     if step == 1 and first is not None and last is not None and first >= 0 and last >= 0:
-        return ("from", stop - start, 0, 0), (start,)  # both written out: a window that a loop may move
+        return ("from", stop - start, 0, 0), (
+            start,
+        )  # both written out: a window that a loop may move
     return ("slice", start, stop, step), ()
 
 
@@ -137,14 +145,18 @@ def _items(index: Any) -> list[Any]:
     """The index as a list of int, slice, None, Ellipsis, bool and Tensor."""
     if isinstance(index, tuple):
         given: Sequence[Any] = index
-    elif isinstance(index, list) and len(index) < TREATED_AS_TUPLE and any(map(_makes_tuple, index)):
+    elif (
+        isinstance(index, list) and len(index) < TREATED_AS_TUPLE and any(map(_makes_tuple, index))
+    ):
         given = index
     else:
         given = (index,)
     items = [_item(one) for one in given]
     if sum(one is Ellipsis for one in items) > 1:
         first = next(i for i, one in enumerate(items) if one is Ellipsis)
-        items = items[: first + 1] + [slice(None) if one is Ellipsis else one for one in items[first + 1 :]]
+        items = items[: first + 1] + [
+            slice(None) if one is Ellipsis else one for one in items[first + 1 :]
+        ]
     return items
 
 
@@ -190,7 +202,9 @@ def _tensor_item(one: Tensor) -> Any:
     return one
 
 
-def _expanded(x: Tensor, selectors: list[tuple[int, Tensor]]) -> tuple[tuple[Tensor, ...], tuple[int, ...]]:
+def _expanded(
+    x: Tensor, selectors: list[tuple[int, Tensor]]
+) -> tuple[tuple[Tensor, ...], tuple[int, ...]]:
     """Index tensors and the axes they apply to, masks replaced by the places where they are True."""
     ids: list[Tensor] = []
     axes: list[int] = []
@@ -222,7 +236,11 @@ def _check_mask(x: Tensor, axis: int, mask: Tensor) -> None:
 
 def setitem(self: Tensor, index: Any, value: Any) -> None:
     """Write `value`, broadcast, to the elements that `index` names."""
-    if index.__class__ is int and self._meta.shape and -self._meta.shape[0] <= index < self._meta.shape[0]:
+    if (
+        index.__class__ is int
+        and self._meta.shape
+        and -self._meta.shape[0] <= index < self._meta.shape[0]
+    ):
         view, selectors = element(self, 0, index, "select"), []  # type: ignore[var-annotated]
     else:
         view, selectors = _basic(self, index)
@@ -272,7 +290,9 @@ def _assign(view: Tensor, value: Any) -> None:
 
 
 @function(functions="index_put_", methods="index_put_")
-def index_put_(self: Tensor, indices: Sequence[Any], values: Tensor, accumulate: bool = False) -> Tensor:
+def index_put_(
+    self: Tensor, indices: Sequence[Any], values: Tensor, accumulate: bool = False
+) -> Tensor:
     """Write `values` where the tuple of index tensors says, or add them, with accumulate."""
     items = [slice(None) if one is None else one for one in indices]
     view, selectors = _basic(self, tuple(items))
@@ -282,7 +302,9 @@ def index_put_(self: Tensor, indices: Sequence[Any], values: Tensor, accumulate:
 
 
 @function(functions="index_put", methods="index_put")
-def index_put(self: Tensor, indices: Sequence[Any], values: Tensor, accumulate: bool = False) -> Tensor:
+def index_put(
+    self: Tensor, indices: Sequence[Any], values: Tensor, accumulate: bool = False
+) -> Tensor:
     """A copy with `values` written where the tuple of index tensors says.
 
     >>> import alight as torch
@@ -375,7 +397,13 @@ def repeat_interleave(
 
 @function()
 def tril_indices(
-    row: int, col: int, offset: int = 0, *, dtype: Any = int64, device: Any = None, layout: Any = None
+    row: int,
+    col: int,
+    offset: int = 0,
+    *,
+    dtype: Any = int64,
+    device: Any = None,
+    layout: Any = None,
 ) -> Tensor:
     """Rows and columns of the lower triangle of a row by col matrix.
 
@@ -389,7 +417,13 @@ def tril_indices(
 
 @function()
 def triu_indices(
-    row: int, col: int, offset: int = 0, *, dtype: Any = int64, device: Any = None, layout: Any = None
+    row: int,
+    col: int,
+    offset: int = 0,
+    *,
+    dtype: Any = int64,
+    device: Any = None,
+    layout: Any = None,
 ) -> Tensor:
     """Rows and columns of the upper triangle of a row by col matrix."""
     return _places(ones(row, col, dtype=bool_, device=device).triu(offset), dtype)
@@ -414,7 +448,12 @@ def select_scatter(input: Tensor, src: Tensor, dim: int, index: int) -> Tensor:
 
 @function(methods="slice_scatter")
 def slice_scatter(
-    input: Tensor, src: Tensor, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1
+    input: Tensor,
+    src: Tensor,
+    dim: int = 0,
+    start: int | None = None,
+    end: int | None = None,
+    step: int = 1,
 ) -> Tensor:
     """A copy with elements start, start + step, ... below end of a dimension replaced by src."""
     made = input.clone()
@@ -425,7 +464,9 @@ def slice_scatter(
 
 
 @function(methods="diagonal_scatter")
-def diagonal_scatter(input: Tensor, src: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
+def diagonal_scatter(
+    input: Tensor, src: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1
+) -> Tensor:
     """A copy with a diagonal replaced by src."""
     made = input.clone()
     made.diagonal(offset, dim1, dim2).copy_(src)

@@ -33,8 +33,14 @@ def cat(tensors: Tensors, dim: int = 0) -> Tensor:
         fail(ValueError, "torch.cat(): expected a non-empty list of Tensors")
     for i, one in enumerate(tensors):
         if one.ndim == 0:
-            fail(RuntimeError, f"zero-dimensional tensor (at position {i}) cannot be concatenated", try_="stack()")
-    parts = [one for one in _together(tensors) if one.shape != (0,)]  # PyTorch skips these whatever the rest is
+            fail(
+                RuntimeError,
+                f"zero-dimensional tensor (at position {i}) cannot be concatenated",
+                try_="stack()",
+            )
+    parts = [
+        one for one in _together(tensors) if one.shape != (0,)
+    ]  # PyTorch skips these whatever the rest is
     if not parts:
         return as_value(tensors[0], tensors[0], result_type(*tensors))
     first = parts[0]
@@ -138,7 +144,10 @@ def block_diag(tensors: Tensors) -> Tensor:
     blocks = [_at_least(one, 2) for one in _together(tensors)]
     for one in blocks:
         if one.ndim != 2:
-            fail(RuntimeError, f"torch.block_diag: Input tensors must have 2 or fewer dimensions. Input 0 has {one.ndim} dimensions")
+            fail(
+                RuntimeError,
+                f"torch.block_diag: Input tensors must have 2 or fewer dimensions. Input 0 has {one.ndim} dimensions",
+            )
     width, left, rows = sum(one.shape[1] for one in blocks), 0, []
     for one in blocks:
         rows.append(p.Pad(one, low=(0, left), high=(0, width - left - one.shape[1])))
@@ -150,7 +159,11 @@ def block_diag(tensors: Tensors) -> Tensor:
 
 
 def _listed(tensors: tuple[Any, ...]) -> tuple[Any, ...]:
-    return tuple(tensors[0]) if len(tensors) == 1 and isinstance(tensors[0], (list, tuple)) else tensors
+    return (
+        tuple(tensors[0])
+        if len(tensors) == 1 and isinstance(tensors[0], (list, tuple))
+        else tensors
+    )
 
 
 def _spread(declared: Any) -> Any:
@@ -217,7 +230,10 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Any, ...]:
         )
     for one in vectors:
         if one.ndim > 1:
-            fail(RuntimeError, f"torch.meshgrid: Expected 0D or 1D tensor in the tensor list but got: {one}")
+            fail(
+                RuntimeError,
+                f"torch.meshgrid: Expected 0D or 1D tensor in the tensor list but got: {one}",
+            )
         if one.dtype is not vectors[0].dtype:
             fail(RuntimeError, "torch.meshgrid expects all tensors to have the same dtype")
     exchanged = indexing == "xy" and len(vectors) > 1

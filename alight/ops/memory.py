@@ -201,4 +201,3 @@ def is_set_to(self: Tensor, tensor: Tensor) -> bool:
         root_of(self) is root_of(tensor) and self.shape == tensor.shape and self.stride() == tensor.stride()
         and self.storage_offset() == tensor.storage_offset()
     )  # fmt: skip
-

@@ -52,6 +52,10 @@ _KINDS = {
 }
 
 
+# As in PyTorch, these make a tensor of two numbers; other operations want a tensor among their operands.
+_TAKES_NUMBERS_ALONE = {"add", "sub", "mul", "div", "floor_divide"}
+
+
 class Strided(NamedTuple):
     """A view whose strides its lowering knows better than the movement primitives do."""
 
@@ -123,10 +127,18 @@ class Operation:
         """Arguments as the key wants them: plain numbers, tuples for lists, tensors checked."""
         from alight.ops.arguments import normalized
 
-        return tuple(
+        values = tuple(
             normalized(self, parameter, value)
             for parameter, value in zip(self.parameters, arguments, strict=True)
         )
+        if self.has_numbers and self.name not in _TAKES_NUMBERS_ALONE and not self.tensors(values):
+            of = type(arguments[0]).__name__
+            fail(
+                TypeError,
+                f"{self.name}() received an invalid combination of arguments: argument "
+                f"'{self.parameters[0].name}' (position 1) must be Tensor, not {of}",
+            )
+        return values
 
     def tensors(self, arguments: tuple[Any, ...]) -> list[Any]:
         """All tensors among the arguments."""
@@ -266,7 +278,7 @@ class Operation:
                 link, strides = self._link(tape, start, ids, out, values[0], strides)
             elif self.pointwise:
                 strides = pointwise_strides(out, values)
-            origin = self.name if requires_grad else None
+            origin = self.name if requires_grad or not self.gradient else None
             tape.slots.append(
                 (out.id, Meta(out.type, strides, requires_grad, not requires_grad, origin))
             )

@@ -201,7 +201,9 @@ def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
 
 
 @function(methods="split")
-def split(tensor: Tensor, split_size_or_sections: Any = None, dim: int = 0, **other: Any) -> tuple[Tensor, ...]:
+def split(
+    tensor: Tensor, split_size_or_sections: Any = None, dim: int = 0, **other: Any
+) -> tuple[Tensor, ...]:
     """Consecutive parts of a dimension, as views: of one size (the last may be smaller), or of the given sizes.
 
     >>> import alight as torch
@@ -283,7 +285,9 @@ def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple
         if places <= 0:
             fail(RuntimeError, f"number of sections must be larger than 0, got {places}")
         small, more = divmod(size, places)
-        return _cut(input, axis, accumulate([small + (i < more) for i in range(places)]), "tensor_split")
+        return _cut(
+            input, axis, accumulate([small + (i < more) for i in range(places)]), "tensor_split"
+        )
     within = [slice(None, int(one)).indices(size)[1] for one in places]
     return _cut(input, axis, [*within, size], "tensor_split")
 

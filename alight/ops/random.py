@@ -93,23 +93,38 @@ def rand(
     """
     of = dtype or default_dtype()
     engine = _engine(generator)
-    return _made(_sized(size, given), of, lambda n: _uniform(engine, n, of, 0.0, 1.0), device, requires_grad, out)
+    return _made(
+        _sized(size, given),
+        of,
+        lambda n: _uniform(engine, n, of, 0.0, 1.0),
+        device,
+        requires_grad,
+        out,
+    )
 
 
 def _uniform(engine: Any, n: int, of: Dtype, low: float, high: float) -> Any:
     if category(of) < 2:
-        fail(NotImplementedError, f"\"check_uniform_bounds\" not implemented for '{scalar_type_name(of)}'")
+        fail(
+            NotImplementedError,
+            f"\"check_uniform_bounds\" not implemented for '{scalar_type_name(of)}'",
+        )
     if of.is_complex:
         real = _fills().uniform(engine, 2 * n, of.to_real(), low, high)
         return real[0::2] + 1j * real[1::2]
     return _fills().uniform(engine, n, of, low, high)
 
 
-def _normal(engine: Any, n: int, of: Dtype, mean: float, std: float, contiguous: bool = True) -> Any:
+def _normal(
+    engine: Any, n: int, of: Dtype, mean: float, std: float, contiguous: bool = True
+) -> Any:
     if category(of) < 2:
-        fail(NotImplementedError, f"\"normal_kernel_cpu\" not implemented for '{scalar_type_name(of)}'")
+        fail(
+            NotImplementedError,
+            f"\"normal_kernel_cpu\" not implemented for '{scalar_type_name(of)}'",
+        )
     if std < 0:
-        fail(RuntimeError, f"normal expects std >= 0.0, but found std {std}")
+        fail(RuntimeError, f"normal expects std >= 0.0, but found std {std:g}")
     return _fills().normal(engine, n, of, mean, std, contiguous)
 
 
@@ -126,12 +141,19 @@ def randn(
     """
     of = dtype or default_dtype()
     engine = _engine(generator)
-    return _made(_sized(size, given), of, lambda n: _normal(engine, n, of, 0.0, 1.0), device, requires_grad, out)
+    return _made(
+        _sized(size, given),
+        of,
+        lambda n: _normal(engine, n, of, 0.0, 1.0),
+        device,
+        requires_grad,
+        out,
+    )
 
 
 @function()
 def randint(
-    low: Any, high: Any = None, size: Any = None, *, generator: Any = None, dtype: Dtype | None = None,
+    low: Any = 0, high: Any = None, size: Any = None, *, generator: Any = None, dtype: Dtype | None = None,
     device: Any = None, requires_grad: bool = False, out: Any = None, layout: Any = None, pin_memory: bool = False,
 ) -> Tensor:  # fmt: skip
     """Whole numbers from low (0 if left out) up to, but without, high.
@@ -146,10 +168,18 @@ def randint(
         low, high = 0, low
     low, high = int(low), int(high)
     if low >= high:
-        fail(RuntimeError, f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}")
+        fail(
+            RuntimeError,
+            f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}",
+        )
     engine, of = _engine(generator), dtype or int64
     return _made(
-        shape_of((size,)), of, lambda n: _fills().integers(engine, n, low, high, of), device, requires_grad, out
+        shape_of((size,)),
+        of,
+        lambda n: _fills().integers(engine, n, low, high, of),
+        device,
+        requires_grad,
+        out,
     )
 
 
@@ -160,7 +190,7 @@ def randperm(
 ) -> Tensor:  # fmt: skip
     """0 to n - 1 in random order."""
     if n < 0:
-        fail(RuntimeError, f"n must be non-negative, got{n}")
+        fail(RuntimeError, f"Trying to create tensor with negative dimension {n}: [{n}]")
     engine = _engine(generator)
     made = _made((n,), int64, lambda count: _fills().permutation(engine, count), device, False, out)
     return made if dtype is int64 else made.to(dtype)
@@ -181,7 +211,12 @@ def normal(
     if size is not None:
         of = dtype or default_dtype()
         return _made(
-            shape_of((size,)), of, lambda n: _normal(engine, n, of, float(mean), float(std)), device, requires_grad, out
+            shape_of((size,)),
+            of,
+            lambda n: _normal(engine, n, of, float(mean), float(std)),
+            device,
+            requires_grad,
+            out,
         )
     like = mean if isinstance(mean, Tensor) else std
     of, shape = like.dtype, like._meta.shape
@@ -193,19 +228,45 @@ def normal(
 
 
 @function()
-def rand_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, **other: Any) -> Tensor:
+def rand_like(
+    input: Tensor,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    **other: Any,
+) -> Tensor:
     """`rand` in the shape and dtype of `input`."""
-    return rand(input.shape, dtype=dtype or input.dtype, device=device or input.device, requires_grad=requires_grad)
+    return rand(
+        input.shape,
+        dtype=dtype or input.dtype,
+        device=device or input.device,
+        requires_grad=requires_grad,
+    )
 
 
 @function()
-def randn_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, **other: Any) -> Tensor:
+def randn_like(
+    input: Tensor,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    **other: Any,
+) -> Tensor:
     """`randn` in the shape and dtype of `input`."""
-    return randn(input.shape, dtype=dtype or input.dtype, device=device or input.device, requires_grad=requires_grad)
+    return randn(
+        input.shape,
+        dtype=dtype or input.dtype,
+        device=device or input.device,
+        requires_grad=requires_grad,
+    )
 
 
 @function()
-def randint_like(input: Tensor, low: int, high: int | None = None, *, dtype: Any = None, **other: Any) -> Tensor:
+def randint_like(
+    input: Tensor, low: int, high: int | None = None, *, dtype: Any = None, **other: Any
+) -> Tensor:
     """`randint` in the shape and dtype of `input`."""
     low, high = (0, low) if high is None else (low, high)
     return randint(low, high, input.shape, dtype=dtype or input.dtype, **other)
@@ -221,7 +282,12 @@ def bernoulli(input: Tensor, p: Any = None, *, generator: Any = None, out: Any =
 
 @function(methods="multinomial")
 def multinomial(
-    input: Tensor, num_samples: int, replacement: bool = False, *, generator: Any = None, out: Any = None
+    input: Tensor,
+    num_samples: int,
+    replacement: bool = False,
+    *,
+    generator: Any = None,
+    out: Any = None,
 ) -> Tensor:
     """Places drawn in proportion to the weights in each row of `input`."""
     if input.ndim not in (1, 2):
@@ -229,7 +295,9 @@ def multinomial(
     if num_samples <= 0:
         fail(RuntimeError, "cannot sample n_sample <= 0 samples")
     if not replacement and num_samples > input.shape[-1]:
-        fail(RuntimeError, "cannot sample n_sample > prob_dist.size(-1) samples without replacement")
+        fail(
+            RuntimeError, "cannot sample n_sample > prob_dist.size(-1) samples without replacement"
+        )
     weights = input.flush("multinomial")
     if not bool((weights >= 0).all()):
         fail(RuntimeError, "probability tensor contains either `inf`, `nan` or element < 0")
@@ -246,7 +314,8 @@ def uniform_(self: Tensor, a: float = 0.0, b: float = 1.0, *, generator: Any = N
     """Fill with numbers evenly spread over [a, b)."""
     if a > b:
         fail(
-            RuntimeError, f"uniform_ expects to return a [from, to) range, but found from={float(a):g} > to={float(b):g}"
+            RuntimeError,
+            f"uniform_ expects to return a [from, to) range, but found from={float(a):g} > to={float(b):g}",
         )
     return fill(self, lambda n: _uniform(_engine(generator), n, self.dtype, float(a), float(b)))
 
@@ -255,11 +324,21 @@ def uniform_(self: Tensor, a: float = 0.0, b: float = 1.0, *, generator: Any = N
 def normal_(self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Any = None) -> Tensor:
     """Fill with normal numbers."""
     contiguous = self.is_contiguous()
-    return fill(self, lambda n: _normal(_engine(generator), n, self.dtype, float(mean), float(std), contiguous))
+    return fill(
+        self,
+        lambda n: _normal(_engine(generator), n, self.dtype, float(mean), float(std), contiguous),
+    )
 
 
 @function("", methods="random_")
-def random_(self: Tensor, low: int | None = None, to: int | None = None, *, generator: Any = None, **given: Any) -> Tensor:
+def random_(
+    self: Tensor,
+    low: int | None = None,
+    to: int | None = None,
+    *,
+    generator: Any = None,
+    **given: Any,
+) -> Tensor:
     """Fill with whole numbers: over the dtype's range, below `low`, or from `low` up to `to`."""
     low = given.get("from", low)
     engine = _engine(generator)
@@ -268,7 +347,10 @@ def random_(self: Tensor, low: int | None = None, to: int | None = None, *, gene
     start, stop = (0, low) if to is None else (low or 0, to)
     assert stop is not None
     if start >= stop:
-        fail(RuntimeError, f"random_ expects 'from' to be less than 'to', but got from={start} >= to={stop}")
+        fail(
+            RuntimeError,
+            f"random_ expects 'from' to be less than 'to', but got from={start} >= to={stop}",
+        )
     return fill(self, lambda n: _fills().integers(engine, n, start, stop, self.dtype))
 
 
@@ -284,9 +366,17 @@ def bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Any = None) -> Tensor:
     else:
         inside = 0 <= p <= 1
     if not inside:
-        fail(RuntimeError, f"bernoulli_ expects p to be in [0, 1], but got p={p}" if not isinstance(p, Tensor) else "Expected p_in >= 0 && p_in <= 1 to be true, but got false.")
+        fail(
+            RuntimeError,
+            "Expected p_in >= 0 && p_in <= 1 to be true, but got false.  (Could this error message be improved?  If so, "
+            "please report an enhancement request to PyTorch.)"
+            if isinstance(p, Tensor)
+            else f"bernoulli_ expects p to be in [0, 1], but got p={p}",
+        )
     backend = backend_of(self.device)
-    return fill(self, lambda n: backend.from_host(_fills().bernoulli(engine, n, given, of), self.dtype))
+    return fill(
+        self, lambda n: backend.from_host(_fills().bernoulli(engine, n, given, of), self.dtype)
+    )
 
 
 def _simple(name: str, doc: str, **defaults: float) -> None:
@@ -296,7 +386,9 @@ def _simple(name: str, doc: str, **defaults: float) -> None:
         values = {**defaults, **dict(zip(names, args, strict=False)), **given}
         engine = _engine(generator)
         draw = getattr(_fills(), name)
-        return fill(self, lambda n: draw(engine, n, self.dtype, *(float(values[one]) for one in names)))
+        return fill(
+            self, lambda n: draw(engine, n, self.dtype, *(float(values[one]) for one in names))
+        )
 
     method.__name__, method.__doc__ = f"{name}_", doc
     function("", methods=f"{name}_")(method)
@@ -306,5 +398,3 @@ _simple("exponential", "Fill with waiting times of rate lambd.", lambd=1.0)
 _simple("geometric", "Fill with the number of tries until a success of probability p.", p=0.5)
 _simple("cauchy", "Fill with Cauchy numbers.", median=0.0, sigma=1.0)
 _simple("log_normal", "Fill with exponentials of normal numbers.", mean=1.0, std=2.0)
-
-

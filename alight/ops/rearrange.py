@@ -70,7 +70,10 @@ def rot90(input: Tensor, k: int = 1, dims: Dims = (0, 1)) -> Tensor:
         fail(RuntimeError, f"expected total dims >= 2, but got total dims = {input.ndim}")
     a, b = (normalize_dim(dim, input.ndim) for dim in dims)
     if a == b:
-        fail(RuntimeError, f"expected rotation dims to be different, but got dim0 = {dims[0]} and dim1 = {dims[1]}")
+        fail(
+            RuntimeError,
+            f"expected rotation dims to be different, but got dim0 = {dims[0]} and dim1 = {dims[1]}",
+        )
     order = list(range(input.ndim))
     order[a], order[b] = b, a
     if k % 4 == 0:
@@ -98,7 +101,10 @@ def roll(input: Tensor, shifts: Dims, dims: Dims = None) -> Tensor:
         return p.Reshape(rolled(flat, shifts[0], 0), shape=input.shape)
     dims = (dims,) if isinstance(dims, int) else dims
     if len(dims) != len(shifts):
-        fail(RuntimeError, f"shifts and dimensions must align. shifts: {len(shifts)}, dims:{len(dims)}")
+        fail(
+            RuntimeError,
+            f"shifts and dimensions must align. shifts: {len(shifts)}, dims:{len(dims)}",
+        )
     for shift, dim in zip(shifts, dims, strict=True):
         input = rolled(input, shift, normalize_dim(dim, input.ndim))
     return input
@@ -139,12 +145,19 @@ def repeat(input: Tensor, repeats: Shape) -> Tensor:
 def repeated(x: Tensor, repeats: tuple[int, ...]) -> Tensor:
     """x `repeats` times along each axis; new axes in front where there are more repeats than axes."""
     if any(count < 0 for count in repeats):
-        fail(RuntimeError, f"Trying to create tensor with negative dimension {min(repeats)}: {list(repeats)}")
+        fail(
+            RuntimeError,
+            f"Trying to create tensor with negative dimension {min(repeats)}: {list(repeats)}",
+        )
     shape = (1,) * (len(repeats) - x.ndim) + x.shape
     split = tuple(extent for size in shape for extent in (1, size))
-    grown = tuple(extent for count, size in zip(repeats, shape, strict=True) for extent in (count, size))
+    grown = tuple(
+        extent for count, size in zip(repeats, shape, strict=True) for extent in (count, size)
+    )
     x = p.Expand(p.Reshape(x, shape=split), shape=grown)
-    return p.Reshape(x, shape=tuple(count * size for count, size in zip(repeats, shape, strict=True)))
+    return p.Reshape(
+        x, shape=tuple(count * size for count, size in zip(repeats, shape, strict=True))
+    )
 
 
 @op(methods="tile", varargs="dims")
@@ -202,7 +215,8 @@ def diag_embed(input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -
     low, high = min(a, b), max(a, b)
     rest = iter(range(made.ndim - 2))
     order = tuple(
-        made.ndim - 2 if i == low else made.ndim - 1 if i == high else next(rest) for i in range(made.ndim)
+        made.ndim - 2 if i == low else made.ndim - 1 if i == high else next(rest)
+        for i in range(made.ndim)
     )
     return p.Permute(made, order=order)
 
@@ -228,5 +242,3 @@ def diag(input: Tensor, diagonal: int = 0) -> Tensor:
     if input.ndim != 2:
         fail(RuntimeError, f"diag(): Supports 1D or 2D tensors. Got {input.ndim}D")
     return diagonal_of(input, diagonal)
-
-

@@ -29,7 +29,10 @@ def filled_shape(shape: tuple[int, ...], size: int) -> tuple[int, ...]:
     for extent in shape:
         if extent != -1:
             if extent < -1:
-                fail(RuntimeError, f"invalid shape dimension {extent} at index {shape.index(extent)} of shape {list(shape)}")
+                fail(
+                    RuntimeError,
+                    f"invalid shape dimension {extent} at index {shape.index(extent)} of shape {list(shape)}",
+                )
             known *= extent
     if shape.count(-1) > 1:
         fail(RuntimeError, "only one dimension can be inferred")
@@ -91,7 +94,9 @@ def _reinterpreted(input: Tensor, of: Any) -> Tensor:
     if not isinstance(of, Dtype):
         fail(TypeError, f"view(): argument 'size' must be tuple of ints, not {type(of).__name__}")
     if of.itemsize != input.dtype.itemsize:
-        not_implemented("view(dtype) between dtypes of different size", "a dtype of the same itemsize")
+        not_implemented(
+            "view(dtype) between dtypes of different size", "a dtype of the same itemsize"
+        )
     return p.Bitcast(input, dtype=of)
 
 
@@ -142,7 +147,9 @@ def unflatten(input: Tensor, dim: int, sizes: Shape) -> Tensor:
     size, known = input.shape[axis], -prod(sizes)
     if not sizes:
         fail(RuntimeError, "unflatten: sizes must be non-empty")
-    if (sizes.count(-1) == 1 and (known == 0 or size % known)) or (-1 not in sizes and -known != size):
+    if (sizes.count(-1) == 1 and (known == 0 or size % known)) or (
+        -1 not in sizes and -known != size
+    ):
         fail(
             RuntimeError,
             f"unflatten: Provided sizes {list(sizes)} don't multiply up to the size of dim {axis} ({size}) in the input "
@@ -216,7 +223,9 @@ def movedim(input: Tensor, source: Dims, destination: Dims) -> Tensor:
     if len(moved) != len(targets) or len(set(moved.values())) != len(targets):
         fail(RuntimeError, "movedim: repeated dim in `source` or `destination`")
     rest = iter(axis for axis in range(input.ndim) if axis not in moved.values())
-    return p.Permute(input, order=tuple(moved[i] if i in moved else next(rest) for i in range(input.ndim)))
+    return p.Permute(
+        input, order=tuple(moved[i] if i in moved else next(rest) for i in range(input.ndim))
+    )
 
 
 @op(methods="t", view="always")
@@ -263,14 +272,19 @@ def _matrix_transposed(self: Any) -> Any:
 def _hermitian(self: Any) -> Any:
     """A matrix transposed and conjugated."""
     if self.ndim not in (0, 2):
-        fail(RuntimeError, f"tensor.H is only supported on matrices (2-D tensors). Got {self.ndim}-D tensor.")
+        fail(
+            RuntimeError,
+            f"tensor.H is only supported on matrices (2-D tensors). Got {self.ndim}-D tensor.",
+        )
     return self.adjoint() if self.ndim else self
 
 
 METHODS["T"] = property(lambda self: _reversed_axes(self), doc="All dimensions in reverse order.")
 METHODS["mT"] = property(_matrix_transposed)
 METHODS["H"] = property(_hermitian)
-METHODS["mH"] = property(lambda self: self.adjoint(), doc="The last two dimensions exchanged, conjugated.")
+METHODS["mH"] = property(
+    lambda self: self.adjoint(), doc="The last two dimensions exchanged, conjugated."
+)
 
 
 # -- extents of 1 ------------------------------------------------------------------------------------------------------
@@ -449,7 +463,10 @@ def unfold(input: Tensor, dimension: int, size: int, step: int) -> Tensor:
     axis = normalize_dim(dimension, input.ndim)
     shape = input.shape or (1,)
     if size > shape[axis]:
-        fail(RuntimeError, f"maximum size for tensor at dimension {axis} is {shape[axis]} but size is {size}")
+        fail(
+            RuntimeError,
+            f"maximum size for tensor at dimension {axis} is {shape[axis]} but size is {size}",
+        )
     if step <= 0:
         fail(RuntimeError, f"step is {step} but must be > 0")
     count = (shape[axis] - size) // step + 1
@@ -505,6 +522,12 @@ def as_strided(input: Any, size: Any, stride: Any, storage_offset: int | None = 
 
 
 # -- outside the record --------------------------------------------------------------------------------------------------------------
+
+
+@op(functions="", view="always", gradient=False)
+def data(input: Tensor) -> Tensor:
+    """x.data: the same elements outside the gradient record, written without anybody's notice."""
+    return p.Detach(input)
 
 
 @op(methods="detach", view="always", gradient=False)

@@ -52,7 +52,11 @@ def run(library: Any, program: str, grad: bool = True) -> Any:
 
 def gradient(library: Any, leaf: Any) -> Any:
     """The gradient of a leaf; alight leaves None where PyTorch adds zeros for a leaf that was written over."""
-    return described(library.zeros_like(leaf) if leaf.grad is None else leaf.grad) if leaf.requires_grad else None
+    return (
+        described(library.zeros_like(leaf) if leaf.grad is None else leaf.grad)
+        if leaf.requires_grad
+        else None
+    )
 
 
 def evaluate(program: str, scope: dict[str, Any]) -> Any:

@@ -330,7 +330,9 @@ def test_read(program):
 @pytest.mark.parametrize("program", WRITES.strip().splitlines())
 def test_write(program):
     target = program.split("[")[0].split(".")[0]
-    agree(f"{target} = {target} * 1 if {target}.is_floating_point() else {target}; {program}; {target}")
+    agree(
+        f"{target} = {target} * 1 if {target}.is_floating_point() else {target}; {program}; {target}"
+    )
 
 
 @pytest.mark.parametrize("program", BY_INDEX.strip().splitlines())
@@ -341,4 +343,7 @@ def test_by_index(program):
 @pytest.mark.parametrize("program", IN_PLACE.strip().splitlines())
 def test_in_place(program):
     target = program.split(".")[0]
-    agree(f"{target} = {target}.clone(); {program}; ({target}, {target}._version)", grad="resize" not in program)
+    agree(
+        f"{target} = {target}.clone(); {program}; ({target}, {target}._version)",
+        grad="resize" not in program,
+    )

@@ -269,6 +269,30 @@ def versions(torch):
 
 
 @program
+def writes_that_are_not_recorded(torch):
+    found = []
+    for how in ("no_grad", "detach", "data", "view"):
+        x = torch.ones(3, requires_grad=True)
+        y = x * 2
+        with torch.no_grad():
+            part = {"no_grad": y, "detach": y.detach(), "data": y.data, "view": y.view(3, 1)}[how]
+            part[0] = 5
+        (y * y).sum().backward()
+        found.append((y, x.grad, y._version))
+    return found
+
+
+@program
+def data_is_written_without_notice(torch):
+    x = torch.ones(3, requires_grad=True)
+    y = x.exp()
+    y.data[0] = 5
+    x.data.mul_(2)
+    y.sum().backward()
+    return y, x, x._version, y._version  # the gradient: PyTorch's is that of the written values
+
+
+@program
 def a_needed_value_overwritten(torch):
     x = torch.ones(3, requires_grad=True)
     y = x.exp()
