@@ -42,9 +42,11 @@ def normalized(operation: Any, parameter: Any, value: Any) -> Any:
     kind = parameter.kind
     if kind == "tensor" or (kind == "optional" and value is not None):
         if not hasattr(value, "_slot"):
+            position = operation.parameters.index(parameter) + 1
             fail(
                 TypeError,
-                f"{operation.name.rstrip('_')}(): argument '{parameter.name}' must be Tensor, not {type(value).__name__}",
+                f"{operation.name.rstrip('_')}(): argument '{parameter.name}' (position {position}) must be Tensor, not "
+                f"{type(value).__name__}",
                 try_=f"torch.tensor({parameter.name})",
             )
     elif kind == "tensors":
