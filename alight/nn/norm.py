@@ -74,7 +74,7 @@ class _NormBase(Module):
         """Features and settings."""
         return (
             f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
-            f"track_running_stats={self.track_running_stats}"
+            f"bias={self.bias is not None}, track_running_stats={self.track_running_stats}"
         )
 
     def _load_from_state_dict(
@@ -329,7 +329,10 @@ class GroupNorm(Module):
 
     def extra_repr(self) -> str:
         """Groups and settings."""
-        return f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}"
+        return (
+            f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}, "
+            f"bias={self.bias is not None}"
+        )
 
 
 class LocalResponseNorm(Module):
@@ -351,8 +354,15 @@ class LocalResponseNorm(Module):
 class _LazyNorm(Lazy):
     """Common part of the layers whose num_features the first input tells."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(0, *args, **kwargs)
+    def __init__(
+        self,
+        eps: float = 1e-5,
+        momentum: float = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        **rest: Any,
+    ) -> None:
+        super().__init__(0, eps, momentum, affine, track_running_stats, **rest)
         for name in ("weight", "bias"):
             held = self._parameters[name]
             if held is not None:
