@@ -185,9 +185,10 @@ def _epoch(training: Training, stop: Any) -> Evaluation | None:
 def _summary(folder: RunFolder, training: Training) -> str:
     recipe, images = training.recipe, training.images
     count = sum(parameter.numel() for parameter in training.model.parameters())
-    from_where = (
-        f"going on after epoch {training.epoch}" if training.epoch or training.batch else "training"
-    )
+    from_where = "training"
+    if training.epoch or training.batch:
+        complete = training.epoch == recipe.epochs
+        from_where = "already complete" if complete else f"going on after epoch {training.epoch}"
     return (
         f"{from_where}: {recipe.model} ({count} parameters) on {images.title} "
         f"({len(images.train)} training and {len(images.test)} test images), "
