@@ -151,7 +151,7 @@ from alight.nn.pooling import (
 )  # fmt: skip
 from alight.nn.sparse import Embedding, EmbeddingBag
 
-_LATER = ("utils", "rnn", "transformer")
+_LATER = ("modules", "utils", "rnn", "transformer")
 
 
 def __getattr__(name: str) -> Any:

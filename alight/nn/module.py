@@ -16,7 +16,14 @@ from alight.autograd.hooks import RemovableHandle
 from alight.autograd.modes import no_grad
 from alight.errors import fail
 from alight.nn import hooks
-from alight.nn.hooks import add, on_every_module
+from alight.nn.hooks import (
+    add,
+    on_every_module,
+    register_module_forward_hook,
+    register_module_forward_pre_hook,
+    register_module_full_backward_hook,
+    register_module_full_backward_pre_hook,
+)
 from alight.nn.parameter import Buffer, Parameter, is_lazy
 from alight.nn.state import Stateful
 from alight.tensor import Tensor
@@ -613,3 +620,15 @@ def _device_and_dtype(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
     if device is not None and not isinstance(device, Device):
         device = Device(device)
     return device, dtype
+
+
+__all__ = [
+    "Module",
+    "Registry",
+    "indented",
+    "register_module_forward_hook",
+    "register_module_forward_pre_hook",
+    "register_module_full_backward_hook",
+    "register_module_full_backward_pre_hook",
+    "typename",
+]

@@ -15,7 +15,6 @@ from alight.ops.operation import function, op
 from alight.primitives.arithmetic import constant, equal
 
 Operand = Any
-Scalar = Any
 
 INF = float("inf")
 
@@ -133,7 +132,7 @@ def isreal(input: Tensor) -> Tensor:
 
 
 @op(methods="isclose")
-def isclose(input: Tensor, other: Tensor, rtol: Scalar = 1e-5, atol: Scalar = 1e-8, equal_nan: bool = False) -> Tensor:
+def isclose(input: Tensor, other: Tensor, rtol: Any = 1e-5, atol: Any = 1e-8, equal_nan: bool = False) -> Tensor:
     """Where |input - other| <= atol + rtol * |other|.
 
     >>> import alight as torch
@@ -143,16 +142,17 @@ def isclose(input: Tensor, other: Tensor, rtol: Scalar = 1e-5, atol: Scalar = 1e
     if input.dtype is not other.dtype:
         fail(RuntimeError, f"{scalar_type_name(input.dtype)} did not match {scalar_type_name(other.dtype)}")
     for name, value in (("rtol", rtol), ("atol", atol)):
-        if isinstance(value, Tensor) and value.number is complex:  # type: ignore[attr-defined]
-            fail(TypeError, f"isclose(): argument '{name}' must be float, not complex")
+        if not isinstance(value, (int, float)):
+            fail(TypeError, f"isclose(): argument '{name}' must be float, not {type(value).__name__}")
+        if value < 0:
+            fail(RuntimeError, f"{name} must be greater than or equal to zero, but got {value:g}")
     x, y = broadcast_all(input, other)
     same = p.Equal(x, y)
     if equal_nan and category(x.dtype) >= 2:
         same = p.Or(same, p.And(p.IsNan(x), p.IsNan(y)))
     x, y = to_float(x), to_float(y)
     size, gap = p.Abs(y), p.Abs(x - y)
-    relative, absolute = (as_value(one, x, size.dtype) for one in (rtol, atol))
-    near = p.LessEqual(gap, absolute + p.Abs(relative * size))
+    near = p.LessEqual(gap, size * float(rtol) + float(atol))
     return p.Or(same, p.And(near, isfinite.lowering(gap)))
 
 

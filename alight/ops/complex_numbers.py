@@ -78,7 +78,7 @@ def angle(input: Tensor) -> Tensor:
 @op()
 def complex_(real: Tensor, imag: Tensor) -> Tensor:
     """real + 1j * imag."""
-    if category(real.dtype) != 2 or real.dtype is bfloat16:
+    if any(category(one.dtype) != 2 or one.dtype is bfloat16 for one in (real, imag)):
         fail(
             RuntimeError,
             "Expected both inputs to be Half, Float or Double tensors but got "
@@ -96,7 +96,7 @@ def complex_(real: Tensor, imag: Tensor) -> Tensor:
 @op()
 def polar(abs: Tensor, angle: Tensor) -> Tensor:
     """abs * exp(1j * angle)."""
-    if category(abs.dtype) != 2 or abs.dtype is bfloat16:
+    if any(category(one.dtype) != 2 or one.dtype is bfloat16 for one in (abs, angle)):
         fail(
             RuntimeError,
             f"Expected both inputs to be Half, Float or Double tensors but got {scalar_type_name(abs.dtype)} and "

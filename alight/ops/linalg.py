@@ -263,9 +263,9 @@ def lstsq(
     gap = p.Abs(matmul(a, solution) - b)
     squares = p.Sum(gap * gap, axes=(gap.ndim - 2,))
     residuals = squares if m > n and driver not in (None, "gelsy") else constant(gap, 0, (0,))
-    values = s if driver in ("gelss", "gelsd") else constant(s, 0, (0,))
     rank = constant(s, 0, (0,), int64) if driver == "gels" else rank
-    return _without_column(solution, vector), residuals, rank, values
+    values = s if driver in ("gelss", "gelsd") else constant(s, 0, (0,))
+    return _without_column(solution, vector), residuals, rank, p.Detach(values)
 
 
 # -- factorisations ----------------------------------------------------------------------------------------------------
@@ -303,16 +303,30 @@ def cholesky_ex(A: Tensor, *, upper: bool = False, check_errors: bool = False) -
 def cholesky_solve(B: Tensor, L: Tensor, upper: bool = False) -> Tensor:
     """X with A X = B from the Cholesky factor of A."""
     factor, b, _ = _as_columns("cholesky_solve", _squares("cholesky_solve", L), B)
+    return _solved_by_factor(b, factor, upper)
+
+
+def _solved_by_factor(b: Tensor, factor: Tensor, upper: bool) -> Tensor:
+    start = len(b.builder.nodes)
     low = adjoint(factor) if upper else factor
     half = p.TriangularSolve(low, b, upper=False, unit=False)
-    return p.TriangularSolve(adjoint(low), half, upper=True, unit=False)
+    out = p.TriangularSolve(adjoint(low), half, upper=True, unit=False)
+
+    def rule(ct: Tensor, out: Tensor, b: Tensor, factor: Tensor) -> tuple[Tensor, Tensor]:
+        # As in PyTorch, of A = L Lᴴ with L as it stands, not of its triangle alone.
+        in_b = _solved_by_factor(ct, factor, upper)
+        in_a = -matmul(in_b, adjoint(out))
+        both = in_a + adjoint(in_a)
+        return in_b, matmul(factor, both) if upper else matmul(both, factor)
+
+    return with_vjp(rule, out, start, b, factor)
 
 
 @op(methods="cholesky_inverse")
 def cholesky_inverse(input: Tensor, upper: bool = False) -> Tensor:
     """The inverse of A from its Cholesky factor."""
     factor = _squares("cholesky_inverse", input)
-    return cholesky_solve.lowering(_eye(factor, factor.shape[-1]), factor, upper)
+    return _solved_by_factor(_eye(factor, factor.shape[-1]), factor, upper)
 
 
 def _qr(name: str, x: Tensor, mode: str) -> tuple[Tensor, Tensor]:
@@ -483,12 +497,13 @@ def pinv(A: Tensor, rcond: Any = None, hermitian: bool = False, *, atol: Scalar 
             [0.0000, 0.0000]])
     """
     x = _matrices("linalg.pinv", A)
-    if hermitian:
-        _squares("linalg.pinv", x)
-        low = lower_part(x, 1)
-        x = lower_part(x) + adjoint(low)
     if x.size == 0:
         return _transposed(x)
+    if hermitian:
+        w, v = p.Eigh(_squares("linalg.pinv", x), upper=False)
+        cutoff = _cutoff(p.Abs(w), *_tolerances(x, atol, rcond if rtol is None else rtol))
+        kept = put_back(cutoff, w.shape, (w.ndim - 1,)) < p.Abs(w)
+        return matmul(_scaled_columns(v, where(kept, 1 / where(kept, w, 1), 0)), adjoint(v))
     return pseudo_inverse(x, *_tolerances(x, atol, rcond if rtol is None else rtol))
 
 
@@ -583,9 +598,10 @@ def tensorsolve(A: Tensor, B: Tensor, dims: Any = None) -> Tensor:
 @op(linalg="vander", functions="vander")
 def vander(x: Tensor, N: int | None = None, *, increasing: bool = True) -> Tensor:
     """Rows of powers 0 .. N - 1 of each element."""
+    x = p.Reshape(x, shape=(1,)) if x.ndim == 0 else x
     count = x.shape[-1] if N is None else N
-    if x.ndim < 1:
-        fail(RuntimeError, "linalg.vander: Expected x to be at least 1-D")
+    if count <= 0:
+        fail(RuntimeError, f"N must be greater than 1, got {count}")
     wide = broadcast(p.Reshape(x, shape=(*x.shape, 1)), (*x.shape, max(count - 1, 0)))
     powers = p.CumProd(wide, axis=x.ndim) if count > 1 else wide
     return p.Concat(constant(x, 1, (*x.shape, 1)), powers, axis=x.ndim)

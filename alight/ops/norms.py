@@ -223,6 +223,8 @@ def logsumexp(input: Tensor, dim: Dims, keepdim: bool = False) -> Tensor:
 @op(methods="renorm", inplace="renorm_")
 def renorm(input: Tensor, p: Any, dim: int, maxnorm: Any) -> Tensor:
     """Parts along `dim` whose p-norm is above maxnorm scaled down to it."""
+    if input.ndim < 2:
+        fail(RuntimeError, f"renorm: input needs at least 2 dimensions, got {input.ndim} dimensions")
     axis = normalize_dim(dim, input.ndim)
     others = tuple(i for i in range(input.ndim) if i != axis)
     sizes = keep(p_norm(input, float(p), others), input.shape, others, True)

@@ -131,7 +131,8 @@ class Operation:
             normalized(self, parameter, value)
             for parameter, value in zip(self.parameters, arguments, strict=True)
         )
-        if self.has_numbers and self.name not in _TAKES_NUMBERS_ALONE and not self.tensors(values):
+        first = self.parameters[0].kind if values else ""
+        if first == "operand" and self.name not in _TAKES_NUMBERS_ALONE and not self.tensors(values):
             of = type(arguments[0]).__name__
             fail(
                 TypeError,
@@ -261,13 +262,14 @@ class Operation:
         grads: bool, differentiable: bool,
     ) -> Program | None:  # fmt: skip
         link = None
+        constants = {node.outputs[0] for node in tape.nodes[start:] if node.primitive is Detach}
         for out in outs:
             strides = None
             if isinstance(out, Strided):
                 out, strides = out
             if not isinstance(out, Value):
                 internal(f"{self.name} returned {type(out).__name__}, not a value")
-            requires_grad = differentiable and out.dtype.is_differentiable
+            requires_grad = differentiable and out.dtype.is_differentiable and out.id not in constants
             if out.id < first_value and not self.view:  # an input given back is a tensor of its own
                 out = fresh(out)
             if grads and not requires_grad:

@@ -350,7 +350,7 @@ def _rpow(input: Tensor, other: Operand) -> Tensor:
     return p.Pow(*promoted(other, input))
 
 
-@op(methods="float_power", inplace="float_power_")
+@op(methods="float_power")
 def float_power(input: Operand, exponent: Operand) -> Tensor:
     """input to the power exponent, computed in float64 (complex128 for complex operands).
 
@@ -361,6 +361,22 @@ def float_power(input: Operand, exponent: Operand) -> Tensor:
     of = complex128 if result_type(input, exponent).is_complex else float64
     like = input if isinstance(input, Tensor) else exponent
     return p.Pow(*broadcast_all(as_value(input, like, of), as_value(exponent, like, of)))
+
+
+@function(methods="float_power_")
+def float_power_(input: Any, exponent: Any) -> Any:
+    """input to the power exponent, in place; input must be float64 or complex128."""
+    power = getattr(exponent, "dtype", None)
+    is_complex = input.dtype.is_complex or isinstance(exponent, complex) or (power is not None and power.is_complex)
+    of = complex128 if is_complex else float64
+    if input.dtype is not of:
+        fail(
+            RuntimeError,
+            f"the base given to float_power_ has dtype {scalar_type_name(input.dtype)} but the operation's result requires "
+            f"dtype {scalar_type_name(of)}",
+            try_="the form that makes a new tensor: float_power",
+        )
+    return input.pow_(exponent)
 
 
 @op(methods="square", inplace="square_", pointwise=True)

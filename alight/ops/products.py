@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import Any
 
 from alight import primitives as p
-from alight.dtypes import category
 from alight.errors import fail
 from alight.ir.program import Value as Tensor
 from alight.ops.arguments import promoted, scalar_type_name
@@ -226,23 +225,14 @@ def _weighted_sum(x: Tensor, made: Tensor, beta: Any, alpha: Any) -> Tensor:
             f"{scalar_type_name(made.dtype)}",
         )
     if isinstance(alpha, Tensor):
-        made = made * _factor(alpha, made, "alpha")
+        made = made * p.Convert(alpha, dtype=made.dtype)
     x = expanded(x, made.shape)
     if isinstance(beta, Tensor):
-        factor = _factor(beta, made, "beta")
+        factor = p.Convert(beta, dtype=made.dtype)
         zero = constant(x, 0, x.shape)
         none = broadcast(p.Equal(factor, constant(factor, 0)), x.shape)
         x = p.Select(none, zero, x * factor)
     return x + made
-
-
-def _factor(number: Any, like: Tensor, name: str) -> Tensor:
-    if category(like.dtype) < 2 and number.number is float:
-        fail(
-            RuntimeError,
-            f"For integral input tensors, argument {name} must not be a floating point number.",
-        )
-    return p.Convert(number, dtype=like.dtype)
 
 
 @op(methods="addmm", inplace="addmm_")

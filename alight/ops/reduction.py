@@ -202,7 +202,7 @@ def _amax(primitive: Any, name: str, x: Tensor, dim: Any, keepdim: bool) -> Tens
     axes = normalize_dims(dim, x.ndim)
     if x.size == 0 and dim in (None, ()):
         fail(
-            IndexError,
+            RuntimeError,
             f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify the reduction dim with "
             "the 'dim' argument.",
         )

@@ -429,7 +429,7 @@ def cov(
             one = p.Reshape(p.Convert(given, dtype=real), shape=(shape[1],))
             weights = one if weights is None else weights * one
     result = _weighted_covariance(x, correction, weights, aweights)
-    return result if input.ndim == 2 else p.Reshape(result, shape=())
+    return result if shape[0] != 1 else p.Reshape(result, shape=())
 
 
 def _weighted_covariance(x: Tensor, correction: int, weights: Tensor | None, aweights: Tensor | None) -> Tensor:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from alight import config
+from alight.errors import fail
 from alight.record.recorder import thread
 
 if TYPE_CHECKING:
@@ -104,6 +105,8 @@ def record(operation: Operation, arguments: tuple[Any, ...]) -> Any:
 
 def record_operator(operation: Operation, arguments: tuple[Any, ...]) -> Any:
     """The slow way of an operator: Python asks the other operand where it is neither a tensor nor a number."""
+    if not hasattr(arguments[0], "_slot"):
+        fail(TypeError, f"an operator of Tensor was called on a {type(arguments[0]).__name__}")
     for parameter, value in zip(operation.parameters, arguments, strict=True):
         if parameter.kind in ("operand", "tensor") and not hasattr(value, "_slot"):
             number = parameter.kind == "operand" and isinstance(value, (int, float, complex))
@@ -155,21 +158,18 @@ def wrapper_source(
     key = f"(OPERATION, {', '.join(pieces)})"
     lines.append(f"        position = r.here.children[{key}]")
     lines.append("    except (KeyError, AttributeError, TypeError):")
-    singles = [parameter.name for parameter in operation.parameters if parameter.kind == "tensor"]
-    if (
-        singles
-    ):  # perhaps only the first use of some tensors in this segment: enter them and look again
+    if any(parameter.kind in ("tensor", "operand") for parameter in operation.parameters):
+        # Perhaps only the first use of some tensors in this segment: enter them and look again.
         lines.append("        try:")
-        for name in singles:
-            lines.append(f"            if {name}._slot < 0: r.enter({name})")
         for parameter in operation.parameters:
-            if parameter.kind == "optional":
-                name = parameter.name
+            name = parameter.name
+            if parameter.kind == "tensor":
+                lines.append(f"            if {name}._slot < 0: r.enter({name})")
+            elif parameter.kind == "optional":
                 lines.append(
                     f"            if {name} is not None and {name}._slot < 0: r.enter({name})"
                 )
             elif parameter.kind == "operand":
-                name = parameter.name
                 lines.append(
                     f"            if k_{name} is not float and k_{name} is not int and {name}._slot < 0:"
                 )

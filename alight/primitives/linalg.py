@@ -373,7 +373,8 @@ class Eigh(Primitive):
         (in_w, in_v), (w, v) = ct, out
         gap = broadcast(_row(w), x.shape) - broadcast(_column(w), x.shape)
         gap = _as(with_diagonal(gap, w * 0 + 1), x.dtype)
-        inner = with_diagonal(matmul(adjoint(v), in_v) / gap, _as(in_w, x.dtype))
+        # The Hermitian part: of changes of x only Hermitian ones are meant.
+        inner = with_diagonal(_skew(matmul(adjoint(v), in_v)) * 0.5 / gap, _as(in_w, x.dtype))
         return (matmul(v, inner, adjoint(v)),)
 
 

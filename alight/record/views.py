@@ -69,13 +69,17 @@ def rebind(recorder: Any, tensor: Any, position: Position, at: int) -> int:
     if (meta.requires_grad and meta.leaf) or (own.requires_grad and own.leaf):
         recorder.wrote_leaf = True
     if root._views is not None:
-        for ref in root._views:
-            view = ref()
-            if view is not None and view is not tensor:
-                view._slot = -1
+        root._views = [ref for ref in root._views if _stale(ref(), tensor)]
     if root._shared and (seen_from_outside(root) or any(root is one for one in recorder.transient)):
         recorder.must_write = True
     return at + 1
+
+
+def _stale(view: Any, written: Any) -> bool:
+    """Let a view of written memory derive itself again; whether it is still there."""
+    if view is not None and view is not written:
+        view._slot = -1
+    return view is not None
 
 
 def seen_from_outside(tensor: Any) -> bool:

@@ -66,16 +66,24 @@ def translated(function: Any) -> Any:
     """A function of the database with alight in the place of torch."""
     if isinstance(function, functools.partial):
         return functools.partial(translated(function.func), *function.args, **function.keywords)
+    name = getattr(function, "__name__", "")
+    if getattr(function, "__module__", None) == "torch.nn.functional":
+        return found(f"nn.functional.{name}")
     if not isinstance(function, types.FunctionType):
-        name = getattr(function, "__name__", "")
         return found(name) or getattr(alight.Tensor, name)
-    scope = {**function.__globals__, "torch": alight, "F": alight.nn.functional}
+    scope = {**function.__globals__, "torch": alight, "F": alight.nn.functional, "wrapper_set_seed": _seeded}
     cells = None
     if function.__closure__ is not None:
         cells = tuple(types.CellType(_inner(cell.cell_contents)) for cell in function.__closure__)
     copy = types.FunctionType(function.__code__, scope, function.__name__, function.__defaults__, cells)
     copy.__kwdefaults__ = function.__kwdefaults__
     return copy
+
+
+def _seeded(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """The database's `wrapper_set_seed`, which seeds torch's generator with 42."""
+    alight.manual_seed(42)
+    return function(*args, **kwargs)
 
 
 def _inner(value: Any) -> Any:
@@ -109,6 +117,8 @@ def to_alight(value: Any, requires_grad: bool = False) -> Any:
         return alight.device(str(value))
     if isinstance(value, slice):
         return slice(to_alight(value.start), to_alight(value.stop), to_alight(value.step))
+    if isinstance(value, types.FunctionType) and value.__module__.startswith("torch"):
+        return translated(value)
     return value
 
 

@@ -223,7 +223,7 @@ def triangular_solve(types_in: Types, types_out: Types, statics: Statics) -> Ker
     def substitute(a: Array, b: Array) -> None:
         n = a.shape[-1]
         if n <= 1:
-            if not unit:
+            if n and not unit:
                 b /= a
             return
         half = n // 2
