@@ -57,7 +57,12 @@ def fail(
 _OUT_OF_RANGE = {
     "cross_entropy": (IndexError, "Target {} is out of bounds.", "target", "the classes are"),
     "nll_loss": (IndexError, "Target {} is out of bounds.", "target", "the classes are"),
-    "one_hot": (RuntimeError, "Class values must be smaller than num_classes.", "class", "the classes are"),
+    "one_hot": (
+        RuntimeError,
+        "Class values must be smaller than num_classes.",
+        "class",
+        "the classes are",
+    ),
 }
 
 

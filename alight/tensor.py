@@ -178,7 +178,9 @@ class Tensor(metaclass=_TensorMeta):
             from alight.ops.conversion import format_strides
 
             rank = 4 if memory_format.name == "channels_last" else 5
-            return len(meta.shape) == rank and meta.full_strides() == format_strides(meta.shape, memory_format)
+            return len(meta.shape) == rank and meta.full_strides() == format_strides(
+                meta.shape, memory_format
+            )
         if meta.strides is None or meta.type.size == 0:
             return True
         step = 1

@@ -162,8 +162,12 @@ def _overwritten(
     type, line = tape.types[value], tape.nodes[reader].line
     maker = writer
     if writer in (None, "CopySlices"):  # written through a view: PyTorch names what made the tensor
-        maker = next((meta.origin for held, meta in tape.slots if held == value and meta.origin), None)
-    what = f", which is output 0 of {backward_name(maker).removesuffix('Backward0')}," if maker else ""
+        maker = next(
+            (meta.origin for held, meta in tape.slots if held == value and meta.origin), None
+        )
+    what = (
+        f", which is output 0 of {backward_name(maker).removesuffix('Backward0')}," if maker else ""
+    )
     fail(
         RuntimeError,
         "one of the variables needed for gradient computation has been modified by an inplace operation: "

@@ -58,7 +58,7 @@ def explain_call(
 
 def describe_segment(position: Position, plan: Any, programs: bool) -> list[str]:
     """Steps, reason of the flush, and the programs that it runs."""
-    steps = [step for step in position.path()[1:]]
+    steps = list(position.path()[1:])
     calls = [step for step in steps if step.name not in ("enter", "view", "mode")]
     lines = [
         f"segment of {len(calls)} operations on {sum(s.name == 'enter' for s in steps)} tensors, run {position.runs} times",

@@ -107,11 +107,7 @@ class _ConvNd(Module):
         text = f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}"
         count = len(self.kernel_size)
         if self.padding != (0,) * count:
-            text += (
-                f", padding={self.padding}"
-                if not isinstance(self.padding, str)
-                else f", padding={self.padding}"
-            )
+            text += f", padding={self.padding}"
         if self.dilation != (1,) * count:
             text += f", dilation={self.dilation}"
         if self.output_padding != (0,) * count:

@@ -9,7 +9,13 @@ from alight.dtypes import bool_, category, uint8
 from alight.errors import fail
 from alight.ir.program import Value as Tensor
 from alight.ops.arguments import (
-    as_value, broadcast_all, check_devices, promoted, result_type, scalar_type_name, to_float,
+    as_value,
+    broadcast_all,
+    check_devices,
+    promoted,
+    result_type,
+    scalar_type_name,
+    to_float,
 )  # fmt: skip
 from alight.ops.operation import function, op
 from alight.primitives.arithmetic import constant, equal
@@ -25,7 +31,10 @@ INF = float("inf")
 def _compared(primitive: Any, x: Any, y: Any, name: str) -> Tensor:
     pair = promoted(x, y)
     if pair[0].dtype.is_complex and primitive is not p.Equal:
-        fail(NotImplementedError, f"\"{name}_cpu\" not implemented for '{scalar_type_name(pair[0].dtype)}'")
+        fail(
+            NotImplementedError,
+            f"\"{name}_cpu\" not implemented for '{scalar_type_name(pair[0].dtype)}'",
+        )
     return primitive(*pair)
 
 
@@ -132,7 +141,9 @@ def isreal(input: Tensor) -> Tensor:
 
 
 @op(methods="isclose")
-def isclose(input: Tensor, other: Tensor, rtol: Any = 1e-5, atol: Any = 1e-8, equal_nan: bool = False) -> Tensor:
+def isclose(
+    input: Tensor, other: Tensor, rtol: Any = 1e-5, atol: Any = 1e-8, equal_nan: bool = False
+) -> Tensor:
     """Where |input - other| <= atol + rtol * |other|.
 
     >>> import alight as torch
@@ -140,10 +151,15 @@ def isclose(input: Tensor, other: Tensor, rtol: Any = 1e-5, atol: Any = 1e-8, eq
     tensor([ True, False])
     """
     if input.dtype is not other.dtype:
-        fail(RuntimeError, f"{scalar_type_name(input.dtype)} did not match {scalar_type_name(other.dtype)}")
+        fail(
+            RuntimeError,
+            f"{scalar_type_name(input.dtype)} did not match {scalar_type_name(other.dtype)}",
+        )
     for name, value in (("rtol", rtol), ("atol", atol)):
         if not isinstance(value, (int, float)):
-            fail(TypeError, f"isclose(): argument '{name}' must be float, not {type(value).__name__}")
+            fail(
+                TypeError, f"isclose(): argument '{name}' must be float, not {type(value).__name__}"
+            )
         if value < 0:
             fail(RuntimeError, f"{name} must be greater than or equal to zero, but got {value:g}")
     x, y = broadcast_all(input, other)
@@ -157,7 +173,9 @@ def isclose(input: Tensor, other: Tensor, rtol: Any = 1e-5, atol: Any = 1e-8, eq
 
 
 @function(methods="allclose")
-def allclose(input: Any, other: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> bool:
+def allclose(
+    input: Any, other: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False
+) -> bool:
     """Whether isclose holds everywhere.
 
     >>> import alight as torch
@@ -177,7 +195,9 @@ def equal_tensors(input: Any, other: Any) -> bool:
     """
     for name, given in (("input", input), ("other", other)):
         if not hasattr(given, "_slot"):
-            fail(TypeError, f"equal(): argument '{name}' must be Tensor, not {type(given).__name__}")
+            fail(
+                TypeError, f"equal(): argument '{name}' must be Tensor, not {type(given).__name__}"
+            )
     if input.dtype is not other.dtype:
         fail(
             RuntimeError,
@@ -240,7 +260,9 @@ def _where(condition: Tensor, input: Operand, other: Operand) -> Tensor:
         )
     of = result_type(input, other)
     check_devices((condition, input, other))
-    return p.Select(*broadcast_all(condition, as_value(input, condition, of), as_value(other, condition, of)))
+    return p.Select(
+        *broadcast_all(condition, as_value(input, condition, of), as_value(other, condition, of))
+    )
 
 
 @function()

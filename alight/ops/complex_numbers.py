@@ -36,7 +36,11 @@ METHODS["real"] = property(lambda self: real(self), doc=real.__doc__)
 METHODS["imag"] = property(lambda self: imag(self), doc=imag.__doc__)
 
 
-@op(methods="conj conj_physical resolve_conj", functions="conj conj_physical resolve_conj", pointwise=True)
+@op(
+    methods="conj conj_physical resolve_conj",
+    functions="conj conj_physical resolve_conj",
+    pointwise=True,
+)
 def conj(input: Tensor) -> Tensor:
     """The complex conjugate.
 
@@ -159,4 +163,14 @@ def is_floating_point(input: object) -> bool:
     return input.is_floating_point()  # type: ignore[attr-defined]
 
 
-__all__ = ["angle", "complex_", "conj", "constant", "imag", "polar", "real", "view_as_complex", "view_as_real"]
+__all__ = [
+    "angle",
+    "complex_",
+    "conj",
+    "constant",
+    "imag",
+    "polar",
+    "real",
+    "view_as_complex",
+    "view_as_real",
+]

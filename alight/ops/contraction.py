@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import string
 from typing import Any
 
@@ -70,7 +71,9 @@ def _labels(equation: str, ranks: list[int]) -> tuple[list[list[str]], list[str]
     terms = left.split(",")
     if len(terms) != len(ranks):
         more = "fewer" if len(terms) > len(ranks) else "more"
-        fail(RuntimeError, f"einsum(): {more} operands were provided than specified in the equation")
+        fail(
+            RuntimeError, f"einsum(): {more} operands were provided than specified in the equation"
+        )
     found: list[list[str]] = []
     widest = 0
     for i, (term, rank) in enumerate(zip(terms, ranks, strict=True)):
@@ -82,7 +85,8 @@ def _labels(equation: str, ranks: list[int]) -> tuple[list[list[str]], list[str]
             fail(
                 RuntimeError,
                 f"einsum(): the number of subscripts in the equation ({len(before) + len(after)}) {more} the number "
-                f"of dimensions ({rank}) for operand {i}" + ("" if dots else " and no ellipsis was given"),
+                f"of dimensions ({rank}) for operand {i}"
+                + ("" if dots else " and no ellipsis was given"),
             )
         widest = max(widest, count)
         found.append([*before, *(f"...{count - 1 - j}" for j in range(count)), *after])
@@ -110,7 +114,10 @@ def _check_letters(equation: str, letters: str) -> None:
 def _check_result(result: list[str], terms: list[list[str]]) -> None:
     for one in result:
         if result.count(one) > 1:
-            fail(RuntimeError, f"einsum(): output subscript {one} appears more than once in the output")
+            fail(
+                RuntimeError,
+                f"einsum(): output subscript {one} appears more than once in the output",
+            )
         if not any(one in term for term in terms):
             fail(
                 RuntimeError,
@@ -168,7 +175,11 @@ def _contract(
         batch=(tuple(a.index(one) for one in batch), tuple(b.index(one) for one in batch)),
         contract=(tuple(a.index(one) for one in over), tuple(b.index(one) for one in over)),
     )  # fmt: skip
-    return made, [*batch, *(one for one in a if one not in shared), *(one for one in b if one not in shared)]
+    return made, [
+        *batch,
+        *(one for one in a if one not in shared),
+        *(one for one in b if one not in shared),
+    ]
 
 
 # -- products over numbered axes ---------------------------------------------------------------------------------------
@@ -216,9 +227,13 @@ def _tensordot(a: Tensor, b: Tensor, of_a: Any, of_b: Any) -> Tensor:
         if a.shape[i] == b.shape[j]:
             continue
         if a.shape[i] == 1:
-            b = p.Reshape(p.Sum(b, axes=(j,)), shape=tuple(1 if k == j else n for k, n in enumerate(b.shape)))
+            b = p.Reshape(
+                p.Sum(b, axes=(j,)), shape=tuple(1 if k == j else n for k, n in enumerate(b.shape))
+            )
         elif b.shape[j] == 1:
-            a = p.Reshape(p.Sum(a, axes=(i,)), shape=tuple(1 if k == i else n for k, n in enumerate(a.shape)))
+            a = p.Reshape(
+                p.Sum(a, axes=(i,)), shape=tuple(1 if k == i else n for k, n in enumerate(a.shape))
+            )
         else:
             fail(
                 RuntimeError,
@@ -298,7 +313,8 @@ def _best_cuts(extents: list[int]) -> dict[tuple[int, int], int]:
         for i in range(count - length):
             j = i + length
             options = [
-                (cost[i, k] + cost[k + 1, j] + extents[i] * extents[k + 1] * extents[j + 1], k) for k in range(i, j)
+                (cost[i, k] + cost[k + 1, j] + extents[i] * extents[k + 1] * extents[j + 1], k)
+                for k in range(i, j)
             ]
             cost[i, j], cut[i, j] = min(options)
     return cut
@@ -317,7 +333,10 @@ def multi_dot(tensors: Tensors) -> Tensor:
     chain = list(tensors)
     for i in (0, len(chain) - 1):
         if chain[i].ndim not in (1, 2):
-            fail(RuntimeError, f"multi_dot(): the {'last' if i else 'first'} tensor must be 1D or 2D but got {chain[i].ndim}D")
+            fail(
+                RuntimeError,
+                f"multi_dot(): the {'last' if i else 'first'} tensor must be 1D or 2D but got {chain[i].ndim}D",
+            )
     for i, one in enumerate(chain[1:-1], 1):
         if one.ndim != 2:
             fail(RuntimeError, f"multi_dot(): tensor {i} must be 2D but got {one.ndim}D")
@@ -326,9 +345,12 @@ def multi_dot(tensors: Tensors) -> Tensor:
         chain[0] = p.Reshape(chain[0], shape=(1, chain[0].size))
     if column:
         chain[-1] = p.Reshape(chain[-1], shape=(chain[-1].size, 1))
-    for i, (x, y) in enumerate(zip(chain[:-1], chain[1:], strict=True)):
+    for i, (x, y) in enumerate(itertools.pairwise(chain)):
         if x.dtype is not y.dtype:
-            fail(RuntimeError, f"multi_dot(): all tensors must have be the same dtype but tensor 0 is {x.dtype.name} and tensor {i + 1} {y.dtype.name}")
+            fail(
+                RuntimeError,
+                f"multi_dot(): all tensors must have be the same dtype but tensor 0 is {x.dtype.name} and tensor {i + 1} {y.dtype.name}",
+            )
         if x.shape[1] != y.shape[0]:
             fail(
                 RuntimeError,

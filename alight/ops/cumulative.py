@@ -9,7 +9,14 @@ from alight.dtypes import bool_, category, int64
 from alight.errors import fail
 from alight.ir.program import Value as Tensor
 from alight.ops import return_types
-from alight.ops.arguments import as_value, broadcast_all, normalize_dim, promoted, scalar_type_name, to_float
+from alight.ops.arguments import (
+    as_value,
+    broadcast_all,
+    normalize_dim,
+    promoted,
+    scalar_type_name,
+    to_float,
+)
 from alight.ops.operation import op
 from alight.primitives.arithmetic import constant
 
@@ -73,7 +80,9 @@ def cummin(input: Tensor, dim: int) -> tuple[Tensor, Tensor]:
 
 def _ordered(name: str, x: Tensor) -> Tensor:
     if x.dtype.is_complex:
-        fail(NotImplementedError, f"\"{name}_cpu\" not implemented for '{scalar_type_name(x.dtype)}'")
+        fail(
+            NotImplementedError, f"\"{name}_cpu\" not implemented for '{scalar_type_name(x.dtype)}'"
+        )
     return x
 
 
@@ -81,7 +90,10 @@ def _ordered(name: str, x: Tensor) -> Tensor:
 def logcumsumexp(input: Tensor, dim: int) -> Tensor:
     """log of the running sum of exp(input) along `dim`, without overflow."""
     if category(input.dtype) < 2:
-        fail(NotImplementedError, f"\"logcumsumexp_out_cpu\" not implemented for '{scalar_type_name(input.dtype)}'")
+        fail(
+            NotImplementedError,
+            f"\"logcumsumexp_out_cpu\" not implemented for '{scalar_type_name(input.dtype)}'",
+        )
     return _along(p.LogCumSumExp, input, dim)
 
 
@@ -90,7 +102,11 @@ def logcumsumexp(input: Tensor, dim: int) -> Tensor:
 
 @op(methods="diff")
 def diff(
-    input: Tensor, n: int = 1, dim: int = -1, prepend: Tensor | None = None, append: Tensor | None = None
+    input: Tensor,
+    n: int = 1,
+    dim: int = -1,
+    prepend: Tensor | None = None,
+    append: Tensor | None = None,
 ) -> Tensor:
     """Differences of neighbours along `dim`, n times over.
 
@@ -177,7 +193,9 @@ def trapezoid(y: Tensor, x: Tensor | None = None, *, dx: Any = 1, dim: int = -1)
 
 
 @op()
-def cumulative_trapezoid(y: Tensor, x: Tensor | None = None, *, dx: Any = 1, dim: int = -1) -> Tensor:
+def cumulative_trapezoid(
+    y: Tensor, x: Tensor | None = None, *, dx: Any = 1, dim: int = -1
+) -> Tensor:
     """The running integral of y along `dim` by the trapezoidal rule."""
     axis = normalize_dim(dim, y.ndim)
     panels = _panels(to_float(y), x, dx, axis)

@@ -9,7 +9,6 @@ import math
 from typing import Any
 
 from alight import primitives as p
-from alight.dtypes import category
 from alight.errors import fail
 from alight.ir.program import Value as Tensor
 from alight.ops.arguments import as_value, broadcast_all, promoted, to_float
@@ -330,7 +329,12 @@ def rad2deg(input: Tensor) -> Tensor:
 
 def _angle(x: Tensor, factor: float) -> Tensor:
     if x.dtype.is_complex:
-        fail(RuntimeError, "deg2rad is not supported for complex tensors." if factor < 1 else "rad2deg is not supported for complex tensors.")
+        fail(
+            RuntimeError,
+            "deg2rad is not supported for complex tensors."
+            if factor < 1
+            else "rad2deg is not supported for complex tensors.",
+        )
     return to_float(x) * factor
 
 

@@ -15,7 +15,14 @@ from alight.ir.program import Value as Tensor
 from alight.ops import return_types
 from alight.ops.arguments import as_value, scalar_type_name
 from alight.ops.operation import function, op, with_vjp
-from alight.primitives.arithmetic import broadcast, broadcast_shape, constant, equal, put_back, where
+from alight.primitives.arithmetic import (
+    broadcast,
+    broadcast_shape,
+    constant,
+    equal,
+    put_back,
+    where,
+)
 from alight.primitives.linalg import adjoint, lower_part, matmul, upper_part, with_diagonal
 
 Scalar = Any
@@ -34,7 +41,11 @@ def _matrices(name: str, x: Tensor, what: str = "A") -> Tensor:
             try_=".float()",
         )
     if x.dtype.name in ("float16", "bfloat16"):
-        fail(RuntimeError, f"{name}: Low precision dtypes not supported. Got {scalar_type_name(x.dtype)}", try_=".float()")
+        fail(
+            RuntimeError,
+            f"{name}: Low precision dtypes not supported. Got {scalar_type_name(x.dtype)}",
+            try_=".float()",
+        )
     return x
 
 
@@ -42,7 +53,10 @@ def _squares(name: str, x: Tensor, what: str = "A") -> Tensor:
     _matrices(name, x, what)
     m, n = x.shape[-2:]
     if m != n:
-        fail(RuntimeError, f"{name}: {what} must be batches of square matrices, but they are {m} by {n} matrices")
+        fail(
+            RuntimeError,
+            f"{name}: {what} must be batches of square matrices, but they are {m} by {n} matrices",
+        )
     return x
 
 
@@ -210,7 +224,9 @@ def solve(A: Tensor, B: Tensor, *, left: bool = True) -> Tensor:
 
 
 @op(linalg="solve_ex", results=return_types.linalg_solve_ex)
-def solve_ex(A: Tensor, B: Tensor, *, left: bool = True, check_errors: bool = False) -> tuple[Tensor, Tensor]:
+def solve_ex(
+    A: Tensor, B: Tensor, *, left: bool = True, check_errors: bool = False
+) -> tuple[Tensor, Tensor]:
     """X with A X = B, and info 0.
 
     Differs: a singular matrix raises LinAlgError also without check_errors.
@@ -225,11 +241,16 @@ def solve_triangular(
     """X with A X = B (X A = B if not `left`) for triangular A."""
     _squares("linalg.solve_triangular", A)
     if B.ndim < 2:
-        fail(RuntimeError, "linalg.solve_triangular: The input tensor B must have at least 2 dimensions.")
+        fail(
+            RuntimeError,
+            "linalg.solve_triangular: The input tensor B must have at least 2 dimensions.",
+        )
     a, b, _ = _as_columns("linalg.solve_triangular", A, B, left)
     if left:
         return p.TriangularSolve(a, b, upper=upper, unit=unitriangular)
-    return _transposed(p.TriangularSolve(_transposed(a), _transposed(b), upper=not upper, unit=unitriangular))
+    return _transposed(
+        p.TriangularSolve(_transposed(a), _transposed(b), upper=not upper, unit=unitriangular)
+    )
 
 
 @op(methods="triangular_solve")
@@ -239,8 +260,12 @@ def triangular_solve(
     """X with A X = b for triangular A, and A: the older form of linalg.solve_triangular."""
     a, columns, _ = _as_columns("triangular_solve", _squares("triangular_solve", A), b)
     if transpose:
-        return p.TriangularSolve(_transposed(a), columns, upper=not upper, unit=unitriangular), p.Reshape(A, shape=A.shape)
-    return p.TriangularSolve(a, columns, upper=upper, unit=unitriangular), p.Reshape(A, shape=A.shape)
+        return p.TriangularSolve(
+            _transposed(a), columns, upper=not upper, unit=unitriangular
+        ), p.Reshape(A, shape=A.shape)
+    return p.TriangularSolve(a, columns, upper=upper, unit=unitriangular), p.Reshape(
+        A, shape=A.shape
+    )
 
 
 @op(linalg="lstsq", results=return_types.linalg_lstsq)
@@ -259,7 +284,10 @@ def lstsq(
     inverse = pseudo_inverse(a, 0.0, tolerance)
     solution = matmul(inverse, b)
     top = p.Max(s, axes=(s.ndim - 1,)) if s.shape[-1] else constant(s, 0, s.shape[:-1])
-    rank = p.Sum(p.Convert(put_back(top, s.shape, (s.ndim - 1,)) * tolerance < s, dtype=int64), axes=(s.ndim - 1,))
+    rank = p.Sum(
+        p.Convert(put_back(top, s.shape, (s.ndim - 1,)) * tolerance < s, dtype=int64),
+        axes=(s.ndim - 1,),
+    )
     gap = p.Abs(matmul(a, solution) - b)
     squares = p.Sum(gap * gap, axes=(gap.ndim - 2,))
     residuals = squares if m > n and driver not in (None, "gelsy") else constant(gap, 0, (0,))
@@ -291,7 +319,9 @@ def cholesky(input: Tensor, upper: bool = False) -> Tensor:
 
 
 @op(linalg="cholesky_ex", results=return_types.linalg_cholesky_ex)
-def cholesky_ex(A: Tensor, *, upper: bool = False, check_errors: bool = False) -> tuple[Tensor, Tensor]:
+def cholesky_ex(
+    A: Tensor, *, upper: bool = False, check_errors: bool = False
+) -> tuple[Tensor, Tensor]:
     """Lower triangular L with L Lᴴ = A, and info 0.
 
     Differs: a matrix that is not positive-definite raises LinAlgError also without check_errors.
@@ -354,7 +384,9 @@ def qr(input: Tensor, some: bool = True) -> tuple[Tensor, Tensor]:
 
 
 @op(linalg="svd", functions="", results=return_types.linalg_svd)
-def _linalg_svd(A: Tensor, full_matrices: bool = True, *, driver: Any = None) -> tuple[Tensor, Tensor, Tensor]:
+def _linalg_svd(
+    A: Tensor, full_matrices: bool = True, *, driver: Any = None
+) -> tuple[Tensor, Tensor, Tensor]:
     """A = U diag(S) Vh with orthonormal columns of U, rows of Vh, and S in descending order."""
     return p.Svd(_matrices("linalg.svd", A), full=full_matrices)
 
@@ -365,7 +397,11 @@ def svd(input: Tensor, some: bool = True, compute_uv: bool = True) -> tuple[Tens
     x = _matrices("linalg.svd", input)
     u, s, vh = p.Svd(x, full=not some)
     if not compute_uv:
-        return constant(x, 0, (*x.shape[:-1], x.shape[-2])), s, constant(x, 0, (*x.shape[:-2], x.shape[-1], x.shape[-1]))
+        return (
+            constant(x, 0, (*x.shape[:-1], x.shape[-2])),
+            s,
+            constant(x, 0, (*x.shape[:-2], x.shape[-1], x.shape[-1])),
+        )
     return u, s, adjoint(vh)
 
 
@@ -428,7 +464,9 @@ def _unpacked(packed: Tensor) -> tuple[Tensor, Tensor]:
 
 def _unit(x: Tensor) -> Tensor:
     """1 on the main diagonal of matrices of any shape."""
-    rows, columns = (p.Iota(shape=x.shape, axis=x.ndim - i, dtype=int64, device=x.type.device) for i in (2, 1))
+    rows, columns = (
+        p.Iota(shape=x.shape, axis=x.ndim - i, dtype=int64, device=x.type.device) for i in (2, 1)
+    )
     return p.Convert(p.Equal(rows, columns), dtype=x.dtype)
 
 
@@ -488,7 +526,14 @@ def pseudo_inverse(x: Tensor, atol: Any, rtol: Any) -> Tensor:
 
 
 @op(linalg="pinv")
-def pinv(A: Tensor, rcond: Any = None, hermitian: bool = False, *, atol: Scalar | None = None, rtol: Scalar | None = None) -> Tensor:
+def pinv(
+    A: Tensor,
+    rcond: Any = None,
+    hermitian: bool = False,
+    *,
+    atol: Scalar | None = None,
+    rtol: Scalar | None = None,
+) -> Tensor:
     """The Moore-Penrose inverse.
 
     >>> import alight as torch
@@ -514,7 +559,14 @@ def pinverse(input: Any, rcond: float = 1e-15) -> Any:
 
 
 @op(linalg="matrix_rank")
-def matrix_rank(A: Tensor, tol: Any = None, hermitian: bool = False, *, atol: Scalar | None = None, rtol: Scalar | None = None) -> Tensor:
+def matrix_rank(
+    A: Tensor,
+    tol: Any = None,
+    hermitian: bool = False,
+    *,
+    atol: Scalar | None = None,
+    rtol: Scalar | None = None,
+) -> Tensor:
     """How many singular values are not zero, up to rounding.
 
     >>> import alight as torch

@@ -87,7 +87,9 @@ def _check_product(x: Tensor, y: Tensor, column: bool = False) -> None:
     m, k, n = x.shape[-2], x.shape[-1], y.shape[-1]
     if k != y.shape[-2]:
         if column and x.ndim == 2:
-            fail(RuntimeError, f"size mismatch, got input ({m}), mat ({m}x{k}), vec ({y.shape[-2]})")
+            fail(
+                RuntimeError, f"size mismatch, got input ({m}), mat ({m}x{k}), vec ({y.shape[-2]})"
+            )
         if x.ndim > 2 and y.ndim > 2:
             fail(
                 RuntimeError,
@@ -136,7 +138,9 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
             facts=[f"linear: input is {input.dtype.name}, weight is {weight.dtype.name}"],
             try_=f"input.to({weight.dtype!r})",
         )
-    out = p.DotGeneral(input, weight, batch=((), ()), contract=((input.ndim - 1,), (weight.ndim - 1,)))
+    out = p.DotGeneral(
+        input, weight, batch=((), ()), contract=((input.ndim - 1,), (weight.ndim - 1,))
+    )
     return out if bias is None else out + bias
 
 

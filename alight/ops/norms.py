@@ -9,7 +9,14 @@ from alight import primitives as p
 from alight.dtypes import category
 from alight.errors import fail
 from alight.ir.program import Value as Tensor
-from alight.ops.arguments import broadcast_all, normalize_dim, normalize_dims, promoted, scalar_type_name, to_float
+from alight.ops.arguments import (
+    broadcast_all,
+    normalize_dim,
+    normalize_dims,
+    promoted,
+    scalar_type_name,
+    to_float,
+)
 from alight.ops.operation import function, op, with_vjp
 from alight.ops.reduction import ALIASES, keep
 from alight.primitives.arithmetic import equal, put_back, where
@@ -63,7 +70,9 @@ def _floating(name: str, x: Tensor, dtype: Any) -> Tensor:
 
 
 @op(linalg="vector_norm", aliases=ALIASES)
-def vector_norm(x: Tensor, ord: Any = 2, dim: Dims = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
+def vector_norm(
+    x: Tensor, ord: Any = 2, dim: Dims = None, keepdim: bool = False, *, dtype: Any = None
+) -> Tensor:
     """(sum of |x| ** ord) ** (1 / ord) of all elements or along `dim`; inf and -inf give the extremes, 0 counts.
 
     >>> import alight as torch
@@ -90,7 +99,9 @@ def vector_norm(x: Tensor, ord: Any = 2, dim: Dims = None, keepdim: bool = False
 
 
 @op(methods="norm", aliases=ALIASES)
-def norm(input: Tensor, p: Any = "fro", dim: Dims = None, keepdim: bool = False, dtype: Any = None) -> Tensor:
+def norm(
+    input: Tensor, p: Any = "fro", dim: Dims = None, keepdim: bool = False, dtype: Any = None
+) -> Tensor:
     """The p-norm of all elements or along `dim`; "fro" is 2, "nuc" the sum of singular values.
 
     >>> import alight as torch
@@ -125,7 +136,10 @@ def _matrix_axes(name: str, x: Tensor, dim: Any) -> tuple[int, int]:
     if x.ndim < 2:
         fail(RuntimeError, f"{name}: The input tensor A must have at least 2 dimensions.")
     if isinstance(dim, int) or len(dim) != 2:
-        fail(RuntimeError, f"{name}: dim must be a 2-tuple. Got {' '.join(map(str, (dim,) if isinstance(dim, int) else dim))}")
+        fail(
+            RuntimeError,
+            f"{name}: dim must be a 2-tuple. Got {' '.join(map(str, (dim,) if isinstance(dim, int) else dim))}",
+        )
     axes = normalize_dim(dim[0], x.ndim), normalize_dim(dim[1], x.ndim)
     if axes[0] == axes[1]:
         fail(RuntimeError, f"{name}: dims must be different. Got ({dim[0]}, {dim[1]})")
@@ -149,7 +163,11 @@ def _matrix_norm(name: str, x: Tensor, order: Any, dim: Any, keepdim: bool) -> T
     shape = x.shape
     result = keep(found, sums.shape, (kept,), True)
     both = tuple(sorted(axes))
-    return result if keepdim else p.Reshape(result, shape=tuple(s for i, s in enumerate(shape) if i not in both))
+    return (
+        result
+        if keepdim
+        else p.Reshape(result, shape=tuple(s for i, s in enumerate(shape) if i not in both))
+    )
 
 
 def _singular_norm(x: Tensor, order: Any, axes: tuple[int, int], keepdim: bool) -> Tensor:
@@ -165,29 +183,45 @@ def _singular_norm(x: Tensor, order: Any, axes: tuple[int, int], keepdim: bool) 
 
 
 @op(linalg="matrix_norm", aliases=ALIASES)
-def matrix_norm(A: Tensor, ord: Any = "fro", dim: Dims = (-2, -1), keepdim: bool = False, *, dtype: Any = None) -> Tensor:
+def matrix_norm(
+    A: Tensor, ord: Any = "fro", dim: Dims = (-2, -1), keepdim: bool = False, *, dtype: Any = None
+) -> Tensor:
     """A norm of matrices: "fro", "nuc", ±1 (columns), ±inf (rows), ±2 (singular values).
 
     >>> import alight as torch
     >>> torch.linalg.matrix_norm(torch.tensor([[1., -2.], [3., 4.]]), 1)
     tensor(6.)
     """
-    return _matrix_norm("linalg.matrix_norm", _floating("linalg.matrix_norm", A, dtype), ord, dim, keepdim)
+    return _matrix_norm(
+        "linalg.matrix_norm", _floating("linalg.matrix_norm", A, dtype), ord, dim, keepdim
+    )
 
 
 @op(linalg="norm", functions="", aliases=ALIASES)
-def _linalg_norm(A: Tensor, ord: Any = None, dim: Dims = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
+def _linalg_norm(
+    A: Tensor, ord: Any = None, dim: Dims = None, keepdim: bool = False, *, dtype: Any = None
+) -> Tensor:
     """The 2-norm of all elements without `ord`; with it, of a vector (one dim) or matrices (two)."""
     x = _floating("linalg.norm", A, dtype)
     if dim is not None and not isinstance(dim, int) and len(dim) not in (1, 2):
-        fail(RuntimeError, f"linalg.norm: If dim is specified, it must be of length 1 or 2. Got {list(dim)}")
+        fail(
+            RuntimeError,
+            f"linalg.norm: If dim is specified, it must be of length 1 or 2. Got {list(dim)}",
+        )
     if ord is not None and dim is None and x.ndim not in (1, 2):
-        fail(RuntimeError, "linalg.norm: If dim is not specified but ord is, the input must be 1D or 2D. Got " + f"{x.ndim}D.")
+        fail(
+            RuntimeError,
+            "linalg.norm: If dim is not specified but ord is, the input must be 1D or 2D. Got "
+            + f"{x.ndim}D.",
+        )
     pair = dim is not None and not isinstance(dim, int) and len(dim) == 2
     if ord is not None and (pair or (dim is None and x.ndim == 2)):
         return _matrix_norm("linalg.matrix_norm", x, ord, dim if pair else (0, 1), keepdim)
     if isinstance(ord, str):
-        fail(RuntimeError, f"linalg.norm: If ord is a str, the input must be 2D or dim must be a 2-tuple, got {ord}")
+        fail(
+            RuntimeError,
+            f"linalg.norm: If ord is a str, the input must be 2D or dim must be a 2-tuple, got {ord}",
+        )
     axes = normalize_dims(dim, x.ndim)
     return keep(p_norm(x, 2.0 if ord is None else float(ord), axes), x.shape, axes, keepdim)
 
@@ -224,7 +258,9 @@ def logsumexp(input: Tensor, dim: Dims, keepdim: bool = False) -> Tensor:
 def renorm(input: Tensor, p: Any, dim: int, maxnorm: Any) -> Tensor:
     """Parts along `dim` whose p-norm is above maxnorm scaled down to it."""
     if input.ndim < 2:
-        fail(RuntimeError, f"renorm: input needs at least 2 dimensions, got {input.ndim} dimensions")
+        fail(
+            RuntimeError, f"renorm: input needs at least 2 dimensions, got {input.ndim} dimensions"
+        )
     axis = normalize_dim(dim, input.ndim)
     others = tuple(i for i in range(input.ndim) if i != axis)
     sizes = keep(p_norm(input, float(p), others), input.shape, others, True)
@@ -237,7 +273,9 @@ def renorm(input: Tensor, p: Any, dim: int, maxnorm: Any) -> Tensor:
 
 
 @function("cdist")
-def cdist(x1: Any, x2: Any, p: float = 2.0, compute_mode: str = "use_mm_for_euclid_dist_if_necessary") -> Any:
+def cdist(
+    x1: Any, x2: Any, p: float = 2.0, compute_mode: str = "use_mm_for_euclid_dist_if_necessary"
+) -> Any:
     """The p-norm distance of each row of x1 from each row of x2.
 
     >>> import alight as torch
@@ -248,7 +286,10 @@ def cdist(x1: Any, x2: Any, p: float = 2.0, compute_mode: str = "use_mm_for_eucl
         first, given = ("X1", x1) if x1.ndim < 2 else ("X2", x2)
         fail(RuntimeError, f"cdist only supports at least 2D tensors, {first} got: {given.ndim}D")
     if x1.shape[-1] != x2.shape[-1]:
-        fail(RuntimeError, f"X1 and X2 must have the same number of columns. X1: {x1.shape[-1]} X2: {x2.shape[-1]}")
+        fail(
+            RuntimeError,
+            f"X1 and X2 must have the same number of columns. X1: {x1.shape[-1]} X2: {x2.shape[-1]}",
+        )
     if p < 0:
         fail(RuntimeError, "cdist only supports non-negative p values")
     return _cdist(x1, x2, p)

@@ -84,7 +84,9 @@ class Operation:
         self.pointwise = pointwise  # strides of the inputs carry over to the result
         self.vjp: Callable[..., Any] | None = None
         self.gradient = True  # False where no gradient flows through, on purpose: detach
-        self.results: Callable[..., Any] | None = None  # the named tuple that several results come in
+        self.results: Callable[..., Any] | None = (
+            None  # the named tuple that several results come in
+        )
         self._key_of: Callable[..., tuple[tuple[Any, ...], list[Any]]] | None = None
 
     # The signature is read at the first call: most operations are never called, and reading takes a while.
@@ -132,7 +134,11 @@ class Operation:
             for parameter, value in zip(self.parameters, arguments, strict=True)
         )
         first = self.parameters[0].kind if values else ""
-        if first == "operand" and self.name not in _TAKES_NUMBERS_ALONE and not self.tensors(values):
+        if (
+            first == "operand"
+            and self.name not in _TAKES_NUMBERS_ALONE
+            and not self.tensors(values)
+        ):
             of = type(arguments[0]).__name__
             fail(
                 TypeError,
@@ -269,7 +275,9 @@ class Operation:
                 out, strides = out
             if not isinstance(out, Value):
                 internal(f"{self.name} returned {type(out).__name__}, not a value")
-            requires_grad = differentiable and out.dtype.is_differentiable and out.id not in constants
+            requires_grad = (
+                differentiable and out.dtype.is_differentiable and out.id not in constants
+            )
             if out.id < first_value and not self.view:  # an input given back is a tensor of its own
                 out = fresh(out)
             if grads and not requires_grad:
@@ -358,7 +366,11 @@ def pointwise_strides(out: Value, values: Sequence[Any]) -> tuple[int, ...] | No
     The order is that of PyTorch's TensorIterator (aten/src/ATen/TensorIterator.cpp, reorder_dimensions): an insertion
     sort by the strides of the inputs in turn, for which strides of 0 say nothing.
     """
-    metas = [meta for meta in (getattr(value, "meta", None) for value in values) if meta is not None and meta.shape]
+    metas = [
+        meta
+        for meta in (getattr(value, "meta", None) for value in values)
+        if meta is not None and meta.shape
+    ]
     if all(meta.strides is None for meta in metas):
         return None
     return _ordered_strides(out.shape, [_broadcast_strides(meta, out.shape) for meta in metas])
@@ -392,7 +404,9 @@ def _broadcast_strides(meta: Meta, shape: tuple[int, ...]) -> tuple[int, ...]:
     return (0,) * lead + tuple(0 if a != b else stride for stride, a, b in own)
 
 
-def _order_of_axes(a: int, b: int, shape: tuple[int, ...], inputs: Sequence[tuple[int, ...]]) -> int:
+def _order_of_axes(
+    a: int, b: int, shape: tuple[int, ...], inputs: Sequence[tuple[int, ...]]
+) -> int:
     """1 where axis b is faster than axis a, -1 where it is not, 0 where the strides do not say."""
     for strides in inputs:
         if strides[a] and strides[b]:
@@ -412,7 +426,9 @@ def with_vjp(rule: Callable[..., Any], outs: Any, start: int, *inputs: Value) ->
     made = outs if isinstance(outs, tuple) else (outs,)
     if isinstance(tape, Tape) and len(tape.nodes) > start:
         ids = tuple(value.id for value in inputs)
-        tape.regions.append(Region(start, len(tape.nodes), ids, tuple(out.id for out in made), rule))
+        tape.regions.append(
+            Region(start, len(tape.nodes), ids, tuple(out.id for out in made), rule)
+        )
     return outs
 
 
@@ -538,4 +554,14 @@ def function(
     return declare
 
 
-__all__ = ["Declared", "Operation", "Strided", "fit", "function", "op", "thread", "with_vjp", "writing_op"]
+__all__ = [
+    "Declared",
+    "Operation",
+    "Strided",
+    "fit",
+    "function",
+    "op",
+    "thread",
+    "with_vjp",
+    "writing_op",
+]

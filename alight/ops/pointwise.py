@@ -13,7 +13,13 @@ from alight.dtypes import bool_, category, complex128, finfo, float32, float64, 
 from alight.errors import fail
 from alight.ir.program import Value as Tensor
 from alight.ops.arguments import (
-    as_value, broadcast_all, check_devices, promoted, result_type, scalar_type_name, to_float,
+    as_value,
+    broadcast_all,
+    check_devices,
+    promoted,
+    result_type,
+    scalar_type_name,
+    to_float,
 )  # fmt: skip
 from alight.ops.operation import function, op, with_vjp
 from alight.primitives.arithmetic import equal, where, zeros_like
@@ -54,16 +60,27 @@ def _scaled_pair(x: Any, y: Any, alpha: Any) -> tuple[Tensor, Tensor]:
     if kind is bool and of is not bool_:
         fail(RuntimeError, "Boolean alpha only supported for Boolean results.")
     if kind is float and category(of) < 2:
-        fail(RuntimeError, "For integral input tensors, argument alpha must not be a floating point number.")
+        fail(
+            RuntimeError,
+            "For integral input tensors, argument alpha must not be a floating point number.",
+        )
     if kind is complex and category(of) < 3:
-        fail(RuntimeError, "For non-complex input tensors, argument alpha must not be a complex number.")
+        fail(
+            RuntimeError,
+            "For non-complex input tensors, argument alpha must not be a complex number.",
+        )
     like = x if isinstance(x, Tensor) else y
     check_devices((x, y))
     first, second, factor = broadcast_all(*(as_value(one, like, of) for one in (x, y, alpha)))
     return first, p.Mul(factor, second)
 
 
-@op(methods="sub __sub__ subtract", inplace="sub_ __isub__ subtract_", functions="sub subtract", pointwise=True)
+@op(
+    methods="sub __sub__ subtract",
+    inplace="sub_ __isub__ subtract_",
+    functions="sub subtract",
+    pointwise=True,
+)
 def sub(input: Operand, other: Operand, *, alpha: Scalar = 1) -> Tensor:
     """input - alpha * other, broadcast.
 
@@ -76,7 +93,9 @@ def sub(input: Operand, other: Operand, *, alpha: Scalar = 1) -> Tensor:
 
 
 def _check_difference(x: Any, y: Any) -> None:
-    bools = [isinstance(one, bool) or (isinstance(one, Tensor) and one.dtype is bool_) for one in (x, y)]
+    bools = [
+        isinstance(one, bool) or (isinstance(one, Tensor) and one.dtype is bool_) for one in (x, y)
+    ]
     if all(bools):
         fail(
             RuntimeError,
@@ -98,7 +117,12 @@ def rsub(input: Tensor, other: Operand, *, alpha: Scalar = 1) -> Tensor:
     return p.Sub(*_scaled_pair(other, input, alpha))
 
 
-@op(methods="mul __mul__ __rmul__ multiply", inplace="mul_ __imul__ multiply_", functions="mul multiply", pointwise=True)
+@op(
+    methods="mul __mul__ __rmul__ multiply",
+    inplace="mul_ __imul__ multiply_",
+    functions="mul multiply",
+    pointwise=True,
+)
 def mul(input: Operand, other: Operand) -> Tensor:
     """input * other, broadcast.
 
@@ -179,7 +203,13 @@ def lerp(input: Tensor, end: Tensor, weight: Operand) -> Tensor:
     return start + w * (stop - start)
 
 
-_C_NAMES = {"float32": "float", "float64": "double", "int64": "long int", "int32": "int", "float16": "c10::Half"}
+_C_NAMES = {
+    "float32": "float",
+    "float64": "double",
+    "int64": "long int",
+    "int32": "int",
+    "float16": "c10::Half",
+}
 
 
 # -- quotients ---------------------------------------------------------------------------------------------------------
@@ -321,7 +351,11 @@ def _pow_known(input: Tensor, exponent: Any) -> Tensor:
     of = result_type(input, exponent)
     x = p.Convert(input, dtype=of)
     if category(of) < 2 and exponent < 0:
-        fail(RuntimeError, "Integers to negative integer powers are not allowed.", try_="x.double() ** exponent")
+        fail(
+            RuntimeError,
+            "Integers to negative integer powers are not allowed.",
+            try_="x.double() ** exponent",
+        )
     if abs(exponent) == 0.5:
         root = p.Sqrt(x)
         return root if exponent > 0 else 1 / root
@@ -367,7 +401,11 @@ def float_power(input: Operand, exponent: Operand) -> Tensor:
 def float_power_(input: Any, exponent: Any) -> Any:
     """input to the power exponent, in place; input must be float64 or complex128."""
     power = getattr(exponent, "dtype", None)
-    is_complex = input.dtype.is_complex or isinstance(exponent, complex) or (power is not None and power.is_complex)
+    is_complex = (
+        input.dtype.is_complex
+        or isinstance(exponent, complex)
+        or (power is not None and power.is_complex)
+    )
     of = complex128 if is_complex else float64
     if input.dtype is not of:
         fail(
@@ -395,14 +433,21 @@ def square(input: Tensor) -> Tensor:
 def ldexp(input: Tensor, other: Tensor) -> Tensor:
     """input * 2 ** other."""
     exponent = to_float(other)
-    x, scale = promoted(input, p.Pow(*broadcast_all(as_value(2, exponent, exponent.dtype), exponent)))
+    x, scale = promoted(
+        input, p.Pow(*broadcast_all(as_value(2, exponent, exponent.dtype), exponent))
+    )
     return x * scale
 
 
 # -- signs -------------------------------------------------------------------------------------------------------------
 
 
-@op(methods="neg __neg__ negative", inplace="neg_ negative_", functions="neg negative", pointwise=True)
+@op(
+    methods="neg __neg__ negative",
+    inplace="neg_ negative_",
+    functions="neg negative",
+    pointwise=True,
+)
 def neg(input: Tensor) -> Tensor:
     """-input.
 
@@ -427,7 +472,12 @@ def positive(input: Tensor) -> Tensor:
     return p.Reshape(input, shape=input.shape)
 
 
-@op(methods="abs absolute __abs__", inplace="abs_ absolute_", functions="abs absolute", pointwise=True)
+@op(
+    methods="abs absolute __abs__",
+    inplace="abs_ absolute_",
+    functions="abs absolute",
+    pointwise=True,
+)
 def abs_(input: Tensor) -> Tensor:
     """|input|; a real number for complex input.
 
@@ -486,7 +536,9 @@ def copysign(input: Tensor, other: Operand) -> Tensor:
     out = where(flip, -x, x)
 
     def rule(ct: Tensor, out: Tensor, x: Tensor, y: Tensor) -> tuple[Tensor, None]:
-        return where(equal(x, 0), 0, where(p.Xor(signbit.lowering(x), signbit.lowering(y)), -ct, ct)), None
+        return where(
+            equal(x, 0), 0, where(p.Xor(signbit.lowering(x), signbit.lowering(y)), -ct, ct)
+        ), None
 
     return with_vjp(rule, out, start, x, y)
 
@@ -637,7 +689,10 @@ def fmin(input: Tensor, other: Tensor) -> Tensor:
 
 @op(methods="nan_to_num", inplace="nan_to_num_", pointwise=True)
 def nan_to_num(
-    input: Tensor, nan: Scalar | None = None, posinf: Scalar | None = None, neginf: Scalar | None = None
+    input: Tensor,
+    nan: Scalar | None = None,
+    posinf: Scalar | None = None,
+    neginf: Scalar | None = None,
 ) -> Tensor:
     """input with NaN replaced by nan (0), and infinities by posinf and neginf (the dtype's limits).
 
@@ -648,7 +703,10 @@ def nan_to_num(
     if category(input.dtype) < 2:
         return input
     if input.dtype.is_complex:
-        parts = (nan_to_num.lowering(part, nan, posinf, neginf) for part in (p.Real(input), p.Imag(input)))
+        parts = (
+            nan_to_num.lowering(part, nan, posinf, neginf)
+            for part in (p.Real(input), p.Imag(input))
+        )
         return p.Complex(*parts)
 
     def number(given: Any, default: float) -> Any:

@@ -25,7 +25,8 @@ def _same_dtype(x: Tensor, y: Tensor, sentence: str = "") -> None:
     if x.dtype is not y.dtype:
         fail(
             RuntimeError,
-            sentence or f"expected m1 and m2 to have the same dtype, but got: {c_name(x)} != {c_name(y)}",
+            sentence
+            or f"expected m1 and m2 to have the same dtype, but got: {c_name(x)} != {c_name(y)}",
             facts=[f"the operands are {x.dtype.name} and {y.dtype.name}"],
             try_=f".to({y.dtype!r})",
         )
@@ -34,7 +35,10 @@ def _same_dtype(x: Tensor, y: Tensor, sentence: str = "") -> None:
 def _matrices(x: Tensor, y: Tensor, first: str = "self", second: str = "mat2") -> None:
     for name, one in ((first, x), (second, y)):
         if one.ndim != 2:
-            fail(RuntimeError, f"{name} must be a matrix{'' if first == 'self' else f', got {one.ndim}-D tensor'}")
+            fail(
+                RuntimeError,
+                f"{name} must be a matrix{'' if first == 'self' else f', got {one.ndim}-D tensor'}",
+            )
     if x.shape[1] != y.shape[0]:
         fail(
             RuntimeError,
@@ -48,7 +52,11 @@ def _matrices(x: Tensor, y: Tensor, first: str = "self", second: str = "mat2") -
 def _batches(x: Tensor, y: Tensor) -> None:
     for name, one in (("batch1", x), ("batch2", y)):
         if one.ndim != 3:
-            fail(RuntimeError, f"{name} must be a 3D tensor", try_="torch.matmul, which takes all ranks")
+            fail(
+                RuntimeError,
+                f"{name} must be a 3D tensor",
+                try_="torch.matmul, which takes all ranks",
+            )
     if x.shape[0] != y.shape[0] or x.shape[2] != y.shape[1]:
         fail(
             RuntimeError,
@@ -69,7 +77,9 @@ def expanded(x: Tensor, shape: tuple[int, ...]) -> Tensor:
                 f"({x.ndim})",
             )
         lead = len(shape) - x.ndim
-        at = next(i + lead for i, extent in enumerate(x.shape) if extent not in (1, shape[i + lead]))
+        at = next(
+            i + lead for i, extent in enumerate(x.shape) if extent not in (1, shape[i + lead])
+        )
         fail(
             RuntimeError,
             f"The expanded size of the tensor ({shape[at]}) must match the existing size ({x.shape[at - lead]}) at "
@@ -117,11 +127,16 @@ def bmm(input: Tensor, mat2: Tensor) -> Tensor:
 def _check_matrix_vector(vector: Tensor | None, matrix: Tensor, vec: Tensor) -> None:
     rank = 1 if vector is None else vector.ndim
     if matrix.ndim != 2 or vec.ndim != 1 or rank > 1:
-        fail(RuntimeError, f"vector + matrix @ vector expected, got {rank}, {matrix.ndim}, {vec.ndim}")
+        fail(
+            RuntimeError,
+            f"vector + matrix @ vector expected, got {rank}, {matrix.ndim}, {vec.ndim}",
+        )
     if matrix.shape[1] != vec.shape[0]:
         m, n = matrix.shape
         size = m if vector is None else vector.size
-        fail(RuntimeError, f"size mismatch, got input ({size}), mat ({m}x{n}), vec ({vec.shape[0]})")
+        fail(
+            RuntimeError, f"size mismatch, got input ({size}), mat ({m}x{n}), vec ({vec.shape[0]})"
+        )
     _same_dtype(matrix, vec)
 
 
@@ -134,7 +149,11 @@ def mv(input: Tensor, vec: Tensor) -> Tensor:
 
 def _check_vectors(name: str, x: Tensor, y: Tensor) -> None:
     if x.ndim != 1 or y.ndim != 1:
-        fail(RuntimeError, f"1D tensors expected, but got {x.ndim}D and {y.ndim}D tensors", try_="torch.matmul")
+        fail(
+            RuntimeError,
+            f"1D tensors expected, but got {x.ndim}D and {y.ndim}D tensors",
+            try_="torch.matmul",
+        )
     _same_dtype(
         x, y,
         f"{name} : expected both vectors to have same dtype, but found {scalar_type_name(x.dtype)} and "
@@ -183,7 +202,9 @@ def inner(input: Tensor, other: Tensor) -> Tensor:
         input, other,
         f"inner() operands must have the same dtype, but got {input.dtype!r} and {other.dtype!r}",
     )  # fmt: skip
-    return p.DotGeneral(input, other, batch=((), ()), contract=((input.ndim - 1,), (other.ndim - 1,)))
+    return p.DotGeneral(
+        input, other, batch=((), ()), contract=((input.ndim - 1,), (other.ndim - 1,))
+    )
 
 
 @op(methods="outer ger", functions="outer ger")
@@ -198,9 +219,7 @@ def outer(input: Tensor, vec2: Tensor) -> Tensor:
     for name, one in (("self", input), ("vec2", vec2)):
         if one.ndim != 1:
             fail(RuntimeError, f"outer: Expected 1-D argument {name}, but got {one.ndim}-D")
-    x, y = promoted(
-        p.Reshape(input, shape=(input.size, 1)), p.Reshape(vec2, shape=(1, vec2.size))
-    )
+    x, y = promoted(p.Reshape(input, shape=(input.size, 1)), p.Reshape(vec2, shape=(1, vec2.size)))
     return x * y
 
 
@@ -236,7 +255,9 @@ def _weighted_sum(x: Tensor, made: Tensor, beta: Any, alpha: Any) -> Tensor:
 
 
 @op(methods="addmm", inplace="addmm_")
-def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Scalar = 1, alpha: Scalar = 1) -> Tensor:
+def addmm(
+    input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Scalar = 1, alpha: Scalar = 1
+) -> Tensor:
     """beta * input + alpha * (mat1 @ mat2).
 
     >>> import alight as torch
@@ -248,14 +269,18 @@ def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Scalar = 1, alpha:
 
 
 @op(methods="addmv", inplace="addmv_")
-def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: Scalar = 1, alpha: Scalar = 1) -> Tensor:
+def addmv(
+    input: Tensor, mat: Tensor, vec: Tensor, *, beta: Scalar = 1, alpha: Scalar = 1
+) -> Tensor:
     """beta * input + alpha * (mat @ vec)."""
     _check_matrix_vector(input, mat, vec)
     return _weighted_sum(input, _product(mat, vec), beta, alpha)
 
 
 @op(methods="addr", inplace="addr_")
-def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Scalar = 1, alpha: Scalar = 1) -> Tensor:
+def addr(
+    input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Scalar = 1, alpha: Scalar = 1
+) -> Tensor:
     """beta * input + alpha * outer(vec1, vec2)."""
     for name, one in (("vec1", vec1), ("vec2", vec2)):
         if one.ndim != 1:
@@ -274,14 +299,18 @@ def promoted_dtypes(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
 
 
 @op(methods="baddbmm", inplace="baddbmm_")
-def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Scalar = 1, alpha: Scalar = 1) -> Tensor:
+def baddbmm(
+    input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Scalar = 1, alpha: Scalar = 1
+) -> Tensor:
     """beta * input + alpha * (batch1 @ batch2), for each matrix of the batches."""
     _batches(batch1, batch2)
     return _weighted_sum(input, _batch_product(batch1, batch2), beta, alpha)
 
 
 @op(methods="addbmm", inplace="addbmm_")
-def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Scalar = 1, alpha: Scalar = 1) -> Tensor:
+def addbmm(
+    input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Scalar = 1, alpha: Scalar = 1
+) -> Tensor:
     """beta * input + alpha * the sum of all batch1 @ batch2."""
     _batches(batch1, batch2)
     total = p.DotGeneral(batch1, batch2, batch=((), ()), contract=((0, 2), (0, 1)))

@@ -99,7 +99,9 @@ def nanmean(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: An
 
 
 @op(methods="prod", aliases=ALIASES)
-def prod(input: Tensor, dim: int | None = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
+def prod(
+    input: Tensor, dim: int | None = None, keepdim: bool = False, *, dtype: Any = None
+) -> Tensor:
     """Product of all elements, or along `dim`.
 
     >>> import alight as torch
@@ -211,18 +213,25 @@ def _amax(primitive: Any, name: str, x: Tensor, dim: Any, keepdim: bool) -> Tens
 
 
 @op(methods="aminmax", results=return_types.aminmax)
-def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False) -> tuple[Tensor, Tensor]:
+def aminmax(
+    input: Tensor, *, dim: int | None = None, keepdim: bool = False
+) -> tuple[Tensor, Tensor]:
     """Smallest and largest element, as a named tuple."""
     axes = normalize_dims(dim, input.ndim)
     if input.size == 0 and dim is None:
-        fail(RuntimeError, "aminmax(): cannot compute aminmax over an empty dimension as the operation has no identity.")
+        fail(
+            RuntimeError,
+            "aminmax(): cannot compute aminmax over an empty dimension as the operation has no identity.",
+        )
     _check_extremum("aminmax", input, axes)
     return tuple(keep(one(input, axes=axes), input.shape, axes, keepdim) for one in (p.Min, p.Max))  # type: ignore[return-value]
 
 
 def _argument(primitive: Any, name: str, x: Tensor, dim: int | None, keepdim: bool) -> Tensor:
     if x.dtype is bool_ or x.dtype.is_complex:
-        fail(NotImplementedError, f"\"{name}_cpu\" not implemented for '{scalar_type_name(x.dtype)}'")
+        fail(
+            NotImplementedError, f"\"{name}_cpu\" not implemented for '{scalar_type_name(x.dtype)}'"
+        )
     if dim is None:
         if x.size == 0:
             fail(
@@ -302,7 +311,9 @@ def _min_along(input: Tensor, dim: int, keepdim: bool) -> tuple[Tensor, Tensor]:
     return _extremum_along(p.ArgMin, "min", input, dim, keepdim)
 
 
-def _three_forms(input: Any, given: Any, keepdim: bool, forms: tuple[Any, Any, Any], out: Any) -> Any:
+def _three_forms(
+    input: Any, given: Any, keepdim: bool, forms: tuple[Any, Any, Any], out: Any
+) -> Any:
     """max(input), max(input, dim) and max(input, other) by what the second argument is."""
     from alight.ops.wrappers import write_out
 
@@ -317,7 +328,15 @@ def _three_forms(input: Any, given: Any, keepdim: bool, forms: tuple[Any, Any, A
 
 
 @function("max", methods="max")
-def max_(input: Any, dim: Any = None, keepdim: bool = False, *, other: Any = None, axis: Any = None, out: Any = None) -> Any:
+def max_(
+    input: Any,
+    dim: Any = None,
+    keepdim: bool = False,
+    *,
+    other: Any = None,
+    axis: Any = None,
+    out: Any = None,
+) -> Any:
     """Largest element; with `dim`, (values, indices) along it; with another tensor, the larger of the two.
 
     >>> import alight as torch
@@ -329,7 +348,15 @@ def max_(input: Any, dim: Any = None, keepdim: bool = False, *, other: Any = Non
 
 
 @function("min", methods="min")
-def min_(input: Any, dim: Any = None, keepdim: bool = False, *, other: Any = None, axis: Any = None, out: Any = None) -> Any:
+def min_(
+    input: Any,
+    dim: Any = None,
+    keepdim: bool = False,
+    *,
+    other: Any = None,
+    axis: Any = None,
+    out: Any = None,
+) -> Any:
     """Smallest element; with `dim`, (values, indices) along it; with another tensor, the smaller of the two."""
     given = next((one for one in (dim, other, axis) if one is not None), None)
     return _three_forms(input, given, keepdim, (_min_all, _min_along, minimum), out)

@@ -32,7 +32,9 @@ def _sort(input: Tensor, dim: int, descending: bool) -> tuple[Tensor, Tensor]:
 
 
 @function(methods="sort")
-def sort(input: Any, dim: int = -1, descending: bool = False, stable: bool = False, *, out: Any = None) -> Any:
+def sort(
+    input: Any, dim: int = -1, descending: bool = False, stable: bool = False, *, out: Any = None
+) -> Any:
     """(values, indices): elements in order along `dim`, and where they came from. Always stable.
 
     >>> import alight as torch
@@ -46,7 +48,9 @@ def sort(input: Any, dim: int = -1, descending: bool = False, stable: bool = Fal
 
 
 @op(methods="argsort")
-def argsort(input: Tensor, dim: int = -1, descending: bool = False, *, stable: bool = False) -> Tensor:
+def argsort(
+    input: Tensor, dim: int = -1, descending: bool = False, *, stable: bool = False
+) -> Tensor:
     """The order of elements along `dim`. Always stable.
 
     >>> import alight as torch
@@ -63,7 +67,9 @@ def msort(input: Tensor) -> Tensor:
 
 
 @op(methods="topk", results=return_types.topk)
-def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> tuple[Tensor, Tensor]:
+def topk(
+    input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True
+) -> tuple[Tensor, Tensor]:
     """(values, indices) of the k largest (or smallest) elements along `dim`.
 
     >>> import alight as torch
@@ -72,9 +78,16 @@ def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: boo
     """
     axis = normalize_dim(dim, input.ndim)
     if not 0 <= k <= (input.shape[axis] if input.ndim else 1):
-        fail(RuntimeError, "selected index k out of range", facts=[f"k is {k}, the input is {list(input.shape)}"])
+        fail(
+            RuntimeError,
+            "selected index k out of range",
+            facts=[f"k is {k}, the input is {list(input.shape)}"],
+        )
     if input.dtype.is_complex or input.dtype is bool_:
-        fail(NotImplementedError, f"\"topk_cpu\" not implemented for '{scalar_type_name(input.dtype)}'")
+        fail(
+            NotImplementedError,
+            f"\"topk_cpu\" not implemented for '{scalar_type_name(input.dtype)}'",
+        )
     values, places = _sorted(input, dim, largest)
     if input.ndim == 0:
         return values, places
@@ -119,14 +132,21 @@ def _places(sequence: Tensor, values: Tensor, right: bool) -> Tensor:
 
 def _check_sides(right: bool, side: Any) -> bool:
     if side is not None and side not in ("left", "right"):
-        fail(RuntimeError, f"torch.searchsorted(): side can only be 'left' or 'right' but got {side}")
+        fail(
+            RuntimeError, f"torch.searchsorted(): side can only be 'left' or 'right' but got {side}"
+        )
     if side == "left" and right:
-        fail(RuntimeError, "torch.searchsorted(): side and right can't be set to opposites, got side of left while right was True")
+        fail(
+            RuntimeError,
+            "torch.searchsorted(): side and right can't be set to opposites, got side of left while right was True",
+        )
     return right or side == "right"
 
 
 @op(functions="", out=False)
-def _searchsorted(sequence: Tensor, values: Tensor, sorter: Tensor | None, narrow: bool, right: bool) -> Tensor:
+def _searchsorted(
+    sequence: Tensor, values: Tensor, sorter: Tensor | None, narrow: bool, right: bool
+) -> Tensor:
     shape = values.shape
     if sequence.ndim != 1 and sequence.shape[:-1] != values.shape[:-1]:
         fail(
@@ -172,7 +192,9 @@ def searchsorted(
 
 
 @function()
-def bucketize(input: Any, boundaries: Any, *, out_int32: bool = False, right: bool = False, out: Any = None) -> Any:
+def bucketize(
+    input: Any, boundaries: Any, *, out_int32: bool = False, right: bool = False, out: Any = None
+) -> Any:
     """The number of the interval between sorted boundaries that each value falls into.
 
     >>> import alight as torch
@@ -185,7 +207,9 @@ def bucketize(input: Any, boundaries: Any, *, out_int32: bool = False, right: bo
 
 
 @function()
-def isin(elements: Any, test_elements: Any, *, assume_unique: bool = False, invert: bool = False) -> Any:
+def isin(
+    elements: Any, test_elements: Any, *, assume_unique: bool = False, invert: bool = False
+) -> Any:
     """Which elements occur among test_elements.
 
     >>> import alight as torch
@@ -203,7 +227,11 @@ def isin(elements: Any, test_elements: Any, *, assume_unique: bool = False, inve
 def _isin(elements: Tensor, tests: Tensor, invert: bool) -> Tensor:
     x = p.Reshape(elements, shape=(*elements.shape, 1))
     x, y = promoted(x, p.Reshape(tests, shape=(tests.size,)))
-    found = p.Max(p.Equal(x, y), axes=(x.ndim - 1,)) if tests.size else constant(elements, False, elements.shape, bool_)
+    found = (
+        p.Max(p.Equal(x, y), axes=(x.ndim - 1,))
+        if tests.size
+        else constant(elements, False, elements.shape, bool_)
+    )
     return p.Not(found) if invert else found
 
 
@@ -261,7 +289,12 @@ def _unique(input: Any, dim: int | None, consecutive: bool, inverse: bool, count
     else:
         rows = input.movedim(dim, 0)
     if rows.numel() == 0:
-        found, where_, lengths, count = rows, rows.new_zeros(rows.shape[0], dtype=int64), rows.new_zeros(0, dtype=int64), 0
+        found, where_, lengths, count = (
+            rows,
+            rows.new_zeros(rows.shape[0], dtype=int64),
+            rows.new_zeros(0, dtype=int64),
+            0,
+        )
     else:
         found, where_, lengths, number = _unique_rows(rows.detach(), consecutive)
         count = number.item()
@@ -276,7 +309,11 @@ def _unique(input: Any, dim: int | None, consecutive: bool, inverse: bool, count
 
 @function(methods="unique")
 def unique(
-    input: Any, sorted: bool = True, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None
+    input: Any,
+    sorted: bool = True,
+    return_inverse: bool = False,
+    return_counts: bool = False,
+    dim: int | None = None,
 ) -> Any:
     """The distinct elements in order (or distinct parts along `dim`); needs the values, so the work runs now.
 
@@ -288,7 +325,9 @@ def unique(
 
 
 @function(methods="unique_consecutive")
-def unique_consecutive(input: Any, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None) -> Any:
+def unique_consecutive(
+    input: Any, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None
+) -> Any:
     """The elements without those that repeat the one before."""
     return _unique(input, dim, True, return_inverse, return_counts)
 

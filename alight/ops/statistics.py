@@ -9,7 +9,14 @@ from alight.dtypes import bool_, category, float64, int64
 from alight.errors import fail
 from alight.ir.program import Value as Tensor
 from alight.ops import return_types
-from alight.ops.arguments import as_value, broadcast_all, normalize_dim, normalize_dims, scalar_type_name, to_float
+from alight.ops.arguments import (
+    as_value,
+    broadcast_all,
+    normalize_dim,
+    normalize_dims,
+    scalar_type_name,
+    to_float,
+)
 from alight.ops.cumulative import between
 from alight.ops.operation import function, op, with_vjp
 from alight.ops.reduction import ALIASES, count_of, keep
@@ -23,7 +30,9 @@ Scalar = Any
 # -- variance ----------------------------------------------------------------------------------------------------------
 
 
-def _spread_arguments(x: Tensor, dim: Any, unbiased: Any, keepdim: Any, correction: Any) -> tuple[Any, ...]:
+def _spread_arguments(
+    x: Tensor, dim: Any, unbiased: Any, keepdim: Any, correction: Any
+) -> tuple[Any, ...]:
     """(axes, correction, keepdim) of var's overloads: var(unbiased), var(dim, unbiased, keepdim), keywords."""
     if isinstance(dim, bool):
         dim, unbiased = None, dim
@@ -32,7 +41,9 @@ def _spread_arguments(x: Tensor, dim: Any, unbiased: Any, keepdim: Any, correcti
     return normalize_dims(dim, x.ndim), correction, bool(keepdim)
 
 
-def _moments(name: str, x: Tensor, axes: tuple[int, ...], correction: float) -> tuple[Tensor, Tensor]:
+def _moments(
+    name: str, x: Tensor, axes: tuple[int, ...], correction: float
+) -> tuple[Tensor, Tensor]:
     """Variance and mean over `axes`; complex numbers vary by the sum of both parts."""
     if category(x.dtype) < 2:
         fail(
@@ -71,7 +82,14 @@ def _root(variance: Tensor) -> Tensor:
 
 
 @op(methods="var", aliases=ALIASES)
-def var(input: Tensor, dim: Dims = None, unbiased: Any = None, keepdim: Any = False, *, correction: Any = None) -> Tensor:
+def var(
+    input: Tensor,
+    dim: Dims = None,
+    unbiased: Any = None,
+    keepdim: Any = False,
+    *,
+    correction: Any = None,
+) -> Tensor:
     """Variance: squared distances from the mean, divided by the count less `correction` (1).
 
     >>> import alight as torch
@@ -83,7 +101,14 @@ def var(input: Tensor, dim: Dims = None, unbiased: Any = None, keepdim: Any = Fa
 
 
 @op(methods="std", aliases=ALIASES)
-def std(input: Tensor, dim: Dims = None, unbiased: Any = None, keepdim: Any = False, *, correction: Any = None) -> Tensor:
+def std(
+    input: Tensor,
+    dim: Dims = None,
+    unbiased: Any = None,
+    keepdim: Any = False,
+    *,
+    correction: Any = None,
+) -> Tensor:
     """Standard deviation: the square root of the variance.
 
     >>> import alight as torch
@@ -97,16 +122,29 @@ def std(input: Tensor, dim: Dims = None, unbiased: Any = None, keepdim: Any = Fa
 
 @op(aliases=ALIASES)
 def var_mean(
-    input: Tensor, dim: Dims = None, unbiased: Any = None, keepdim: Any = False, *, correction: Any = None
+    input: Tensor,
+    dim: Dims = None,
+    unbiased: Any = None,
+    keepdim: Any = False,
+    *,
+    correction: Any = None,
 ) -> tuple[Tensor, Tensor]:
     """Variance and mean."""
     axes, correction, keepdim = _spread_arguments(input, dim, unbiased, keepdim, correction)
-    return tuple(keep(one, input.shape, axes, keepdim) for one in _moments("var_mean", input, axes, correction))  # type: ignore[return-value]
+    return tuple(
+        keep(one, input.shape, axes, keepdim)
+        for one in _moments("var_mean", input, axes, correction)
+    )  # type: ignore[return-value]
 
 
 @op(aliases=ALIASES)
 def std_mean(
-    input: Tensor, dim: Dims = None, unbiased: Any = None, keepdim: Any = False, *, correction: Any = None
+    input: Tensor,
+    dim: Dims = None,
+    unbiased: Any = None,
+    keepdim: Any = False,
+    *,
+    correction: Any = None,
 ) -> tuple[Tensor, Tensor]:
     """Standard deviation and mean."""
     axes, correction, keepdim = _spread_arguments(input, dim, unbiased, keepdim, correction)
@@ -140,7 +178,10 @@ def _middle(x: Tensor, axis: int, ignore_nan: bool) -> tuple[Tensor, Tensor]:
 
 def _check_median(name: str, x: Tensor) -> None:
     if x.dtype.is_complex or x.dtype is bool_:
-        fail(NotImplementedError, f"\"{name}_out_impl\" not implemented for '{scalar_type_name(x.dtype)}'")
+        fail(
+            NotImplementedError,
+            f"\"{name}_out_impl\" not implemented for '{scalar_type_name(x.dtype)}'",
+        )
 
 
 @op(functions="", out=False)
@@ -185,7 +226,9 @@ def _nanmedian_along(input: Tensor, dim: int, keepdim: bool) -> tuple[Tensor, Te
 
 
 @function(methods="median")
-def median(input: Any, dim: int | None = None, keepdim: bool = False, *, axis: int | None = None) -> Any:
+def median(
+    input: Any, dim: int | None = None, keepdim: bool = False, *, axis: int | None = None
+) -> Any:
     """The lower median of all elements; with `dim`, (values, indices) along it.
 
     >>> import alight as torch
@@ -222,7 +265,9 @@ def mode(input: Tensor, dim: int = -1, keepdim: bool = False) -> tuple[Tensor, T
     starts_run = p.Not(p.Equal(after, before))
     first = constant(input, True, kept_shape(input.shape, (axis,)), bool_)
     starts_run = p.Concat(first, starts_run, axis=axis)
-    start, _ = p.CumMax(where(starts_run, place, 0), axis=axis)  # where the run of each place begins
+    start, _ = p.CumMax(
+        where(starts_run, place, 0), axis=axis
+    )  # where the run of each place begins
     best = p.Reshape(p.ArgMax(place - start, axes=(axis,)), shape=first.shape)
     at = take_along(places, best, axis)
     values = take_along(input, at, axis)
@@ -233,11 +278,17 @@ def mode(input: Tensor, dim: int = -1, keepdim: bool = False) -> tuple[Tensor, T
 _INTERPOLATIONS = ("linear", "lower", "higher", "midpoint", "nearest")
 
 
-def _quantile(x: Tensor, q: Tensor, dim: int | None, keepdim: bool, interpolation: str, ignore_nan: bool) -> Tensor:
+def _quantile(
+    x: Tensor, q: Tensor, dim: int | None, keepdim: bool, interpolation: str, ignore_nan: bool
+) -> Tensor:
     """Quantiles q (0-d or 1-d) of x: q's axis in front of the others."""
     name = "nanquantile" if ignore_nan else "quantile"
     _check_quantile(name, x, q, interpolation)
-    kept = (1,) * x.ndim if dim is None else kept_shape(x.shape, (normalize_dim(dim, x.ndim),) if x.ndim else ())
+    kept = (
+        (1,) * x.ndim
+        if dim is None
+        else kept_shape(x.shape, (normalize_dim(dim, x.ndim),) if x.ndim else ())
+    )
     if dim is None or x.ndim == 0:
         x, axis = p.Reshape(x, shape=(x.size,)), 0
     else:
@@ -246,10 +297,16 @@ def _quantile(x: Tensor, q: Tensor, dim: int | None, keepdim: bool, interpolatio
     ordered = p.Sort(p.Permute(x, order=(*others, axis)), axis=x.ndim - 1, descending=False)[0]
     last, extent = ordered.ndim - 1, ordered.shape[-1]
     missing = p.Sum(p.Convert(p.IsNan(ordered), dtype=ordered.dtype), axes=(last,))
-    ranks = extent - missing - 1 if ignore_nan else where(missing > 0, extent - 1, constant(missing, extent - 1, missing.shape))
+    ranks = (
+        extent - missing - 1
+        if ignore_nan
+        else where(missing > 0, extent - 1, constant(missing, extent - 1, missing.shape))
+    )
     count = q.size
     grid = (*ordered.shape[:-1], count)
-    rank = put_back(where(ranks < 0, 0, ranks), grid, (last,)) * broadcast(p.Reshape(q, shape=(count,)), grid)
+    rank = put_back(where(ranks < 0, 0, ranks), grid, (last,)) * broadcast(
+        p.Reshape(q, shape=(count,)), grid
+    )
     if not ignore_nan:  # one NaN makes all quantiles NaN: it sorts last
         rank = where(put_back(missing > 0, grid, (last,)), float(extent - 1), rank)
     result = _between_ranks(ordered, rank, interpolation)
@@ -294,20 +351,34 @@ def _check_quantile(name: str, x: Tensor, q: Tensor, interpolation: str) -> None
 
 
 @op(functions="", out=False)
-def _quantile_along(input: Tensor, q: Tensor, dim: int | None, keepdim: bool, interpolation: Any, ignore_nan: bool) -> Tensor:
+def _quantile_along(
+    input: Tensor, q: Tensor, dim: int | None, keepdim: bool, interpolation: Any, ignore_nan: bool
+) -> Tensor:
     return _quantile(input, q, dim, keepdim, interpolation, ignore_nan)
 
 
-def _quantiles(input: Any, q: Any, dim: Any, keepdim: bool, interpolation: str, ignore_nan: bool) -> Any:
+def _quantiles(
+    input: Any, q: Any, dim: Any, keepdim: bool, interpolation: str, ignore_nan: bool
+) -> Any:
     if not hasattr(q, "_slot"):
         if not 0 <= q <= 1:
-            fail(RuntimeError, f"{'nan' if ignore_nan else ''}quantile() q must be in the range [0, 1] but got {q}")
+            fail(
+                RuntimeError,
+                f"{'nan' if ignore_nan else ''}quantile() q must be in the range [0, 1] but got {q}",
+            )
         q = input.new_tensor(q)
     return _quantile_along(input, q, dim, keepdim, interpolation, ignore_nan)
 
 
 @function(methods="quantile")
-def quantile(input: Any, q: Any, dim: int | None = None, keepdim: bool = False, *, interpolation: str = "linear") -> Any:
+def quantile(
+    input: Any,
+    q: Any,
+    dim: int | None = None,
+    keepdim: bool = False,
+    *,
+    interpolation: str = "linear",
+) -> Any:
     """The q-th quantiles of all elements, or along `dim`.
 
     >>> import alight as torch
@@ -318,7 +389,14 @@ def quantile(input: Any, q: Any, dim: int | None = None, keepdim: bool = False, 
 
 
 @function(methods="nanquantile")
-def nanquantile(input: Any, q: Any, dim: int | None = None, keepdim: bool = False, *, interpolation: str = "linear") -> Any:
+def nanquantile(
+    input: Any,
+    q: Any,
+    dim: int | None = None,
+    keepdim: bool = False,
+    *,
+    interpolation: str = "linear",
+) -> Any:
     """Quantiles of the elements that are not NaN."""
     return _quantiles(input, q, dim, keepdim, interpolation, True)
 
@@ -335,7 +413,10 @@ def histc(input: Tensor, bins: int = 100, min: Scalar = 0, max: Scalar = 0) -> T
     tensor([0., 2., 1., 0.])
     """
     if category(input.dtype) != 2:
-        fail(NotImplementedError, f"\"histogram_cpu\" not implemented for '{scalar_type_name(input.dtype)}'")
+        fail(
+            NotImplementedError,
+            f"\"histogram_cpu\" not implemented for '{scalar_type_name(input.dtype)}'",
+        )
     if bins <= 0:
         fail(RuntimeError, f"bins must be > 0, but got {bins} for dimension 0")
     x = p.Reshape(input, shape=(input.size,))
@@ -361,7 +442,9 @@ def _counted(input: Tensor, weights: Tensor | None, count: int) -> Tensor:
     if weights is None:
         return p.IndexAdd(constant(ids, 0, (count,)), constant(ids, 1, ids.shape), ids, axes=(0,))
     of = weights.dtype if category(weights.dtype) == 2 else float64
-    return p.IndexAdd(constant(weights, 0, (count,), of), p.Convert(weights, dtype=of), ids, axes=(0,))
+    return p.IndexAdd(
+        constant(weights, 0, (count,), of), p.Convert(weights, dtype=of), ids, axes=(0,)
+    )
 
 
 @function(methods="bincount")
@@ -382,18 +465,26 @@ def bincount(input: Any, weights: Any = None, minlength: int = 0) -> Any:
         return input.new_zeros(minlength, dtype=int64 if weights is None else weights.dtype)
     low, high = (int(one) for one in input.aminmax())
     if low < 0:
-        fail(RuntimeError, "bincount only supports 1-d non-negative integral inputs.", facts=[f"one element is {low}"])
+        fail(
+            RuntimeError,
+            "bincount only supports 1-d non-negative integral inputs.",
+            facts=[f"one element is {low}"],
+        )
     return _counted(input, weights, max(high + 1, minlength))
 
 
 # -- covariance --------------------------------------------------------------------------------------------------------
 
 
-def _covariance(x: Tensor, correction: int, weights: Tensor | None, total: Tensor | None, norm: Any) -> Tensor:
+def _covariance(
+    x: Tensor, correction: int, weights: Tensor | None, total: Tensor | None, norm: Any
+) -> Tensor:
     observations = x.shape[1]
     if weights is None:
         mean = p.Sum(x, axes=(1,)) / observations if observations else p.Sum(x, axes=(1,)) / 0.0
-        norm = constant(p.Real(x) if x.dtype.is_complex else x, float(max(observations - correction, 0)), ())
+        norm = constant(
+            p.Real(x) if x.dtype.is_complex else x, float(max(observations - correction, 0)), ()
+        )
     else:
         mean = p.Sum(x * broadcast(weights, x.shape), axes=(1,)) / broadcast(total, (x.shape[0],))  # type: ignore[arg-type]
     gap = x - put_back(mean, x.shape, (1,))
@@ -406,7 +497,11 @@ def _covariance(x: Tensor, correction: int, weights: Tensor | None, total: Tenso
 
 @op(methods="cov")
 def cov(
-    input: Tensor, *, correction: int = 1, fweights: Tensor | None = None, aweights: Tensor | None = None
+    input: Tensor,
+    *,
+    correction: int = 1,
+    fweights: Tensor | None = None,
+    aweights: Tensor | None = None,
 ) -> Tensor:
     """Covariance of variables (rows) over observations (columns).
 
@@ -416,7 +511,10 @@ def cov(
             [-1.,  1.]])
     """
     if input.ndim > 2:
-        fail(RuntimeError, f"cov(): expected input to have two or fewer dimensions but got an input with {input.ndim} dimensions")
+        fail(
+            RuntimeError,
+            f"cov(): expected input to have two or fewer dimensions but got an input with {input.ndim} dimensions",
+        )
     if input.dtype is bool_:
         fail(RuntimeError, "cov(): bool dtype is not supported for input")
     shape = input.shape if input.ndim == 2 else (1, input.size)
@@ -432,7 +530,9 @@ def cov(
     return result if shape[0] != 1 else p.Reshape(result, shape=())
 
 
-def _weighted_covariance(x: Tensor, correction: int, weights: Tensor | None, aweights: Tensor | None) -> Tensor:
+def _weighted_covariance(
+    x: Tensor, correction: int, weights: Tensor | None, aweights: Tensor | None
+) -> Tensor:
     if weights is None:
         return _covariance(x, correction, None, None, None)
     total = p.Sum(weights, axes=(0,))
@@ -447,12 +547,21 @@ def _weighted_covariance(x: Tensor, correction: int, weights: Tensor | None, awe
 
 def _check_weights(name: str, weights: Tensor, count: int) -> None:
     if weights.ndim > 1:
-        fail(RuntimeError, f"cov(): expected {name} to have one or fewer dimensions but got {name} with {weights.ndim} dimensions")
+        fail(
+            RuntimeError,
+            f"cov(): expected {name} to have one or fewer dimensions but got {name} with {weights.ndim} dimensions",
+        )
     whole = category(weights.dtype) == 1
     if name == "fweights" and not whole:
-        fail(RuntimeError, f"cov(): expected fweights to have integral dtype but got fweights with {scalar_type_name(weights.dtype)} dtype")
+        fail(
+            RuntimeError,
+            f"cov(): expected fweights to have integral dtype but got fweights with {scalar_type_name(weights.dtype)} dtype",
+        )
     if name == "aweights" and category(weights.dtype) != 2:
-        fail(RuntimeError, f"cov(): expected aweights to have floating point dtype but got aweights with {scalar_type_name(weights.dtype)} dtype")
+        fail(
+            RuntimeError,
+            f"cov(): expected aweights to have floating point dtype but got aweights with {scalar_type_name(weights.dtype)} dtype",
+        )
     if weights.size != count:
         fail(
             RuntimeError,
@@ -465,15 +574,22 @@ def _check_weights(name: str, weights: Tensor, count: int) -> None:
 def corrcoef(input: Tensor) -> Tensor:
     """Pearson's correlation of variables (rows) over observations (columns)."""
     if input.ndim > 2:
-        fail(RuntimeError, f"corrcoef(): expected input to have two or fewer dimensions but got an input with {input.ndim} dimensions")
+        fail(
+            RuntimeError,
+            f"corrcoef(): expected input to have two or fewer dimensions but got an input with {input.ndim} dimensions",
+        )
     c = cov.lowering(input)
     if c.ndim == 0:
         return c / c
     n = c.shape[0]
-    diagonal = p.Slice(p.Reshape(c, shape=(n * n,)), starts=(0,), stops=((n - 1) * (n + 1) + 1,), steps=(n + 1,))
+    diagonal = p.Slice(
+        p.Reshape(c, shape=(n * n,)), starts=(0,), stops=((n - 1) * (n + 1) + 1,), steps=(n + 1,)
+    )
     deviation = p.Sqrt(p.Real(diagonal) if c.dtype.is_complex else diagonal)
     deviation = p.Convert(deviation, dtype=c.dtype)
-    rows, columns = broadcast_all(p.Reshape(deviation, shape=(n, 1)), p.Reshape(deviation, shape=(1, n)))
+    rows, columns = broadcast_all(
+        p.Reshape(deviation, shape=(n, 1)), p.Reshape(deviation, shape=(1, n))
+    )
     result = c / rows / columns
     if c.dtype.is_complex:
         return p.Complex(_in_unit(p.Real(result)), _in_unit(p.Imag(result)))

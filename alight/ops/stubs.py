@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-_HEAD = '''# Written by `python -m alight.ops.stubs`; do not edit.
+_HEAD = """# Written by `python -m alight.ops.stubs`; do not edit.
 # ruff: noqa
 from collections.abc import Sequence
 from typing import Any
@@ -23,7 +23,7 @@ from alight.dtypes import dtype as _dtype
 from alight.tensor import Tensor
 
 _Number = bool | int | float | complex
-'''
+"""
 _TYPES = {
     "Tensor": "Tensor",
     "Tensor | None": "Tensor | None",

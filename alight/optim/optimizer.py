@@ -440,7 +440,9 @@ class ElementwiseOptimizer(Optimizer):
         key = form, None if count == 1 else tuple(which or ()), len(params)
 
         def body(reads: list[Value], values: list[Value], scalars: list[Value]) -> list[Value]:
-            return self._updated(form, which or [0] * len(params), count, names, reads, values, scalars)
+            return self._updated(
+                form, which or [0] * len(params), count, names, reads, values, scalars
+            )
 
         grads = [p._grad for p in params]
         thread.recorder.compound(type(self).__name__, key, grads, writes, settings, body)

@@ -68,7 +68,7 @@ class Prod(Primitive):
             head = Slice(
                 running,
                 starts=(0,) * v.ndim,
-                stops=v.shape[:last] + (v.shape[last] - 1,),
+                stops=(*v.shape[:last], v.shape[last] - 1),
                 steps=(1,) * v.ndim,
             )
             low = (0,) * last + (1,)

@@ -53,7 +53,9 @@ def flush(recorder: Any, reason: str) -> None:
         recorder.restart()
         return
     if len(handles) != counts.slots or len(recorder.scalars) != counts.scalars:
-        _abandon(recorder)  # Ctrl-C fell between two halves of a step: what was computed before still stands
+        _abandon(
+            recorder
+        )  # Ctrl-C fell between two halves of a step: what was computed before still stands
         return
     plan: Plan | None = position.plan
     recorder.lap = position.used = next(_laps)
@@ -64,7 +66,9 @@ def flush(recorder: Any, reason: str) -> None:
         except BaseException:
             _abandon(recorder)
             raise
-        recorder.positions += len(position.tape.nodes) // 10  # plans count towards what paths may hold
+        recorder.positions += (
+            len(position.tape.nodes) // 10
+        )  # plans count towards what paths may hold
         position.reason, position.flush_line = (
             position.reason or reason,
             position.flush_line or user_line(),

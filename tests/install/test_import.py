@@ -43,11 +43,17 @@ def test_nothing_heavy_is_imported(tmp_path):
 
 def test_a_knob_that_is_no_number_says_so(tmp_path):
     done = subprocess.run(
-        [sys.executable, "-c", "import alight"], env={**os.environ, "ALIGHT_HOT": "soon"}, capture_output=True, text=True
+        [sys.executable, "-c", "import alight"],
+        env={**os.environ, "ALIGHT_HOT": "soon"},
+        capture_output=True,
+        text=True,
     )
     assert done.returncode and "ALIGHT_HOT is 'soon'; it wants a whole number" in done.stderr
 
 
-@pytest.mark.parametrize("name", ["nn", "optim", "autograd", "linalg", "fft", "cuda", "random", "utils", "vision", "data"])
+@pytest.mark.parametrize(
+    "name",
+    ["nn", "optim", "autograd", "linalg", "fft", "cuda", "random", "utils", "vision", "data"],
+)
 def test_sub_packages_load_when_used(name, tmp_path):
     assert python(f"import alight; print(alight.{name}.__name__)", tmp_path) == f"alight.{name}"

@@ -33,7 +33,11 @@ def lesson_data(tmp_path_factory):
 def run(command, program, lesson_data):
     environment = {**os.environ, "LESSON_DATA": str(lesson_data), "PYTHONHASHSEED": "0"}
     done = subprocess.run(
-        [sys.executable, *command, str(FOLDER / program)], env=environment, capture_output=True, text=True, timeout=300
+        [sys.executable, *command, str(FOLDER / program)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout

@@ -12,7 +12,12 @@ import alight
 
 from .rows import floats, ints
 
-IMAGE, SERIES, VOLUME, ROWS2 = floats(2, 4, 6, 6), floats(2, 4, 7), floats(2, 4, 4, 4, 4), floats(3, 8)
+IMAGE, SERIES, VOLUME, ROWS2 = (
+    floats(2, 4, 6, 6),
+    floats(2, 4, 7),
+    floats(2, 4, 4, 4, 4),
+    floats(3, 8),
+)
 LAYERS = {
     "Linear(8, 3)": [ROWS2],
     "Linear(8, 3, bias=False)": [ROWS2],
@@ -60,7 +65,9 @@ LAYERS = {
     "LocalResponseNorm(3)": [IMAGE],
     "Embedding(9, 5)": [ints(3, 4, high=9)],
     "Embedding(9, 5, padding_idx=2)": [ints(3, 4, high=9)],
-    "Embedding(9, 5, padding_idx=-1, max_norm=1.0, norm_type=1.0, scale_grad_by_freq=True)": [ints(3, 4, high=9)],
+    "Embedding(9, 5, padding_idx=-1, max_norm=1.0, norm_type=1.0, scale_grad_by_freq=True)": [
+        ints(3, 4, high=9)
+    ],
     "EmbeddingBag(9, 5)": [ints(3, 4, high=9)],
     "EmbeddingBag(9, 5, mode='sum')": [ints(3, 4, high=9)],
     "Dropout(0.0)": [ROWS2],
@@ -134,12 +141,14 @@ LAYERS = {
 
 def build(library, text, arrays, dtype):
     library.manual_seed(7)
-    layer = eval("nn." + text, {"nn": library.nn})  # noqa: S307
+    layer = eval("nn." + text, {"nn": library.nn})
     layer = layer.to(getattr(library, dtype))
     tensors = []
     for array in arrays:
         of = getattr(library, dtype) if array.dtype.kind == "f" else library.int64
-        tensors.append(library.tensor(array.tolist(), dtype=of, requires_grad=array.dtype.kind == "f"))
+        tensors.append(
+            library.tensor(array.tolist(), dtype=of, requires_grad=array.dtype.kind == "f")
+        )
     return layer, tensors
 
 
@@ -154,7 +163,9 @@ def run(library, text, arrays, dtype="float64"):
         results[f"out {turn}"] = out.tolist()
     (out * out).sum().backward()
     results["grads"] = [None if one.grad is None else one.grad.tolist() for one in tensors]
-    results["parameter grads"] = [None if one.grad is None else one.grad.tolist() for one in layer.parameters()]
+    results["parameter grads"] = [
+        None if one.grad is None else one.grad.tolist() for one in layer.parameters()
+    ]
     results["state"] = [one.tolist() for one in layer.state_dict().values()]
     layer.eval()
     results["eval"] = layer(*[one.detach() for one in tensors]).tolist()
@@ -162,9 +173,11 @@ def run(library, text, arrays, dtype="float64"):
 
 
 def close(a, b, limit):
-    if isinstance(b, str) or b is None:
-        assert a == b
-    elif isinstance(b, list) and b and (isinstance(b[0], str) or b[0] is None):
+    if (
+        isinstance(b, str)
+        or b is None
+        or (isinstance(b, list) and b and (isinstance(b[0], str) or b[0] is None))
+    ):
         assert a == b
     elif isinstance(b, list) and b and isinstance(b[0], list):
         assert len(a) == len(b)
@@ -209,8 +222,10 @@ def test_random_parameters_bit_for_bit(text):
     states = []
     for library in (alight, torch):
         library.manual_seed(3)
-        layer = eval("nn." + text, {"nn": library.nn})  # noqa: S307
-        state = {key: (repr(value.dtype), value.tolist()) for key, value in layer.state_dict().items()}
+        layer = eval("nn." + text, {"nn": library.nn})
+        state = {
+            key: (repr(value.dtype), value.tolist()) for key, value in layer.state_dict().items()
+        }
         states.append((state, library.rand(1).item()))
     assert states[0] == states[1]
 
@@ -279,7 +294,7 @@ def test_lazy(text, array):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             library.manual_seed(0)
-            layer = eval("nn." + text, {"nn": library.nn})  # noqa: S307
+            layer = eval("nn." + text, {"nn": library.nn})
             before = repr(layer)
             names = [name for name, _ in layer.named_parameters()]
             optimizer = library.optim.SGD(layer.parameters(), lr=0.1) if names else None
@@ -287,7 +302,9 @@ def test_lazy(text, array):
             out.sum().backward() if names else None
             if optimizer is not None:
                 optimizer.step()
-            found.append((before, repr(layer), names, [one.tolist() for one in layer.state_dict().values()]))
+            found.append(
+                (before, repr(layer), names, [one.tolist() for one in layer.state_dict().values()])
+            )
     assert found[0][:3] == found[1][:3]
     for a, b in zip(found[0][3], found[1][3], strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
@@ -313,6 +330,6 @@ def test_errors(make):
         try:
             make(library.nn)
             found.append("none")
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:
             found.append((type(error).__name__, str(error).split("\n")[0]))
     assert found[0] == found[1]

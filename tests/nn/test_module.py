@@ -62,7 +62,7 @@ def attempt(call):
     try:
         call()
         return "no error"
-    except Exception as error:  # noqa: BLE001
+    except Exception as error:
         return type(error).__name__, str(error).split("\n")[0].strip('"')
 
 
@@ -134,7 +134,12 @@ def forward_and_gradients(t):
 @program
 def modes(t):
     model = net(t)
-    seen = [model.training, model.eval().training, model.blocks[0].inner.training, model.train() is model]
+    seen = [
+        model.training,
+        model.eval().training,
+        model.blocks[0].inner.training,
+        model.train() is model,
+    ]
     model.blocks[1].eval()
     seen.append([one.training for one in model.blocks])
     model.requires_grad_(False)
@@ -157,7 +162,10 @@ def applying(t):
 @program
 def conversions(t):
     model = net(t).double()
-    found = [sorted({repr(one.dtype) for one in model.parameters()}), repr(model.blocks[0].mean.dtype)]
+    found = [
+        sorted({repr(one.dtype) for one in model.parameters()}),
+        repr(model.blocks[0].mean.dtype),
+    ]
     before = list(model.parameters())
     model.to(t.float32)
     found.append(all(a is b for a, b in zip(before, model.parameters(), strict=True)))
@@ -180,7 +188,13 @@ def attributes(t):
     model.extra = nn.Parameter(t.ones(2))
     found.append("extra" in model._parameters)
     model.extra = None
-    found.append(("extra" in model._parameters, model.extra, [name for name, _ in model.named_parameters()][-1]))
+    found.append(
+        (
+            "extra" in model._parameters,
+            model.extra,
+            [name for name, _ in model.named_parameters()][-1],
+        )
+    )
     del model.extra
     found.append((hasattr(model, "extra"), "extra" in model._parameters))
     model.plain = 3
@@ -254,7 +268,12 @@ def states(t):
     model, other = net(t), net(t)
     state = model.state_dict()
     found = [list(state), list(state._metadata), list(model.state_dict(prefix="p."))[:2]]
-    found.append([state["head.weight"].requires_grad, model.state_dict(keep_vars=True)["head.weight"].requires_grad])
+    found.append(
+        [
+            state["head.weight"].requires_grad,
+            model.state_dict(keep_vars=True)["head.weight"].requires_grad,
+        ]
+    )
     with t.no_grad():
         for one in other.parameters():
             one.zero_()
@@ -301,9 +320,15 @@ def extra_state(t):
 def state_hooks(t):
     model, seen = t.nn.Linear(2, 1), []
     model.register_state_dict_pre_hook(lambda *a: seen.append("pre"))
-    model.register_state_dict_post_hook(lambda module, state, prefix, local: seen.append(sorted(state)))
-    model.register_load_state_dict_pre_hook(lambda module, state, prefix, *rest: seen.append(("load", prefix)))
-    model.register_load_state_dict_post_hook(lambda module, keys: seen.append(list(keys.missing_keys)))
+    model.register_state_dict_post_hook(
+        lambda module, state, prefix, local: seen.append(sorted(state))
+    )
+    model.register_load_state_dict_pre_hook(
+        lambda module, state, prefix, *rest: seen.append(("load", prefix))
+    )
+    model.register_load_state_dict_post_hook(
+        lambda module, keys: seen.append(list(keys.missing_keys))
+    )
     model.load_state_dict(model.state_dict())
     return seen
 
@@ -313,8 +338,12 @@ def forward_hooks(t):
     model, seen = net(t), []
     a = model.head.register_forward_pre_hook(lambda m, args: seen.append("pre") or (args[0] * 2,))
     b = model.head.register_forward_hook(lambda m, args, out: seen.append("post") or out + 1)
-    model.head.register_forward_pre_hook(lambda m, args, kwargs: seen.append(len(kwargs)), with_kwargs=True)
-    model.head.register_forward_hook(lambda m, args, kwargs, out: seen.append(len(args)), with_kwargs=True)
+    model.head.register_forward_pre_hook(
+        lambda m, args, kwargs: seen.append(len(kwargs)), with_kwargs=True
+    )
+    model.head.register_forward_hook(
+        lambda m, args, kwargs, out: seen.append(len(args)), with_kwargs=True
+    )
     model.head.register_forward_pre_hook(lambda m, args: seen.append("first"), prepend=True)
     first = numbers(model(rows(t)))
     a.remove()
@@ -326,8 +355,12 @@ def forward_hooks(t):
 def hooks_on_every_module(t):
     seen = []
     module = t.nn.modules.module
-    one = module.register_module_forward_pre_hook(lambda m, args: seen.append("<" + type(m).__name__))
-    two = module.register_module_forward_hook(lambda m, args, out: seen.append(">" + type(m).__name__))
+    one = module.register_module_forward_pre_hook(
+        lambda m, args: seen.append("<" + type(m).__name__)
+    )
+    two = module.register_module_forward_hook(
+        lambda m, args, out: seen.append(">" + type(m).__name__)
+    )
     t.nn.Sequential(t.nn.ReLU())(rows(t))
     one.remove()
     two.remove()
@@ -357,7 +390,12 @@ def backward_hooks(t):
 def sequences(t):
     nn = t.nn
     model = nn.Sequential(nn.Linear(1, 2), nn.ReLU(), nn.Linear(2, 3))
-    found = [len(model), type(model[-1]).__name__, repr(model[:2]), [type(m).__name__ for m in model]]
+    found = [
+        len(model),
+        type(model[-1]).__name__,
+        repr(model[:2]),
+        [type(m).__name__ for m in model],
+    ]
     model.append(nn.Tanh()).insert(1, nn.Sigmoid())
     found.append(list(model._modules))
     del model[0]
@@ -375,17 +413,40 @@ def sequences(t):
     items[1] = nn.Mish()
     del items[2]
     items += [nn.CELU()]
-    found.append((repr(items), repr(items[1:]), repr(items[-1]), len(items), repr(items.pop(0)), list(items._modules)))
+    found.append(
+        (
+            repr(items),
+            repr(items[1:]),
+            repr(items[-1]),
+            len(items),
+            repr(items.pop(0)),
+            list(items._modules),
+        )
+    )
     table = nn.ModuleDict([("a", nn.ReLU())])
     table["b"] = nn.Tanh()
     table.update({"c": nn.ELU()})
     found.append((list(table.keys()), "a" in table, len(table), repr(table.pop("a")), list(table)))
     params = nn.ParameterList([t.ones(1), t.zeros(2)])
     params.append(t.ones(3))
-    found.append(([tuple(p.shape) for p in params], len(params), [name for name, _ in params.named_parameters()]))
+    found.append(
+        (
+            [tuple(p.shape) for p in params],
+            len(params),
+            [name for name, _ in params.named_parameters()],
+        )
+    )
     named = nn.ParameterDict({"b": t.ones(1), "a": t.zeros(2)})
     named["c"] = t.ones(3)
-    found.append((list(named), [name for name, _ in named.named_parameters()], "a" in named, len(named), type(named["a"]).__name__))
+    found.append(
+        (
+            list(named),
+            [name for name, _ in named.named_parameters()],
+            "a" in named,
+            len(named),
+            type(named["a"]).__name__,
+        )
+    )
     found.append(attempt(lambda: nn.ParameterList([t.ones(1)])(1)))
     return found
 
@@ -398,7 +459,10 @@ def copies(t):
         twin.head.weight.zero_()
     twin.head._parameters["weight"] = t.nn.Parameter(t.ones(2, 4))
     found = [numbers(twin.head.weight), numbers(model(rows(t))), twin.blocks[0] is model.blocks[0]]
-    found.append([name for name, _ in twin.named_parameters()] == [name for name, _ in model.named_parameters()])
+    found.append(
+        [name for name, _ in twin.named_parameters()]
+        == [name for name, _ in model.named_parameters()]
+    )
     tied = t.nn.Sequential(model.head, model.head)
     found.append(copy.deepcopy(tied)[0] is copy.deepcopy(tied)[1])
     pair = copy.deepcopy(tied)

@@ -20,7 +20,14 @@ from tests.opinfo.database import (
 )
 
 # Elements that PyTorch leaves as they were in memory: only shape and dtype are compared.
-UNINITIALISED = {"empty", "empty_like", "empty_permuted", "empty_strided", "new_empty", "new_empty_strided"}
+UNINITIALISED = {
+    "empty",
+    "empty_like",
+    "empty_permuted",
+    "empty_strided",
+    "new_empty",
+    "new_empty_strided",
+}
 # rtol, atol. float32 leaves room for another order of summation and another library's last bit.
 TOLERANCE = {
     torch.float32: (2e-5, 2e-5), torch.float64: (1e-7, 1e-7), torch.complex64: (2e-5, 2e-5),
@@ -32,7 +39,9 @@ ROOM = {
     "polygamma": 10,  # beside a pole float32 arguments are off by half an ulp already
 }
 
-Case = tuple[str, Any]  # what is compared (for messages and gaps.toml), and a function that raises where it fails
+Case = tuple[
+    str, Any
+]  # what is compared (for messages and gaps.toml), and a function that raises where it fails
 
 
 def assert_same(ours: Any, theirs: Any, values: bool = True, tolerance: float = 1.0) -> None:
@@ -42,13 +51,17 @@ def assert_same(ours: Any, theirs: Any, values: bool = True, tolerance: float = 
         assert isinstance(ours, torch.Tensor), f"{type(ours).__name__} where PyTorch gives a tensor"
         theirs = theirs.detach().resolve_conj().resolve_neg()
         assert ours.dtype == theirs.dtype, f"dtype {ours.dtype}, PyTorch's is {theirs.dtype}"
-        assert ours.shape == theirs.shape, f"shape {tuple(ours.shape)}, PyTorch's is {tuple(theirs.shape)}"
+        assert ours.shape == theirs.shape, (
+            f"shape {tuple(ours.shape)}, PyTorch's is {tuple(theirs.shape)}"
+        )
         if values:
             rtol, atol = TOLERANCE.get(theirs.dtype, (0, 0))
             rtol, atol = rtol * tolerance, atol * tolerance
             torch.testing.assert_close(ours, theirs, rtol=rtol, atol=atol, equal_nan=True)
     elif isinstance(theirs, (list, tuple)):
-        assert isinstance(ours, (list, tuple)) and len(ours) == len(theirs), f"{ours!r} is not {theirs!r}"
+        assert isinstance(ours, (list, tuple)) and len(ours) == len(theirs), (
+            f"{ours!r} is not {theirs!r}"
+        )
         for one, other in zip(ours, theirs, strict=True):
             assert_same(one, other, values, tolerance)
     elif isinstance(theirs, float) and isinstance(ours, float):
@@ -83,7 +96,9 @@ def value_cases(info: Any) -> Iterator[Case]:
                 expected = info.op(sample.input, *sample.args, **sample.kwargs)
                 _seeded()
                 made = ours(x, *args, **kwargs)
-                assert_same(made, expected, info.name not in UNINITIALISED, ROOM.get(info.name, 1.0))
+                assert_same(
+                    made, expected, info.name not in UNINITIALISED, ROOM.get(info.name, 1.0)
+                )
 
             yield f"values {str(dtype).removeprefix('torch.')} {i}", compare
 
@@ -145,7 +160,9 @@ def _compare_gradients(info: Any, ours: Any, sample: Any, second: bool) -> None:
     theirs_first, cotangents = _gradients(torch, theirs_out, their_leaves, None, second)
     ours_first, _ = _gradients(alight, ours_out, our_leaves, cotangents, second)
     _assert_same_gradients(ours_first, theirs_first)
-    theirs_first = [one for one in theirs_first if one is not None and one.requires_grad] if second else []
+    theirs_first = (
+        [one for one in theirs_first if one is not None and one.requires_grad] if second else []
+    )
     if theirs_first:
         theirs_second, cotangents = _gradients(torch, theirs_first, their_leaves, None, False)
         ours_differentiable = [one for one in ours_first if one is not None and one.requires_grad]
@@ -159,13 +176,17 @@ def _leaves(value: Any) -> list[Any]:
     return [one for one in tensors_in(value) if one.requires_grad]
 
 
-def _gradients(library: Any, out: Any, leaves: list[Any], cotangents: Any, create_graph: bool) -> tuple[Any, Any]:
+def _gradients(
+    library: Any, out: Any, leaves: list[Any], cotangents: Any, create_graph: bool
+) -> tuple[Any, Any]:
     outs = [one for one in tensors_in(out) if one.requires_grad]
     if cotangents is None:
         torch.manual_seed(2)
         cotangents = [torch.randn_like(one.detach()) for one in outs]
     else:
-        assert len(outs) == len(cotangents), f"{len(outs)} results have gradients, PyTorch has {len(cotangents)}"
+        assert len(outs) == len(cotangents), (
+            f"{len(outs)} results have gradients, PyTorch has {len(cotangents)}"
+        )
     if not outs:
         return [None] * len(leaves), cotangents
     given = to_alight(cotangents) if library is alight else cotangents
@@ -213,8 +234,12 @@ def _assert_raises(kind: Any, pattern: str | None, call: Any) -> None:
         for tensor in tensors_in(call()):
             tensor.tolist()  # errors of values come when they are asked for
     except Exception as error:
-        assert isinstance(error, kind), f"{type(error).__name__} ({error}) where PyTorch raises {kind} ({pattern})"
-        assert pattern is None or re.search(pattern, str(error)), f"message {error} does not match {pattern}"
+        assert isinstance(error, kind), (
+            f"{type(error).__name__} ({error}) where PyTorch raises {kind} ({pattern})"
+        )
+        assert pattern is None or re.search(pattern, str(error)), (
+            f"message {error} does not match {pattern}"
+        )
         return
     raise AssertionError(f"no error where PyTorch raises {kind} ({pattern})")
 

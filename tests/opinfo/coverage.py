@@ -1,6 +1,6 @@
 """Write docs/coverage.md, and with --gaps the list of known gaps, from a run of the operator database.
 
-    python -m tests.opinfo.coverage [--gaps]
+python -m tests.opinfo.coverage [--gaps]
 """
 
 from __future__ import annotations
@@ -53,7 +53,17 @@ def write_gaps(found: dict[str, dict[str, str]]) -> None:
 
 def section(name: str) -> str:
     """The part of torch that an entry belongs to."""
-    for prefix in ("nn.functional", "linalg", "fft", "special", "signal", "masked", "sparse", "ops", "_refs"):
+    for prefix in (
+        "nn.functional",
+        "linalg",
+        "fft",
+        "special",
+        "signal",
+        "masked",
+        "sparse",
+        "ops",
+        "_refs",
+    ):
         if name.startswith(prefix):
             return prefix
     return "torch"
@@ -86,9 +96,19 @@ def write_coverage() -> None:
         sums = [a + b for a, b in zip(sums, row, strict=True)]
         lines.append(f"| {part} | " + " | ".join(map(str, row)) + " |")
     lines.append("| **all** | " + " | ".join(f"**{one}**" for one in sums) + " |")
-    lines.extend(["", "The gaps and what is wrong are listed in `tests/opinfo/gaps.toml`.", "", "## Not there yet", ""])
+    lines.extend(
+        [
+            "",
+            "The gaps and what is wrong are listed in `tests/opinfo/gaps.toml`.",
+            "",
+            "## Not there yet",
+            "",
+        ]
+    )
     for part in sorted(missing):
-        lines.append(f"**{part}**: " + ", ".join(f"`{name}`" for name in sorted(missing[part])) + "\n")
+        lines.append(
+            f"**{part}**: " + ", ".join(f"`{name}`" for name in sorted(missing[part])) + "\n"
+        )
     (FOLDER.parent.parent / "docs" / "coverage.md").write_text("\n".join(lines).rstrip() + "\n")
 
 

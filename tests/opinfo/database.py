@@ -71,11 +71,18 @@ def translated(function: Any) -> Any:
         return found(f"nn.functional.{name}")
     if not isinstance(function, types.FunctionType):
         return found(name) or getattr(alight.Tensor, name)
-    scope = {**function.__globals__, "torch": alight, "F": alight.nn.functional, "wrapper_set_seed": _seeded}
+    scope = {
+        **function.__globals__,
+        "torch": alight,
+        "F": alight.nn.functional,
+        "wrapper_set_seed": _seeded,
+    }
     cells = None
     if function.__closure__ is not None:
         cells = tuple(types.CellType(_inner(cell.cell_contents)) for cell in function.__closure__)
-    copy = types.FunctionType(function.__code__, scope, function.__name__, function.__defaults__, cells)
+    copy = types.FunctionType(
+        function.__code__, scope, function.__name__, function.__defaults__, cells
+    )
     copy.__kwdefaults__ = function.__kwdefaults__
     return copy
 
@@ -108,7 +115,13 @@ def to_alight(value: Any, requires_grad: bool = False) -> Any:
         return tensor_to_alight(value, requires_grad)
     if isinstance(value, (list, tuple)):
         made = [to_alight(one, requires_grad) for one in value]
-        return type(value)(*made) if hasattr(value, "_fields") else tuple(made) if isinstance(value, tuple) else made
+        return (
+            type(value)(*made)
+            if hasattr(value, "_fields")
+            else tuple(made)
+            if isinstance(value, tuple)
+            else made
+        )
     if isinstance(value, dict):
         return {key: to_alight(one, requires_grad) for key, one in value.items()}
     if isinstance(value, (torch.dtype, torch.memory_format, torch.layout)):

@@ -161,8 +161,12 @@ def check_gradients(op: Any) -> str:
         except Exception:
             continue
         try:
-            results = [t for t in tensors(function(*arguments[0], **arguments[1])) if t.requires_grad]
-            gradients = alight.autograd.grad(results, mine, [ours(c) for c in cotangents], allow_unused=True)
+            results = [
+                t for t in tensors(function(*arguments[0], **arguments[1])) if t.requires_grad
+            ]
+            gradients = alight.autograd.grad(
+                results, mine, [ours(c) for c in cotangents], allow_unused=True
+            )
         except Exception as error:
             return f"sample {i}: {type(error).__name__}: {str(error).splitlines()[0][:120]}"
         for got, want in zip(gradients, expected, strict=True):
@@ -206,6 +210,8 @@ def check(op: Any, aspect: str) -> str:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            return {"values": check_values, "gradients": check_gradients, "errors": check_errors}[aspect](op)
+            return {"values": check_values, "gradients": check_gradients, "errors": check_errors}[
+                aspect
+            ](op)
         except Exception as error:  # a value that could not be computed after all
             return f"{type(error).__name__}: {str(error).splitlines()[0][:120]}"

@@ -162,8 +162,8 @@ def test_closure_and_hooks():
         params = parameters(library)
         optimizer = library.optim.SGD(params, lr=0.1)
         seen = []
-        first = optimizer.register_step_pre_hook(lambda *a: seen.append("before"))
-        optimizer.register_step_post_hook(lambda *a: seen.append("after"))
+        first = optimizer.register_step_pre_hook(lambda *a, seen=seen: seen.append("before"))
+        optimizer.register_step_post_hook(lambda *a, seen=seen: seen.append("after"))
 
         def closure(optimizer=optimizer, library=library, params=params):
             optimizer.zero_grad()

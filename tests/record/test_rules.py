@@ -304,6 +304,6 @@ def test_input_that_is_output_and_the_same_tensor_twice(fresh):
         assert (x + x).tolist() == [2.0, 4.0]
     y = torch.tensor([5.0, 6.0])
     assert (x + y).tolist() == [6.0, 8.0] and (y + y).tolist() == [10.0, 12.0]
-    for k in range(4):
+    for _k in range(4):
         x += x
     assert x.tolist() == [16.0, 32.0]

@@ -61,8 +61,13 @@ class Interpreter:
         elif of.kind in "ui" and found.kind in "ui" and not keeps and array.size:
             low, high = int(array.min()), int(array.max())
             limits = np.iinfo(numpy_dtype(of))
-            if high > limits.max or low < (limits.min or -limits.max):  # -1 may be meant as the highest
-                fail(RuntimeError, f"value cannot be converted to type {_C_NAMES[of.name]} without overflow")
+            if high > limits.max or low < (
+                limits.min or -limits.max
+            ):  # -1 may be meant as the highest
+                fail(
+                    RuntimeError,
+                    f"value cannot be converted to type {_C_NAMES[of.name]} without overflow",
+                )
         return self.from_host(array, of), of
 
     def from_host(self, data: Any, of: dtype) -> Array:
@@ -126,7 +131,14 @@ class Interpreter:
         return buffer.__array_interface__["data"][0]
 
 
-_C_NAMES = {"uint8": "uint8", "int8": "int8_t", "int16": "int16_t", "int32": "int", "int64": "int64_t", "uint32": "uint32_t"}
+_C_NAMES = {
+    "uint8": "uint8",
+    "int8": "int8_t",
+    "int16": "int16_t",
+    "int32": "int",
+    "int64": "int64_t",
+    "uint32": "uint32_t",
+}
 
 
 def _first(data: Any) -> Any:
@@ -164,7 +176,11 @@ def _check_lengths(data: Any, dim: int) -> None:
     for length in lengths:
         if length != lengths[0]:
             if -1 in (length, lengths[0]):
-                fail(TypeError, "only sequences of one depth make a tensor", try_="numbers at one depth")
+                fail(
+                    TypeError,
+                    "only sequences of one depth make a tensor",
+                    try_="numbers at one depth",
+                )
             fail(
                 ValueError,
                 f"expected sequence of length {lengths[0]} at dim {dim + 1} (got {length})",

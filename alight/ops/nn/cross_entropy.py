@@ -161,7 +161,7 @@ def _classes(target: Tensor, ignore_index: int) -> tuple[Tensor, Tensor]:
 
 def _at(x: Tensor, ids: Tensor, axis: int) -> Tensor:
     """The element of x at each id along `axis`."""
-    spot = ids.shape[:axis] + (1,) + ids.shape[axis:]
+    spot = (*ids.shape[:axis], 1, *ids.shape[axis:])
     return p.Reshape(take_along(x, p.Reshape(ids, shape=spot), axis), shape=ids.shape)
 
 
@@ -227,7 +227,7 @@ def _from_probabilities(
 
 def _minus_logs(x: Tensor, log_total: Tensor, axis: int) -> Tensor:
     """-log(softmax) of all classes."""
-    kept = log_total.shape[:axis] + (1,) + log_total.shape[axis:]
+    kept = (*log_total.shape[:axis], 1, *log_total.shape[axis:])
     return p.Reshape(log_total, shape=kept) - x
 
 

@@ -11,13 +11,17 @@ X = torch.tensor(arrays["train_x"], dtype=torch.float32).unsqueeze(1) / 255
 y = torch.tensor(arrays["train_y"])
 torch.manual_seed(0)
 net = nn.Sequential(
-    nn.Conv2d(1, 6, kernel_size=5, padding=2), nn.Sigmoid(),
+    nn.Conv2d(1, 6, kernel_size=5, padding=2),
+    nn.Sigmoid(),
     nn.AvgPool2d(kernel_size=2, stride=2),
-    nn.Conv2d(6, 16, kernel_size=5), nn.Sigmoid(),
+    nn.Conv2d(6, 16, kernel_size=5),
+    nn.Sigmoid(),
     nn.AvgPool2d(kernel_size=2, stride=2),
     nn.Flatten(),
-    nn.Linear(16 * 5 * 5, 120), nn.Sigmoid(),
-    nn.Linear(120, 84), nn.Sigmoid(),
+    nn.Linear(16 * 5 * 5, 120),
+    nn.Sigmoid(),
+    nn.Linear(120, 84),
+    nn.Sigmoid(),
     nn.Linear(84, 10),
 )
 

@@ -29,7 +29,9 @@ net = MLP()
 print(net)
 print([(name, param.shape) for name, param in net.named_parameters()])
 trainer = torch.optim.SGD(
-    [{"params": net.hidden.parameters(), "weight_decay": 1e-3}, {"params": net.out.parameters()}], lr=0.1, momentum=0.9
+    [{"params": net.hidden.parameters(), "weight_decay": 1e-3}, {"params": net.out.parameters()}],
+    lr=0.1,
+    momentum=0.9,
 )
 schedule = torch.optim.lr_scheduler.StepLR(trainer, step_size=2, gamma=0.5)
 loss = nn.CrossEntropyLoss()

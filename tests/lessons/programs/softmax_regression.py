@@ -12,7 +12,9 @@ train_y = torch.tensor(arrays["train_y"])
 test_x = torch.from_numpy(arrays["test_x"]).float().unsqueeze(1) / 255
 test_y = torch.from_numpy(arrays["test_y"])
 torch.manual_seed(0)
-train = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(train_x, train_y), 256, shuffle=True)
+train = torch.utils.data.DataLoader(
+    torch.utils.data.TensorDataset(train_x, train_y), 256, shuffle=True
+)
 test = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(test_x, test_y), 256)
 
 net = nn.Sequential(nn.Flatten(), nn.Linear(784, 10))
@@ -58,4 +60,6 @@ for epoch in range(3):
         total += float(l.sum())
         right += correct(y_hat, y)
         count += y.numel()
-    print(f"epoch {epoch + 1} loss {total / count:.4f} train {right / count:.3f} test {accuracy(net, test):.3f}")
+    print(
+        f"epoch {epoch + 1} loss {total / count:.4f} train {right / count:.3f} test {accuracy(net, test):.3f}"
+    )
