@@ -5,11 +5,12 @@ BIN := $(VENV)/bin
 DEMO_ARGS ?=
 TEST_ARGS ?= -n auto --maxprocesses 8
 
-.PHONY: help demo test lint format bench clean
+.PHONY: help demo test test-all lint format bench clean
 
 help:
 	@echo "make demo     train on Fashion-MNIST; the results go to runs/"
 	@echo "make test     run the tests against PyTorch (a large download the first time)"
+	@echo "make test-all the long tail too"
 	@echo "make lint     check style and types"
 	@echo "make format   mend style"
 	@echo "make bench    time alight beside PyTorch"
@@ -19,6 +20,9 @@ demo: $(VENV)/train.stamp
 	$(BIN)/alight train fashion-mnist $(DEMO_ARGS)
 
 test: $(VENV)/test.stamp
+	$(BIN)/python -m pytest -m "not slow" $(TEST_ARGS)
+
+test-all: $(VENV)/test.stamp
 	$(BIN)/python -m pytest $(TEST_ARGS)
 
 lint: $(VENV)/test.stamp
