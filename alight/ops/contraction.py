@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import string
+from collections.abc import Sequence
 from typing import Any
 
 from alight import primitives as p
@@ -28,12 +29,13 @@ def einsum(*arguments: Any) -> Any:
     >>> torch.einsum("ij,j->i", torch.ones(2, 3), torch.ones(3))
     tensor([3., 3.])
     """
+    operands: Sequence[Any]
     if arguments and isinstance(arguments[0], str):
         equation, operands = arguments[0], arguments[1:]
     else:
         equation, operands = _equation_of(arguments)
     if len(operands) == 1 and isinstance(operands[0], (list, tuple)):
-        operands = tuple(operands[0])
+        operands = operands[0]
     if not operands:
         fail(ValueError, "einsum(): at least one operand is required")
     return _einsum(equation, operands)

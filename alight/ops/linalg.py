@@ -159,13 +159,14 @@ def matrix_power(input: Tensor, n: int) -> Tensor:
     if n == 0:
         return x * 0 + _eye(x, x.shape[-1])
     power, n = (x, n) if n > 0 else (p.Inverse(x), -n)
-    result = None
+    while not n & 1:
+        power, n = matmul(power, power), n >> 1
+    result, n = power, n >> 1
     while n:
+        power = matmul(power, power)
         if n & 1:
-            result = power if result is None else matmul(result, power)
+            result = matmul(result, power)
         n >>= 1
-        if n:
-            power = matmul(power, power)
     return result
 
 

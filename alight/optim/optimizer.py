@@ -83,6 +83,13 @@ def _watched(step: Callable[..., Any]) -> Callable[..., Any]:
     return watched
 
 
+_HOOK_TABLES = (
+    "_optimizer_step_pre_hooks", "_optimizer_step_post_hooks", "_optimizer_state_dict_pre_hooks",
+    "_optimizer_state_dict_post_hooks", "_optimizer_load_state_dict_pre_hooks",
+    "_optimizer_load_state_dict_post_hooks",
+)  # fmt: skip
+
+
 class Optimizer:
     """Base of all optimizers: holds parameter groups and per-parameter state; subclasses define `step`.
 
@@ -91,6 +98,12 @@ class Optimizer:
 
     param_groups: list[dict[str, Any]]
     state: Any
+    _optimizer_step_pre_hooks: OrderedDict[int, Hook]
+    _optimizer_step_post_hooks: OrderedDict[int, Hook]
+    _optimizer_state_dict_pre_hooks: OrderedDict[int, Hook]
+    _optimizer_state_dict_post_hooks: OrderedDict[int, Hook]
+    _optimizer_load_state_dict_pre_hooks: OrderedDict[int, Hook]
+    _optimizer_load_state_dict_post_hooks: OrderedDict[int, Hook]
     numbers: tuple[
         str, ...
     ] = ()  # state entries that are Python numbers here, 0-d tensors in state_dict
@@ -126,11 +139,7 @@ class Optimizer:
             self.add_param_group(dict(group))
 
     def _make_tables(self) -> None:
-        for name in (
-            "_optimizer_step_pre_hooks", "_optimizer_step_post_hooks", "_optimizer_state_dict_pre_hooks",
-            "_optimizer_state_dict_post_hooks", "_optimizer_load_state_dict_pre_hooks",
-            "_optimizer_load_state_dict_post_hooks",
-        ):  # fmt: skip
+        for name in _HOOK_TABLES:
             self.__dict__.setdefault(name, OrderedDict())
 
     def __getstate__(self) -> dict[str, Any]:
@@ -250,7 +259,7 @@ class Optimizer:
         """State and groups, parameters replaced by their numbers: what PyTorch's optimizers save."""
         for hook in self._optimizer_state_dict_pre_hooks.values():
             hook(self)
-        number = {}
+        number: dict[int, int] = {}
         for group in self.param_groups:
             for parameter in group["params"]:
                 number.setdefault(id(parameter), len(number))
@@ -299,7 +308,7 @@ class Optimizer:
                 ValueError,
                 "loaded state dict contains a parameter group that doesn't match the size of optimizer's group",
             )
-        of_number = {}
+        of_number: dict[int, Any] = {}
         for group, loaded in zip(groups, saved, strict=True):
             of_number.update(zip(loaded["params"], group["params"], strict=True))
         state: Any = defaultdict(dict)
@@ -365,7 +374,7 @@ class ElementwiseOptimizer(Optimizer):
     which numbers it reads (`settings`, and `at_step` for those that depend on the step), and the `update` itself.
     """
 
-    numbers = ("step",)
+    numbers: tuple[str, ...] = ("step",)
     step_numbers = 0  # how many numbers `at_step` gives
 
     def slots(self, group: dict[str, Any]) -> tuple[str, ...]:
@@ -451,7 +460,8 @@ class ElementwiseOptimizer(Optimizer):
         self, params: list[Any], names: tuple[str, ...], group: dict[str, Any]
     ) -> tuple[list[Any], dict[tuple[float, ...], int], list[int]]:
         """What a step writes: parameters, then the state of each; the numbers of its steps, and whose they are."""
-        writes, steps, which = list(params), {}, []
+        writes, which = list(params), []
+        steps: dict[tuple[float, ...], int] = {}
         for parameter in params:
             state = self.state[parameter]
             if not state:

@@ -51,7 +51,7 @@ class Interpreter:
         found = None if array is None else ALIGHT.get(array.dtype)
         if array is None or found is None:
             _refuse(data, array)
-        assert found is not None
+        assert array is not None and found is not None
         first = _first(data)
         keeps = isinstance(first, np.ndarray | np.generic) and not isinstance(first, float)
         if of is None:
