@@ -42,6 +42,11 @@ KNOBS = {
     "num_threads": Knob(
         "ALIGHT_NUM_THREADS", "0", "threads of a kernel; 0 takes the cores this process may use"
     ),
+    "cpu": Knob(
+        "ALIGHT_CPU",
+        "host",
+        "which processor code is made for: host, or baseline for any of its family",
+    ),
     "data_dir": Knob(
         "ALIGHT_DATA", "", "folder that holds data sets; empty for the user's cache folder"
     ),
@@ -73,4 +78,5 @@ explain = bool(_read_int("explain"))
 full_traceback = bool(_read_int("full_traceback"))
 cache_dir = _read("cache_dir")
 num_threads = _read_int("num_threads")
+cpu = _read("cpu")
 data_dir = _read("data_dir")

@@ -1,0 +1,99 @@
+"""From the text of a module to addresses of its functions. The only file that imports llvmlite.
+
+In: functions as text. Out: machine code in memory, kept alive by the `Module`. No pipeline of LLVM's is run, only
+`sroa` and `instcombine`: vectors, tiles and unrolling are ours, and -O2 would take three times as long for nothing.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Mapping
+
+import llvmlite.binding as llvm
+
+from alight.backends.cpu.target import Target, host
+
+_serials = itertools.count()
+
+
+class Module:
+    """Machine code and the addresses of its functions; dropped with its last reference."""
+
+    def __init__(self, library: object, addresses: dict[str, int]) -> None:
+        self._library = library  # owns the code
+        self.addresses = addresses
+
+
+def module_text(functions: Iterable[str], declarations: Iterable[str], target: Target) -> str:
+    """A module of some functions."""
+    attributes = f'attributes #0 = {{ nounwind "target-cpu"="{target.cpu}" "target-features"="{target.features}" }}'
+    return "\n".join(
+        [
+            f'target triple = "{target.triple}"',
+            *functions,
+            *sorted(set(declarations)),
+            attributes,
+            "",
+        ]
+    )
+
+
+def _machine(target: Target) -> llvm.TargetMachine:
+    llvm.initialize_all_targets()
+    llvm.initialize_all_asmprinters()
+    found = llvm.Target.from_triple(target.triple)
+    return found.create_target_machine(cpu=target.cpu, features=target.features, opt=2, jit=True)
+
+
+_machines: dict[Target, llvm.TargetMachine] = {}
+
+
+def machine_of(target: Target) -> llvm.TargetMachine:
+    """LLVM's description of a target, made once."""
+    if target not in _machines:
+        _machines[target] = _machine(target)
+    return _machines[target]
+
+
+def optimized(text: str, target: Target) -> llvm.ModuleRef:
+    """The module after the two passes that we let LLVM run."""
+    module = llvm.parse_assembly(text)
+    machine = machine_of(target)
+    builder = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=2))
+    passes = llvm.create_new_function_pass_manager()
+    passes.add_sroa_pass()
+    passes.add_instruction_combine_pass()
+    for function in module.functions:
+        if not function.is_declaration:
+            passes.run(function, builder)
+    return module
+
+
+def object_code(text: str, target: Target | None = None) -> bytes:
+    """The module as an object file."""
+    target = target or host()
+    return machine_of(target).emit_object(optimized(text, target))
+
+
+def assembly(text: str, target: Target | None = None) -> str:
+    """The module as assembly, for people."""
+    target = target or host()
+    return machine_of(target).emit_assembly(optimized(text, target))
+
+
+_lljit: llvm.LLJIT | None = None
+
+
+def link(code: bytes, names: Iterable[str], symbols: Mapping[str, int] | None = None) -> Module:
+    """Load an object file; the addresses of the functions in `names`. `symbols` are addresses it may call."""
+    global _lljit
+    if _lljit is None:
+        _lljit = llvm.create_lljit_compiler(machine_of(host()), use_jit_link=False)
+    names = list(names)
+    builder = llvm.JITLibraryBuilder().add_object_img(code).add_current_process()
+    for name, address in (symbols or {}).items():
+        builder.import_symbol(name, address)
+    for name in names:
+        builder.export_symbol(name)
+    library = builder.link(_lljit, f"alight{next(_serials)}")
+    return Module(library, {name: library[name] for name in names})
