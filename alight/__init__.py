@@ -53,6 +53,7 @@ from alight.namespace import (
     typename,
 )
 from alight.ops import TORCH as _operations
+from alight.ops import later
 from alight.printing import set_printoptions
 from alight.random import (
     Generator,
@@ -79,7 +80,7 @@ globals().update(typed_constructors())
 
 _SUBPACKAGES = (
     "autograd", "backends", "bench", "cuda", "data", "distributed", "explain", "fft", "func", "io", "linalg", "nn",
-    "optim", "random", "record", "testing", "train", "utils", "vision",
+    "optim", "random", "record", "signal", "special", "testing", "train", "utils", "vision",
 )  # fmt: skip
 _FROM_IO = ("load", "save", "serialization")
 
@@ -93,4 +94,6 @@ def __getattr__(name: str) -> Any:
                 raise
     elif name in _FROM_IO:
         return getattr(import_module("alight.io"), name)
+    elif (found := later.torch_name(name)) is not None:
+        return found
     raise AttributeError(f"module 'alight' has no attribute '{name}'")

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import alight.ops.fft  # noqa: F401  (declares them)
 from alight.ops.operation import FFT as _operations
 
 globals().update(_operations)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from alight.ops import later
 from alight.ops.operation import FUNCTIONAL
 
 globals().update(FUNCTIONAL)
@@ -13,6 +14,8 @@ def __getattr__(name: str) -> Any:
     if name in FUNCTIONAL:  # declared after this module was loaded
         globals()[name] = FUNCTIONAL[name]
         return FUNCTIONAL[name]
+    if (found := later.functional_name(name)) is not None:
+        return found
     raise AttributeError(f"module 'alight.nn.functional' has no attribute '{name}'")
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from alight.ops.operation import FFT, FUNCTIONAL, LINALG, METHODS, TORCH
+from alight.ops import later
+from alight.ops.operation import FFT, FUNCTIONAL, LINALG, METHODS, SPECIAL, TORCH
 from alight.ops.wrappers import replaced
 from alight.tensor import Tensor
 
@@ -14,6 +15,7 @@ _MODULES = (
     (FUNCTIONAL, "alight.nn.functional"),
     (LINALG, "alight.linalg"),
     (FFT, "alight.fft"),
+    (SPECIAL, "alight.special"),
 )
 
 
@@ -21,6 +23,7 @@ def attach() -> None:
     """Put every method on Tensor and follow later replacements."""
     for name, function in METHODS.items():
         setattr(Tensor, name, function)
+    later.attach()
     replaced.append(_replace)
 
 

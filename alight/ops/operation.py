@@ -32,8 +32,11 @@ TORCH: dict[str, Any] = {}
 FUNCTIONAL: dict[str, Any] = {}
 LINALG: dict[str, Any] = {}
 FFT: dict[str, Any] = {}
+SPECIAL: dict[str, Any] = {}
 METHODS: dict[str, Any] = {}
-NAMESPACES = {"torch": TORCH, "F": FUNCTIONAL, "linalg": LINALG, "fft": FFT, "Tensor": METHODS}
+NAMESPACES = {
+    "torch": TORCH, "F": FUNCTIONAL, "linalg": LINALG, "fft": FFT, "special": SPECIAL, "Tensor": METHODS,
+}  # fmt: skip
 OPERATIONS: list[Operation] = []
 
 _KINDS = {
@@ -463,6 +466,7 @@ def op(
     F: str = "",
     linalg: str = "",
     fft: str = "",
+    special: str = "",
     view: str = "",
     pointwise: bool = False,
     varargs: str = "",
@@ -486,11 +490,14 @@ def op(
         operation.gradient = gradient
         operation.results = results
         OPERATIONS.append(operation)
-        torch_names = name if functions is None and not (F or linalg or fft) else (functions or "")
+        torch_names = (
+            name if functions is None and not (F or linalg or fft or special) else (functions or "")
+        )
         places = [
             *((TORCH, one) for one in torch_names.split()),
             *((LINALG, one) for one in linalg.split()),
             *((FFT, one) for one in fft.split()),
+            *((SPECIAL, one) for one in special.split()),
         ]
         others: list[Operation] = []
         declared = Declared(operation, body, others)
@@ -532,13 +539,20 @@ def writing_op(
 
 
 def function(
-    functions: str | None = None, methods: str = "", F: str = "", linalg: str = "", fft: str = ""
+    functions: str | None = None,
+    methods: str = "",
+    F: str = "",
+    linalg: str = "",
+    fft: str = "",
+    special: str = "",
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Declare a public function that calls operations, or needs values: no step of its own."""
 
     def declare(body: Callable[..., Any]) -> Callable[..., Any]:
         names = (
-            body.__name__ if functions is None and not (F or linalg or fft) else (functions or "")
+            body.__name__
+            if functions is None and not (F or linalg or fft or special)
+            else (functions or "")
         )
         for namespace, text in (
             (TORCH, names),
@@ -546,6 +560,7 @@ def function(
             (FUNCTIONAL, F),
             (LINALG, linalg),
             (FFT, fft),
+            (SPECIAL, special),
         ):
             for name in text.split():
                 namespace[name] = body

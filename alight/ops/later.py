@@ -1,0 +1,78 @@
+"""Operations whose file is loaded when one of them is first used: names that few programs need, kept out of `import`.
+
+In: a name of `torch`, of Tensor or of `torch.nn.functional`. Out: the function, with its file loaded. Each line of the
+table says in which file of `alight.ops` the names are.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from alight.ops.operation import FUNCTIONAL, METHODS, TORCH
+from alight.tensor import Tensor
+
+_TORCH: dict[str, str] = {}
+_METHODS: dict[str, str] = {}
+_FUNCTIONAL: dict[str, str] = {}
+
+
+def _index(names: dict[str, str]) -> dict[str, str]:
+    return {name: file for file, text in names.items() for name in text.split()}
+
+
+_TORCH = _index({})
+_METHODS = _index({})
+_FUNCTIONAL = _index({})
+
+
+def torch_name(name: str) -> Any:
+    """The function `torch.<name>`, or None."""
+    return _found(name, _TORCH, TORCH)
+
+
+def functional_name(name: str) -> Any:
+    """The function `torch.nn.functional.<name>`, or None."""
+    return _found(name, _FUNCTIONAL, FUNCTIONAL)
+
+
+def names() -> list[str]:
+    """The names of `torch` that are in the table."""
+    return sorted(_TORCH)
+
+
+def load_all() -> None:
+    """Load every file of the table, for whoever lists all operations."""
+    for file in {**_TORCH, **_METHODS, **_FUNCTIONAL}.values():
+        _load(file)
+
+
+def _found(name: str, table: dict[str, str], namespace: dict[str, Any]) -> Any:
+    if name not in table:
+        return None
+    _load(table[name])
+    return namespace[name]
+
+
+def _load(file: str) -> None:
+    import_module(f"alight.ops.{file}")
+    for name, place in _METHODS.items():
+        if place == file and isinstance(Tensor.__dict__.get(name), _Later):
+            setattr(Tensor, name, METHODS[name])
+
+
+class _Later:
+    """Stands for a method until somebody asks for it."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __get__(self, instance: Any, owner: type) -> Any:
+        _load(_METHODS[self.name])
+        return getattr(owner if instance is None else instance, self.name)
+
+
+def attach() -> None:
+    """Put a place for every method of the table on Tensor."""
+    for name in _METHODS:
+        setattr(Tensor, name, _Later(name))
