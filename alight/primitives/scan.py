@@ -6,19 +6,23 @@ recurrent networks are one node each, whatever their length.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import inf
 from typing import Any
 
 from alight.dtypes import FLOAT, NUMERIC, ORDERED, dtype, int64
 from alight.errors import internal
 from alight.ir.primitive import SCAN, Primitive, same_type
-from alight.ir.program import Builder, Program, Value, prune
+from alight.ir.program import Builder, Node, Program, Value, prune
 from alight.ir.types import Shape, Type
 from alight.primitives.arithmetic import constant, equal, where, zeros_like
+from alight.primitives.contraction import DotGeneral
+from alight.primitives.create import Full
 from alight.primitives.elementwise import Conj
 from alight.primitives.functions import Exp
 from alight.primitives.gather import put_along
-from alight.primitives.movement import Concat, Flip, Pad, Reshape, Slice
+from alight.primitives.movement import Concat, Expand, Flip, Pad, Permute, Reshape, Slice
+from alight.primitives.reduction import Sum
 
 Pair = tuple[Shape, dtype]
 
@@ -126,7 +130,8 @@ class Scan(Primitive):
     Inputs are: carries, constants, and values whose axis 0 is cut into steps. The body maps carries, constants and one
     step's slices to the next carries and this step's results; the outputs are the last carries, then those results
     stacked along axis 0. The gradient runs the body again to get what its backward reads, unless that is among the
-    results already (or is a carry whose next value is): a body that returns them is twice as fast to train.
+    results already (or is a carry whose next value is): a body that returns them (`training_body`) is twice as fast to
+    train.
     """
 
     kind, statics = SCAN, ("body", "length", "carry_count", "constant_count", "reverse")
@@ -158,7 +163,11 @@ class Scan(Primitive):
 
 
 class _ScanBackward:
-    """The gradient of one Scan: a scan the other way round, with the body's own backward program as its body."""
+    """The gradient of one Scan: a scan the other way round, with the body's own backward program as its body.
+
+    Sums over the steps that are linear in what the steps have (the gradient of a weight is one) are taken after the
+    loop, in one product over stacks.
+    """
 
     def __init__(
         self,
@@ -180,20 +189,22 @@ class _ScanBackward:
         self.body, self.carry_count, self.constant_count = body, carry_count, constant_count
         self.rest = {"length": length, "constant_count": constant_count, "reverse": reverse}
         self.whole = carry_count + constant_count
-        self.given = [n for n, i in enumerate(body.outputs) if self._differentiable(i)]
-        wrt = [i for i in body.inputs if self._differentiable(i)]
+        self.given = [
+            n
+            for n, i in enumerate(body.outputs)
+            if _is_differentiable(body, i) and (n < carry_count or not _is_zeros(cts[n]))
+        ]
+        wrt = [i for i in body.inputs if _is_differentiable(body, i)]
         self.backward = vjp_program(body, [body.outputs[n] for n in self.given], wrt)
-
-    def _differentiable(self, id: int) -> bool:
-        return self.body.types[id].dtype.is_differentiable
+        self.producers = {i: node for node in self.backward.program.nodes for i in node.outputs}
 
     def _residuals(self) -> tuple[dict[int, Value], dict[int, Value]]:
-        """What the body's backward reads: values that are constant over the steps, and values stacked by step."""
+        """What the body's backward is made from: constants over the steps, and stacks with an element for each step."""
         inputs, body, count = self.inputs, self.body, self.carry_count
         place = {id: n for n, id in enumerate(body.inputs)}
         result = {id: self.outs[count + n] for n, id in enumerate(body.outputs[count:])}
         constants, stacks, missing = {}, {}, []
-        for id in self.backward.residuals:
+        for id in _sources(body, count, self.backward.residuals)[0]:
             n = place.get(id, -1)
             if count <= n < self.whole:
                 constants[id] = inputs[n]
@@ -224,29 +235,81 @@ class _ScanBackward:
 
     def gradients(self) -> tuple[Value | None, ...]:
         """The cotangents of all inputs of the scan."""
-        body, reached = self.body, self.backward.reached
+        body, reached = (
+            self.body,
+            dict(zip(self.backward.reached, self.backward.program.outputs, strict=True)),
+        )
         if not reached:
             return (None,) * len(self.inputs)
         constants, stacks = self._residuals()
         carries = [n for n in self.given if n < self.carry_count]
-        sums = [
-            n for n in range(self.carry_count, self.whole) if body.inputs[n] in reached
-        ]  # cotangents of constants add up over the steps
-        steps = [n for n in range(self.whole, len(body.inputs)) if body.inputs[n] in reached]
+        in_reach = [
+            n for n in range(self.carry_count, len(body.inputs)) if body.inputs[n] in reached
+        ]
+        after = {  # cotangents of constants add up over the steps: after the loop where that is one operation
+            n: reached[body.inputs[n]]
+            for n in in_reach
+            if n < self.whole and self._summands(reached[body.inputs[n]]) is not None
+        }
+        sums = [n for n in in_reach if n < self.whole and n not in after]
+        steps = [n for n in in_reach if n >= self.whole]
+        summands = list(dict.fromkeys(i for id in after.values() for i in self._summands(id) or ()))
         results = Scan(
             *(self.cts[n] for n in carries),
             *(zeros_like(self.inputs[n]) for n in sums),
             *constants.values(),
             *(self.cts[n] for n in self.given if n >= self.carry_count),
             *stacks.values(),
-            body=self._step(carries, sums, steps, list(constants), list(stacks)),
+            body=self._step(carries, sums, steps, list(constants), list(stacks), summands),
             length=self.rest["length"],
             carry_count=len(carries) + len(sums),
             constant_count=len(constants),
             reverse=not self.rest["reverse"],
         )
-        found = dict(zip([*carries, *sums, *steps], results, strict=True))
+        names = [*carries, *sums, *steps]
+        found = dict(zip(names, results, strict=False))
+        stacked = dict(zip(summands, results[len(names) :], strict=True))
+        found.update({n: self._sum_over_steps(id, stacked) for n, id in after.items()})
         return tuple(found.get(n) for n in range(len(self.inputs)))
+
+    # -- sums over the steps -------------------------------------------------------------------------------------------
+
+    def _summands(self, id: int) -> list[int] | None:
+        """Values of the backward program whose stacks give the sum of `id` over the steps; None where it has to run."""
+        node = self.producers.get(id)
+        if node is None:
+            return None
+        if node.primitive in (Permute, Reshape):
+            return self._summands(node.inputs[0])
+        if node.primitive is Sum or (
+            node.primitive is DotGeneral
+            and node.statics["batch"] == ((), ())
+            and not self._constants().intersection(node.inputs)
+        ):
+            return list(node.inputs)
+        return None
+
+    def _constants(self) -> set[int]:
+        """Residuals of the backward program that are the same at every step."""
+        fixed = set(self.body.inputs[self.carry_count : self.whole])
+        count = len(self.given)
+        ids = self.backward.program.inputs[count:]
+        return {i for i, id in zip(ids, self.backward.residuals, strict=True) if id in fixed}
+
+    def _sum_over_steps(self, id: int, stacked: dict[int, Value]) -> Value:
+        """The sum of `id` over the steps, from the stacks of its summands."""
+        node = self.producers[id]
+        if node.primitive is Sum:
+            axes = (0, *(axis + 1 for axis in node.statics["axes"]))
+            return Sum(stacked[node.inputs[0]], axes=axes)
+        if node.primitive is DotGeneral:
+            x, y = ((0, *(axis + 1 for axis in axes)) for axes in node.statics["contract"])
+            left, right = (stacked[i] for i in node.inputs)
+            return DotGeneral(left, right, batch=((), ()), contract=(x, y))
+        inside: Value = node.primitive(
+            self._sum_over_steps(node.inputs[0], stacked), **node.statics
+        )
+        return inside
 
     def _step(
         self,
@@ -255,6 +318,7 @@ class _ScanBackward:
         steps: list[int],
         constants: list[int],
         stacks: list[int],
+        summands: list[int],
     ) -> Program:
         """The backward body: carries' cotangents and sums, constants, results' cotangents and residuals."""
         body, builder = self.body, Builder()
@@ -264,15 +328,17 @@ class _ScanBackward:
 
         ct_of = dict(zip(carries, enter([body.inputs[n] for n in carries]), strict=True))
         held = enter([body.inputs[n] for n in sums])
-        residual = dict(zip(constants, enter(constants), strict=True))
+        source = dict(zip(constants, enter(constants), strict=True))
         results = [n for n in self.given if n >= self.carry_count]
         ct_of.update(zip(results, enter([body.outputs[n] for n in results]), strict=True))
-        residual.update(zip(stacks, enter(stacks), strict=True))
-        cts = [ct_of[n] for n in self.given]
-        values = builder.inline(
-            self.backward.program, [*cts, *(residual[id] for id in self.backward.residuals)]
-        )
-        grad = dict(zip(self.backward.reached, values, strict=True))
+        source.update(zip(stacks, enter(stacks), strict=True))
+        ids, nodes = _sources(body, self.carry_count, self.backward.residuals)
+        made = Program(body.types, ids, nodes, self.backward.residuals)
+        residuals = builder.inline(made, [source[id] for id in ids])
+        program = self.backward.program
+        more = Program(program.types, program.inputs, program.nodes, [*program.outputs, *summands])
+        values = builder.inline(more, [*(ct_of[n] for n in self.given), *residuals])
+        grad = dict(zip(self.backward.reached, values, strict=False))
         back = [grad.get(body.inputs[n]) for n in carries]
         return builder.finish(
             [
@@ -282,5 +348,61 @@ class _ScanBackward:
                 ),
                 *(old + grad[body.inputs[n]] for n, old in zip(sums, held, strict=True)),
                 *(grad[body.inputs[n]] for n in steps),
+                *values[len(program.outputs) :],
             ]
         )
+
+
+def training_body(body: Program, carry_count: int, constant_count: int) -> Program:
+    """A body of Scan that also returns, behind its results, whatever its backward reads and nothing else holds."""
+    from alight.transforms.reverse import vjp_program
+
+    outputs = [i for i in body.outputs if _is_differentiable(body, i)]
+    wrt = [i for i in body.inputs if _is_differentiable(body, i)]
+    read = _sources(body, carry_count, vjp_program(body, outputs, wrt).residuals)[0]
+    next_of = dict(zip(body.inputs[:carry_count], body.outputs, strict=False))
+    fixed = set(body.inputs[carry_count:])
+    more = dict.fromkeys(next_of.get(id, id) for id in read if id not in fixed)
+    known = set(body.outputs[carry_count:])
+    return Program(
+        body.types,
+        body.inputs,
+        body.nodes,
+        [*body.outputs, *(id for id in more if id not in known)],
+    )
+
+
+def _is_differentiable(body: Program, id: int) -> bool:
+    return body.types[id].dtype.is_differentiable
+
+
+def _is_zeros(ct: Value) -> bool:
+    """Whether a cotangent is the zeros that stand for none."""
+    for node in reversed(ct.builder.nodes):
+        if ct.id in node.outputs:
+            return node.primitive is Full and node.statics["value"] == 0
+    return False
+
+
+def _sources(
+    body: Program, carry_count: int, residuals: Sequence[int]
+) -> tuple[list[int], list[Node]]:
+    """Values that `residuals` follow from without arithmetic (a slice from what it is cut from), and how they follow."""
+    producers = {i: node for node in body.nodes for i in node.outputs}
+    held = {*body.inputs, *body.outputs[carry_count:]}
+    sources: dict[int, None] = {}
+    kept: dict[int, Node] = {}
+
+    def look(id: int) -> None:
+        node = producers.get(id)
+        if node is not None and node.primitive is Full:
+            kept[id] = node
+        elif node is None or id in held or node.primitive not in (Slice, Reshape, Permute, Expand):
+            sources[id] = None
+        else:
+            look(node.inputs[0])
+            kept[id] = node
+
+    for id in residuals:
+        look(id)
+    return list(sources), list(kept.values())

@@ -19,7 +19,7 @@ from alight.errors import internal, not_implemented
 from alight.ir.primitive import NONE
 from alight.ir.program import Builder, Node, Program, Value, needed_nodes, prune
 from alight.ir.types import Type
-from alight.primitives import Conj
+from alight.primitives import Concat, Conj, Pad
 from alight.primitives.arithmetic import zeros_like
 
 
@@ -121,7 +121,9 @@ class _Sweep:
     def __init__(self, types: Sequence[Type], active: set[int]) -> None:
         self.types, self.active = types, active
         self.builder = Builder()
-        self.cotangents: dict[int, Value] = {}
+        self.cotangents: dict[
+            int, list[tuple[Value, Node | None]]
+        ] = {}  # terms, with the Pad that made them
         self.primals: dict[tuple[int, int], Value] = {}  # (forward value, reader) -> its stand-in
         self.reader = -1  # number of the forward node at hand
 
@@ -136,8 +138,21 @@ class _Sweep:
         """Add `ct` to the cotangent of `id`."""
         if ct.type != self.types[id]:
             internal(f"cotangent {ct.type} for a value of type {self.types[id]}")
-        held = self.cotangents.get(id)
-        self.cotangents[id] = ct if held is None else held + ct
+        last = self.builder.nodes[-1] if self.builder.nodes else None
+        pad = last if last is not None and last.primitive is Pad and ct.id in last.outputs else None
+        self.cotangents.setdefault(id, []).append((ct, pad))
+
+    def total(self, id: int) -> Value | None:
+        """The cotangent of `id`: the sum of what has been given."""
+        terms = self.cotangents.get(id)
+        if terms is None:
+            return None
+        if len(terms) > 1:
+            first, *others = _joined(terms)
+            for other in others:
+                first = first + other
+            terms[:] = [(first, None)]
+        return terms[0][0]
 
     def taken(self, outputs: tuple[int, ...]) -> Any:
         """Cotangents of a node's outputs: one value or a tuple, zeros where none came; None if none came at all."""
@@ -145,7 +160,7 @@ class _Sweep:
             return None
         cts = []
         for out in outputs:
-            ct = self.cotangents.get(out)
+            ct = self.total(out)
             cts.append(zeros_like(self.primal(out)) if ct is None else ct)
         return cts[0] if len(cts) == 1 else tuple(cts)
 
@@ -197,7 +212,8 @@ class _Sweep:
     def finish(self, wrt: Sequence[int], also_needed: Sequence[int]) -> Backward:
         """The pruned program, its inputs: cotangents, then only those primals that are read."""
         reached = tuple(dict.fromkeys(id for id in wrt if id in self.cotangents))
-        outputs = [self.cotangents[id].id for id in reached]
+        with self.builder.active():
+            outputs = [total.id for total in map(self.total, reached) if total is not None]
         kept = needed_nodes(self.builder.nodes, [*outputs, *also_needed])
         read = {i for node in kept for i in node.inputs} | {*outputs, *also_needed}
         readers: dict[int, list[int]] = {}
@@ -215,6 +231,31 @@ class _Sweep:
         return Backward(
             program, tuple(first), reached, {id: tuple(who) for id, who in readers.items()}
         )
+
+
+def _joined(terms: Sequence[tuple[Value, Node | None]]) -> list[Value]:
+    """The terms of a sum, where neighbouring slices that were padded with zeros have become one."""
+    whole, parts = [], []
+    for ct, pad in terms:
+        axes = [i for i in range(ct.ndim) if pad and pad.statics["low"][i] + pad.statics["high"][i]]
+        if pad is None or len(axes) != 1 or len(pad.inputs) != 1:
+            whole.append(ct)
+            continue
+        (axis,) = axes
+        start, stop = pad.statics["low"][axis], ct.shape[axis] - pad.statics["high"][axis]
+        parts.append((axis, start, stop, ct, ct.builder.value(pad.inputs[0])))
+    parts.sort(key=lambda part: part[:3])
+    while parts:
+        run = [parts.pop(0)]
+        while parts and parts[0][:2] == (run[0][0], run[-1][2]):
+            run.append(parts.pop(0))
+        axis, start, _, ct, _ = run[0]
+        if len(run) > 1:
+            low = tuple(start if i == axis else 0 for i in range(ct.ndim))
+            high = tuple(ct.shape[i] - run[-1][2] if i == axis else 0 for i in range(ct.ndim))
+            ct = Pad(Concat(*(part[4] for part in run), axis=axis), low=low, high=high)
+        whole.append(ct)
+    return whole
 
 
 def _scaled(ct: Value, partial: Value | int) -> Value:

@@ -8,7 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from alight.primitives import CumMax, CumMin, CumSum, LogCumSumExp, Scan
+from alight.dtypes import float64
+from alight.ir.program import Builder
+from alight.ir.types import Type
+from alight.primitives import CumMax, CumMin, CumSum, DotGeneral, LogCumSumExp, Scan, Tanh
+from alight.primitives.scan import training_body
 from alight.transforms.reverse import vjp_program
 from tests.primitives.applied import applied, gradients, program_of
 from tests.primitives.rows_scan import recurrence
@@ -81,3 +85,21 @@ def test_the_body_runs_again_only_where_needed(kind: str, scans: int) -> None:
     outputs = [program.outputs[0], *program.outputs[2:]]
     nodes = vjp_program(program, outputs, [program.inputs[2]]).program.nodes
     assert sum(node.primitive is Scan for node in nodes) == scans
+
+
+def test_the_gradient_of_a_weight_is_one_product_after_the_loop() -> None:
+    arrays = [np.zeros(shape) for shape in ((2, 3), (3, 3), (2, 3), (4, 2, 3))]
+    b = Builder()
+    h, w, k, x = (b.input(Type(shape, float64)) for shape in ((2, 3), (3, 3), (2, 3), (2, 3)))
+    with b.active():
+        gates = DotGeneral(h, w, batch=((), ()), contract=((1,), (0,))) * 2 + x
+        new = Tanh(gates) * 3 + k
+    body = training_body(b.finish([new]), carry_count=1, constant_count=2)
+    assert len(body.outputs) == 3  # the carry, again as a stack, and the tanh
+    statics = {"length": 4, "carry_count": 1, "constant_count": 2, "reverse": False}
+    program = program_of(Scan, arrays, body=body, **statics)
+    nodes = vjp_program(program, program.outputs, [program.inputs[1]]).program.nodes
+    (loop,) = [node for node in nodes if node.primitive is Scan]
+    assert loop.statics["carry_count"] == 2  # the carry, and the sum for k; none for w
+    products = [node for node in nodes if node.primitive is DotGeneral]
+    assert [node.statics["contract"] for node in products] == [((0, 1), (0, 1))]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 
 from alight import primitives as p
@@ -15,6 +16,7 @@ from alight.ir.types import Type
 from alight.ir.verify import verify
 from alight.primitives.scan import CumMax
 from alight.transforms.reverse import Backward, Region, reverse, vjp_program
+from tests.primitives.applied import gradients, program_of
 
 
 def build(formula: Callable[..., Any], count: int, of: dtype = float32) -> Program:
@@ -264,3 +266,21 @@ def test_values_that_are_also_needed_are_kept() -> None:
     region = Region(0, 2, (0, 1), program.outputs, asks)
     found = backward(program, regions=[region], also_needed=wanted)
     assert found.residuals == program.outputs
+
+
+def test_slices_that_cover_an_axis_are_joined_again() -> None:
+    def parts(x: Any) -> Any:
+        cut = [p.Slice(x, starts=(0, i), stops=(2, i + 2), steps=(1, 1)) for i in (0, 2, 4)]
+        return p.Exp(cut[2]) * p.Sin(cut[0]) + p.Tanh(cut[1])
+
+    x = np.random.default_rng(0).standard_normal((2, 6))
+    program = program_of(parts, [x])
+    names = [
+        node.primitive
+        for node in vjp_program(program, program.outputs, program.inputs).program.nodes
+    ]
+    assert names.count(p.Concat) == 1 and p.Pad not in names
+    (grad,) = gradients(parts, [x], [np.ones((2, 2))])
+    a, c = x[:, :2], x[:, 4:]
+    expected = [np.exp(c) * np.cos(a), 1 - np.tanh(x[:, 2:4]) ** 2, np.exp(c) * np.sin(a)]
+    np.testing.assert_allclose(grad, np.concatenate(expected, 1))
