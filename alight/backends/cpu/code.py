@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -332,6 +332,46 @@ class Code:
         )
         self.line(f"br label {head}")
         self.label(after)
+
+    def fold(
+        self,
+        start: Value,
+        stop: Value,
+        step: int,
+        initial: Sequence[Value],
+        body: Callable[[Value, list[Value]], list[Value]],
+    ) -> list[Value]:
+        """A loop that carries values in registers: body(index, carried) gives the next ones; returns the last ones."""
+        before, head, inside, after = (
+            self.block,
+            self.fresh("head"),
+            self.fresh("body"),
+            self.fresh("after"),
+        )
+        index, following = self.fresh("i"), self.fresh("next")
+        carried = [Value(self.fresh("c"), value.type) for value in initial]
+        self.line(f"br label {head}")
+        self.label(head)
+        at = len(self.lines)
+        self.lines.extend([""] * (len(initial) + 1))  # the phis, once the body is known
+        going = self.compare("icmp slt", Value(index, "i64"), stop)
+        self.line(f"br {going.typed}, label {inside}, label {after}")
+        self.label(inside)
+        updated = body(Value(index, "i64"), carried)
+        self.line(f"{following} = add nsw i64 {index}, {step}")
+        pairs = zip(
+            [Value(index, "i64"), *carried],
+            [start, *initial],
+            [following, *(v.text for v in updated)],
+            strict=True,
+        )
+        for position, (phi, first, last) in enumerate(pairs):
+            self.lines[at + position] = (
+                f"  {phi.text} = phi {phi.type} [ {first.text}, %{before} ], [ {last}, %{self.block} ]"
+            )
+        self.line(f"br label {head}")
+        self.label(after)
+        return carried
 
     @contextmanager
     def when(self, condition: Value) -> Iterator[None]:
