@@ -152,16 +152,23 @@ from alight.nn.pooling import (
 from alight.nn.sparse import Embedding, EmbeddingBag
 
 _LATER = ("modules", "utils", "rnn", "transformer")
+_LAZY = {
+    "rnn": "GRU GRUCell LSTM LSTMCell RNN RNNBase RNNCell RNNCellBase",
+}
+_HOME = {name: home for home, names in _LAZY.items() for name in names.split()}
 
 
 def __getattr__(name: str) -> Any:
     if name in _LATER:
         return import_module(f"alight.nn.{name}")
-    for module in ("rnn", "transformer"):
-        found = getattr(import_module(f"alight.nn.{module}"), name, None)
-        if found is not None and name[0].isupper():
-            return found
+    if name in _HOME:
+        found = globals()[name] = getattr(import_module(f"alight.nn.{_HOME[name]}"), name)
+        return found
     raise AttributeError(f"module 'alight.nn' has no attribute '{name}'")
 
 
-__all__ = [name for name in dir() if name[0].isupper()] + ["functional", "init"]
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATER, *_HOME})
+
+
+__all__ = [*(name for name in globals() if name[0].isupper()), *_HOME, "functional", "init"]

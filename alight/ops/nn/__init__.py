@@ -10,6 +10,7 @@ from alight.ops.nn import (
     loss,
     normalization,
     pooling,
+    recurrent,
     resampling,
     softmax,
     sparse,
@@ -17,5 +18,5 @@ from alight.ops.nn import (
 
 __all__ = [
     "activation", "attention", "convolution", "cross_entropy", "distance", "dropout", "loss", "normalization", "pooling",
-    "resampling", "softmax", "sparse",
+    "recurrent", "resampling", "softmax", "sparse",
 ]  # fmt: skip
