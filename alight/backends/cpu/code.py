@@ -163,7 +163,7 @@ class Code:
         text = number(value, element)
         if element == type:
             return Value(text, type)
-        return Value("<" + ", ".join([f"{element} {text}"] * lanes(type)) + ">", type)
+        return Value(f"splat ({element} {text})", type)
 
     def integer(self, value: int) -> Value:
         """An i64 constant."""

@@ -139,8 +139,7 @@ class Scalars:
         type = vector(x.value.type, count)
         if x.value.text.startswith("%"):
             return Symbol(self.code.splat(x.value, type), x.dtype)
-        repeated = ", ".join([x.value.typed] * count)
-        return Symbol(Value(f"<{repeated}>", type), x.dtype)
+        return Symbol(Value(f"splat ({x.value.typed})", type), x.dtype)
 
     def _rounded(self, name: str, value: Value, of: dtype) -> Symbol:
         """The result of an instruction, in the precision of its dtype."""
@@ -477,12 +476,11 @@ def is_constant(value: Value) -> bool:
 def constant_integer(value: Value) -> int | None:
     """The number that an integer constant has in all lanes; None for anything else.
 
-    >>> constant_integer(Value("<i32 7, i32 7>", "<2 x i32>"))
+    >>> constant_integer(Value("splat (i32 7)", "<2 x i32>"))
     7
     """
-    texts = {part.split()[-1] for part in value.text.strip("<>").split(", ")}
-    text = texts.pop()
-    return int(text) if not texts and text.lstrip("-").isdigit() else None
+    text = value.text.removeprefix("splat (").removesuffix(")").split(" ")[-1]
+    return int(text) if text.lstrip("-").isdigit() else None
 
 
 def _exact_number(value: Number, of: dtype) -> Number:
