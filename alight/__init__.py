@@ -79,7 +79,7 @@ globals().update(_operations)
 globals().update(typed_constructors())
 
 _SUBPACKAGES = (
-    "autograd", "backends", "bench", "cuda", "data", "distributed", "explain", "fft", "func", "io", "linalg", "nn",
+    "autograd", "backends", "bench", "cuda", "data", "distributed", "explain", "fft", "func", "io", "lessons", "linalg", "nn",
     "optim", "random", "record", "signal", "special", "testing", "train", "utils", "vision",
 )  # fmt: skip
 _FROM_IO = ("load", "save", "serialization")

@@ -1,4 +1,4 @@
-"""Imports of torch and torchvision served by alight, in this process only.
+"""Imports of torch, torchvision and the notes' d2l served by alight, in this process only.
 
 In: a name such as `torch.nn.functional`. Out: alight's own module, the very object that `import
 alight` gives, so that classes are the same under both names. A PyTorch that is installed is not
@@ -15,11 +15,12 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
-SERVED = {"torch": "alight", "torchvision": "alight.vision"}
+SERVED = {"torch": "alight", "torchvision": "alight.vision", "d2l": "alight.lessons.served"}
 
 # Where PyTorch's tree is finer than alight's. What lies below such a name is found in the same
 # module.
 MERGED = {
+    "d2l.torch": "alight.lessons",
     "torch.nn.modules": "alight.nn",
     "torch.nn.parameter": "alight.nn",
     "torch.optim.adam": "alight.optim",
@@ -35,7 +36,7 @@ MERGED = {
 
 
 def serve() -> None:
-    """Let alight answer to the names torch and torchvision from now on."""
+    """Let alight answer to the names torch, torchvision and d2l from now on."""
     if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
         sys.meta_path.insert(0, _Finder())
     for name in [name for name in sys.modules if name.partition(".")[0] in SERVED]:
@@ -70,7 +71,7 @@ def resolve(name: str) -> ModuleType:
 
 
 class _Finder(MetaPathFinder, Loader):
-    """Finds and loads torch, torchvision and what lies below them."""
+    """Finds and loads torch, torchvision, d2l and what lies below them."""
 
     def find_spec(
         self, name: str, path: Sequence[str] | None, target: ModuleType | None = None

@@ -1,0 +1,38 @@
+"""Devices: the GPUs that there are, else the CPU."""
+
+from __future__ import annotations
+
+import alight as torch
+
+
+def cpu() -> torch.device:
+    """The CPU.
+
+    >>> cpu()
+    device(type='cpu')
+    """
+    return torch.device("cpu")
+
+
+def gpu(i: int = 0) -> torch.device:
+    """The GPU number `i`, whether it exists or not."""
+    return torch.device(f"cuda:{i}")
+
+
+def num_gpus() -> int:
+    """How many GPUs can be used."""
+    return int(torch.cuda.device_count())
+
+
+def try_gpu(i: int = 0) -> torch.device:
+    """The GPU number `i` where there is one, else the CPU.
+
+    >>> try_gpu(100)
+    device(type='cpu')
+    """
+    return gpu(i) if num_gpus() > i else cpu()
+
+
+def try_all_gpus() -> list[torch.device]:
+    """All GPUs, or a list of the CPU alone."""
+    return [gpu(i) for i in range(num_gpus())] or [cpu()]
