@@ -169,6 +169,14 @@ class Code:
         """An i64 constant."""
         return Value(str(value), "i64")
 
+    def integer32(self, value: int) -> Value:
+        """An i32 constant."""
+        return Value(str(value), "i32")
+
+    def null(self) -> Value:
+        """The pointer to nothing."""
+        return Value("null", "ptr")
+
     def lane_numbers(self, type: str) -> Value:
         """0, 1, 2, ... in the lanes of an integer vector type."""
         element = element_type(type)

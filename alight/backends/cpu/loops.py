@@ -1,0 +1,669 @@
+"""Loops as code: a scheduled nest, level by level.
+
+In: a `Schedule` and pointers to the values it reads and writes. Out: instructions. Every expression is evaluated at
+the outermost loop at which it can be, and once there; what depends on the vector axis is evaluated for several vectors
+at a time (`block`), so that reductions have several accumulators. A ragged end is done under a mask.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from alight.backends.cpu.code import Code, Value, Variable, lanes, like, vector
+from alight.backends.cpu.scalars import Scalars, Symbol, load_type, register_type
+from alight.backends.cpu.target import Target
+from alight.compiler.affine import Affine
+from alight.compiler.nest import (
+    Apply,
+    Inside,
+    Load,
+    Looked,
+    Nest,
+    Number,
+    Place,
+    Quotient,
+    Random,
+    Reduced,
+    Store,
+)
+from alight.compiler.schedule import Schedule
+from alight.dtypes import dtype, int64
+
+IDENTITY = {"sum": 0, "prod": 1, "max": "lowest", "min": "highest"}
+SMALL_BODY = (
+    40  # expressions on the vector axis up to which a block of several vectors is written out
+)
+
+
+def lanes_of(nest: Nest, target: Target) -> int:
+    """How many elements are computed at a time: a full register of the smallest float, or of 4 bytes."""
+    sizes = [e.dtype.itemsize for e in nest.expressions if e.dtype.kind == "f"] or [
+        e.dtype.itemsize for e in nest.expressions
+    ]
+    return max(1, target.vector_bytes // max(4, min(sizes, default=4)))
+
+
+def extreme(which: str, of: dtype) -> float | int:
+    """The lowest or highest number of a dtype; infinite for floats."""
+    if of.kind == "f":
+        return float("-inf") if which == "lowest" else float("inf")
+    if of.kind == "b":
+        return which == "highest"
+    bits = of.itemsize * 8
+    if of.kind == "u":
+        return 0 if which == "lowest" else (1 << bits) - 1
+    return -(1 << bits - 1) if which == "lowest" else (1 << bits - 1) - 1
+
+
+class LoopCode:
+    """Writes the loops of one nest."""
+
+    def __init__(
+        self,
+        code: Code,
+        plan: Schedule,
+        target: Target,
+        pointers: Mapping[int, Value],
+        status: Value | None = None,
+        width: int | None = None,
+    ) -> None:
+        self.code, self.nest, self.target = code, plan.nest, target
+        self.pointers, self.status = pointers, status
+        self.scalars = Scalars(code, target)
+        self.vector = plan.vector
+        self.lanes = width or lanes_of(plan.nest, target)
+        vector_reduced = plan.vector is not None and plan.vector in plan.nest.reduced
+        self.outer = [*plan.outer] + (
+            [plan.vector] if plan.vector is not None and not vector_reduced else []
+        )
+        self.inner = [*plan.inner] + (
+            [plan.vector] if plan.vector is not None and vector_reduced else []
+        )
+        self.level_of = {axis: n for n, axis in enumerate([*self.outer, *self.inner], 1)}
+        self.index: dict[
+            int, Value
+        ] = {}  # axis -> its loop index; of the vector axis, its first lane
+        self.found: dict[Any, Any] = {}  # (expression, number in the block) -> symbol, and so on
+        self.block = 1
+        self.mask: Value | None = None
+
+    # -- levels --------------------------------------------------------------------------------------------------------
+
+    def level(self, axes: Iterable[int]) -> int:
+        """The loop at which something that depends on `axes` is known."""
+        return max((self.level_of[a] for a in axes), default=0)
+
+    def on_vector(self, axes: Iterable[int]) -> bool:
+        """Whether something differs from lane to lane."""
+        return self.vector is not None and self.vector in axes
+
+    @contextmanager
+    def scope(self) -> Any:
+        """What is found inside is forgotten at the end: it is not known behind the loop."""
+        before = self.found
+        self.found = dict(before)
+        try:
+            yield
+        finally:
+            self.found = before
+
+    def needed(self, roots: Iterable[int]) -> list[int]:
+        """Expressions that the roots are made of, each after its inputs; results of reductions end the search."""
+        seen: set[int] = set()
+        todo = list(roots)
+        while todo:
+            i = todo.pop()
+            if i in seen:
+                continue
+            seen.add(i)
+            todo.extend(self._parts(i))
+        return sorted(seen)
+
+    def _parts(self, i: int) -> list[int]:
+        one = self.nest.expressions[i]
+        parts = list(one.inputs)
+        numbers = []
+        if isinstance(one.what, (Load, Place, Random)):
+            numbers.append(one.what.index)
+        for n, _, _ in getattr(one.what, "guard", ()) or getattr(one.what, "ranges", ()):
+            numbers.append(n)
+        todo = [a for n in numbers for a, _ in n.terms if a >= len(self.nest.extents)]
+        while todo:
+            what = self.nest.atoms[todo.pop()]
+            if isinstance(what, Looked):
+                parts.append(what.expression)
+            else:
+                todo.extend(a for a, _ in what.number.terms if a >= len(self.nest.extents))
+        return parts
+
+    def prepare(self, level: int, needed: Sequence[int], stage: int) -> None:
+        """Evaluate what is known at this level and used further in."""
+        for i in needed:
+            one = self.nest.expressions[i]
+            if (
+                one.stage <= stage
+                and self.level(one.axes) == level
+                and not isinstance(one.what, (Number, Reduced))
+            ):
+                if self._only_for_lanes(i):
+                    continue
+                self.every(i)
+        for i in needed:  # places in memory, as far as they are known here
+            one = self.nest.expressions[i]
+            if isinstance(one.what, (Load, Place, Random)):
+                self.base(one.what.index, level)
+            for n, _, _ in getattr(one.what, "guard", ()) or getattr(one.what, "ranges", ()):
+                self.base(n, level)
+
+    def _only_for_lanes(self, i: int) -> bool:
+        return False
+
+    # -- numbers made of indices ---------------------------------------------------------------------------------------
+
+    def atom(self, a: int, u: int) -> Value:
+        """The value of an atom: i64, a vector of them where it differs from lane to lane."""
+        if a < len(self.nest.extents):
+            index = self.index[a]
+            if a == self.vector:
+                type = vector("i64", self.lanes)
+                start = self.code.add(index, u * self.lanes)
+                return self.code.op(
+                    "add", self.code.splat(start, type), self.code.lane_numbers(type)
+                )
+            return index
+        key = "atom", a, u if self.on_vector(self.nest.atom_axes[a]) else 0
+        if key not in self.found:
+            what = self.nest.atoms[a]
+            self.found[key] = (
+                self._quotient(what, u) if isinstance(what, Quotient) else self._looked(what, u)
+            )
+        return self.found[key]
+
+    def _quotient(self, what: Quotient, u: int) -> Value:
+        value = self.whole(what.number, u)
+        low, _ = self.nest.bounds(what.number)
+        up = -(low // what.divisor) if low < 0 else 0  # unsigned division wants numbers from 0
+        if up:
+            value = self.code.op("add", value, self.code.constant(up * what.divisor, value.type))
+        value = self.code.op("udiv", value, self.code.constant(what.divisor, value.type))
+        return self.code.op("sub", value, self.code.constant(up, value.type)) if up else value
+
+    def _looked(self, what: Looked, u: int) -> Value:
+        value = self.symbol(what.expression, u).value
+        code = self.code
+        wrong = code.compare("icmp uge", value, code.constant(what.extent, value.type))
+        if self.mask is not None and lanes(wrong.type) > 1:
+            wrong = code.op("and", wrong, self.mask)
+        any_wrong = wrong
+        if lanes(wrong.type) > 1:
+            any_wrong = code.call("i1", f"llvm.vector.reduce.or.v{lanes(wrong.type)}i1", wrong)
+        assert self.status is not None
+        with code.when(any_wrong):
+            code.line(f"store i32 1, {self.status.typed}")
+        return code.select(wrong, code.constant(0, value.type), value)
+
+    def whole(self, number: Affine, u: int = 0) -> Value:
+        """The value of a number: i64, or a vector of them."""
+        axes = self.nest.affine_axes(number)
+        if not self.on_vector(axes):
+            return self.base(number, self.level(axes))
+        key = "whole", number, u
+        if key not in self.found:
+            total = self.code.splat(self.base(number, self._far), vector("i64", self.lanes))
+            for a, c in number.terms:
+                if self.on_vector(self.nest.atom_axes[a]):
+                    step = self.atom(a, u)
+                    if c != 1:
+                        step = self.code.op("mul", step, self.code.constant(c, step.type))
+                    total = self.code.op("add", total, step)
+            self.found[key] = total
+        return self.found[key]
+
+    _far = 1 << 30
+
+    def base(self, number: Affine, level: int) -> Value:
+        """The part of a number that is known at this level, without what differs from lane to lane."""
+        parts = [
+            (self.level(self.nest.atom_axes[a]), a, c)
+            for a, c in number.terms
+            if not self.on_vector(self.nest.atom_axes[a])
+        ]
+        parts = sorted(part for part in parts if part[0] <= level)
+        total, so_far = self.code.integer(number.constant), Affine(number.constant)
+        for _, a, c in parts:
+            if self.nest.atom_stage[a] > self._stage and a >= len(self.nest.extents):
+                return total
+            so_far = so_far + Affine(0, ((a, c),))
+            key = "base", so_far, tuple(a for _, a, _ in parts[: len(so_far.terms)])
+            if key not in self.found:
+                self.found[key] = self.code.add(total, self.code.mul(self.atom(a, 0), c))
+            total = self.found[key]
+        return total
+
+    _stage = 0
+
+    # -- expressions ---------------------------------------------------------------------------------------------------
+
+    def every(self, i: int) -> list[Symbol]:
+        """An expression for each vector of the block; one scalar where it does not differ."""
+        if not self.on_vector(self.nest.expressions[i].axes):
+            return [self.symbol(i, 0)]
+        return [self.symbol(i, u) for u in range(self.block)]
+
+    def symbol(self, i: int, u: int) -> Symbol:
+        """An expression: a scalar, or a vector if it differs from lane to lane."""
+        one = self.nest.expressions[i]
+        key = i, u if self.on_vector(one.axes) else 0
+        if key not in self.found:
+            self.found[key] = self._evaluate(one, u)
+        return self.found[key]
+
+    def wide(self, i: int, u: int, count: int) -> Symbol:
+        """An expression in `count` lanes."""
+        found = self.symbol(i, u)
+        if lanes(found.value.type) == count:
+            return found
+        key = "wide", i, count
+        if key not in self.found:
+            self.found[key] = Symbol(
+                self.code.splat(found.value, vector(found.value.type, count)), found.dtype
+            )
+        return self.found[key]
+
+    def _evaluate(self, one: Any, u: int) -> Symbol:
+        what = one.what
+        if isinstance(what, Apply):
+            count = self.lanes if self.on_vector(one.axes) else 1
+            arguments = [self.wide(i, u, count) for i in one.inputs]
+            return what.primitive.scalar(self.scalars, *arguments, **dict(what.statics))
+        if isinstance(what, Number):
+            value = what.value
+            if isinstance(value, str):
+                value = extreme(value, one.dtype)
+            return self.scalars.const(value, one.dtype)
+        if isinstance(what, Load):
+            return self._load(what, one.dtype, u, self.on_vector(one.axes))
+        if isinstance(what, Inside):
+            condition = self._condition(what.ranges, u)
+            count = self.lanes if self.on_vector(one.axes) else 1
+            x, y = (self.wide(i, u, count).value for i in one.inputs)
+            if lanes(condition.type) == 1 and count > 1:
+                condition = self.code.splat(condition, vector("i1", count))
+            return Symbol(self.code.select(condition, x, y), one.dtype)
+        if isinstance(what, Place):
+            return Symbol(self.whole(what.index, u), int64)
+        if isinstance(what, Random):
+            return self._random(what, one, u)
+        raise AssertionError(what)
+
+    def _random(self, what: Random, one: Any, u: int) -> Symbol:
+        from alight.backends.cpu.vector_math import random_bits
+
+        seed = self.symbol(one.inputs[0], u).value
+        low = self.code.op(f"trunc {seed.typed} to i32", type="i32")
+        high = self.code.op(
+            f"trunc {self.code.op('lshr', seed, self.code.integer(32)).typed} to i32", type="i32"
+        )
+        index = self.whole(what.index, u)
+        return Symbol(
+            random_bits(self.code, self.code.cast("trunc", index, "i32"), low, high), one.dtype
+        )
+
+    def _condition(self, ranges: Sequence[tuple[Affine, int, int]], u: int) -> Value:
+        """Whether all numbers lie in their ranges; a vector if one differs from lane to lane."""
+        found: Value | None = None
+        for number, low, high in ranges:
+            key = "range", number, low, high, u
+            if key not in self.found:
+                value = self.whole(number, u)
+                if low:
+                    value = self.code.op("sub", value, self.code.constant(low, value.type))
+                limit = self.code.constant(high - low, value.type)
+                self.found[key] = self.code.compare("icmp ult", value, limit)
+            one = self.found[key]
+            if found is None:
+                found = one
+            else:
+                count = max(lanes(found.type), lanes(one.type))
+                type = vector("i1", count)
+                found = self.code.op(
+                    "and", self.code.splat(found, type), self.code.splat(one, type)
+                )
+        assert found is not None
+        return found
+
+    # -- memory --------------------------------------------------------------------------------------------------------
+
+    def _load(self, what: Load, of: dtype, u: int, wide: bool) -> Symbol:
+        code, pointer, size = self.code, self.pointers[what.value], of.itemsize
+        size = 4 if of.name == "bfloat16" else size
+        type = load_type(of)
+        if not wide:
+            index = self.base(what.index, self._far)
+            if what.guard:
+                index = code.select(self._condition(what.guard, u), index, code.integer(0))
+            return self.scalars.from_memory(code.load(type, code.element(pointer, index, size)), of)
+        many = vector(type, self.lanes)
+        guard = self._condition(what.guard, u) if what.guard else None
+        mask = self.mask
+        if guard is not None:
+            guard = code.splat(guard, vector("i1", self.lanes))
+            mask = guard if mask is None else code.op("and", mask, guard)
+        if self._side_by_side(what.index):
+            start = code.add(
+                self.base(what.index, self._far), code.add(self.index[self._axis()], u * self.lanes)
+            )
+            return self.scalars.from_memory(
+                code.load(many, code.element(pointer, start, size), mask), of
+            )
+        spots = self.whole(what.index, u)
+        if mask is not None:
+            spots = code.select(mask, spots, code.constant(0, spots.type))
+        return self.scalars.from_memory(self._gather(pointer, spots, type, mask), of)
+
+    def _axis(self) -> int:
+        assert self.vector is not None
+        return self.vector
+
+    def _side_by_side(self, index: Affine) -> bool:
+        others = any(
+            self.on_vector(self.nest.atom_axes[a]) for a, _ in index.terms if a != self.vector
+        )
+        return index.coefficient(self._axis()) == 1 and not others
+
+    def _gather(self, pointer: Value, spots: Value, type: str, mask: Value | None) -> Value:
+        code, count = self.code, self.lanes
+        places = code.op(
+            f"getelementptr {type}, ptr {pointer.text}, {spots.typed}", type=vector("ptr", count)
+        )
+        many = vector(type, count)
+        mask = mask or code.constant(True, vector("i1", count))
+        from alight.backends.cpu.code import mangled
+
+        name = f"llvm.masked.gather.{mangled(many)}.v{count}p0"
+        code.declared[name] = (
+            f"declare {many} @{name}(<{count} x ptr>, i32, <{count} x i1>, {many})"
+        )
+        return code.op(
+            f"call {many} @{name}({places.typed}, i32 1, {mask.typed}, {many} zeroinitializer)",
+            type=many,
+        )
+
+    def store(self, store: Store) -> None:
+        """Write one expression, for each vector of the block."""
+        expression = self.nest.expressions[store.expression]
+        of, code = expression.dtype, self.code
+        size = 4 if of.name == "bfloat16" else of.itemsize
+        pointer = self.pointers[store.value]
+        if not self.on_vector(self.nest.affine_axes(store.index)):
+            value = self.scalars.to_memory(self.symbol(store.expression, 0))
+            code.store(value, code.element(pointer, self.base(store.index, self._far), size))
+            return
+        for u in range(self.block):
+            value = self.scalars.to_memory(self.wide(store.expression, u, self.lanes))
+            if self._side_by_side(store.index):
+                start = code.add(
+                    self.base(store.index, self._far),
+                    code.add(self.index[self._axis()], u * self.lanes),
+                )
+                code.store(value, code.element(pointer, start, size), self.mask)
+            else:
+                self._scatter(pointer, self.whole(store.index, u), value)
+
+    def _scatter(self, pointer: Value, spots: Value, value: Value) -> None:
+        from alight.backends.cpu.code import element_type, mangled
+
+        code, count = self.code, self.lanes
+        type = element_type(value.type)
+        places = code.op(
+            f"getelementptr {type}, ptr {pointer.text}, {spots.typed}", type=vector("ptr", count)
+        )
+        mask = self.mask or code.constant(True, vector("i1", count))
+        name = f"llvm.masked.scatter.{mangled(value.type)}.v{count}p0"
+        code.declared[name] = (
+            f"declare void @{name}({value.type}, <{count} x ptr>, i32, <{count} x i1>)"
+        )
+        code.line(f"call void @{name}({value.typed}, {places.typed}, i32 1, {mask.typed})")
+
+    # -- the whole nest ------------------------------------------------------------------------------------------------
+
+    def run(self, share: Callable[[Value], tuple[Value, Value]] | None = None) -> None:
+        """All loops. `share` gives a thread's part of the pieces of the outermost loop worth dividing."""
+        if 0 in self.nest.extents and not self.nest.reduced:
+            return
+        roots = [s.expression for s in self.nest.stores] + [
+            r.expression for r in self.nest.reductions
+        ]
+        self._outer(0, self.needed(roots), share, self._divided(share))
+
+    def _divided(self, share: Any) -> int:
+        """The outer loop that threads divide: the first with enough pieces, else the one with most."""
+        if share is None or not self.outer:
+            return -1
+        pieces = [self._pieces(axis) for axis in self.outer]
+        for n, count in enumerate(pieces):
+            if count >= 8:
+                return n
+        return max(range(len(pieces)), key=lambda n: pieces[n])
+
+    def _pieces(self, axis: int) -> int:
+        extent = self.nest.extents[axis]
+        return -(-extent // self.lanes) if axis == self.vector else extent
+
+    def _outer(self, depth: int, needed: list[int], share: Any, divided: int) -> None:
+        self.prepare(depth, needed, 0)
+        if depth == len(self.outer):
+            self._stages(needed)
+            return
+        axis = self.outer[depth]
+        part = share if depth == divided else None
+        if axis == self.vector:
+            roots = [s.expression for s in self.nest.stores] + [
+                r.expression for r in self.nest.reductions
+            ]
+            self._vectors(
+                axis,
+                part,
+                lambda: self._outer(depth + 1, needed, share, divided),
+                self.needed(roots),
+            )
+            return
+        first, last = self.code.integer(0), self.code.integer(self.nest.extents[axis])
+        if part is not None:
+            first, last = part(last)
+        with self.scope(), self.code.loop(first, last) as i:
+            self.index[axis] = i
+            self._outer(depth + 1, needed, share, divided)
+
+    def _vectors(
+        self, axis: int, part: Any, body: Callable[[], None], needed: Sequence[int]
+    ) -> None:
+        """The loop over the vector axis: blocks of several vectors, single vectors, the ragged end."""
+        code, extent = self.code, self.nest.extents[axis]
+        whole = extent // self.lanes
+        size = sum(self.on_vector(self.nest.expressions[i].axes) for i in needed)
+        block = 4 if self.nest.reduced and size <= SMALL_BODY and whole >= 4 else 1
+        first, last = code.integer(0), code.integer(whole)
+        ragged = extent % self.lanes
+        if part is not None:
+            first, last = part(code.integer(whole + (ragged > 0)))
+        full = code.minimum(last, code.integer(whole))
+        at = first
+        if block > 1:
+            blocks = code.op("sdiv", code.op("sub", full, first), code.integer(block))
+            at = code.add(first, code.mul(blocks, block))
+            self._walk(axis, first, at, block, body)
+        if block == 1 or part is not None or whole % block:
+            self._walk(axis, at, full, 1, body)
+        if ragged:
+            with ExitStack() as stack:
+                if part is not None:
+                    stack.enter_context(
+                        code.when(code.compare("icmp sgt", last, code.integer(whole)))
+                    )
+                stack.enter_context(self.scope())
+                self.index[axis] = code.integer(whole * self.lanes)
+                self.mask = code.tail_mask(code.integer(ragged), vector("i32", self.lanes))
+                body()
+                self.mask = None
+
+    def _walk(
+        self, axis: int, first: Value, last: Value, block: int, body: Callable[[], None]
+    ) -> None:
+        if first.text == last.text:
+            return
+        self.block = block
+        with self.scope(), self.code.loop(first, last, block) as i:
+            self.index[axis] = self.code.mul(i, self.lanes)
+            body()
+        self.block = 1
+
+    # -- stages --------------------------------------------------------------------------------------------------------
+
+    def _stages(self, needed: list[int]) -> None:
+        """Inside all outer loops: reductions stage by stage, stores as soon as their expressions are known."""
+        nest = self.nest
+        if not nest.reduced:
+            for store in nest.stores:
+                self.store(store)
+            return
+        last = max((r.stage + 1 for r in nest.reductions), default=0)
+        for stage in range(last + 1):
+            self._stage = stage
+            self.prepare(len(self.outer), needed, stage)
+            for store in nest.stores:
+                if store.outer and nest.expressions[store.expression].stage == stage:
+                    self.store(store)
+            reductions = [n for n, r in enumerate(nest.reductions) if r.stage == stage]
+            stores = [
+                s
+                for s in nest.stores
+                if not s.outer and nest.expressions[s.expression].stage == stage
+            ]
+            if reductions or stores:
+                self._pass(reductions, stores)
+        self._stage = 0
+
+    def _pass(self, reductions: list[int], stores: list[Store]) -> None:
+        """Once over the reduced axes."""
+        nest = self.nest
+        roots = [nest.reductions[n].expression for n in reductions] + [s.expression for s in stores]
+        needed = self.needed(roots)
+        reduced_vector = self.vector is not None and self.vector in nest.reduced
+        size = sum(self.on_vector(nest.expressions[i].axes) for i in needed)
+        block = self.block
+        if reduced_vector:
+            whole = nest.extents[self._axis()] // self.lanes
+            block = 4 if size <= SMALL_BODY and whole >= 4 else 1
+        sums = {n: [self._accumulator(n) for _ in range(block)] for n in reductions}
+
+        def body() -> None:
+            self._collect(reductions, stores, sums)
+
+        self._inner(0, needed, body)
+        for n in reductions:
+            self._close(n, sums[n], reduced_vector)
+
+    def _wide_reduction(self, n: int) -> bool:
+        return self.vector is not None
+
+    def _accumulator(self, n: int) -> Variable:
+        reduction = self.nest.reductions[n]
+        of = self.nest.expressions[reduction.expression].dtype
+        identity: Any = IDENTITY[reduction.primitive.name]
+        if isinstance(identity, str):
+            identity = extreme(identity, of)
+        type = register_type(of)
+        if self._wide_reduction(n):
+            type = vector(type, self.lanes)
+        return self.code.variable(self.code.constant(identity, type))
+
+    def _inner(self, depth: int, needed: list[int], body: Callable[[], None]) -> None:
+        if depth:
+            self.prepare(len(self.outer) + depth, needed, self._stage)
+        if depth == len(self.inner):
+            body()
+            return
+        axis = self.inner[depth]
+        if axis == self.vector:
+            self._vectors(axis, None, lambda: self._inner(depth + 1, needed, body), needed)
+            return
+        with (
+            self.scope(),
+            self.code.loop(self.code.integer(0), self.code.integer(self.nest.extents[axis])) as i,
+        ):
+            self.index[axis] = i
+            self._inner(depth + 1, needed, body)
+
+    def _collect(
+        self, reductions: list[int], stores: list[Store], sums: dict[int, list[Variable]]
+    ) -> None:
+        """Innermost: add to the accumulators and store."""
+        for n in reductions:
+            reduction = self.nest.reductions[n]
+            for u in range(self.block):
+                count = self.lanes if self.vector is not None else 1
+                value = self.wide(reduction.expression, u, count)
+                total = sums[n][u]
+                if self.mask is not None:  # lanes beyond the end leave the accumulator as it is
+                    added = reduction.primitive.combine(
+                        self.scalars, Symbol(total.get(), value.dtype), value
+                    )
+                    total.set(self.code.select(self.mask, added.value, total.get()))
+                else:
+                    total.set(
+                        reduction.primitive.combine(
+                            self.scalars, Symbol(total.get(), value.dtype), value
+                        ).value
+                    )
+        for store in stores:
+            self.store(store)
+
+    def _close(self, n: int, sums: list[Variable], reduced_vector: bool) -> None:
+        """The result of a reduction, from its accumulators."""
+        reduction = self.nest.reductions[n]
+        of = self.nest.expressions[reduction.expression].dtype
+        result = next(
+            i
+            for i, e in enumerate(self.nest.expressions)
+            if isinstance(e.what, Reduced) and e.what.number == n
+        )
+        values = [Symbol(total.get(), of) for total in sums]
+        if not reduced_vector:
+            for u, value in enumerate(values):
+                self.found[
+                    (result, u if self.on_vector(self.nest.expressions[result].axes) else 0)
+                ] = value
+            return
+        while len(values) > 1:
+            half = len(values) // 2
+            values = [
+                reduction.primitive.combine(self.scalars, values[k], values[k + half])
+                for k in range(half)
+            ]
+        self.found[(result, 0)] = self._across(reduction.primitive, values[0])
+
+    def _across(self, primitive: Any, value: Symbol) -> Symbol:
+        """All lanes combined, by halves."""
+        code, count = self.code, lanes(value.value.type)
+        type = register_type(value.dtype)
+        while count > 2:
+            half = count // 2
+            parts = []
+            for start in (0, half):
+                numbers = ", ".join(f"i32 {start + k}" for k in range(half))
+                text = f"shufflevector {value.value.typed}, {value.value.type} poison, <{half} x i32> <{numbers}>"
+                parts.append(Symbol(code.op(text, type=vector(type, half)), value.dtype))
+            value = primitive.combine(self.scalars, *parts)
+            count = half
+        if count == 1:
+            return value
+        parts = [
+            Symbol(code.op(f"extractelement {value.value.typed}, i64 {k}", type=type), value.dtype) for k in (0, 1)
+        ]
+        return primitive.combine(self.scalars, *parts)
+
+
+__all__ = ["LoopCode", "extreme", "lanes_of", "like"]

@@ -1,0 +1,126 @@
+"""A compiled program as a callable: buffers in, buffers out, as the interpreter's are.
+
+In: a program. Out: `Native`, which allocates outputs, takes an arena, fills the table of pointers and calls the step.
+What the compiler leaves to the interpreter (sorting, factorisations, complex numbers) runs between two stretches of
+compiled code. A step that reports a failed check is run again by the interpreter, which knows how to say what is wrong.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from alight.backends.cpu import jit
+from alight.backends.cpu.step import machine, step_text, stored_bytes
+from alight.backends.cpu.target import host
+from alight.backends.interpreter.arrays import numpy_dtype
+from alight.backends.interpreter.plan import compile_program
+from alight.compiler.pipeline import Plan, plan
+from alight.ir.program import Program
+
+Step = Callable[[int, int, int, int], int]
+_STEP = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p)
+
+
+class Arenas:
+    """Memory for intermediate values, shared by all programs: a running step has one to itself."""
+
+    def __init__(self) -> None:
+        self.free: list[Any] = []
+
+    def take(self, size: int) -> Any:
+        """An arena of at least `size` bytes, aligned to 64."""
+        while self.free:
+            arena = self.free.pop()
+            if arena.nbytes >= size:
+                return arena
+        whole = np.empty(size + 64, np.uint8)
+        start = -whole.ctypes.data % 64
+        return whole[start : start + size]
+
+    def give_back(self, arena: Any) -> None:
+        """Let the next step have it."""
+        self.free.append(arena)
+
+
+arenas = Arenas()
+
+
+class Native:
+    """A program as machine code."""
+
+    def __init__(self, program: Program) -> None:
+        target = host()
+        self.program = program
+        self.plan: Plan = plan(program, machine(target))
+        text = step_text(self.plan, target)
+        self.module = jit.link(jit.object_code(text.text, target), text.steps)
+        self.steps = [_STEP(self.module.addresses[name]) for name in text.steps]
+        self.between = [self._interpreted(n) for n, k in enumerate(self.plan.kernels) if k.kind == "interpreter"]
+        types = self.plan.types
+        self.in_types = [(types[i].shape, numpy_dtype(types[i].dtype)) for i in self.plan.program.inputs]
+        self.outputs = list(dict.fromkeys(self.plan.program.outputs))
+        self.out_types = [(types[i].shape, numpy_dtype(types[i].dtype)) for i in self.plan.program.outputs]
+
+    def _interpreted(self, number: int) -> Callable[[dict[int, Any]], None]:
+        """One node run by the interpreter on arrays over the same memory."""
+        kernel, types = self.plan.kernels[number], self.plan.types
+        (node,) = kernel.nodes
+        inputs = tuple(dict.fromkeys(node.inputs))
+        run = compile_program(Program(types, inputs, [node], node.outputs))
+
+        def call(arrays: dict[int, Any]) -> None:
+            results = run([arrays[i] for i in inputs])
+            for i, result in zip(node.outputs, results, strict=True):
+                arrays[i][...] = result
+
+        return call
+
+    def __call__(self, arguments: Sequence[Any]) -> list[Any]:
+        program, memory = self.plan.program, self.plan.memory
+        arrays: dict[int, Any] = {}
+        for i, given, (shape, of) in zip(program.inputs, arguments, self.in_types, strict=True):
+            arrays[i] = np.ascontiguousarray(given, of).reshape(shape)
+        results = []
+        for i, (shape, of) in zip(program.outputs, self.out_types, strict=True):
+            results.append(np.empty(shape, of))
+            if i not in arrays:
+                arrays[i] = results[-1]
+        arena = arenas.take(memory.size)
+        try:
+            arena[:4] = 0
+            pointers = [arrays[i].ctypes.data for i in program.inputs]
+            pointers += [result.ctypes.data for result in results]
+            table = np.array([*pointers, arena.ctypes.data], np.uint64)
+            if self.between:
+                self._view_arena(arena, arrays)
+            for n, step in enumerate(self.steps):
+                step(table.ctypes.data, 0, 1, 0)
+                if n < len(self.between):
+                    self.between[n](arrays)
+            if arena[:4].view(np.int32)[0]:
+                return compile_program(self.program)(arguments)
+        finally:
+            arenas.give_back(arena)
+        for n, i in enumerate(program.outputs):
+            if arrays[i] is not results[n]:
+                results[n][...] = arrays[i]
+        return results
+
+    def _view_arena(self, arena: Any, arrays: dict[int, Any]) -> None:
+        """Arrays over the intermediate values that the interpreter reads or writes."""
+        types, strides = self.plan.types, self.plan.strides
+        for kernel in self.plan.kernels:
+            if kernel.kind != "interpreter":
+                continue
+            for value in kernel.values:
+                if value in arrays:
+                    continue
+                at, of = self.plan.memory.values[value], numpy_dtype(types[value].dtype)
+                size = stored_bytes(types[value].dtype)
+                part = arena[at : at + types[value].size * size].view(of)
+                steps = tuple(step * size for step in strides[value])
+                arrays[value] = np.lib.stride_tricks.as_strided(part, types[value].shape, steps)

@@ -1,0 +1,252 @@
+"""Fuse: which nodes share a kernel, and which values lie in memory.
+
+In: a program. Out: groups in an order in which they can run, and the set of values that are stored. A group of loops
+has one full shape S and at most one set of reduced axes A: its nodes have the shape S, or S without A, or reduce S
+over A. So a softmax, a normalisation, or a loss with its gradient is one group, in two or three passes over A.
+
+    %1 = exp(%0); %2 = sum(%1) axes=(1,); %3 = div(%1, expand(reshape(%2)))   ->   one group, S = %0's shape, A = (1,)
+
+Movement belongs to no group: it is arithmetic on coordinates where its result is used. What costs next to nothing to
+compute again is computed again rather than stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from alight.compiler.trace import REDUCTIONS, RULES, window_inputs
+from alight.ir.primitive import CREATE, ELEMENTWISE, MOVEMENT
+from alight.ir.program import Node, Program
+from alight.ir.types import Shape
+
+Supports = Callable[[Node, Program], bool]
+
+# Movement that is free, and creation: nodes that every user computes for itself.
+FREE = frozenset({"full", "iota", "windows"})
+CHEAP_COST = 6  # elementary steps up to which a value is computed again in another kernel
+COSTS = {"exp", "log", "tanh", "erf", "sin", "cos", "pow", "expm1", "log1p", "div", "sqrt", "tan"}
+
+
+class Group:
+    """Nodes of one kernel."""
+
+    def __init__(
+        self, number: int, shape: Shape, reduced: tuple[int, ...] | None, alone: bool
+    ) -> None:
+        self.number, self.shape, self.reduced, self.alone = number, shape, reduced, alone
+        self.nodes: list[Node] = []
+        self.needs = 0  # bits of the groups that must run before, directly or not
+
+    @property
+    def outer_shape(self) -> Shape:
+        """The shape without the reduced axes."""
+        return tuple(size for i, size in enumerate(self.shape) if i not in (self.reduced or ()))
+
+    @property
+    def kept_shape(self) -> Shape:
+        """The shape with extent 1 along the reduced axes."""
+        return tuple(1 if i in (self.reduced or ()) else size for i, size in enumerate(self.shape))
+
+    def role(self, node: Node, program: Program) -> str | None:
+        """How a node could belong here: "full", "outer", "kept", "reduction", or None."""
+        if self.alone:
+            return None
+        shape = program.types[node.outputs[0]].shape
+        if node.primitive.name in REDUCTIONS:
+            x, axes = program.types[node.inputs[0]].shape, node.statics["axes"]
+            fits = x == self.shape and self.reduced in (None, axes)
+            return "reduction" if fits else None
+        if shape == self.shape:
+            return "full"
+        if self.reduced is not None and shape == self.outer_shape:
+            return "outer"
+        if self.reduced is not None and shape == self.kept_shape:
+            return "kept"
+        return None
+
+    def __repr__(self) -> str:
+        names = " ".join(node.primitive.name for node in self.nodes)
+        return f"group {self.number} {self.shape} over {self.reduced}: {names}"
+
+
+class Fusion:
+    """The groups of a program, in running order, and its stored values."""
+
+    def __init__(self, program: Program, supports: Supports) -> None:
+        self.program = program
+        self.maker: dict[int, Node] = {out: node for node in program.nodes for out in node.outputs}
+        self.users: dict[int, list[Node]] = {}
+        for node in program.nodes:
+            for i in dict.fromkeys(node.inputs):
+                self.users.setdefault(i, []).append(node)
+        self.outputs = frozenset(program.outputs)
+        self.groups: list[Group] = []
+        self.group_of: dict[int, Group] = {}  # value -> group of the node that makes it
+        self.fusible = {
+            id(node): _is_loop(node) and supports(node, program) for node in program.nodes
+        }
+        for node in program.nodes:
+            if not self.is_free(node):
+                self._place(node)
+        self.stored = self._stored()
+        self.order = self._order()
+
+    def is_free(self, node: Node) -> bool:
+        """Whether a node belongs to no group: its users compute it from its inputs."""
+        free = node.primitive.kind == MOVEMENT or node.primitive.name in FREE
+        return free and self.fusible[id(node)] and node.outputs[0] not in self.outputs
+
+    def sources(self, value: int) -> list[int]:
+        """The values with groups (or program inputs) that a value is made of through free nodes."""
+        found: dict[int, None] = {}
+        seen, todo = set(), [value]
+        while todo:
+            i = todo.pop()
+            if i in seen:
+                continue
+            seen.add(i)
+            node = self.maker.get(i)
+            if node is None or not self.is_free(node):
+                found[i] = None
+            else:
+                todo.extend(node.inputs)
+        return list(found)
+
+    # -- groups --------------------------------------------------------------------------------------------------------
+
+    def _place(self, node: Node) -> None:
+        needed = [
+            self.group_of[i]
+            for value in node.inputs
+            for i in self.sources(value)
+            if i in self.group_of
+        ]
+        needed = list(dict.fromkeys(needed))
+        if self.fusible[id(node)]:
+            barred = {
+                self.group_of[i]
+                for value in window_inputs(node)
+                for i in self.sources(value)
+                if i in self.group_of
+            }
+            for group in sorted(needed, key=lambda g: -g.number):
+                if (
+                    group not in barred
+                    and group.role(node, self.program)
+                    and self._may_join(group, needed)
+                ):
+                    self._join(group, node, needed)
+                    return
+        group = self._new_group(node)
+        self._join(group, node, needed)
+
+    def _new_group(self, node: Node) -> Group:
+        shape, reduced = self.program.types[node.outputs[0]].shape, None
+        if node.primitive.name in REDUCTIONS and self.fusible[id(node)]:
+            shape, reduced = self.program.types[node.inputs[0]].shape, node.statics["axes"]
+        group = Group(len(self.groups), shape, reduced, alone=not self.fusible[id(node)])
+        self.groups.append(group)
+        return group
+
+    def _may_join(self, group: Group, needed: Iterable[Group]) -> bool:
+        bit = 1 << group.number
+        return all(other is group or not other.needs & bit for other in needed)
+
+    def _join(self, group: Group, node: Node, needed: Iterable[Group]) -> None:
+        if node.primitive.name in REDUCTIONS and not group.alone:
+            group.reduced = node.statics["axes"]
+        group.nodes.append(node)
+        for out in node.outputs:
+            self.group_of[out] = group
+        bits = 0
+        for other in needed:
+            if other is not group:
+                bits |= other.needs | 1 << other.number
+        group.needs |= bits
+        mine = 1 << group.number
+        for other in self.groups:
+            if other.needs & mine:
+                other.needs |= group.needs
+
+    # -- what lies in memory -------------------------------------------------------------------------------------------
+
+    def _stored(self) -> set[int]:
+        stored = set(self.program.inputs) | set(self.program.outputs)
+        for group in self.groups:
+            for node in group.nodes:
+                reduction = node.primitive.name in REDUCTIONS
+                for out in node.outputs:
+                    users = self._using_groups(out)
+                    outside = any(user is not group for user in users)
+                    if group.alone or (outside and reduction) or any(user.alone for user in users):
+                        stored.add(out)
+                for value in node.inputs if group.alone else window_inputs(node):
+                    stored.update(self.sources(value))
+        for group in self.groups:
+            for node in group.nodes:
+                for out in node.outputs:
+                    crosses = any(user is not group for user in self._using_groups(out))
+                    if crosses and out not in stored and self._cost(out, stored) > CHEAP_COST:
+                        stored.add(out)
+        return stored
+
+    def _using_groups(self, value: int) -> list[Group]:
+        """The groups that use a value, through free nodes too."""
+        found: dict[Group, None] = {}
+        seen, todo = set(), [value]
+        while todo:
+            i = todo.pop()
+            for node in self.users.get(i, ()):
+                for out in node.outputs:
+                    if out in seen:
+                        continue
+                    seen.add(out)
+                    if self.is_free(node):
+                        todo.append(out)
+                    else:
+                        found[self.group_of[out]] = None
+        return list(found)
+
+    def _cost(self, value: int, stored: set[int]) -> int:
+        """Elementary steps from stored values to this one; a large number for what is never computed again."""
+        total, seen, todo = 0, set(), [value]
+        while todo and total <= CHEAP_COST:
+            i = todo.pop()
+            if i in seen or (i in stored and i != value):
+                continue
+            seen.add(i)
+            node = self.maker[i]
+            name = node.primitive.name
+            if self.is_free(node):
+                total += 0
+            elif node.primitive.kind == ELEMENTWISE:
+                total += 4 if name in COSTS else 1
+            elif name == "random_bits":
+                total += 5
+            else:
+                return CHEAP_COST + 1
+            todo.extend(node.inputs)
+        return total
+
+    def _order(self) -> list[Group]:
+        """Groups so that each comes after what it needs, otherwise as they were made."""
+        done, ordered, left = 0, [], list(self.groups)
+        while left:
+            for n, group in enumerate(left):
+                if not group.needs & ~done:
+                    ordered.append(left.pop(n))
+                    done |= 1 << group.number
+                    break
+        return ordered
+
+
+def _is_loop(node: Node) -> bool:
+    primitive = node.primitive
+    if primitive.kind == CREATE and primitive.name != "random_bits":
+        return primitive.name in RULES
+    return primitive.kind == ELEMENTWISE or primitive.name in REDUCTIONS or primitive.name in RULES
+
+
+def fuse(program: Program, supports: Supports) -> Fusion:
+    """Group the nodes of a program."""
+    return Fusion(program, supports)

@@ -1,0 +1,70 @@
+"""Kernels: what a step is made of, as data.
+
+In: groups of nodes. Out: for each a `Kernel`: which values it reads and writes, and the loops, the product or the
+convolution that it is. Two kernels that differ only in the numbers of their values have one key and share their code.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from alight.compiler.nest import Load, Nest
+from alight.ir.program import Node
+
+
+class Operand(NamedTuple):
+    """A value as an operand of a product or a convolution: where it lies, and its axes as strides in elements."""
+
+    value: int
+    strides: tuple[int, ...]
+    offset: int = 0
+
+
+class Kernel(NamedTuple):
+    """One function of compiled code, or one call of the interpreter."""
+
+    kind: str  # "loops", "product", "convolution" or "interpreter"
+    reads: tuple[int, ...]
+    writes: tuple[int, ...]
+    nodes: tuple[Node, ...]  # what it computes, for people and for the interpreter
+    nest: Nest | None = None  # the loops, or what is done with each result of a product
+    detail: Any = None  # the product or convolution, without its operands' values
+    operands: tuple[Operand, ...] = ()
+    scratch: int = 0  # bytes of memory for itself
+    work: int = 0  # about how many elementary steps
+
+    @property
+    def values(self) -> tuple[int, ...]:
+        """Values in the order of the function's pointers."""
+        return tuple(dict.fromkeys((*self.reads, *self.writes)))
+
+    def key(self) -> Any:
+        """Equal for kernels that are the same code."""
+        number = {value: n for n, value in enumerate(self.values)}
+        operands = tuple((number[o.value], o.strides, o.offset) for o in self.operands)
+        return (
+            self.kind,
+            self.detail,
+            operands,
+            self.scratch,
+            None if self.nest is None else nest_key(self.nest, number),
+        )
+
+
+def nest_key(nest: Nest, number: dict[int, int]) -> Any:
+    """A nest with its values renamed."""
+    expressions = []
+    for one in nest.expressions:
+        what = one.what
+        if isinstance(what, Load):
+            what = (number.get(what.value, -1), what.index, what.guard)  # -1: a product's own sums
+        else:
+            what = (
+                type(what),
+                repr(what) if not hasattr(what, "primitive") else (what.primitive, what.statics),
+            )
+        expressions.append((what, one.inputs, one.dtype))
+    return (
+        nest.extents, nest.reduced, tuple(expressions), tuple(map(str, nest.atoms)), tuple(nest.reductions),
+        tuple((number[s.value], s.index, s.expression, s.outer) for s in nest.stores),
+    )  # fmt: skip

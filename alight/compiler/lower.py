@@ -1,0 +1,314 @@
+"""Lower: from groups of nodes to kernels.
+
+In: a `Fusion` and where each stored value's axes lie. Out: kernels in running order. A group of loops becomes a nest;
+a product or convolution whose result only one group of plain loops reads takes that group along as its ending.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import prod
+from typing import Any
+
+from alight.compiler.affine import ZERO, Affine, atom, linear, row_major
+from alight.compiler.fuse import Fusion, Group
+from alight.compiler.kernel import Kernel, Operand
+from alight.compiler.nest import Load, Nest
+from alight.compiler.trace import REDUCTIONS, NotHereError, Tracer
+from alight.ir.program import Node
+from alight.ir.types import Shape
+from alight.primitives.contraction import free_axes
+
+Strides = tuple[int, ...]
+
+
+class Lowering:
+    """Makes the kernels of a program; `strides` of every stored value may grow by copies."""
+
+    def __init__(self, fusion: Fusion, strides: Mapping[int, Strides]) -> None:
+        self.fusion, self.program = fusion, fusion.program
+        self.types = list(self.program.types)
+        self.strides = dict(strides)
+        self.kernels: list[Kernel] = []
+        self.endings = self._endings()  # output of a product -> the group that ends it
+
+    def run(self) -> list[Kernel]:
+        """All kernels in order."""
+        ended = {id(group): value for value, group in self.endings.items()}
+        for group in self.fusion.order:
+            if id(group) in ended:
+                node = self.fusion.maker[ended[id(group)]]
+                self.heavy(node, group)
+            elif not group.alone:
+                self.loops(group)
+            elif group.nodes[0].outputs[0] not in self.endings:
+                self.heavy(group.nodes[0], None)
+        return self.kernels
+
+    # -- endings -------------------------------------------------------------------------------------------------------
+
+    def _endings(self) -> dict[int, Group]:
+        """Products and convolutions whose result is read by one group of plain loops alone, at its own place."""
+        found: dict[int, Group] = {}
+        taken: set[int] = set()
+        for group in reversed(self.fusion.order):
+            node = group.nodes[0]
+            value = node.outputs[0]
+            if not group.alone or node.primitive.name != "dot_general":
+                continue
+            users = self.fusion.users.get(value, ())
+            homes = {id(self.fusion.group_of.get(user.outputs[0])) for user in users}
+            if len(homes) != 1:
+                continue
+            home = self.fusion.group_of.get(users[0].outputs[0])
+            if home is None or home.alone or home.reduced is not None or id(home) in taken:
+                continue
+            if home.shape == self.types[value].shape and not self._is_window(home):
+                found[value] = home
+                taken.add(id(home))
+        return found
+
+    def _is_window(self, group: Group) -> bool:
+        return any(node.primitive.kind == "window" for node in group.nodes)
+
+    # -- loops ---------------------------------------------------------------------------------------------------------
+
+    def loops(self, group: Group) -> None:
+        """The nest of a group."""
+        nest = Nest(group.shape, group.reduced or ())
+        tracer = Tracer(nest, self.fusion.maker, self.types, self.strides)
+        coordinates = tuple(nest.axis(i) for i in range(len(group.shape)))
+        self._fill(group, nest, tracer, coordinates)
+        reads = sorted({e.what.value for e in nest.expressions if isinstance(e.what, Load)})
+        writes = [store.value for store in nest.stores]
+        work = prod(group.shape) * max(1, len(nest.expressions))
+        self.kernels.append(
+            Kernel(
+                "loops", tuple(reads), tuple(writes), tuple(group.nodes), nest, None, (), 0, work
+            )
+        )
+
+    def _fill(self, group: Group, nest: Nest, tracer: Tracer, full: tuple[Affine, ...]) -> None:
+        """Ask for everything that the group stores."""
+        axes = group.reduced or ()
+        outer = tuple(c for i, c in enumerate(full) if i not in axes)
+        kept = tuple(ZERO if i in axes else c for i, c in enumerate(full))
+        places = {"full": full, "outer": outer, "kept": kept, "reduction": outer}
+        tracer.computed.update(out for node in group.nodes for out in node.outputs)
+        for node in group.nodes:
+            role = group.role(node, self.program)
+            assert role is not None
+            value = node.outputs[0]
+            at = places[role]
+            if role == "reduction":
+                inner = tracer.ask(node.inputs[0], full)
+                expression = nest.reduce(node.primitive, inner, self.types[value].dtype)
+                tracer.reduced[value] = (at, expression)
+        for node in group.nodes:
+            value = node.outputs[0]
+            if value in self.fusion.stored:
+                role = group.role(node, self.program)
+                at = places[role or "full"]
+                index = linear(at, self.strides[value])
+                nest.store(
+                    value,
+                    index,
+                    tracer.ask(value, at),
+                    outer=role != "full" and group.reduced is not None,
+                )
+
+    # -- products and the rest -----------------------------------------------------------------------------------------
+
+    def heavy(self, node: Node, ending: Group | None) -> None:
+        """A node that has code of its own, with the group that takes its results."""
+        if node.primitive.name == "dot_general":
+            self._product(node, ending)
+        else:
+            self._interpreted(node)
+
+    def _interpreted(self, node: Node) -> None:
+        for value in node.inputs:
+            self.in_memory(value)
+        self.kernels.append(
+            Kernel(
+                "interpreter",
+                tuple(dict.fromkeys(node.inputs)),
+                node.outputs,
+                (node,),
+                work=1 << 20,
+            )
+        )
+
+    def in_memory(self, value: int) -> None:
+        """See to it that a value itself lies in memory, row-major."""
+        if value in self.strides:
+            return
+        shape = self.types[value].shape
+        self.strides[value] = row_major(shape)
+        nest = Nest(shape)
+        tracer = Tracer(nest, self.fusion.maker, self.types, self.strides)
+        tracer.computed.add(value)
+        at = tuple(nest.axis(i) for i in range(len(shape)))
+        nest.store(value, linear(at, self.strides[value]), tracer.ask(value, at))
+        reads = sorted({e.what.value for e in nest.expressions if isinstance(e.what, Load)})
+        node = self.fusion.maker[value]
+        self.kernels.append(
+            Kernel("loops", tuple(reads), (value,), (node,), nest, work=2 * prod(shape))
+        )
+
+    def operand(self, value: int) -> Operand:
+        """A value as strides over memory; copied first if its elements lie in no regular order."""
+        found = self.view(value)
+        if found is None:
+            self.in_memory(value)
+            return Operand(value, self.strides[value])
+        return found
+
+    def view(self, value: int) -> Operand | None:
+        """A value as strides over a stored one, through movement."""
+        if value in self.strides:
+            return Operand(value, self.strides[value])
+        nest = Nest(self.types[value].shape)
+        tracer = Tracer(nest, self.fusion.maker, self.types, self.strides)
+        try:
+            made = nest.expressions[
+                tracer.ask(value, tuple(nest.axis(i) for i in range(len(nest.extents))))
+            ]
+        except NotHereError:
+            return None
+        if not isinstance(made.what, Load) or made.what.guard:
+            return None
+        index = made.what.index
+        if any(a >= len(nest.extents) for a, _ in index.terms):
+            return None
+        strides = tuple(index.coefficient(i) for i in range(len(nest.extents)))
+        return Operand(made.what.value, strides, index.constant)
+
+    def _product(self, node: Node, ending: Group | None) -> None:
+        x, y = (self.operand(i) for i in node.inputs)
+        out = node.outputs[0]
+        shape_x, shape_y = (self.types[i].shape for i in node.inputs)
+        (batch_x, batch_y), (sum_x, sum_y) = node.statics["batch"], node.statics["contract"]
+        free_x = free_axes(len(shape_x), batch_x, sum_x)
+        free_y = free_axes(len(shape_y), batch_y, sum_y)
+        batch = tuple(shape_x[i] for i in batch_x)
+        # Axes that lie one behind the other merge into one; where they do not, the operand is copied into order.
+        x, y, k = self._merge_sums(node, x, y, sum_x, sum_y)
+        x, m, step_m = self._merge_free(node.inputs[0], x, free_x)
+        y, n, step_n = self._merge_free(node.inputs[1], y, free_y)
+        detail = {
+            "type": self.types[out].dtype, "batch": batch, "m": m, "n": n, "k": k[0],
+            "a": (*(x.strides[i] for i in batch_x), step_m, k[1]),
+            "b": (*(y.strides[i] for i in batch_y), k[2], step_n),
+        }  # fmt: skip
+        self._ended(node, ending, (x, y), detail)
+
+    def _merge_sums(
+        self, node: Node, x: Operand, y: Operand, sum_x: Strides, sum_y: Strides
+    ) -> tuple[Operand, Operand, tuple[int, int, int]]:
+        shape = self.types[node.inputs[0]].shape
+        sizes = [shape[i] for i in sum_x]
+        for order in ({axis: n for n, axis in enumerate(sum_x)}, {}):
+            pairs = (
+                sorted(range(len(sizes)), key=lambda n: -abs(x.strides[sum_x[n]]))
+                if not order
+                else range(len(sizes))
+            )
+            pairs = [n for n in pairs if sizes[n] != 1]
+            one = merged([sizes[n] for n in pairs], [x.strides[sum_x[n]] for n in pairs])
+            two = merged([sizes[n] for n in pairs], [y.strides[sum_y[n]] for n in pairs])
+            if one is not None and two is not None:
+                return x, y, (prod(sizes), one, two)
+        x, y = self._copied(node.inputs[0]), self._copied(node.inputs[1])
+        pairs = [n for n in range(len(sizes)) if sizes[n] != 1]
+        one = merged([sizes[n] for n in pairs], [x.strides[sum_x[n]] for n in pairs])
+        two = merged([sizes[n] for n in pairs], [y.strides[sum_y[n]] for n in pairs])
+        if one is None or two is None:
+            raise NotHereError(node.outputs[0])
+        return x, y, (prod(sizes), one, two)
+
+    def _copied(self, value: int) -> Operand:
+        self.in_memory(value)
+        return Operand(value, self.strides[value])
+
+    def _merge_free(self, value: int, x: Operand, axes: Strides) -> tuple[Operand, int, int]:
+        shape = self.types[value].shape
+        sizes = [shape[i] for i in axes if shape[i] != 1]
+        step = merged(sizes, [x.strides[i] for i in axes if shape[i] != 1])
+        if step is None:
+            raise NotHereError(value)
+        return x, prod(sizes), step
+
+    def _ended(
+        self,
+        node: Node,
+        ending: Group | None,
+        operands: tuple[Operand, ...],
+        detail: dict[str, Any],
+    ) -> None:
+        """The kernel of a product, whose results go to its own memory or into the ending's expressions."""
+        out = node.outputs[0]
+        shape = self.types[out].shape
+        nodes: tuple[Node, ...] = (node,)
+        batch, m, n = detail["batch"], detail["m"], detail["n"]
+        nest = Nest((*batch, m, n))
+        at = result_coordinates(nest, shape, len(batch), m, n)
+        tracer = Tracer(nest, self.fusion.maker, self.types, self.strides)
+        given = nest.make(
+            Load(out, Affine(0, tuple((i, 1) for i in range(len(nest.extents))))),
+            (),
+            self.types[out].dtype,
+        )
+        tracer.given[out] = lambda where: given if where == at else _not_here(out)
+        if ending is None:
+            nest.store(out, linear(at, self.strides[out]), given)
+        else:
+            nodes = (node, *ending.nodes)
+            if out in self.fusion.outputs:
+                nest.store(out, linear(at, self.strides[out]), given)
+            self._fill(ending, nest, tracer, at)
+        loads = {e.what.value for e in nest.expressions if isinstance(e.what, Load)} - {out}
+        reads = tuple(dict.fromkeys((*(o.value for o in operands), *sorted(loads))))
+        writes = tuple(store.value for store in nest.stores)
+        work = prod(batch) * m * n * detail["k"] // 4
+        detail["given"] = given
+        self.kernels.append(
+            Kernel("product", reads, writes, nodes, nest, tuple(detail.items()), operands, 0, work)
+        )
+
+
+def merged(sizes: list[int], strides: list[int]) -> int | None:
+    """The stride of axes taken as one (the last one innermost), or None if they do not lie regularly.
+
+    >>> merged([2, 3], [12, 4]), merged([2, 3], [1, 2])
+    (4, None)
+    """
+    if not sizes:
+        return 0
+    for k in range(len(sizes) - 1):
+        if strides[k] != strides[k + 1] * sizes[k + 1]:
+            return None
+    return strides[-1]
+
+
+def result_coordinates(nest: Nest, shape: Shape, lead: int, m: int, n: int) -> tuple[Affine, ...]:
+    """Coordinates of a product's result in the nest of its batch axes, rows and columns."""
+    at = [nest.axis(i) for i in range(lead)]
+    rest = list(shape[lead:])
+    split = 0
+    while prod(rest[:split]) != m or prod(rest[split:]) != n:
+        split += 1
+    for axes, number in ((rest[:split], lead), (rest[split:], lead + 1)):
+        left = nest.axis(number)
+        for step in row_major(axes):
+            whole = nest.quotient(left, step)
+            at.append(whole)
+            left = left + whole * -step
+    return tuple(at)
+
+
+def _not_here(value: int) -> int:
+    raise NotHereError(value)
+
+
+__all__ = ["REDUCTIONS", "Lowering", "atom", "merged", "result_coordinates"]

@@ -1,0 +1,91 @@
+"""Memory: where kernels put what only other kernels read.
+
+In: kernels in running order, and after which of them all threads meet. Out: an offset into one arena for every value
+that is neither an input nor an output, and for every kernel's scratch. Two values share bytes only if a meeting of the
+threads lies between the last use of one and the first of the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+from alight.compiler.kernel import Kernel
+
+ALIGNMENT = 64
+STATUS_BYTES = 64  # the arena begins with the step's status
+
+
+class Memory(NamedTuple):
+    """Offsets in the arena, in bytes."""
+
+    values: dict[int, int]
+    scratch: dict[int, int]  # of kernels, by their number
+    size: int
+
+
+def phases(kernels: Sequence[Kernel], is_serial: Callable[[Kernel], bool]) -> list[int]:
+    """The phase of each kernel: kernels of one phase may run at the same time, all threads meet between phases.
+
+    Kernels that run on the first thread alone follow one another without a meeting.
+    """
+    phase, found = 0, []
+    written: dict[int, bool] = {}  # values written in this phase: whether by the first thread alone
+    read: dict[int, bool] = {}
+    for kernel in kernels:
+        serial = is_serial(kernel)
+        waits = kernel.kind == "interpreter"
+        for value in kernel.reads:
+            waits |= value in written and not (serial and written[value])
+        for value in kernel.writes:
+            waits |= value in written and not (serial and written[value])
+            waits |= value in read and not (serial and read[value])
+        if waits or (found and kernels[len(found) - 1].kind == "interpreter"):
+            phase += 1
+            written, read = {}, {}
+        found.append(phase)
+        for value in kernel.reads:
+            read[value] = serial and read.get(value, True)
+        for value in kernel.writes:
+            written[value] = serial
+    return found
+
+
+def plan_memory(
+    kernels: Sequence[Kernel],
+    phase: Sequence[int],
+    outside: Iterable[int],
+    bytes_of: Callable[[int], int],
+) -> Memory:
+    """Offsets by first fit, large values first within a phase."""
+    outside = set(outside)
+    first: dict[int, int] = {}
+    last: dict[int, int] = {}
+    for kernel, at in zip(kernels, phase, strict=True):
+        for value in kernel.values:
+            if value not in outside:
+                first.setdefault(value, at)
+                last[value] = at
+    spans = [(first[v], last[v], bytes_of(v), ("value", v)) for v in first]
+    spans += [
+        (at, at, k.scratch, ("scratch", n))
+        for n, (k, at) in enumerate(zip(kernels, phase, strict=True))
+        if k.scratch
+    ]
+    placed: list[tuple[int, int, int, int]] = []  # first phase, last phase, offset, end
+    offsets: dict[tuple[str, int], int] = {}
+    size = STATUS_BYTES
+    for start, end, count, name in sorted(spans, key=lambda s: (s[0], -s[2])):
+        at = STATUS_BYTES
+        for _, _, low, high in sorted(
+            (p for p in placed if p[0] <= end and start <= p[1]), key=lambda p: p[2]
+        ):
+            if at + count <= low:
+                break
+            at = max(at, -(-high // ALIGNMENT) * ALIGNMENT)
+        placed.append((start, end, at, at + max(count, 1)))
+        offsets[name] = at
+        size = max(size, at + count)
+    values = {n: at for (kind, n), at in offsets.items() if kind == "value"}
+    scratch = {n: at for (kind, n), at in offsets.items() if kind == "scratch"}
+    return Memory(values, scratch, -(-size // ALIGNMENT) * ALIGNMENT)

@@ -1,0 +1,64 @@
+"""The passes from a program to kernels in memory, in order.
+
+    program -> simplify -> fuse -> layouts -> lower -> phases -> memory -> (a backend writes the code)
+
+Each is a pure function in a file of its own. `plan` runs them; `explain` shows what came out after each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from alight.compiler.fuse import Fusion, Supports, fuse
+from alight.compiler.kernel import Kernel
+from alight.compiler.layout import layouts
+from alight.compiler.lower import Lowering
+from alight.compiler.memory import Memory, phases, plan_memory
+from alight.compiler.simplify import simplify
+from alight.dtypes import dtype
+from alight.ir.program import Program
+from alight.ir.types import Type
+
+
+class Machine(NamedTuple):
+    """What passes ask of a backend."""
+
+    vector_bytes: int
+    supports: Supports  # whether a node can be compiled
+    finished: Callable[[Kernel, tuple[Type, ...]], Kernel]  # fills in a heavy kernel's scratch
+    stored_bytes: Callable[[dtype], int]  # of an element in memory
+    parallel_work: int  # steps of work from which a kernel is worth dividing
+
+
+class Plan(NamedTuple):
+    """A compiled program before code is written."""
+
+    program: Program  # simplified
+    fusion: Fusion
+    types: tuple[Type, ...]  # of its values, and of copies that lowering made
+    strides: dict[int, tuple[int, ...]]
+    kernels: tuple[Kernel, ...]
+    phases: tuple[int, ...]
+    memory: Memory
+    serial: tuple[bool, ...]  # kernels that the first thread runs alone
+
+
+def plan(program: Program, machine: Machine) -> Plan:
+    """Run all passes."""
+    simple = simplify(program)
+    fusion = fuse(simple, machine.supports)
+    strides = layouts(fusion, machine.vector_bytes // 4)
+    lowering = Lowering(fusion, strides)
+    types = tuple(lowering.types)
+    kernels = tuple(machine.finished(kernel, types) for kernel in lowering.run())
+    serial = tuple(kernel.work < machine.parallel_work for kernel in kernels)
+    alone = dict(zip(map(id, kernels), serial, strict=True))
+    order = phases(kernels, lambda kernel: alone[id(kernel)])
+    outside = {*simple.inputs, *simple.outputs}
+
+    def bytes_of(value: int) -> int:
+        return types[value].size * machine.stored_bytes(types[value].dtype)
+
+    memory = plan_memory(kernels, order, outside, bytes_of)
+    return Plan(simple, fusion, types, lowering.strides, kernels, tuple(order), memory, serial)

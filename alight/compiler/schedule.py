@@ -1,0 +1,174 @@
+"""Schedule: the order of a nest's loops, the axis along which vectors lie, axes that are walked as one.
+
+In: a nest. Out: a `Schedule`, whose nest has adjacent axes merged where every index allows it. Loops over far-apart
+memory come outermost; the vector axis is the one along which most of what is read and written lies side by side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from alight.compiler.affine import Affine
+from alight.compiler.nest import Expression, Inside, Load, Nest, Place, Quotient, Random, Store
+
+
+class Schedule(NamedTuple):
+    """A nest and the order in which its axes are walked."""
+
+    nest: Nest
+    outer: tuple[int, ...]  # outermost first, without the vector axis
+    inner: tuple[int, ...]  # the reduced axes, without the vector axis
+    vector: int | None  # the innermost axis of its kind; None for a nest without axes
+
+
+def schedule(nest: Nest, lanes: int) -> Schedule:
+    """Choose order and vector axis, and merge what can be merged."""
+    nest = _without_ones(nest)
+    vector = _vector_axis(nest, lanes)
+    outer = _by_distance(
+        nest, [i for i in range(len(nest.extents)) if i not in nest.reduced], vector
+    )
+    inner = _by_distance(nest, sorted(nest.reduced), vector)
+    order = [*outer, *inner]
+    numbers = _numbers(nest)
+    groups: list[list[int]] = []
+    for axis in order:
+        last = groups[-1][-1] if groups else None
+        if last is not None and (last in nest.reduced) == (axis in nest.reduced) and vector != last:
+            extent = nest.extents[axis]
+            if all(n.coefficient(last) == n.coefficient(axis) * extent for n in numbers):
+                groups[-1].append(axis)
+                continue
+        groups.append([axis])
+    merged = _merged(nest, groups)
+    place = {axis: n for n, group in enumerate(groups) for axis in group}
+    chosen = None if vector is None else place[vector]
+    kinds = [group[0] in nest.reduced for group in groups]
+    return Schedule(
+        merged,
+        tuple(n for n, reduced in enumerate(kinds) if not reduced and n != chosen),
+        tuple(n for n, reduced in enumerate(kinds) if reduced and n != chosen),
+        chosen,
+    )
+
+
+def _numbers(nest: Nest) -> list[Affine]:
+    """Every number that is made of loop indices."""
+    found: list[Affine] = []
+    for one in nest.expressions:
+        what = one.what
+        if isinstance(what, (Load, Place, Random)):
+            found.append(what.index)
+        if isinstance(what, Load):
+            found.extend(number for number, _, _ in what.guard)
+        elif isinstance(what, Inside):
+            found.extend(number for number, _, _ in what.ranges)
+    found.extend(store.index for store in nest.stores)
+    found.extend(a.number for a in nest.atoms if isinstance(a, Quotient))
+    return found
+
+
+def _touches(nest: Nest) -> list[tuple[Affine, int]]:
+    """Places in memory that are read or written at every index, with a weight."""
+    touches = [(one.what.index, 1) for one in nest.expressions if isinstance(one.what, Load)]
+    return touches + [(store.index, 1 if store.outer else 2) for store in nest.stores]
+
+
+def _vector_axis(nest: Nest, lanes: int) -> int | None:
+    best, best_score = None, 0.0
+    for axis, extent in enumerate(nest.extents):
+        score = 0.0
+        for index, weight in _touches(nest):
+            step = index.coefficient(axis)
+            derived = any(
+                a >= len(nest.extents) and axis in nest.atom_axes[a] for a, _ in index.terms
+            )
+            others = any(c for _, c in index.terms)
+            if derived:
+                score -= weight
+            elif step == 1:
+                score += weight
+            elif step == 0:
+                score += 0.1 * weight if others else 0.0
+            else:
+                score -= weight
+        score += min(extent, lanes) / lanes  # a full vector is worth as much as one access
+        if extent < lanes // 2:
+            score -= 1
+        if best is None or score > best_score:
+            best, best_score = axis, score
+    return best
+
+
+def _by_distance(nest: Nest, axes: Sequence[int], vector: int | None) -> list[int]:
+    """Far steps first; the vector axis last."""
+
+    def distance(axis: int) -> tuple[bool, int, int]:
+        steps = [abs(index.coefficient(axis)) for index, _ in _touches(nest)]
+        written = [abs(store.index.coefficient(axis)) for store in nest.stores]
+        return axis != vector, max(written, default=0), max(steps, default=0)
+
+    return sorted(axes, key=distance, reverse=True)
+
+
+def _without_ones(nest: Nest) -> Nest:
+    groups = [[i] for i, extent in enumerate(nest.extents) if extent != 1]
+    return nest if len(groups) == len(nest.extents) else _merged(nest, groups)
+
+
+def _merged(nest: Nest, groups: Sequence[Sequence[int]]) -> Nest:
+    """The nest over new axes, each a group of old ones of which the last is innermost."""
+    extents, new = [], {}
+    for number, group in enumerate(groups):
+        size = 1
+        for axis in group:
+            size *= nest.extents[axis]
+        extents.append(size)
+        new[group[-1]] = number
+    reduced = [n for n, group in enumerate(groups) if group[0] in nest.reduced]
+    made = Nest(extents, reduced)
+    shift = len(groups) - len(nest.extents)
+    count = len(nest.extents)
+
+    def move(number: Affine) -> Affine:
+        terms = []
+        for a, c in number.terms:
+            if a >= count:
+                terms.append((a + shift, c))
+            elif a in new:
+                terms.append((new[a], c))
+        return Affine(number.constant, tuple(sorted(terms)))
+
+    belongs = {axis: n for n, group in enumerate(groups) for axis in group}
+
+    def axes(old: frozenset[int]) -> frozenset[int]:
+        return frozenset(belongs[a] for a in old if a in belongs)
+
+    for a, stage in zip(nest.atoms[count:], nest.atom_stage[count:], strict=True):
+        made.atoms.append(Quotient(move(a.number), a.divisor) if isinstance(a, Quotient) else a)
+        made.atom_stage.append(stage)
+    made.atom_axes.extend(axes(old) for old in nest.atom_axes[count:])
+    made.expressions = [_moved(one, move, axes) for one in nest.expressions]
+    made.reductions = list(nest.reductions)
+    made.stores = [Store(s.value, move(s.index), s.expression, s.outer) for s in nest.stores]
+    return made
+
+
+def _moved(
+    one: Expression,
+    move: Callable[[Affine], Affine],
+    axes: Callable[[frozenset[int]], frozenset[int]],
+) -> Expression:
+    what: Any = one.what
+
+    def ranges(old: Any) -> Any:
+        return tuple((move(number), low, high) for number, low, high in old)
+
+    if isinstance(what, Load):
+        what = Load(what.value, move(what.index), ranges(what.guard))
+    elif isinstance(what, (Place, Random)):
+        what = type(what)(move(what.index))
+    elif isinstance(what, Inside):
+        what = Inside(ranges(what.ranges))
+    return one._replace(what=what, axes=axes(one.axes))

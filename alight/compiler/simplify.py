@@ -1,0 +1,204 @@
+"""Simplify: the same values from fewer nodes.
+
+    %1: f32[] = full() value=2.0              %2: f32[4] = full() value=2.0
+    %2: f32[1] = reshape(%1)          ->      %3: f32[4] = mul(%0, %2)
+    %3: f32[4] = expand(%2)
+    %4: f32[4] = mul(%0, %3)
+
+Constants move through movement, equal nodes become one, chains of movement become short, gathers that name their own
+row lose the index for it. Nothing here changes a bit of any result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from alight.dtypes import bool_, int64
+from alight.ir.program import Builder, Node, Program, Value, _static_key
+from alight.primitives import (
+    Equal,
+    Expand,
+    Full,
+    Index,
+    Iota,
+    Permute,
+    Reshape,
+    Select,
+)
+
+Rule = Callable[["_Rewriter", Node, list[Value]], Any]
+
+
+def simplify(program: Program) -> Program:
+    """An equivalent program; inputs and outputs keep their number and order."""
+    return _Rewriter(program).run()
+
+
+class _Rewriter:
+    """Builds the new program node by node; `made` knows the node behind each new value."""
+
+    def __init__(self, program: Program) -> None:
+        self.program, self.builder = program, Builder()
+        self.value: dict[int, Value] = {}  # old value -> new one
+        self.made: dict[int, Node] = {}  # new value -> the node that makes it
+        self.known: dict[Any, tuple[int, ...]] = {}  # what a node computes -> its outputs
+        self.checked: set[int] = (
+            set()
+        )  # indices that a gather reads, and finds out of range if they are
+
+    def run(self) -> Program:
+        program, builder = self.program, self.builder
+        for i in program.inputs:
+            self.value[i] = builder.input(program.types[i])
+        with builder.active():
+            for node in program.nodes:
+                inputs = [self.value[i] for i in node.inputs]
+                builder.line = node.line
+                rule = _RULES.get(node.primitive.name)
+                found = rule(self, node, inputs) if rule else None
+                outs = (
+                    (found,)
+                    if found is not None
+                    else self.emit(node.primitive, inputs, node.statics)
+                )
+                self.value.update(zip(node.outputs, outs, strict=True))
+        return builder.finish([self.value[i] for i in program.outputs])
+
+    def emit(
+        self, primitive: Any, inputs: list[Value], statics: dict[str, Any]
+    ) -> tuple[Value, ...]:
+        """A node, or the one that computes the same already."""
+        key = _static_key(Node(primitive, tuple(x.id for x in inputs), statics, ()))
+        outs = self.known.get(key)
+        if outs is None:
+            before = len(self.builder.nodes)
+            made = primitive(*inputs, **statics)
+            values = made if isinstance(made, tuple) else (made,)
+            for node in self.builder.nodes[before:]:
+                for out in node.outputs:
+                    self.made[out] = node
+                if node.primitive is Index:
+                    self.checked.update(node.inputs[1:])
+            outs = self.known[key] = tuple(value.id for value in values)
+        return tuple(self.builder.value(i) for i in outs)
+
+    def one(self, primitive: Any, *inputs: Value, **statics: Any) -> Value:
+        """A node of one output."""
+        return self.emit(primitive, list(inputs), statics)[0]
+
+    def constant_of(self, x: Value) -> Any:
+        """The number that all elements of x are, or None."""
+        node = self.made.get(x.id)
+        return node.statics["value"] if node is not None and node.primitive is Full else None
+
+    def full(self, like: Value, number: Any, shape: tuple[int, ...]) -> Value:
+        """A constant of a shape."""
+        return self.one(Full, shape=shape, value=number, dtype=like.dtype, device=like.type.device)
+
+
+def _detach(r: _Rewriter, node: Node, x: list[Value]) -> Value:
+    return x[0]
+
+
+def _reshape(r: _Rewriter, node: Node, x: list[Value]) -> Value | None:
+    number = r.constant_of(x[0])
+    if number is not None:
+        return r.full(x[0], number, node.statics["shape"])
+    inner = r.made.get(x[0].id)
+    if inner is not None and inner.primitive is Reshape:
+        return r.one(Reshape, r.builder.value(inner.inputs[0]), shape=node.statics["shape"])
+    return None
+
+
+def _expand(r: _Rewriter, node: Node, x: list[Value]) -> Value | None:
+    number = r.constant_of(x[0])
+    return None if number is None else r.full(x[0], number, node.statics["shape"])
+
+
+def _permute(r: _Rewriter, node: Node, x: list[Value]) -> Value | None:
+    number, order = r.constant_of(x[0]), node.statics["order"]
+    if number is not None:
+        return r.full(x[0], number, tuple(x[0].shape[i] for i in order))
+    inner = r.made.get(x[0].id)
+    if inner is not None and inner.primitive is Permute:
+        whole = tuple(inner.statics["order"][i] for i in order)
+        return r.one(Permute, r.builder.value(inner.inputs[0]), order=whole)
+    return None
+
+
+def _convert(r: _Rewriter, node: Node, x: list[Value]) -> Value | None:
+    number, to = r.constant_of(x[0]), node.statics["dtype"]
+    if number is None or to.is_complex or to.kind == "u":
+        return None
+    if to is bool_:
+        number = bool(number)
+    elif to.kind == "i":
+        if not isinstance(number, (bool, int)):
+            return None
+        number = int(number)
+    return r.one(Full, shape=x[0].shape, value=number, dtype=to, device=x[0].type.device)
+
+
+def _mul(r: _Rewriter, node: Node, x: list[Value]) -> Value | None:
+    if r.constant_of(x[0]) == 1 and x[0].dtype is not bool_:
+        return x[1]
+    if r.constant_of(x[1]) == 1 and x[1].dtype is not bool_:
+        return x[0]
+    return None
+
+
+def _div(r: _Rewriter, node: Node, x: list[Value]) -> Value | None:
+    return x[0] if r.constant_of(x[1]) == 1 else None
+
+
+def _sum(r: _Rewriter, node: Node, x: list[Value]) -> Value | None:
+    """A sum over an axis of extent 1 is a reshape."""
+    axes, shape = node.statics["axes"], x[0].shape
+    if all(shape[i] == 1 for i in axes):
+        kept = tuple(size for i, size in enumerate(shape) if i not in axes)
+        return r.one(Reshape, x[0], shape=kept)
+    return None
+
+
+def _own_rows(r: _Rewriter, ids: list[Value], axes: tuple[int, ...]) -> int | None:
+    """The one position in `ids` that is not the place's own index along its axis, if there is just one.
+
+    grid() in primitives/gather.py makes such indices: take_along_dim, gather, the target's logit in a loss.
+    """
+    others = []
+    for n, (i, axis) in enumerate(zip(ids, axes, strict=True)):
+        node = r.made.get(i.id)
+        own = node is not None and node.primitive is Iota and node.statics["axis"] == axis
+        if not own:
+            others.append(n)
+    return others[0] if len(others) == 1 and axes == tuple(range(len(axes))) else None
+
+
+def _index_add(r: _Rewriter, node: Node, x: list[Value]) -> Value | None:
+    """Zeros with one element of each row set: a comparison with the index instead of a scatter."""
+    base, updates, *ids = x
+    axes = node.statics["axes"]
+    if len(axes) != base.ndim or r.constant_of(base) != 0:
+        return None
+    other = _own_rows(r, ids, axes)
+    if other is None or ids[other].shape[other] != 1 or ids[other].id not in r.checked:
+        return None
+    place = r.one(Iota, shape=base.shape, axis=other, dtype=int64, device=base.type.device)
+    hit = r.one(Equal, place, r.one(Expand, ids[other], shape=base.shape))
+    return r.one(Select, hit, r.one(Expand, updates, shape=base.shape), r.full(base, 0, base.shape))
+
+
+_RULES: dict[str, Rule] = {
+    "detach": _detach,
+    "reshape": _reshape,
+    "expand": _expand,
+    "permute": _permute,
+    "convert": _convert,
+    "mul": _mul,
+    "div": _div,
+    "sum": _sum,
+    "index_add": _index_add,
+}
+
+__all__ = ["simplify"]
