@@ -21,8 +21,8 @@ def _index(names: dict[str, str]) -> dict[str, str]:
     return {name: file for file, text in names.items() for name in text.split()}
 
 
-_TORCH = _index({})
-_METHODS = _index({})
+_TORCH = _index({"special": "i0 i0_ igamma igammac"})
+_METHODS = _index({"special": "i0 i0_ igamma igamma_ igammac igammac_ polygamma_"})
 _FUNCTIONAL = _index({})
 
 

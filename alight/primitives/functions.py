@@ -256,6 +256,30 @@ class Erfinv(Elementwise):
         return (Exp(out * out) * (sqrt(pi) / 2),)
 
 
+class Erfcx(Elementwise):
+    """exp(x^2) erfc(x), which decays slowly."""
+
+    accepts = FLOAT
+
+    def scalar(b: B, x: S) -> S:
+        return special.erfcx(b, x)
+
+    def partials(out: Value, x: Value) -> tuple[Any]:
+        return (x * out * 2 - 2 / sqrt(pi),)
+
+
+class Ndtri(Elementwise):
+    """The y below which the standard normal distribution has the probability x."""
+
+    accepts = FLOAT
+
+    def scalar(b: B, x: S) -> S:
+        return special.ndtri(b, x)
+
+    def partials(out: Value, x: Value) -> tuple[Any]:
+        return (Exp(out * out * 0.5) * sqrt(2 * pi),)
+
+
 class Lgamma(Elementwise):
     """Logarithm of the absolute value of the gamma function."""
 

@@ -8,7 +8,7 @@ this file with 50 digits: they agree with the function at the Chebyshev nodes of
 
 from __future__ import annotations
 
-from math import factorial, inf, log, nan, pi, sqrt
+from math import exp, factorial, inf, log, nan, pi, sqrt
 from typing import Any
 
 from alight.dtypes import float32, float64
@@ -30,7 +30,20 @@ def _ratio(b: B, top: Coefficients, bottom: Coefficients, x: S) -> S:
     return b.div(_polynomial(b, top, x), _polynomial(b, bottom, x))
 
 
-def _as(b: B, x: S, dtype: Any) -> S:
+def chebyshev(b: B, coefficients: Coefficients, x: S, start: float, stop: float) -> S:
+    """The series at x, which lies between start and stop: Clenshaw's rule."""
+    t = b.mul(b.sub(x, (start + stop) / 2), 4 / (stop - start))  # twice the place in [-1, 1]
+    before: Any = 0.0
+    last: Any = coefficients[-1]
+    for coefficient in coefficients[-2:0:-1]:
+        product = b.mul(t, last) if before == 0.0 else b.sub(b.mul(t, last), before)
+        before, last = last, b.add(product, coefficient)
+    half = b.mul(b.mul(t, 0.5), last)
+    return b.add(b.sub(half, before), coefficients[0])
+
+
+def converted(b: B, x: S, dtype: Any) -> S:
+    """x as another dtype; no instruction where it has that already."""
     return x if x.dtype is dtype else b.convert(x, dtype)
 
 
@@ -84,7 +97,7 @@ def erf(b: B, x: S) -> S:
     """2 / sqrt(pi) times the integral of exp(-t^2) from 0 to x."""
     if x.dtype is float64:
         return _erf(b, x)
-    return _as(b, _erf_single(b, _as(b, x, float32)), x.dtype)
+    return converted(b, _erf_single(b, converted(b, x, float32)), x.dtype)
 
 
 def _erf(b: B, x: S) -> S:
@@ -105,12 +118,12 @@ def _erf_single(b: B, x: S) -> S:
 
 def erfc(b: B, x: S) -> S:
     """1 - erf(x), exact where that is small."""
-    y = _as(b, x, float64)
+    y = converted(b, x, float64)
     size = b.abs(y)
     tail = _erfc_of_positive(b, size)
     middle = b.sub(1.0, b.mul(y, _ratio(b, _ERF_TOP, _ERF_BOTTOM, b.mul(y, y))))
     outside = b.select(b.less(y, 0.0), b.sub(2.0, tail), tail)
-    return _as(b, b.select(b.lessequal(size, _ERF_LIMIT), middle, outside), x.dtype)
+    return converted(b, b.select(b.lessequal(size, _ERF_LIMIT), middle, outside), x.dtype)
 
 
 def _erfc_of_positive(b: B, x: S) -> S:
@@ -142,7 +155,7 @@ _ERFINV_TAIL = (
 
 def erfinv(b: B, x: S) -> S:
     """The y with erf(y) = x: an approximation to 2e-6, and one step of Halley's method, which cubes its error."""
-    given, x = x, _as(b, x, float64)
+    given, x = x, converted(b, x, float64)
     size = b.abs(x)
     w = b.neg(b.log(b.mul(b.sub(1.0, size), b.add(size, 1.0))))
     centre = _polynomial(b, _ERFINV_CENTRE, w)
@@ -155,7 +168,56 @@ def erfinv(b: B, x: S) -> S:
     error = b.select(b.less(size, 0.5), b.sub(_erf(b, y), x), beyond)
     step = b.mul(b.mul(error, sqrt(pi) / 2), b.exp(b.mul(y, y)))
     y = b.sub(y, b.div(step, b.add(b.mul(y, step), 1.0)))
-    return _as(b, b.select(b.equal(size, 1.0), b.mul(x, inf), y), given.dtype)
+    return converted(b, b.select(b.equal(size, 1.0), b.mul(x, inf), y), given.dtype)
+
+
+# (1 + 2 x) exp(x^2) erfc(x) in (x - 3.75) / (x + 3.75), after M. Shepherd and J. Laframboise, Math. Comp. 36 (1981), and
+# -ndtri(p) / w in log(w) for w = sqrt(-2 log(p)) from 2 to 39: Chebyshev series, lowest order first, computed as above.
+_ERFCX = (
+    1.1779206917686695, -0.00392788906720848, -0.08445395029168432, 0.05904865594272124,
+    -0.026463338213782873, 0.008963824792251841, -0.0023702165138189185, 0.0004788031684687091,
+    -6.686014439451881e-05, 3.90278273437761e-06, 7.575308659014367e-07, -2.087732309266696e-07,
+    9.682709626814128e-09, 4.3430508112827e-09, -7.179104282029728e-10, -6.276394575267154e-11,
+    2.6583923508740653e-11, 3.284963982977113e-13, -8.928889701558695e-13, 2.3985288448007307e-14,
+    3.0841843140638224e-14, -1.452124420190786e-15, -1.1443817519517892e-15, 5.607089743719864e-17,
+    4.585258986445827e-17,
+)  # fmt: skip
+_NDTRI = (
+    0.8750854266251059, 0.18942994858210344, -0.09274843127760608, 0.032055556429639,
+    -0.008229005493025328, 0.001602133774743823, -0.00023429693172032486, 2.4406265136290296e-05,
+    -1.6496097463826641e-06, 1.2912687901679232e-07, -4.408817171056033e-08, 1.085435957697274e-08,
+    -5.007492540803077e-10, -4.5503727370307776e-10, 1.173215492498772e-10, 4.62696339185629e-12,
+    -8.559457798562542e-12, 1.4667767166459385e-12, 2.8122969829387454e-13, -1.6083122721864497e-13,
+    1.319349763719472e-14, 8.933014496889103e-15, -2.799615906323817e-15, -9.420778164258046e-17,
+    2.2978318132108488e-16, -3.9098362686665785e-17,
+)  # fmt: skip
+
+
+def erfcx(b: B, x: S) -> S:
+    """exp(x^2) erfc(x), which decays slowly."""
+    y = converted(b, x, float64)
+    size = b.min(b.abs(y), 1e300)
+    place = b.div(b.sub(size, 3.75), b.add(size, 3.75))
+    positive = b.div(chebyshev(b, _ERFCX, place, -1, 0.99), b.add(b.mul(size, 2.0), 1.0))
+    positive = b.select(b.equal(y, inf), 0.0, positive)
+    negative = b.min(b.max(y, -40.0), 0.0)  # exp(x^2) in two factors, as above
+    near = b.mul(b.trunc(b.mul(negative, 16.0)), 1 / 16)
+    rest = b.mul(b.sub(negative, near), b.add(negative, near))
+    grown = b.mul(b.exp(b.mul(near, near)), b.exp(rest))
+    grown = b.sub(b.mul(grown, 2.0), positive)
+    return converted(b, b.select(b.less(y, 0.0), grown, positive), x.dtype)
+
+
+def ndtri(b: B, x: S) -> S:
+    """The y below which the standard normal distribution has the probability x."""
+    y = converted(b, x, float64)
+    tail = b.min(y, b.sub(1.0, y))
+    w = b.sqrt(b.mul(b.log(tail), -2.0))
+    place = b.log(b.min(b.max(w, 2.0), 39.0))
+    outside = b.mul(w, chebyshev(b, _NDTRI, place, log(2), log(39)))
+    outside = b.select(b.less(y, 0.5), b.neg(outside), outside)
+    middle = b.mul(erfinv(b, b.sub(b.mul(y, 2.0), 1.0)), sqrt(2))
+    return converted(b, b.select(b.less(tail, exp(-2)), outside, middle), x.dtype)
 
 
 # -- gamma function ----------------------------------------------------------------------------------------------------
@@ -176,7 +238,7 @@ _STIRLING_SLOPE = (1 / 12, -691 / 32760, 1 / 132, -1 / 240, 1 / 252, -1 / 120, 1
 
 def lgamma(b: B, x: S) -> S:
     """log |gamma(x)|; infinite at 0, -1, -2, ..."""
-    given, x = x, _as(b, x, float64)
+    given, x = x, converted(b, x, float64)
     negative = b.less(x, 0.0)
     y = b.select(negative, b.sub(1.0, x), x)
     result = b.select(b.less(y, 3.0), _lgamma_near(b, y), _lgamma_far(b, y))
@@ -185,7 +247,7 @@ def lgamma(b: B, x: S) -> S:
     reflected = b.sub(b.log(b.div(pi, sine)), result)
     result = b.select(negative, reflected, result)
     pole = b.or_(b.equal(sine, 0.0), b.equal(x, -inf))
-    return _as(b, b.select(b.and_(negative, pole), b.abs(b.mul(x, inf)), result), given.dtype)
+    return converted(b, b.select(b.and_(negative, pole), b.abs(b.mul(x, inf)), result), given.dtype)
 
 
 def _lgamma_near(b: B, x: S) -> S:
@@ -215,7 +277,7 @@ def _lgamma_far(b: B, x: S) -> S:
 
 def digamma(b: B, x: S) -> S:
     """The derivative of log gamma(x); NaN at -1, -2, ..., infinite at 0 with the sign of -x."""
-    given, x = x, _as(b, x, float64)
+    given, x = x, converted(b, x, float64)
     negative = b.less(x, 0.0)
     y = b.select(negative, b.sub(1.0, x), x)
     result = _digamma_of_positive(b, y)
@@ -223,7 +285,7 @@ def digamma(b: B, x: S) -> S:
     reflected = b.sub(result, b.div(pi, b.tan(b.mul(rest, pi))))
     reflected = b.select(b.equal(rest, 0.0), b.mul(rest, nan), reflected)
     result = b.select(negative, reflected, result)
-    return _as(b, b.select(b.equal(x, 0.0), b.div(-1.0, x), result), given.dtype)
+    return converted(b, b.select(b.equal(x, 0.0), b.div(-1.0, x), result), given.dtype)
 
 
 def _digamma_of_positive(b: B, x: S) -> S:
@@ -248,7 +310,7 @@ _BERNOULLI = (
 
 def polygamma(b: B, x: S, order: int) -> S:
     """Derivative number `order`, 1 or more, of digamma; infinite at 0, -1, -2, ..."""
-    given, x = x, _as(b, x, float64)
+    given, x = x, converted(b, x, float64)
     negative = b.less(x, 0.0)
     scale = (-1.0) ** (order + 1) * factorial(order)
     result = b.mul(_zeta(b, order + 1, b.select(negative, b.sub(1.0, x), x)), scale)
@@ -262,7 +324,7 @@ def polygamma(b: B, x: S, order: int) -> S:
     cotangent = b.div(1.0, b.tan(b.mul(b.sub(x, b.round(x)), pi)))
     angle = _polynomial(b, tuple(reversed(terms)), cotangent)
     mirrored = b.sub(b.mul(result, (-1.0) ** order), angle)
-    return _as(b, b.select(negative, mirrored, result), given.dtype)
+    return converted(b, b.select(negative, mirrored, result), given.dtype)
 
 
 def _zeta(b: B, s: int, x: S) -> S:

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from alight.errors import internal, not_implemented
+from alight.errors import InternalError, internal, not_implemented
 from alight.ir.primitive import NONE
 from alight.ir.program import Builder, Node, Program, Value, needed_nodes, prune
 from alight.ir.types import Type
@@ -59,10 +59,12 @@ def reverse(
     blocked: Collection[int] = (),
     regions: Sequence[Region] = (),
     also_needed: Sequence[Value] = (),
+    lenient: bool = False,
 ) -> Backward:
     """Take cotangents of `outputs` back through `nodes` to `wrt`; nothing flows through `blocked` values.
 
-    `also_needed` may grow while regions run: values whose residuals are wanted as well.
+    `also_needed` may grow while regions run: values whose residuals are wanted as well. With `lenient`, nothing flows
+    through a step whose rule raises an error, either: it is for the backward pass to raise it.
     """
     active = active_values(types, nodes, wrt, blocked, regions)
     sweep = _Sweep(types, active)
@@ -73,12 +75,15 @@ def reverse(
     with sweep.builder.active():
         while i > 0:
             region = region_ending.get(i)
-            if region is not None:
-                i = sweep.reader = region.start
-                sweep.region(region, nodes[i])
-            else:
-                i = sweep.reader = i - 1
-                sweep.node(nodes[i], blocked)
+            i = sweep.reader = i - 1 if region is None else region.start
+            try:
+                if region is not None:
+                    sweep.region(region, nodes[i])
+                else:
+                    sweep.node(nodes[i], blocked)
+            except RuntimeError as error:  # NotImplementedError is one
+                if not lenient or isinstance(error, InternalError):
+                    raise
     return sweep.finish(wrt, [value.id for value in also_needed])
 
 

@@ -31,7 +31,7 @@ from alight.dtypes import (
     uint32,
 )
 from alight.primitives.linalg import adjoint, matmul
-from tests.primitives import rows_gather, rows_opaque, rows_scan, rows_window
+from tests.primitives import rows_gather, rows_opaque, rows_scan, rows_special, rows_window
 
 for _module in iter_modules(p.__path__):  # every primitive is in the registry
     import_module(f"alight.primitives.{_module.name}")
@@ -216,4 +216,6 @@ ROWS = [
     *(Row(*row, dtypes=frozenset({float64})) for row in rows_scan.ROWS if row[0] is p.Scan),
     *(Row(*row) for row in rows_opaque.ROWS if row[0] is not p.Svd),
     *(Row(*row, dtypes=frozenset({float32, float64})) for row in rows_opaque.ROWS if row[0] is p.Svd),
+    *(Row(*row) for row in rows_special.ROWS),
+    *(Row(*row[:3], formula=row[3]) for row in rows_special.FORMULAS),
 ]  # fmt: skip

@@ -16,7 +16,7 @@ from alight.dtypes import bfloat16, dtype
 from alight.errors import fail
 from alight.ir.program import Program
 
-for _kernels in ("structure", "window", "gather", "scan", "opaque"):
+for _kernels in ("structure", "window", "gather", "scan", "opaque", "series"):
     if find_spec(f"alight.backends.interpreter.{_kernels}"):
         import_module(f"alight.backends.interpreter.{_kernels}")
 
@@ -29,9 +29,15 @@ class Interpreter:
     def __init__(self) -> None:
         self.links: dict[Program, Any] = {}
 
-    def compile(self, program: Program) -> Callable[[Sequence[Any]], list[Any]]:
+    def interpret(self, program: Program) -> Callable[[Sequence[Any]], list[Any]]:
         """The program as a function of arrays."""
         return compile_program(program)
+
+    def compile(self, program: Program) -> Callable[[Sequence[Any]], list[Any]]:
+        """The program as machine code on arrays; see `alight.backends.cpu`."""
+        from alight.backends.cpu.native import Native
+
+        return Native(program)
 
     def view(self, link: Program, inputs: Sequence[Any]) -> Array:
         """A view's array over the memory of the first input, where NumPy can."""
