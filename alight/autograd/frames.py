@@ -17,7 +17,7 @@ from alight.record.history import History, active_inputs, sweep
 from alight.record.meta import Meta
 from alight.record.trie import Tape
 from alight.tensor import Tensor, new_handle, wrap
-from alight.transforms.reverse import Backward
+from alight.transforms.reverse import Backward, active_values
 
 Found = tuple[Tensor, Any, Tensor]  # tensor, the entry of its own history or None, its gradient
 
@@ -115,8 +115,6 @@ def _gradient_meta(result: Value, differentiable: bool) -> Meta:
 
 def _depends(tape: Tape, found: Backward, cotangents: Iterable[Value]) -> bool:
     """Whether gradients depend, differentiably, on anything that requires one."""
-    from alight.transforms.reverse import active_values
-
     active = active_values(
         tape.types, tape.nodes, active_inputs(tape), tape.marked("blocked"), tape.regions
     )
@@ -126,13 +124,28 @@ def _depends(tape: Tape, found: Backward, cotangents: Iterable[Value]) -> bool:
 
 
 def _ancestors(tape: Tape, nodes: int, outputs: Sequence[int]) -> list[int]:
-    """Numbers of the nodes below `nodes` that `outputs` depend on."""
-    wanted, found = set(outputs), []
+    """Numbers of the nodes below `nodes` that gradients of `outputs` go through."""
+    active = active_values(
+        tape.types,
+        tape.nodes[:nodes],
+        active_inputs(tape),
+        tape.marked("blocked"),
+        tape.regions,
+        tape.functions,
+    )
+    rules = {rule.stop: rule for rule in (*tape.regions, *tape.functions) if rule.stop <= nodes}
+    wanted, found, inside = set(outputs), [], 0
     for i in range(nodes - 1, -1, -1):
+        rule = rules.get(i + 1)
+        if rule is not None and not wanted.isdisjoint(rule.outputs):  # its nodes are taken together
+            wanted.update(value for value in rule.inputs if value in active)
+            inside = max(inside, i + 1 - rule.start)
         node = tape.nodes[i]
-        if not wanted.isdisjoint(node.outputs):
-            wanted.update(node.inputs)
+        if inside or not wanted.isdisjoint(node.outputs):
+            if not inside:
+                wanted.update(value for value in node.inputs if value in active)
             found.append(i)
+        inside = max(inside - 1, 0)
     return found
 
 
@@ -252,9 +265,7 @@ class PastFrame:
         key = outputs, start, stop
         found = history.position.sweeps.get(key)
         if found is None:
-            from alight.transforms.reverse import active_values
-
-            earlier = {out for node in tape.nodes[:start] for out in node.outputs}
+                    earlier = {out for node in tape.nodes[:start] for out in node.outputs}
             active = active_values(
                 tape.types,
                 tape.nodes,
@@ -329,8 +340,6 @@ class PastFrame:
 
 
 def _is_active(history: History, value: int) -> bool:
-    from alight.transforms.reverse import active_values
-
     tape = history.tape
     active = history.position.sweeps.get("active")
     if active is None:
