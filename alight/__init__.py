@@ -12,6 +12,11 @@ from math import e, inf, nan, pi
 from typing import Any
 
 from alight.autograd import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
+from alight.autograd.modes import (
+    is_anomaly_check_nan_enabled,
+    is_anomaly_enabled,
+    is_inference_mode_enabled,
+)
 from alight.device import device
 from alight.dtypes import (
     bfloat16,

@@ -225,7 +225,28 @@ class Tensor(metaclass=_TensorMeta):
             if value.shape != self.shape:
                 fail(
                     RuntimeError,
-                    f"assigned grad has data of a different size: got {list(value.shape)}, expected {list(self.shape)}",
+                    f"attempting to assign a gradient of size '{list(value.shape)}' to a tensor of size "
+                    f"'{list(self.shape)}'. Please ensure that the gradient and the tensor are the same size",
+                )
+            if value is self:
+                fail(RuntimeError, "can't assign Variable as its own grad", try_=".clone()")
+            if value.device.type != self.device.type:
+                fail(
+                    RuntimeError,
+                    f"attempting to assign a gradient with device type '{value.device.type}' to a tensor with device "
+                    f"type '{self.device.type}'. Please ensure that the gradient and the tensor are on the same device",
+                )
+            if value.dtype is not self.dtype:
+                from alight.ops.arguments import SCALAR_NAMES
+
+                fail(
+                    RuntimeError,
+                    f"attempting to assign a gradient with dtype '{SCALAR_NAMES[value.dtype.name].lower()}' to a tensor "
+                    f"with grad_dtype '{SCALAR_NAMES[self.dtype.name]}'. The gradient must match the tensor's grad_dtype "
+                    "(defaults to the tensor's dtype). You can set the tensor's grad_dtype attribute with a specific "
+                    "dtype, or None to allow any dtype. Set grad_dtype with caution. Diverging the dtypes of a tensor "
+                    "and its gradient may break downstream systems that assume they match.",
+                    try_=f"grad.to({self.dtype!r})",
                 )
         self._grad = value
 
@@ -248,7 +269,7 @@ class Tensor(metaclass=_TensorMeta):
         if requires_grad and not meta.dtype.is_differentiable:
             fail(
                 RuntimeError,
-                "only Tensors of floating point and complex dtype can require gradients",
+                "only Tensors of floating point dtype can require gradients",
                 facts=[f"this tensor is {meta.dtype!r}"],
                 try_=".float().requires_grad_()",
             )
@@ -415,7 +436,9 @@ class Tensor(metaclass=_TensorMeta):
         if not self.is_leaf:
             fail(
                 RuntimeError,
-                "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the moment.",
+                "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the moment.  "
+                "If you were attempting to deepcopy a module, this may be because of a torch.nn.utils.weight_norm usage, "
+                "see https://github.com/pytorch/pytorch/pull/103001",
                 try_=".detach().clone()",
             )
         copy = wrap(

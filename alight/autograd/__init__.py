@@ -10,10 +10,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from alight.autograd.modes import (
+    detect_anomaly,
     enable_grad,
     inference_mode,
     is_grad_enabled,
     no_grad,
+    set_detect_anomaly,
     set_grad_enabled,
 )
 
@@ -40,12 +42,17 @@ def grad(
     (tensor(6.),)
     """
     from alight.autograd import engine
-    from alight.errors import not_implemented
+    from alight.errors import fail, not_implemented
 
     if is_grads_batched:
         not_implemented("autograd.grad(is_grads_batched=True)", "a loop over the rows")
     inputs = inputs if isinstance(inputs, Sequence) else (inputs,)
     outputs = outputs if isinstance(outputs, Sequence) else (outputs,)
+    if materialize_grads and allow_unused is False:
+        fail(
+            ValueError,
+            "Expected allow_unused to be True or not passed when materialize_grads=True, but got: allow_unused=False.",
+        )
     unused = materialize_grads if allow_unused is None else allow_unused
     return engine.grad(
         outputs, inputs, grad_outputs, retain_graph, create_graph, unused, materialize_grads

@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from alight.autograd.frames import PastFrame, sweep_pending
+from alight.autograd.frames import sweep_pending
+from alight.autograd.modes import anomaly, no_recording
+from alight.autograd.past import PastFrame, hooked_gradient
 from alight.errors import fail
 from alight.record.recorder import thread
 from alight.tensor import Tensor, new_handle
@@ -43,7 +45,7 @@ def backward(
 def _known_backward(tensor: Tensor) -> bool:
     """Take the step of an ordinary `loss.backward()` if the path has it: no hooks, nothing from flushed segments."""
     recorder = thread.recorder
-    if recorder.hooked or recorder.calls or recorder.pasts:
+    if recorder.hooked or recorder.calls or recorder.pasts or anomaly.enabled:
         return False
     position = recorder.here.children.get(("backward", False, False, ((tensor._slot, None),), ()))
     if position is None:
@@ -81,6 +83,8 @@ def grad(
                 "One of the differentiated Tensors does not require grad",
                 facts=[f"inputs[{i}]"],
             )
+    if not inputs:
+        fail(RuntimeError, "`inputs` argument to `grad()` cannot be empty.")
     retain = create_graph if retain_graph is None else retain_graph
     found = {
         id(tensor): gradient
@@ -115,23 +119,6 @@ def accumulate(tensor: Tensor, gradient: Tensor, create_graph: bool) -> None:
             hook(tensor)
 
 
-class no_recording:  # noqa: N801  (a context manager)
-    """Switch gradient recording off, by the recorder's own step."""
-
-    def __init__(self, enabled: bool = False) -> None:
-        self.enabled = enabled
-
-    def __enter__(self) -> None:
-        self.recorder = thread.recorder
-        self.before = self.recorder.grad_enabled
-        if self.before != self.enabled:
-            self.recorder.set_ambient(grad_enabled=self.enabled)
-
-    def __exit__(self, *error: object) -> None:
-        if self.recorder.grad_enabled != self.before:
-            self.recorder.set_ambient(grad_enabled=self.before)
-
-
 def run(
     tensors: Sequence[Tensor],
     gradients: Sequence[Any] | None,
@@ -147,6 +134,8 @@ def run(
     )
     if len(gradients) == 1 and gradients[0] is None:
         gradients = gradients * len(tensors)
+    if len(gradients) != len(tensors):
+        fail(RuntimeError, f"got {len(tensors)} tensors and {len(gradients)} gradients")
     for tensor in tensors:
         if not tensor.requires_grad:
             fail(
@@ -159,9 +148,8 @@ def run(
         (tensor, root_gradient(tensor, given))
         for tensor, given in zip(tensors, gradients, strict=True)
     ]
-    if (
-        recorder.hooked or recorder.calls
-    ):  # Python has to run in between: sweep in pieces, from a history
+    if recorder.hooked or recorder.calls or anomaly.enabled:
+        # Python has to run in between: sweep in pieces, from a history
         recorder.flush("backward through hooks or a Function")
     for tensor in tensors:
         recorder.enter(tensor)
@@ -229,7 +217,5 @@ def run_hooks(tensor: Tensor, gradient: Tensor) -> Tensor:
     """Hooks of a leaf, on its whole gradient."""
     if tensor._hooks and tensor.is_leaf:
         for hook in list(tensor._hooks.values()):
-            replaced = hook(gradient)
-            if replaced is not None:
-                gradient = replaced
+            gradient = hooked_gradient(hook, gradient)
     return gradient

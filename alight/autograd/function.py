@@ -12,16 +12,21 @@ the user's `backward` on tensors.
 
 from __future__ import annotations
 
+import functools
+import re
+import weakref
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from alight.autograd.engine import no_recording
+from alight.autograd.frames import SECOND_TIME
+from alight.autograd.modes import no_recording
 from alight.errors import fail
 from alight.primitives import Detach
+from alight.record import views
 from alight.record.meta import Meta
 from alight.record.recorder import thread
 from alight.record.trie import Tape
-from alight.tensor import Tensor, new_handle
+from alight.tensor import Tensor, new_handle, wrap
 
 
 class FunctionCall(NamedTuple):
@@ -35,35 +40,72 @@ class FunctionCall(NamedTuple):
     positions: tuple[int, ...]  # of those inputs among the arguments
 
 
+class _Saved(NamedTuple):
+    """One argument of save_for_backward."""
+
+    tensor: Any
+    version: int
+    output: int  # its number among the results, -1 for any other tensor
+    shown: Any  # weak reference to the tensor that the user got for that result
+
+
 class FunctionCtx:
     """What forward leaves for backward."""
 
     def __init__(self, cls: type[Function], needs_input_grad: tuple[bool, ...]) -> None:
         self._function = cls
         self.needs_input_grad = needs_input_grad
-        self._saved: tuple[tuple[Any, int], ...] = ()
+        self._saved: tuple[_Saved, ...] | None = ()
         self._not_differentiable: set[int] = set()
-        self._dirty: set[int] = set()
+        self._dirty: dict[int, Tensor] = {}
         self._materialize = True
-        self._outputs: list[tuple[Any, Any, Any]] = []  # (shape, dtype, device) of each output
+        self._inputs: tuple[Meta, ...] = ()  # of the inputs that require gradients
+        self._outputs: list[Meta | None] = []  # of each result, None for what is no tensor
+        self._through: list[int] = []  # results that gradients come back through
+        self._place: Any = None  # while backward runs: the history and the call
 
     def save_for_backward(self, *tensors: Any) -> None:
-        """Keep tensors for backward; writing to one of them before that is an error."""
+        """Keep tensors for backward; writing to one of them before that is an error.
+
+        Errors: TypeError for what is neither a tensor nor None.
+        """
+        for i, one in enumerate(tensors):
+            if one is not None and not isinstance(one, Tensor):
+                fail(
+                    TypeError,
+                    f"save_for_backward can only save variables, but argument {i} is of type {type(one).__name__}",
+                    try_="ctx.name = value for anything else",
+                )
         self._saved = tuple(
-            (one, one._version if isinstance(one, Tensor) else 0) for one in tensors
+            _Saved(one, 0 if one is None else one._version, -1, None) for one in tensors
         )
+
+    save_for_forward = save_for_backward
 
     @property
     def saved_tensors(self) -> tuple[Any, ...]:
         """The tensors given to save_for_backward."""
-        for tensor, version in self._saved:
-            if isinstance(tensor, Tensor) and tensor._version != version:
-                fail(
-                    RuntimeError,
-                    "one of the variables needed for gradient computation has been modified by an inplace operation: "
-                    f"[{tensor._meta.type}] is at version {tensor._version}; expected version {version} instead.",
-                )
-        return tuple(tensor for tensor, _ in self._saved)
+        if self._saved is None:
+            fail(RuntimeError, SECOND_TIME, try_="backward(retain_graph=True) the first time")
+        return tuple(self._unpacked(one) for one in self._saved)
+
+    saved_variables = saved_tensors
+
+    def _unpacked(self, saved: _Saved) -> Any:
+        tensor, version, output, shown = saved
+        if tensor is None:
+            return None
+        held = tensor if output < 0 else shown()
+        if held is not None and held._version != version:
+            _refuse_written(held, version, self._function.__name__ if output >= 0 else "")
+        if output >= 0 and self._place is not None and thread.recorder.grad_enabled:
+            history, call = self._place
+            again = wrap(
+                tensor.flush("a saved result"), tensor._meta.replace(requires_grad=True, leaf=False)
+            )
+            again._history = history.entry(call.outputs[self._through.index(output)])
+            return again
+        return tensor
 
     def mark_non_differentiable(self, *tensors: Tensor) -> None:
         """Say that these outputs take no gradient."""
@@ -71,15 +113,38 @@ class FunctionCtx:
 
     def mark_dirty(self, *tensors: Tensor) -> None:
         """Say that these inputs were written in place."""
-        self._dirty.update(id(one) for one in tensors)
+        self._dirty.update((id(one), one) for one in tensors)
 
     def set_materialize_grads(self, value: bool) -> None:
         """Whether backward sees zeros (the default) or None for outputs without a gradient."""
         self._materialize = value
 
+    def release(self) -> None:
+        """Give up what was saved: backward has run for the last time."""
+        self._saved = None
+
+
+def _refuse_written(tensor: Tensor, version: int, made_by: str) -> None:
+    from alight.autograd.names import backward_name
+    from alight.ops.arguments import scalar_type_name
+
+    origin = made_by or tensor._meta.origin
+    name = re.sub(r"Backward\d*$", "", made_by or backward_name(origin or ""))
+    what = f", which is output 0 of {name}," if origin else ""
+    fail(
+        RuntimeError,
+        "one of the variables needed for gradient computation has been modified by an inplace operation: "
+        f"[torch.{scalar_type_name(tensor.dtype)}Tensor {list(tensor.shape)}]{what} is at version {tensor._version}; "
+        f"expected version {version} instead. Hint: enable anomaly detection to find the operation that failed to "
+        "compute its gradient, with torch.autograd.set_detect_anomaly(True, check_nan=False).",
+        try_=".clone() before the write",
+    )
+
 
 class Function:
     """Base class of operations with a gradient of their own: define `forward(ctx, ...)` and `backward(ctx, ...)`.
+
+    Or `forward(...)` without ctx and `setup_context(ctx, inputs, output)`, which torch.func wants.
 
     >>> import alight as torch
     >>> class Cube(torch.autograd.Function):
@@ -97,8 +162,35 @@ class Function:
     tensor(12.)
     """
 
-    forward: Callable[..., Any]
-    backward: Callable[..., Any]
+    generate_vmap_rule = False
+    setup_context: Any = None
+
+    @staticmethod
+    def forward(*args: Any, **kwargs: Any) -> Any:
+        """Compute the results; to be defined."""
+        fail(
+            NotImplementedError,
+            "You must implement the forward function for custom autograd.Function.",
+        )
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Any) -> Any:
+        """A gradient for each argument of forward, from those of the results; to be defined."""
+        fail(
+            NotImplementedError,
+            "You must implement either the backward or vjp method for your custom autograd.Function to use it with "
+            "backward mode AD.",
+        )
+
+    vjp = backward
+
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Any) -> Any:
+        """A tangent for each result; never called: forward mode goes through `backward`."""
+        fail(
+            NotImplementedError,
+            "You must implement the jvp function for custom autograd.Function to use it with forward mode AD.",
+        )
 
     @classmethod
     def apply(cls, *args: Any, **kwargs: Any) -> Any:
@@ -106,49 +198,56 @@ class Function:
         recorder = thread.recorder
         needs = tuple(isinstance(a, Tensor) and a.requires_grad for a in args)
         ctx = FunctionCtx(cls, needs)
+        if recorder.transforming:
+            return recorder.apply_function(cls, ctx, args, kwargs)
         recording = recorder.grad_enabled and any(needs)
-        given = (
-            tuple(a.detach() if need else a for a, need in zip(args, needs, strict=True))
-            if recording
-            else args
-        )
         with no_recording():
-            result = _forward(cls, ctx, given, kwargs)
-        _keep_inputs(ctx, args, given)
-        if not recording:
-            return result
-        outputs = result if isinstance(result, tuple) else (result,)
-        made = _record_call(recorder, cls, ctx, args, needs, outputs)
+            result = run_forward(cls, ctx, args, kwargs)
+        outputs = list(result) if isinstance(result, tuple) else [result]
+        _check_dirty(ctx, args, outputs, recording)
+        if recording:
+            made = _record_call(recorder, cls, ctx, args, needs, outputs)
+        else:
+            inputs = {id(one) for one in args} - set(ctx._dirty)
+            made = [
+                one.detach() if id(one) in inputs and isinstance(one, Tensor) else one
+                for one in outputs
+            ]
         return tuple(made) if isinstance(result, tuple) else made[0]
 
-    @staticmethod
-    def vjp(ctx: FunctionCtx, *grads: Any) -> Any:
-        """Another name of backward."""
-        raise NotImplementedError("define backward(ctx, *grads)")
+
+InplaceFunction = NestedIOFunction = Function
 
 
-def _forward(
-    cls: type[Function], ctx: FunctionCtx, given: Sequence[Any], kwargs: dict[str, Any]
+def run_forward(
+    cls: type[Function], ctx: FunctionCtx, args: Sequence[Any], kwargs: dict[str, Any]
 ) -> Any:
-    setup = getattr(cls, "setup_context", None)
-    if setup is None:
-        return cls.forward(ctx, *given, **kwargs)
-    result = cls.forward(*given, **kwargs)
-    setup(ctx, tuple(given), result)
+    """The user's forward, in either of its two forms."""
+    if cls.setup_context is None:
+        return cls.forward(ctx, *args, **kwargs)
+    result = cls.forward(*args, **kwargs)
+    cls.setup_context(ctx, tuple(args), result)
     return result
 
 
-def _keep_inputs(ctx: FunctionCtx, args: Sequence[Any], given: Sequence[Any]) -> None:
-    """Saved inputs are the user's own tensors, so that a second derivative reaches them."""
-    own = {
-        id(inner): outer
-        for inner, outer in zip(given, args, strict=True)
-        if isinstance(inner, Tensor)
-    }
-    ctx._saved = tuple(
-        (own.get(id(one), one), own[id(one)]._version if id(one) in own else version)
-        for one, version in ctx._saved
-    )
+def _check_dirty(
+    ctx: FunctionCtx, args: Sequence[Any], outputs: Sequence[Any], recording: bool
+) -> None:
+    if not ctx._dirty:
+        return
+    results = {id(one) for one in outputs}
+    if any(one not in results for one in ctx._dirty):
+        fail(
+            RuntimeError,
+            "Some elements marked as dirty during the forward method were not returned as output. The inputs that are "
+            "modified inplace must all be outputs of the Function.",
+        )
+    if recording and any(one.requires_grad and one.is_leaf for one in ctx._dirty.values()):
+        fail(
+            RuntimeError,
+            "a leaf Variable that requires grad has been used in an in-place operation.",
+            try_="x.clone() before the call",
+        )
 
 
 def _record_call(
@@ -157,7 +256,7 @@ def _record_call(
     ctx: FunctionCtx,
     args: Sequence[Any],
     needs: Sequence[bool],
-    outputs: Sequence[Any],
+    outputs: list[Any],
 ) -> list[Any]:
     """One step: each differentiable output is its value behind a wall that only the user's backward passes."""
     inputs = [a for a, need in zip(args, needs, strict=True) if need]
@@ -168,50 +267,109 @@ def _record_call(
     ]  # fmt: skip
     for tensor in (*inputs, *(outputs[i] for i in through)):
         recorder.enter(tensor)
-    key = (
-        "function", cls, positions,
-        tuple([t._slot for t in inputs]), tuple([outputs[i]._slot for i in through]), len(recorder.calls),
-    )  # fmt: skip
+    dirty = tuple(id(outputs[i]) in ctx._dirty for i in through)
     number = len(recorder.calls)
+    key = (
+        "function", cls, positions, tuple([t._slot for t in inputs]),
+        tuple([outputs[i]._slot for i in through]), number, dirty,
+    )  # fmt: skip
     position = recorder.here.children.get(key)
     if position is None:
-
-        def trace(tape: Tape) -> None:
-            start = len(tape.nodes)
-            values = [Detach(recorder.argument(tape, outputs[i])) for i in through]
-            ids = tuple(recorder.argument(tape, t).id for t in inputs)
-            outs = tuple(value.id for value in values)
-            tape.functions.append(
-                FunctionCall(start, len(tape.nodes), ids, outs, number, positions)
-            )
-            for value in values:
-                tape.slots.append((value.id, Meta(value.type, None, True, False, cls.__name__)))
-
-        position = recorder.extend(key, cls.__name__, trace)
+        position = recorder.extend(
+            key,
+            cls.__name__,
+            lambda tape: _trace_call(
+                recorder, tape, cls, inputs, [outputs[i] for i in through], positions, dirty, number
+            ),
+        )
     recorder.here = position
     recorder.calls.append(ctx)
-    ctx._outputs = [(outputs[i].shape, outputs[i].dtype, outputs[i].device) for i in through]
-    made = list(outputs)
-    for n, i in enumerate(through):
-        tensor = new_handle(position.metas[n], position.slot + n)
-        recorder.handles.append(tensor)
-        made[i] = tensor
+    ctx._inputs = tuple(tensor._meta for tensor in inputs)
+    ctx._outputs = [one._meta if isinstance(one, Tensor) else None for one in outputs]
+    ctx._through = through
+    made, at = list(outputs), 0
+    for i, written in zip(through, dirty, strict=True):
+        if written:
+            at = views.rebind(recorder, outputs[i], position, at)
+            continue
+        made[i] = new_handle(position.metas[at], position.slot + at)
+        recorder.handles.append(made[i])
+        at += 1
+    _know_outputs(ctx, outputs, made)
     recorder.settle(position)
     return made
 
 
-def call_backward(call: FunctionCall, ctx: FunctionCtx, given: list[Any]) -> list[Any]:
+def _trace_call(
+    recorder: Any,
+    tape: Tape,
+    cls: type[Function],
+    inputs: Sequence[Tensor],
+    through: Sequence[Tensor],
+    positions: tuple[int, ...],
+    dirty: Sequence[bool],
+    number: int,
+) -> None:
+    start = len(tape.nodes)
+    values = [Detach(recorder.argument(tape, one)) for one in through]
+    ids = tuple(recorder.argument(tape, one).id for one in inputs)
+    outs = tuple(value.id for value in values)
+    tape.functions.append(FunctionCall(start, len(tape.nodes), ids, outs, number, positions))
+    origin = cls.__name__ + "Backward"
+    for tensor, value, written in zip(through, values, dirty, strict=True):
+        if written:
+            views.trace_write(recorder, tape, tensor, value, True, origin)
+        else:
+            tape.slots.append((value.id, Meta(value.type, None, True, False, origin)))
+
+
+def _know_outputs(ctx: FunctionCtx, outputs: Sequence[Any], made: Sequence[Any]) -> None:
+    """Results that were saved are the ones that the user gets, for versions and for second derivatives."""
+    if not ctx._saved:
+        return
+    number = {id(one): i for i, one in enumerate(outputs) if i in ctx._through}
+    ctx._saved = tuple(
+        one if id(one.tensor) not in number or one.tensor is made[number[id(one.tensor)]]
+        else _Saved(one.tensor, made[number[id(one.tensor)]]._version, number[id(one.tensor)], weakref.ref(made[number[id(one.tensor)]]))
+        for one in ctx._saved
+    )  # fmt: skip
+
+
+# -- backward ----------------------------------------------------------------------------------------------------------
+
+
+def call_backward(
+    call: FunctionCall, ctx: FunctionCtx, cotangents: Sequence[Any], history: Any = None
+) -> list[Any]:
     """Run the user's backward; a gradient or None for each input of `call`."""
+    came = dict(zip(ctx._through, cotangents, strict=True))
+    given = [
+        _materialized(meta) if came.get(i) is None and ctx._materialize and meta is not None else came.get(i)
+        for i, meta in enumerate(ctx._outputs)
+    ]  # fmt: skip
+    ctx._place = history, call
+    try:
+        gradients = user_gradients(ctx, given)
+    finally:
+        ctx._place = None
+    return [
+        _fitting(ctx, i, gradients[place], meta)
+        for i, (place, meta) in enumerate(zip(call.positions, ctx._inputs, strict=True))
+    ]
+
+
+def _materialized(meta: Meta) -> Tensor:
     from alight.ops.operation import TORCH
 
-    if ctx._materialize:
-        given = [
-            TORCH["zeros"](shape, dtype=dtype, device=device) if gradient is None else gradient
-            for gradient, (shape, dtype, device) in zip(given, ctx._outputs, strict=True)
-        ]
+    return TORCH["zeros"](meta.shape, dtype=meta.dtype, device=meta.device)
+
+
+def user_gradients(ctx: FunctionCtx, given: Sequence[Any]) -> Sequence[Any]:
+    """What the user's backward returns, one for each argument of forward."""
     cls = ctx._function
-    result = cls.backward(ctx, *given)
-    gradients = result if isinstance(result, tuple) else (result,)
+    backward = cls.backward if cls.backward is not Function.backward else cls.vjp
+    result = backward(ctx, *given)
+    gradients = tuple(result) if isinstance(result, (tuple, list)) else (result,)
     expected = len(ctx.needs_input_grad)
     if len(gradients) < expected or any(one is not None for one in gradients[expected:]):
         fail(
@@ -220,14 +378,73 @@ def call_backward(call: FunctionCall, ctx: FunctionCtx, given: list[Any]) -> lis
             f"{len(gradients)})",
             try_="one value for each argument of forward, None for those without a gradient",
         )
-    return [gradients[i] for i in call.positions]
+    for one in gradients:
+        if one is not None and not isinstance(one, Tensor):
+            fail(RuntimeError, f"expected Variable or None (got {type(one).__name__})")
+    return gradients
+
+
+def _fitting(ctx: FunctionCtx, i: int, gradient: Any, meta: Meta) -> Any:
+    """A gradient in the shape and dtype of its input, or PyTorch's error."""
+    if gradient is None:
+        return None
+    if gradient.shape != meta.size:
+        from alight.primitives.arithmetic import broadcast_shape
+
+        if broadcast_shape(gradient.shape, meta.shape) != tuple(gradient.shape):
+            fail(
+                RuntimeError,
+                f"Function {ctx._function.__name__}Backward returned an invalid gradient at index {i} - got "
+                f"{list(gradient.shape)} but expected shape compatible with {list(meta.shape)}",
+            )
+        gradient = gradient.sum_to_size(meta.shape)
+    return gradient if gradient.dtype is meta.dtype else gradient.to(meta.dtype)
 
 
 def once_differentiable(backward: Callable[..., Any]) -> Callable[..., Any]:
-    """Decorator of a backward that itself is not to be differentiated."""
+    """Decorator of a backward that itself is not to be differentiated: doing so is an error.
 
+    >>> import alight as torch
+    >>> class Twice(torch.autograd.Function):
+    ...     @staticmethod
+    ...     def forward(ctx, x):
+    ...         return x * 2
+    ...     @staticmethod
+    ...     @torch.autograd.function.once_differentiable
+    ...     def backward(ctx, grad):
+    ...         return grad * 2
+    >>> Twice.apply(torch.ones(1, requires_grad=True)).backward()
+    """
+
+    @functools.wraps(backward)
     def wrapper(ctx: Any, *grads: Any) -> Any:
+        enabled = thread.recorder.grad_enabled
         with no_recording():
-            return backward(ctx, *grads)
+            result = backward(ctx, *grads)
+        given = any(isinstance(one, Tensor) and one.requires_grad for one in grads)
+        if not (enabled and given):
+            return result
+        results = result if isinstance(result, tuple) else (result,)
+        guarded = tuple(
+            _Once.apply(one, *(g for g in grads if isinstance(g, Tensor) and g.requires_grad))
+            if isinstance(one, Tensor) else one
+            for one in results
+        )  # fmt: skip
+        return guarded if isinstance(result, tuple) else guarded[0]
 
     return wrapper
+
+
+class _Once(Function):
+    """A gradient that depends on others in a way that nobody may ask for."""
+
+    @staticmethod
+    def forward(ctx: Any, gradient: Any, *others: Any) -> Any:
+        return gradient.clone()
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Any) -> Any:
+        fail(
+            RuntimeError,
+            "trying to differentiate twice a function that was marked with @once_differentiable",
+        )

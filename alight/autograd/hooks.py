@@ -37,14 +37,22 @@ class RemovableHandle:
         self.remove()
 
 
-def _wait_for_gradient(tensor: Any) -> None:
+def _wait_for_gradient(tensor: Any, retain: bool = False) -> None:
     """Make sure that a backward pass stops at this tensor."""
     if tensor.is_leaf:
         return
-    if tensor._slot >= 0:
-        thread.recorder.hooked = True
+    recorder = thread.recorder
+    if tensor._slot < 0 and tensor._history is None:
+        recorder.enter(tensor)  # a view that derives itself
+    if recorder.owns(tensor):
+        recorder.hooked = True
+        if retain:
+            recorder.retained.append(tensor)
+        else:
+            recorder.hooked_slots[tensor._slot - recorder.offset] = tensor
     elif tensor._history is not None:
-        tensor._history.history.hooked[tensor._history.value] = tensor
+        history = tensor._history.history
+        (history.retained if retain else history.hooked)[tensor._history.value] = tensor
 
 
 def register(tensor: Any, hook: Callable[..., Any]) -> RemovableHandle:
@@ -79,4 +87,53 @@ def retain_grad(tensor: Any) -> None:
     if tensor.is_leaf:
         return
     tensor._retains_grad = True
-    _wait_for_gradient(tensor)
+    _wait_for_gradient(tensor, retain=True)
+
+
+def register_multi_grad_hook(
+    tensors: Any, fn: Callable[..., Any], *, mode: str = "all"
+) -> RemovableHandle:
+    """Call `fn` once the gradients of several tensors are there: of all of them, or with mode "any" of the first.
+
+    >>> import alight as torch
+    >>> x, y = torch.ones(1, requires_grad=True), torch.ones(1, requires_grad=True)
+    >>> handle = register_multi_grad_hook((x, y), lambda grads: print(len(grads)))
+    >>> (x * y).backward()
+    2
+    """
+    if mode not in ("all", "any"):
+        fail(ValueError, f"Expects mode to be one of ('all', 'any') but got {mode}")
+    tensors = tuple(tensors)
+    found: dict[int, Any] = {}
+    done: list[bool] = []
+
+    def one(i: int) -> Callable[[Any], None]:
+        def hook(grad: Any) -> None:
+            if mode == "any":
+                if not done:
+                    done.append(True)
+                    fn(grad)
+                return
+            found[i] = grad
+            if len(found) == len(wanted):
+                fn([found.get(k) for k in range(len(tensors))])
+                found.clear()
+
+        return hook
+
+    wanted = [i for i, tensor in enumerate(tensors) if tensor.requires_grad]
+    handles = [register(tensors[i], one(i)) for i in wanted]
+    return _ManyHandles(handles)
+
+
+class _ManyHandles(RemovableHandle):
+    """One handle for several hooks."""
+
+    def __init__(self, handles: list[RemovableHandle]) -> None:
+        super().__init__({})
+        self._handles = handles
+
+    def remove(self) -> None:
+        """Take all of them away."""
+        for handle in self._handles:
+            handle.remove()

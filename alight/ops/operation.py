@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
+from alight.autograd.names import origin_of
 from alight.errors import UnsupportedDtypeError, fail, internal
 from alight.ir.program import Program, Value, prune
 from alight.primitives import Convert, Detach
@@ -291,7 +292,7 @@ class Operation:
                 link, strides = self._link(tape, start, ids, out, values[0], strides)
             elif self.pointwise:
                 strides = pointwise_strides(out, values)
-            origin = self.name if requires_grad or not self.gradient else None
+            origin = origin_of(self.name, values) if requires_grad or not self.gradient else None
             tape.slots.append(
                 (out.id, Meta(out.type, strides, requires_grad, not requires_grad, origin))
             )

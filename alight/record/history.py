@@ -31,6 +31,7 @@ class History:
 
     __slots__ = (
         "serial", "position", "tape", "values", "inputs", "calls", "owed", "versions", "freed", "hooked", "holders",
+        "node_hooks", "retained", "segment",
     )  # fmt: skip
 
     def __init__(self, position: Position, tape: Tape) -> None:
@@ -50,6 +51,9 @@ class History:
         )  # numbers of nodes whose residuals were given up
         self.hooked: dict[int, Any] = {}  # value -> tensor whose hooks want its gradient
         self.holders: dict[int, Any] = {}  # residual -> tensor to enter it with
+        self.retained: dict[int, Any] = {}  # value -> tensor that keeps its gradient
+        self.node_hooks: dict[Any, Any] = {}  # step -> hooks on its backward node
+        self.segment: Any = None  # the steps as a graph, if somebody has looked at a grad_fn
 
     @staticmethod
     def of_segment(
@@ -75,14 +79,21 @@ class History:
                 handles[slot]._history if kind == "past" else None,
             )
         history.calls, history.owed = list(recorder.calls), plan.owed
+        history.node_hooks, history.segment = recorder.node_hooks, recorder.segment
+        if history.segment is not None:
+            history.segment.settle(history)
         wanted = set(plan.residuals)
         for i, (value, _) in enumerate(history.tape.slots):
             tensor = handles[i]
             if value in wanted and tensor._slot == i + recorder.offset:
                 root = root_of(tensor)
                 history.versions[value] = root, root._writes
-            if (tensor._hooks or tensor._retains_grad) and not tensor.is_leaf:
-                history.hooked[value] = tensor
+        for slot, tensor in recorder.hooked_slots.items():
+            if not tensor.is_leaf:
+                history.hooked[history.tape.slots[slot][0]] = tensor
+        for tensor in recorder.retained:  # follows the tensor through writes, as hooks do not
+            if recorder.owns(tensor) and not tensor.is_leaf:
+                history.retained[history.tape.slots[tensor._slot - recorder.offset][0]] = tensor
         return history
 
     def entry(self, value: int) -> Entry:
@@ -137,5 +148,6 @@ def owed_residuals(tape: Tape, outputs: set[int]) -> tuple[set[int], list[int]]:
         tape.marked("blocked"),
         [*tape.regions, *walls],
         crossing,
+        lenient=True,
     )
     return owed.difference(wrt), list(backward.residuals)

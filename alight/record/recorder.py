@@ -42,6 +42,8 @@ _all: dict[int, Recorder] = {}
 class Recorder:
     """Pending work of one thread and the trie of its paths."""
 
+    transforming = False  # True while a function is being transformed: see alight.func
+
     def __init__(self) -> None:
         self.number = next(_numbers)
         self.offset = self.number * OFFSET
@@ -62,6 +64,10 @@ class Recorder:
         self.calls: list[Any] = []  # contexts of autograd.Function calls in this segment
         self.transient: list[Any] = []  # tensors whose slots hold for one step only
         self.hooked = False  # a pending tensor waits for its gradient
+        self.hooked_slots: dict[int, Any] = {}  # slot -> the tensor that waits for its gradient
+        self.retained: list[Any] = []  # tensors that keep their gradient
+        self.node_hooks: dict[Any, Any] = {}  # step -> hooks on its backward node
+        self.segment: Any = None  # the steps as a graph, if somebody has looked at a grad_fn
         self.wrote_leaf = (
             False  # a leaf was written in place without recording: a hand-made optimizer step
         )
@@ -376,6 +382,10 @@ class Recorder:
 
         flush(self, reason)
 
+    def owns(self, tensor: Any) -> bool:
+        """Whether a tensor is pending here."""
+        return self.offset <= tensor._slot < self.offset + OFFSET
+
     def owner_of(self, tensor: Any) -> Recorder:
         """The recorder in which a tensor is pending."""
         return _all[tensor._slot // OFFSET]
@@ -396,7 +406,10 @@ class Recorder:
         self.here = self.root
         self.handles, self.inputs, self.scalars = [], [], []
         self.leaves, self.pasts, self.calls = [], [], []
-        self.hooked = False
+        if self.hooked:
+            self.hooked, self.hooked_slots, self.retained = False, {}, []
+        if self.segment is not None or self.node_hooks:
+            self.segment, self.node_hooks = None, {}
 
 
 class _Thread(threading.local):

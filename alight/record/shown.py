@@ -10,12 +10,12 @@ from alight.dtypes import BY_NAME
 
 def tensor_text(tensor: Any) -> str:
     """The text of `print(tensor)`, as PyTorch writes it."""
-    from alight.autograd.graph import grad_fn
+    from alight.autograd.names import grad_name
     from alight.printing import format_tensor
     from alight.record.recorder import thread
 
     meta = tensor._meta
-    maker = grad_fn(tensor)
+    maker = grad_name(tensor)
     read = None
     if meta.device.type != "meta":
         backend = backend_of(meta.device)
@@ -30,8 +30,8 @@ def tensor_text(tensor: Any) -> str:
         meta.dtype,
         default_dtype=thread.recorder.default_dtype,
         device="" if meta.device.type == "cpu" else str(meta.device),
-        grad_fn="" if maker is None else maker.name(),
-        requires_grad=meta.requires_grad and maker is None,
+        grad_fn=maker,
+        requires_grad=meta.requires_grad and not maker,
         parameter=tensor._is_parameter,
     )
 

@@ -62,7 +62,7 @@ class Tape(Builder):
         ] = []  # autograd.Function calls: FunctionCall, see alight.autograd.function
         self.marks: list[
             tuple[Any, ...]
-        ] = []  # ("blocked", value), ("leaf", value), ("freed", node), ("written", value, first node of the step, its name)
+        ] = []  # ("blocked", value), ("leaf", value), ("freed", node), ("written", value, first node of the step, its name, new value)
         self.buffers = 0
         self.scalars = 0
         self.bytes = 0  # of all results so far

@@ -143,8 +143,6 @@ def _add_written(
     old, _ = tape.slots[tensor._slot - recorder.offset]
     if value.id == old:  # written with itself
         value = fresh(value)
-    if not silent:
-        tape.marks.append(("written", old, recorder.here.counts.nodes, origin))
     if differentiable:
         meta = meta.replace(requires_grad=True, leaf=False, origin=origin)
     elif meta.requires_grad and not meta.leaf:
@@ -155,6 +153,9 @@ def _add_written(
         tape.marks.append(("blocked", value.id))
         if meta.requires_grad and meta.leaf:
             tape.marks.append(("leaf", value.id, len(tape.slots)))
+    if not silent:
+        name = origin if differentiable else None
+        tape.marks.append(("written", old, recorder.here.counts.nodes, name, value.id))
     tape.slots.append((value.id, meta))
 
 

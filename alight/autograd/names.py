@@ -1,0 +1,195 @@
+"""What PyTorch calls the backward nodes of operations: `AddBackward0`, `SumBackward1`.
+
+Most are the operation's own name in capitals; a few depend on the arguments, which is decided while the operation is
+recorded (`origin_of`), so that reading a name later needs no more than the tensor's meta.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+# Operations whose node has another name; a name without "Backward" gets "Backward0".
+_NAMES = {
+    name: words
+    for line in """
+getitem Select; flatten View; reshape View; ravel View; unflatten View; true_divide Div; gradient Accumulated
+saved Saved; max_dim Max; min_dim Min; pow_known Pow; max_all MaxBackward1; max_along Max; square Pow
+min_all MinBackward1; min_along Min; median_all Median; median_along MedianBackward1; outer Mul
+nanmedian_all Nanmedian; nanmedian_along NanmedianBackward1; copy_ CopyBackwards; to ToCopy; cross LinalgCross
+clamp ClampBackward1; clip ClampBackward1; fmod FmodBackward1; remainder RemainderBackward1; float_power PowBackward1
+floor_divide torch::autograd::NotImplemented; heaviside torch::autograd::NotImplemented; masked_select MaskedSelect
+index_at Index; put_at IndexPut; softmin Softmax; normalize Div; strided AsStrided; as_strided AsStrided
+conv1d Convolution; conv2d Convolution; conv3d Convolution; conv_transpose1d Convolution; layer_norm NativeLayerNorm
+conv_transpose2d Convolution; conv_transpose3d Convolution; group_norm NativeGroupNorm; batch_norm NativeBatchNorm
+batch_norm_eval NativeBatchNorm; instance_norm View; rms_norm Mul; fold Col2Im
+avg_pool1d Squeeze; max_pool1d Squeeze; prelu PreluKernel; rrelu RreluWithNoise; selu Elu; solve_ex LinalgSolveEx; inv_ex LinalgInvEx; cholesky_ex LinalgCholeskyEx; lstsq LinalgLstsq; rpow PowBackward1; rmod RemainderBackward1; rdiv Mul; hfft2 FftC2R; hfftn FftC2R
+relu6 Hardtanh
+logsigmoid LogSigmoid; softsign Div; tanhshrink Sub; dropout Mul; hstack Cat; vstack Cat; dstack Cat
+column_stack Cat; concat Cat; msort Sort; movedim Permute; moveaxis Permute; swapaxes Transpose; swapdims Transpose
+take_along_dim Gather; tile Repeat; kron UnsafeView; attention UnsafeView; nanmean Div; qr LinalgQr; svd LinalgSvd
+svdvals LinalgSvd; det LinalgDet; inv LinalgInvEx; inverse LinalgInvEx; eigh LinalgEigh; eig LinalgEig
+eigvals LinalgEig; eigvalsh LinalgEigh; pinv LinalgPinv; solve LinalgSolveEx; solve_triangular LinalgSolveTriangular
+slogdet LinalgSlogdet; linalg_cholesky LinalgCholeskyEx; cholesky LinalgCholeskyEx; lu_factor LinalgLuFactorEx
+norm LinalgVectorNorm; linalg_norm LinalgVectorNorm; vector_norm LinalgVectorNorm; matrix_norm LinalgVectorNorm
+fft FftC2C; ifft FftC2C; fft2 FftC2C; ifft2 FftC2C; fftn FftC2C; ifftn FftC2C; rfft FftR2C; rfft2 FftR2C
+rfftn FftR2C; irfft FftC2R; irfft2 FftC2R; irfftn FftC2R; hfft FftC2R; tensor_split Slice; chunk Split
+unsafe_chunk Split; cosine_similarity Sum; std_mean StdMean; contiguous Clone; fftshift Roll; ifftshift Roll
+""".replace("\n", ";").split(";")
+    for name, words in [line.split() or ("", "")]
+}
+
+
+def backward_name(origin: str) -> str:
+    """PyTorch's name of the backward node of an operation.
+
+    >>> backward_name("log_softmax"), backward_name("add_"), backward_name("SumBackward1")
+    ('LogSoftmaxBackward0', 'AddBackward0', 'SumBackward1')
+    """
+    words = _NAMES.get(origin) or _NAMES.get(origin.strip("_"))
+    if words is None and ("Backward" in origin or origin == "CopySlices"):
+        return origin
+    if words is None:
+        words = "".join(word[:1].upper() + word[1:] for word in origin.strip("_").split("_"))
+        words = re.sub(r"(?<=\d)[a-z]", lambda letter: letter[0].upper(), words)  # Log1P, AvgPool2D
+    return words if "Backward" in words or "::" in words else words + "Backward0"
+
+
+def grad_name(tensor: Any) -> str:
+    """The name of a tensor's `grad_fn`; empty for leaves.
+
+    >>> import alight as torch
+    >>> grad_name(torch.ones(2, requires_grad=True) * 2)
+    'MulBackward0'
+    """
+    meta = tensor._meta
+    if meta.leaf or not meta.requires_grad:
+        return ""
+    return backward_name(meta.origin or "unknown")
+
+
+# -- names that depend on the arguments --------------------------------------------------------------------------------
+
+Rule = Callable[[Sequence[Any]], str]
+
+
+def _if_given(plain: str, given: str, place: int) -> Rule:
+    """One name without argument number `place`, another with it."""
+    return lambda values: given if len(values) > place and values[place] is not None else plain
+
+
+def _by_operand(number: str, tensor: str, place: int = 1) -> Rule:
+    """One name where an operand is a number, another where it is a tensor."""
+
+    def rule(values: Sequence[Any]) -> str:
+        other = values[place] if len(values) > place else None
+        return tensor if getattr(other, "meta", None) is not None else number
+
+    return rule
+
+
+def _by_rank(name: str, lowest: int = 1) -> Rule:
+    """The number of spatial dimensions is part of the name."""
+    return lambda values: name.format(max(values[0].ndim - 2, lowest))
+
+
+def _of_product(values: Sequence[Any]) -> str:
+    a, b = (value.ndim for value in values[:2])
+    if a == b == 1:
+        return "DotBackward0"
+    if (a, b) in ((2, 1), (1, 2)):
+        return "MvBackward0" if a == 2 else "SqueezeBackward4"
+    return "MmBackward0" if a == b == 2 else "UnsafeViewBackward0"
+
+
+def _of_linear(values: Sequence[Any]) -> str:
+    if values[0].ndim == 2:
+        return "MmBackward0" if values[2] is None else "AddmmBackward0"
+    if values[0].ndim == 1:
+        return "SqueezeBackward4" if values[2] is None else "ViewBackward0"
+    return "UnsafeViewBackward0" if values[2] is None else "ViewBackward0"
+
+
+def _of_loss(plain: str) -> Rule:
+    """Losses that PyTorch composes end in what `reduction` makes: a mean, a sum or the elements."""
+
+    def rule(values: Sequence[Any]) -> str:
+        words = [value for value in values if isinstance(value, str)]
+        return {"mean": "MeanBackward0", "sum": "SumBackward0"}.get(
+            words[-1] if words else "", plain
+        )
+
+    return rule
+
+
+def _of_pad(values: Sequence[Any]) -> str:
+    words = [value for value in values if isinstance(value, str)]
+    kind = {"reflect": "ReflectionPad", "replicate": "ReplicationPad"}.get(
+        words[0] if words else ""
+    )
+    return "ConstantPadNdBackward0" if kind is None else f"{kind}{len(values[1]) // 2}DBackward0"
+
+
+_UPSAMPLING = {
+    "nearest": "Nearest{}D", "nearest-exact": "NearestExact{}D", "linear": "Linear1D", "bilinear": "Bilinear2D",
+    "bicubic": "Bicubic2D", "trilinear": "Trilinear3D",
+}  # fmt: skip
+
+
+def _of_interpolation(values: Sequence[Any]) -> str:
+    kind = next(
+        (_UPSAMPLING[one] for one in values if isinstance(one, str) and one in _UPSAMPLING), ""
+    )
+    return f"Upsample{kind.format(values[0].ndim - 2)}Backward0"
+
+
+def _of_division(values: Sequence[Any]) -> str:
+    return (
+        "DivBackward2"
+        if any(value in ("floor", "trunc") for value in values[2:])
+        else "DivBackward0"
+    )
+
+
+def _of_cross_entropy(values: Sequence[Any]) -> str:
+    scores, target = values[:2]
+    if target.dtype.is_floating_point:
+        return "DivBackward1"
+    return "NllLossBackward0" if scores.ndim <= 2 else "NllLoss2DBackward0"
+
+
+_BY_ARGUMENTS: dict[str, Rule] = {
+    "sum": _if_given("SumBackward0", "SumBackward1", 1),
+    "mean": _if_given("MeanBackward0", "MeanBackward1", 1),
+    "prod": _if_given("ProdBackward0", "ProdBackward1", 1),
+    "squeeze": _if_given("SqueezeBackward0", "SqueezeBackward1", 1),
+    "matmul": _of_product,
+    "linear": _of_linear,
+    "div": _of_division,
+    "pow": _by_operand("PowBackward0", "PowBackward1"),
+    "clamp_min": _by_operand("ClampMinBackward0", "ClampMinBackward1"),
+    "clamp_max": _by_operand("ClampMaxBackward0", "ClampMaxBackward1"),
+    "masked_fill": _by_operand("MaskedFillBackward0", "MaskedFillBackward1", 2),
+    "lerp": _by_operand("LerpBackward0", "LerpBackward1", 2),
+    "max_pool": _by_rank("MaxPool{}DWithIndicesBackward0"),
+    "max_pool_with_indices": _by_rank("MaxPool{}DWithIndicesBackward0"),
+    "adaptive_max_pool": _by_rank("AdaptiveMaxPool{}DBackward0"),
+    "l1_loss": _of_loss("AbsBackward0"),
+    "kl_div": _of_loss("SubBackward0"),
+    "margin_ranking_loss": _of_loss("ClampMinBackward0"),
+    "triplet_margin_loss": _of_loss("ClampMinBackward0"),
+    "cosine_embedding_loss": _of_loss("AddBackward0"),
+    "hinge_embedding_loss": _of_loss("AddBackward0"),
+    "interpolate": _of_interpolation,
+    "poisson_nll_loss": _of_loss("SubBackward0"),
+    "gaussian_nll_loss": _of_loss("MulBackward0"),
+    "pad": _of_pad,
+    "cross_entropy": _of_cross_entropy,
+}  # fmt: skip
+
+
+def origin_of(operation: str, values: Sequence[Any]) -> str:
+    """What a result's meta keeps of the operation that made it, with these arguments."""
+    rule = _BY_ARGUMENTS.get(operation.strip("_"))
+    return operation if rule is None else rule(values)
