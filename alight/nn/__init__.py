@@ -151,9 +151,11 @@ from alight.nn.pooling import (
 )  # fmt: skip
 from alight.nn.sparse import Embedding, EmbeddingBag
 
-_LATER = ("modules", "utils", "rnn", "transformer")
+_LATER = ("attention", "modules", "utils", "rnn", "transformer")
 _LAZY = {
     "rnn": "GRU GRUCell LSTM LSTMCell RNN RNNBase RNNCell RNNCellBase",
+    "attention": "MultiheadAttention",
+    "transformer": "Transformer TransformerDecoder TransformerDecoderLayer TransformerEncoder TransformerEncoderLayer",
 }
 _HOME = {name: home for home, names in _LAZY.items() for name in names.split()}
 

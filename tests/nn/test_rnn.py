@@ -64,14 +64,14 @@ def assert_same(ours: Any, theirs: Any, tolerance: float = 1e-5) -> None:
 
 
 def assert_same_gradients(
-    outs: list[Any], leaves: list[list[Any]], create_graph: bool = False
+    outs: list[Any], leaves: list[list[Any]], create_graph: bool = False, tolerance: float = 1e-5
 ) -> Any:
     """Equal gradients of the sum of squares of all results."""
     grads = []
     for library, out, wrt in zip(LIBRARIES, outs, leaves, strict=True):
         total = sum((one * one).sum() for one in flat(out) if one.requires_grad)
         grads.append(library.autograd.grad(total, wrt, create_graph=create_graph))
-    assert_same(*grads)
+    assert_same(*grads, tolerance=tolerance)
     return grads
 
 

@@ -8,6 +8,7 @@ from alight.ops.nn import (
     distance,
     dropout,
     loss,
+    multihead,
     normalization,
     pooling,
     recurrent,
@@ -17,6 +18,6 @@ from alight.ops.nn import (
 )
 
 __all__ = [
-    "activation", "attention", "convolution", "cross_entropy", "distance", "dropout", "loss", "normalization", "pooling",
+    "activation", "attention", "convolution", "cross_entropy", "distance", "dropout", "loss", "multihead", "normalization", "pooling",
     "recurrent", "resampling", "softmax", "sparse",
 ]  # fmt: skip
