@@ -1,0 +1,651 @@
+"""Matrix products: C[b, m, n] = sum over k of A[b, m, k] * B[b, k, n], for any strides.
+
+In: a `Product` (extents and strides, all known when code is written) and pointers. Out: code that calls `finish` once
+for every vector of finished sums. A plan picks the register tile:
+
+- broadcast: B's rows are contiguous, or a panel of B is moved to scratch first (copied, or transposed in registers);
+- dot: A and B are both contiguous along k and the product is too small for moving B to pay.
+
+C contiguous along m is the product of the exchanged operands. Long sums over k are cut into parts of fixed lengths whose
+partial sums are added in order, so that results do not depend on the number of threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from math import prod
+from typing import NamedTuple
+
+from alight.backends.cpu.code import Code, Value, lanes, vector
+from alight.backends.cpu.target import Target
+from alight.backends.cpu.tiles import (
+    ITEMSIZES,
+    Panel,
+    Shape,
+    Steps,
+    accumulators,
+    best_shape,
+    broadcast_tile,
+    dot_tile,
+    first_lanes,
+    lane_sums,
+    pack,
+    shuffled,
+    zero,
+)
+
+# finish(code, batch indices, row, column, values, mask): gets the finished sums of one vector of C exactly once for each
+# element: `target.lanes(itemsize)` lanes along the vector axis, of which the mask (None: all) tells the valid ones.
+Finish = Callable[[Code, list[Value], Value, Value, Value, "Value | None"], None]
+
+
+class Product(NamedTuple):
+    """C[b, m, n] = sum over k of A[b, m, k] * B[b, k, n]: extents, and element strides of the operands."""
+
+    type: str  # "float" or "double"
+    batch: tuple[int, ...]  # extents of batch axes, often none
+    m: int
+    n: int
+    k: int
+    a: tuple[int, ...]  # element strides: (*batch, m, k)
+    b: tuple[int, ...]  # (*batch, k, n)
+    c: tuple[int, ...]  # (*batch, m, n)
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes of an element."""
+        return ITEMSIZES[self.type]
+
+    def exchanged(self) -> Product:
+        """The same product with rows and columns exchanged: Cᵀ = Bᵀ Aᵀ."""
+        a, b, c = ((*s[:-2], s[-1], s[-2]) for s in (self.b, self.a, self.c))
+        return self._replace(m=self.n, n=self.m, a=a, b=b, c=c)
+
+
+def vector_axis(product: Product) -> str:
+    """The axis of C that the vectors given to `finish` run along: "n", or "m" where C is contiguous along m.
+
+    >>> vector_axis(Product("float", (), 8, 8, 8, (8, 1), (8, 1), (1, 8)))
+    'm'
+    """
+    along_m = product.m > 1 and (product.n == 1 or (product.c[-2] == 1 and product.c[-1] != 1))
+    return "m" if along_m else "n"
+
+
+class Section(NamedTuple):
+    """Neighbouring panels of columns of C that have the same tile."""
+
+    first: int  # column
+    panels: int
+    width: int  # columns that a panel takes up, whole vectors
+    columns: int  # columns of a panel that exist
+    shape: Shape
+
+
+class Plan(NamedTuple):
+    """How a product is computed; vectors run along n of `product`, which may be the exchanged one."""
+
+    product: Product
+    tile: str  # "broadcast" or "dot"
+    crossed: bool  # sums are transposed in registers before they are finished
+    packed: bool  # B's panels are moved to scratch
+    sections: tuple[Section, ...]
+    parts: int  # parts of k that may be done at the same time
+    part: int  # steps of k in a part
+    block: int  # steps of k done at a time
+
+    @property
+    def partial(self) -> bool:
+        """Whether sums pass through scratch."""
+        return self.parts > 1 or self.block < self.part
+
+
+_BLOCK_STEPS = 4096  # steps of k done at a time: a panel of B stays in the second-level cache
+_FAR_STEPS = 256  # the same where each step of A is in another page
+_PART_STEPS = 1024  # steps of k that are worth a part of their own
+
+
+@lru_cache(256)
+def plan_of(product: Product, target: Target) -> Plan:
+    """The cheapest of the ways to compute a product whose finished vectors run along n."""
+    ways = [_broadcast_plan(product, target, False)]
+    if product.a[-1] == 1 and product.b[-2] == 1 and product.k > 1:
+        ways.append(_dot_plan(product, target))
+    crossed = _broadcast_plan(product.exchanged(), target, True)
+    if crossed[0].sections and not crossed[0].partial:
+        ways.append(crossed)
+    return min(ways, key=lambda way: way[1])[0]
+
+
+def _broadcast_plan(product: Product, target: Target, crossed: bool) -> tuple[Plan, float]:
+    """Broadcast tiles, and about how many cycles they take."""
+    sections, steps = _broadcast_sections(product, target, crossed)
+    packed = _wants_packing(product, target)
+    plan = _with_parts(product, target, "broadcast", crossed, packed, sections)
+    cycles = product.k * steps
+    if packed:
+        rate = 0.15 if product.b[-1] == 1 else 0.45 if product.b[-2] == 1 else 2.0
+        cycles += rate * product.k * _partial_row(plan)
+    if crossed:
+        cycles += 90 * sum(
+            _tiles(product, s) * s.width // target.lanes(product.itemsize) for s in sections
+        )
+    return plan, cycles
+
+
+def _dot_plan(product: Product, target: Target) -> tuple[Plan, float]:
+    """Dot tiles, and about how many cycles they take."""
+    count = target.lanes(product.itemsize)
+    panels, rest = divmod(product.n, count)
+    sections, cycles = [], 0.0
+    rows = min(product.m, 4 if target.registers >= 32 else 3)
+    limit = (20 if target.registers >= 32 else 9) // rows
+    for first, repeat, columns in ((0, panels, count), (product.n - rest, 1, rest)):
+        if not repeat or not columns:
+            continue
+        costs = {}
+        for wide in range(1, min(8, limit, columns, count) + 1):
+            step = max(rows * wide / 2, (rows + wide) / 2 * 1.1, 4.0) + 0.25 * (rows + wide)
+            tile = -(-product.k // count) * step + 8 + 4 * rows * wide
+            costs[wide] = -(-columns // wide) * tile
+        best = min(costs, key=lambda wide: costs[wide])
+        sections.append(Section(first, repeat, count, columns, Shape(rows, best)))
+        cycles += _tiles(product, sections[-1]) * costs[best]
+    return _with_parts(product, target, "dot", False, False, tuple(sections)), cycles
+
+
+def _tiles(product: Product, section: Section) -> int:
+    return section.panels * -(-product.m // section.shape.rows)
+
+
+def _with_parts(
+    product: Product,
+    target: Target,
+    tile: str,
+    crossed: bool,
+    packed: bool,
+    sections: tuple[Section, ...],
+) -> Plan:
+    """The plan with its division of k: parts when there are few tiles, blocks when caches are too small."""
+    units = prod(product.batch) * sum(_tiles(product, section) for section in sections)
+    parts, part = 1, product.k
+    if units < 8 and product.k >= 2 * _PART_STEPS:
+        parts = min(16, product.k // _PART_STEPS)
+        part = -(-product.k // parts // 64) * 64
+        parts = -(-product.k // part)
+    stride = abs(product.a[-1]) * product.itemsize
+    far = stride >= 2048 and product.m > 64 and product.k > 2 * _FAR_STEPS
+    block = min(part, _FAR_STEPS if far else _BLOCK_STEPS)
+    return Plan(product, tile, crossed, packed, sections, parts, part, block)
+
+
+def _wants_packing(product: Product, target: Target) -> bool:
+    if product.k == 0:
+        return False
+    if product.b[-1] != 1 and product.n > 1:
+        return True
+    stride = abs(product.b[-2]) * product.itemsize
+    if product.m < 24 or product.n * product.itemsize <= target.vector_bytes:
+        return False
+    return (product.m >= 64 and stride > 1024) or stride * product.k > target.l2_bytes // 2
+
+
+def _broadcast_sections(
+    product: Product, target: Target, crossed: bool
+) -> tuple[tuple[Section, ...], float]:
+    """The cheapest width of panels, a narrower last panel for the columns that are left; cycles a step."""
+    count = target.lanes(product.itemsize)
+    best: tuple[Section, ...] = ()
+    fewest = float("inf")
+    for vectors in (4, 2, 3, 1, 6, 8):
+        only = min(count, product.m) if crossed else None
+        if accumulators(target, vectors) < (only or 1) or vectors > max(1, -(-product.n // count)):
+            continue
+        sections, cycles = [], 0.0
+        panels, rest = divmod(product.n, vectors * count)
+        for first, repeat, columns in ((0, panels, vectors * count), (product.n - rest, 1, rest)):
+            if repeat and columns:
+                wide = -(-columns // count)
+                rows, steps = best_shape(product.m, wide, target, only)
+                sections.append(Section(first, repeat, wide * count, columns, Shape(rows, wide)))
+                cycles += repeat * steps
+        if cycles < fewest * 0.97:
+            best, fewest = tuple(sections), cycles
+    return best, fewest
+
+
+def _partial_row(plan: Plan) -> int:
+    """Elements from row to row of the partial sums."""
+    last = plan.sections[-1]
+    return last.first + last.panels * last.width
+
+
+def _partial_bytes(plan: Plan) -> int:
+    if not plan.partial:
+        return 0
+    product = plan.product
+    return plan.parts * prod(product.batch) * product.m * _partial_row(plan) * product.itemsize
+
+
+def _panel_bytes(plan: Plan, target: Target) -> int:
+    if not plan.packed:
+        return 0
+    count = target.lanes(plan.product.itemsize)
+    width = max(section.width for section in plan.sections)
+    return -(-plan.block // count) * count * width * plan.product.itemsize
+
+
+def _is_empty(product: Product) -> bool:
+    return 0 in (*product.batch, product.m, product.n)
+
+
+def _along(product: Product, axis: str | None) -> Product:
+    """The product whose finished vectors run along n."""
+    return product.exchanged() if (axis or vector_axis(product)) == "m" else product
+
+
+def scratch_bytes(
+    product: Product, target: Target, threads: int, vector_axis: str | None = None
+) -> int:
+    """Bytes of scratch memory, aligned to 64, that `emit_product`'s code uses; often 0."""
+    if _is_empty(product):
+        return 0
+    plan = plan_of(_along(product, vector_axis), target)
+    return _partial_bytes(plan) + threads * _panel_bytes(plan, target)
+
+
+def emit_product(
+    code: Code,
+    product: Product,
+    target: Target,
+    a: Value,
+    b: Value,
+    c: Value,
+    scratch: Value | None,
+    finish: Finish | None = None,
+    vector_axis: str | None = None,
+) -> None:
+    """Write the code of a product into a kernel that has `thread`, `threads` and `team`.
+
+    `finish` gets the sums (see `Finish`; row and column are those of C, whichever axis vectors run along) and by default
+    stores them to c. All threads of the team must run the code: products with a long k have a barrier inside.
+    """
+    if _is_empty(product):
+        return
+    oriented = _along(product, vector_axis)
+    looped = finish is not None
+    if finish is None:
+        finish = _storing(oriented, c)
+    elif oriented is not product:
+        finish = _exchanged(finish)
+    plan = plan_of(oriented, target)
+    if (oriented is not product) != plan.crossed:
+        a, b = b, a
+    _Emitter(code, plan, target, a, b, scratch, finish, looped).run()
+
+
+def _exchanged(finish: Finish) -> Finish:
+    return lambda code, batch, row, column, values, mask: finish(
+        code, batch, column, row, values, mask
+    )
+
+
+def _storing(product: Product, c: Value) -> Finish:
+    """The default finish: store to c."""
+
+    def store(
+        code: Code, batch: list[Value], row: Value, column: Value, values: Value, mask: Value | None
+    ) -> None:
+        at = _moved(code, c, product.itemsize, product.c, [*batch, row, column])
+        if product.c[-1] == 1 or product.n == 1:
+            code.store(values, at, mask)
+            return
+        valid = lanes(values.type) if mask is None else mask.text.count("true")
+        for lane in range(valid):
+            one = code.op(f"extractelement {values.typed}, i64 {lane}", type=product.type)
+            code.store(one, code.element(at, lane * product.c[-1], product.itemsize))
+
+    return store
+
+
+def _moved(
+    code: Code, pointer: Value, itemsize: int, strides: tuple[int, ...], indices: list[Value]
+) -> Value:
+    """The address of an element."""
+    for stride, index in zip(strides, indices, strict=True):
+        offset = code.mul(index, stride * itemsize)
+        if offset.text != "0":
+            pointer = code.element(pointer, offset, 1)
+    return pointer
+
+
+class _Place(NamedTuple):
+    """Where a panel is: its batch, its first column, and the operands there."""
+
+    batch: list[Value]
+    flat: Value  # the batch as one number
+    column: Value
+    a: Value  # A at row 0 and the first step of k
+    b: Value  # the panel of B
+    b_step: int  # bytes from step to step of the panel
+    count: Value  # steps of k
+    partial: Value | None  # partial sums of this batch and part
+    fresh: Value | None  # whether these are the first of them
+
+
+class _Emitter:
+    """Writes one product."""
+
+    def __init__(
+        self,
+        code: Code,
+        plan: Plan,
+        target: Target,
+        a: Value,
+        b: Value,
+        scratch: Value | None,
+        finish: Finish,
+        looped: bool,
+    ) -> None:
+        self.code, self.plan, self.product, self.target = code, plan, plan.product, target
+        self.a, self.b, self.scratch, self.finish = a, b, scratch, finish
+        self.count = target.lanes(self.product.itemsize)
+        self.type = vector(self.product.type, self.count)
+        self.looped = looped
+        self.buffers: dict[int, Value] = {}
+
+    def run(self) -> None:
+        """Write all of it."""
+        for section in self.plan.sections:
+            self._section(section)
+        if self.plan.parts > 1:
+            from alight.backends.cpu import threads
+
+            alone = self.code.compare("icmp eq", self.code["threads"], self.code.integer(1))
+            with self.code.when(self.code.op("xor", alone, Value("true", "i1"))):
+                threads.barrier(self.code)
+            for section in self.plan.sections:
+                groups = prod(self.product.batch) * section.panels
+                with self._shared(groups, self.product.m) as (group, first, last):
+                    flat, panel = self._divided(group, section.panels)
+                    self._add_parts(section, flat, panel, first, last)
+
+    # -- division of the work ------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _shared(self, groups: int, tiles: int) -> Iterator[tuple[Value, Value, Value]]:
+        """A thread's share of groups x tiles: for each group that it has a part in, the first and last tile."""
+        code = self.code
+        first, last = code.share(code.integer(groups * tiles), code["thread"], code["threads"])
+        if groups == 1:
+            with code.when(code.compare("icmp slt", first, last)):
+                yield code.integer(0), first, last
+            return
+        each = code.integer(tiles)
+        start = code.op("udiv", first, each)
+        stop = code.op("udiv", code.add(last, tiles - 1), each)
+        with code.loop(start, stop) as group:
+            base = code.mul(group, tiles)
+            yield (
+                group,
+                code.maximum(code.op("sub", first, base), code.integer(0)),
+                code.minimum(code.op("sub", last, base), each),
+            )
+
+    def _divided(self, index: Value, inner: int) -> tuple[Value, Value]:
+        """index / inner and index % inner."""
+        if inner == 1:
+            return index, self.code.integer(0)
+        if index.text == "0":
+            return index, index
+        outer = self.code.op("udiv", index, self.code.integer(inner))
+        return outer, self.code.op("sub", index, self.code.mul(outer, inner))
+
+    def _batch(self, flat: Value) -> list[Value]:
+        indices: list[Value] = []
+        for extent in reversed(self.product.batch[1:]):
+            flat, index = self._divided(flat, extent)
+            indices.insert(0, index)
+        return [flat, *indices] if self.product.batch else []
+
+    def _at(self, pointer: Value, strides: tuple[int, ...], indices: list[Value]) -> Value:
+        return _moved(self.code, pointer, self.product.itemsize, strides, indices)
+
+    def _section(self, section: Section) -> None:
+        product, plan, code = self.product, self.plan, self.code
+        tiles = -(-product.m // section.shape.rows)
+        groups = prod(product.batch) * plan.parts * section.panels
+        with self._shared(groups, tiles) as (group, first, last):
+            outer, panel = self._divided(group, section.panels)
+            flat, part = self._divided(outer, plan.parts)
+            batch = self._batch(flat)
+            column = code.add(code.mul(panel, section.width), section.first)
+            a = self._at(self.a, product.a[:-2], batch)
+            b = self._at(self.b, product.b[:-2] + product.b[-1:], [*batch, column])
+            step = product.b[-2] * product.itemsize
+            place = _Place(batch, flat, column, a, b, step, code.integer(product.k), None, None)
+            if not plan.partial:
+                self._rows(section, place, first, last)
+                return
+            self._blocks(section, place, part, first, last)
+            if plan.parts == 1:
+                rows = section.shape.rows
+                stop = code.minimum(code.mul(last, rows), code.integer(product.m))
+                self._add_parts(section, flat, panel, code.mul(first, rows), stop)
+
+    def _blocks(
+        self, section: Section, place: _Place, part: Value, first: Value, last: Value
+    ) -> None:
+        """The blocks of one part of k, one after another; sums pass through scratch."""
+        product, plan, code = self.product, self.plan, self.code
+        start = code.mul(part, plan.part)
+        stop = code.minimum(code.add(start, plan.part), code.integer(product.k))
+        partial = self._partial(part, place.flat)
+        with code.loop(start, stop, plan.block) as at:
+            here = place._replace(
+                a=self._at(place.a, product.a[-1:], [at]),
+                b=self._at(place.b, product.b[-2:-1], [at]),
+                count=code.minimum(code.op("sub", stop, at), code.integer(plan.block)),
+                partial=partial,
+                fresh=code.compare("icmp eq", at, start),
+            )
+            self._rows(section, here, first, last)
+
+    def _rows(self, section: Section, place: _Place, first: Value, last: Value) -> None:
+        """Tiles [first, last) of a panel."""
+        product, code = self.product, self.code
+        if self.plan.packed:
+            place = self._packed(section, place)
+        full, rest = divmod(product.m, section.shape.rows)
+        with code.loop(first, code.minimum(last, code.integer(full))) as tile:
+            self._tile(section, section.shape.rows, code.mul(tile, section.shape.rows), place)
+        if rest:
+            with code.when(code.compare("icmp sgt", last, code.integer(full))):
+                self._tile(section, rest, code.integer(full * section.shape.rows), place)
+
+    def _packed(self, section: Section, place: _Place) -> _Place:
+        product, code = self.product, self.code
+        assert self.scratch is not None
+        own = code.mul(code["thread"], _panel_bytes(self.plan, self.target))
+        to = code.element(self.scratch, code.add(own, _partial_bytes(self.plan)), 1)
+        step, column = (stride * product.itemsize for stride in product.b[-2:])
+        whole = product.k % self.count == 0
+        panel = Panel(product.type, place.count, section.columns, step, column, whole)
+        pack(code, self.target, panel, place.b, to, section.width)
+        return place._replace(b=to, b_step=section.width * product.itemsize)
+
+    # -- tiles ---------------------------------------------------------------------------------------------------------
+
+    def _tile(self, section: Section, rows: int, row: Value, place: _Place) -> None:
+        a = self._at(place.a, self.product.a[-2:-1], [row])
+        if self.plan.tile == "dot":
+            sums = self._dot(section, rows, a, place)
+        else:
+            sums = self._broadcast(section, rows, a, place)
+        if self.plan.crossed:
+            self._finish_crossed(section, rows, row, place, sums)
+        elif place.partial is None and self.looped and rows > 1:
+            self._finish_looped(section, rows, row, place, sums)
+        else:
+            for i in range(rows):
+                vectors = sums[i * len(sums) // rows : (i + 1) * len(sums) // rows]
+                self._finish_row(section, self.code.add(row, i), place, vectors)
+
+    def _finish_row(self, section: Section, row: Value, place: _Place, sums: list[Value]) -> None:
+        for j, values in enumerate(sums):
+            column = self.code.add(place.column, j * self.count)
+            if place.partial is None:
+                mask = first_lanes(section.columns - j * self.count, self.type)
+                self.finish(self.code, place.batch, row, column, values, mask)
+            else:
+                self._add_partial(place, row, column, values)
+
+    def _finish_looped(
+        self, section: Section, rows: int, row: Value, place: _Place, sums: list[Value]
+    ) -> None:
+        """By way of the stack: the arithmetic of a long finish is written once, not once a row."""
+        code, vectors = self.code, len(sums) // rows
+        buffer = self._buffer(len(sums))
+        self._stage(buffer, sums)
+        with code.loop(code.integer(0), code.integer(rows)) as i:
+            at = code.element(buffer, code.mul(i, vectors * self.target.vector_bytes), 1)
+            self._finish_row(section, code.add(row, i), place, self._staged(at, vectors))
+
+    def _finish_crossed(
+        self, section: Section, rows: int, row: Value, place: _Place, sums: list[Value]
+    ) -> None:
+        """Rows are the finished columns: transpose by way of the stack, so that vectors run along them."""
+        code, vectors = self.code, section.width // self.count
+        itemsize, width = self.product.itemsize, self.target.vector_bytes
+        padded = -(-rows // (16 // itemsize)) * (16 // itemsize)
+        square = self._buffer(padded + self.count)
+        turned = code.element(square, padded * width, 1)
+        panel = Panel(self.product.type, code.integer(self.count), rows, itemsize, width, True)
+        for j in range(vectors):
+            self._stage(square, sums[j::vectors])
+            pack(code, self.target, panel, square, turned, self.count)
+            valid = min(self.count, section.columns - j * self.count)
+            with code.loop(code.integer(0), code.integer(valid)) as i:
+                values = code.load(self.type, code.element(turned, code.mul(i, width), 1))
+                at = code.add(code.add(place.column, j * self.count), i)
+                self.finish(code, place.batch, at, row, values, first_lanes(rows, self.type))
+
+    def _buffer(self, vectors: int) -> Value:
+        """Room for so many vectors on the stack."""
+        if vectors not in self.buffers:
+            self.buffers[vectors] = self.code.array(self.product.type, vectors * self.count)
+        return self.buffers[vectors]
+
+    def _stage(self, buffer: Value, values: list[Value]) -> None:
+        for i, value in enumerate(values):
+            self.code.store(value, self.code.element(buffer, i * self.target.vector_bytes, 1))
+
+    def _staged(self, buffer: Value, vectors: int) -> list[Value]:
+        width = self.target.vector_bytes
+        return [
+            self.code.load(self.type, self.code.element(buffer, j * width, 1))
+            for j in range(vectors)
+        ]
+
+    def _broadcast(self, section: Section, rows: int, a: Value, place: _Place) -> list[Value]:
+        product, vectors = self.product, section.width // self.count
+        steps = Steps(
+            product.a[-2] * product.itemsize, product.a[-1] * product.itemsize, place.b_step
+        )
+        last = section.columns - (vectors - 1) * self.count
+        mask = None if self.plan.packed else first_lanes(last, self.type)
+        return broadcast_tile(
+            self.code,
+            self.target,
+            self.type,
+            Shape(rows, vectors),
+            place.count,
+            1 if product.k % 2 else 2,
+            a,
+            place.b,
+            steps,
+            [zero(self.type)] * (rows * vectors),
+            mask,
+        )
+
+    def _dot(self, section: Section, rows: int, a: Value, place: _Place) -> list[Value]:
+        """A vector of sums for each row, gathered on the stack from tiles of a few columns."""
+        code, product = self.code, self.product
+        wide = section.shape.vectors
+        row_bytes = product.a[-2] * product.itemsize
+        a_rows = [code.element(a, i * row_bytes, 1) for i in range(rows)]
+        buffer = self._buffer(2 * rows)
+        tail = None
+        if product.k % self.count:
+            left = code.op("and", place.count, code.integer(self.count - 1))
+            tail = code.tail_mask(left, self.type)
+        if self.plan.partial is False and product.k % self.count:
+            tail = first_lanes(product.k % self.count, self.type)
+        with code.loop(code.integer(0), code.integer(section.columns), wide) as column:
+            b_rows = [self._column(section, place, column, j) for j in range(wide)]
+            sums = dot_tile(code, self.target, self.type, a_rows, b_rows, place.count, tail)
+            for i, row in enumerate(sums):
+                values, stride = lane_sums(code, row)
+                few = shuffled(code, values, values, range(0, self.count, stride))
+                at = code.element(buffer, 2 * i * self.count, product.itemsize)
+                code.store(few, code.element(at, column, product.itemsize))
+        return self._staged(buffer, 2 * rows)[::2]
+
+    def _column(self, section: Section, place: _Place, column: Value, j: int) -> Value:
+        """Column `column + j` of the panel; past the end, the last one again."""
+        code, stride = self.code, self.product.b[-1] * self.product.itemsize
+        if section.columns % section.shape.vectors == 0:
+            base = code.element(place.b, code.mul(column, stride), 1)
+            return code.element(base, j * stride, 1)
+        index = code.minimum(code.add(column, j), code.integer(section.columns - 1))
+        return code.element(place.b, code.mul(index, stride), 1)
+
+    # -- partial sums --------------------------------------------------------------------------------------------------
+
+    def _partial(self, part: Value, flat: Value) -> Value:
+        """The partial sums of a part and a batch."""
+        code = self.code
+        assert self.scratch is not None
+        size = self.product.m * _partial_row(self.plan) * self.product.itemsize
+        index = code.add(code.mul(part, prod(self.product.batch)), flat)
+        return code.element(self.scratch, code.mul(index, size), 1)
+
+    def _partial_element(self, base: Value, row: Value, column: Value) -> Value:
+        index = self.code.add(self.code.mul(row, _partial_row(self.plan)), column)
+        return self.code.element(base, index, self.product.itemsize)
+
+    def _add_partial(self, place: _Place, row: Value, column: Value, values: Value) -> None:
+        code = self.code
+        assert place.partial is not None and place.fresh is not None
+        at = self._partial_element(place.partial, row, column)
+        if self.plan.block < self.plan.part:
+            before = code.select(place.fresh, zero(self.type), code.load(self.type, at))
+            values = code.op("fadd", before, values)
+        code.store(values, at)
+
+    def _add_parts(
+        self, section: Section, flat: Value, panel: Value, first: Value, last: Value
+    ) -> None:
+        """Rows [first, last) of a panel: add the parts up and finish."""
+        code, plan = self.code, self.plan
+        batch = self._batch(flat)
+        start = code.add(code.mul(panel, section.width), section.first)
+        base = self._partial(code.integer(0), flat)
+        size = prod(self.product.batch) * self.product.m * _partial_row(plan)
+        with code.loop(first, last) as row:
+            for j in range(section.width // self.count):
+                column = code.add(start, j * self.count)
+                at = self._partial_element(base, row, column)
+                values = code.load(self.type, at)
+
+                def add(part: Value, total: list[Value], at: Value = at) -> list[Value]:
+                    here = code.element(at, code.mul(part, size), self.product.itemsize)
+                    return [code.op("fadd", total[0], code.load(self.type, here))]
+
+                if plan.parts > 1:
+                    stop = code.integer(plan.parts)
+                    values = code.fold(code.integer(1), stop, 1, [values], add)[0]
+                mask = first_lanes(section.columns - j * self.count, self.type)
+                self.finish(code, batch, row, column, values, mask)

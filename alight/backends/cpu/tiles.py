@@ -1,0 +1,342 @@
+"""Register tiles: the innermost loops of matrix products and convolutions.
+
+In: pointers and strides. Out: vectors of finished sums. A *broadcast tile* holds rows x vectors of sums; each step of
+the contraction loads the vectors of one operand once and multiplies them by scalars of the other one. A *dot tile*
+holds rows x columns of sums whose lanes run along the contraction, and adds the lanes up at the end. Also here: moving
+a panel of an operand into scratch so that its vectors are contiguous.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from alight.backends.cpu.code import Code, Value, element_type, lanes, vector
+from alight.backends.cpu.target import Target
+
+ITEMSIZES = {"float": 4, "double": 8}
+Sums = list[list[Value]]  # [row][vector]
+
+
+class Shape(NamedTuple):
+    """A register tile: so many rows of so many vectors (or columns, in a dot tile)."""
+
+    rows: int
+    vectors: int
+
+
+def has_fma(target: Target) -> bool:
+    """Whether the machine multiplies and adds in one instruction."""
+    return not target.triple.startswith("x86") or "+fma" in target.features.split(",")
+
+
+def accumulators(target: Target, vectors: int) -> int:
+    """How many rows a broadcast tile of `vectors` vectors may have: sums, loaded vectors and one scalar in registers.
+
+    >>> from alight.backends.cpu.target import Target
+    >>> wide = Target("x86_64", "x86-64", "", 64, 32, 48 << 10, 2 << 20)
+    >>> [accumulators(wide, n) for n in (1, 2, 3, 4, 6)]
+    [28, 14, 9, 6, 4]
+    """
+    spare = 1 if has_fma(target) else 2
+    return max(0, min(28, target.registers - spare - vectors) // vectors)
+
+
+def step_cycles(rows: int, vectors: int) -> float:
+    """Cycles of one step of a broadcast tile: two multiply-adds, two loads a cycle, the latency of a sum,
+    and a little for loads that miss the first cache."""
+    return max(rows * vectors / 2, (rows + vectors) / 2, 4.0) + 0.1 * rows + 0.25 * vectors
+
+
+def best_shape(
+    rows: int, vectors: int, target: Target, only: int | None = None
+) -> tuple[int, float]:
+    """The number of rows of the tiles that `rows` rows of `vectors` vectors are cut into (`only` fixes it), and the cycles a step."""
+    limit = min(accumulators(target, vectors), rows)
+    best, fewest = 1, float("inf")
+    for size in (only,) if only else range(1, limit + 1):
+        full, rest = divmod(rows, size)
+        cycles = full * step_cycles(size, vectors) + (step_cycles(rest, vectors) if rest else 0)
+        cycles *= 1.0 + (0.01 if rest else 0.0)  # a second body is more code
+        cycles += 0.1 * (full + (rest > 0))
+        if cycles < fewest:
+            best, fewest = size, cycles
+    return best, fewest
+
+
+def zero(type: str) -> Value:
+    """Zero of any type."""
+    return Value("zeroinitializer" if lanes(type) > 1 else "0.0", type)
+
+
+def first_lanes(count: int, type: str) -> Value | None:
+    """The mask of the first `count` lanes as a constant; None if that is all of them."""
+    total = lanes(type)
+    if count >= total:
+        return None
+    bits = ", ".join("i1 true" if lane < count else "i1 false" for lane in range(total))
+    return Value(f"<{bits}>", vector("i1", total))
+
+
+def multiply_add(code: Code, target: Target, x: Value, y: Value, z: Value) -> Value:
+    """x * y + z: fused where the machine has that instruction, never a library call."""
+    if has_fma(target):
+        return code.fma(x, y, z)
+    return code.op("fadd", code.op("fmul", x, y), z)
+
+
+class Steps(NamedTuple):
+    """How a broadcast tile walks: bytes from row to row and step to step of a, from step to step of b."""
+
+    row: int
+    a: int
+    b: int
+
+
+def broadcast_tile(
+    code: Code,
+    target: Target,
+    type: str,
+    shape: Shape,
+    count: Value,
+    unroll: int,
+    a: Value,
+    b: Value,
+    steps: Steps,
+    sums: Sequence[Value],
+    mask: Value | None = None,
+) -> list[Value]:
+    """sums[row, vector] += sum over `count` steps of a's scalar times b's vector.
+
+    `sums` are the first values, row by row; `type` is the vector type, `mask` the valid lanes of the last vector of b;
+    `count` is a multiple of `unroll`.
+    """
+    width = lanes(type) * ITEMSIZES[element_type(type)]
+
+    def body(_: Value, carried: list[Value]) -> list[Value]:
+        at_a, at_b, *total = carried
+        for step in range(unroll):
+            row_b = [
+                code.load(
+                    type,
+                    code.element(at_b, step * steps.b + j * width, 1),
+                    mask if j == shape.vectors - 1 else None,
+                )
+                for j in range(shape.vectors)
+            ]
+            for i in range(shape.rows):
+                at = code.element(at_a, step * steps.a + i * steps.row, 1)
+                scalar = code.splat(code.load(element_type(type), at), type)
+                for j, values in enumerate(row_b):
+                    place = i * shape.vectors + j
+                    total[place] = multiply_add(code, target, scalar, values, total[place])
+        following = [
+            code.element(at_a, unroll * steps.a, 1),
+            code.element(at_b, unroll * steps.b, 1),
+        ]
+        return [*following, *total]
+
+    return code.fold(code.integer(0), count, unroll, [a, b, *sums], body)[2:]
+
+
+def lane_sums(code: Code, vectors: Sequence[Value]) -> tuple[Value, int]:
+    """The sums over the lanes of each vector, in one vector: vector i's sum is at lane i * (the second result)."""
+    type = vectors[0].type
+    block = lanes(type)
+    level = list(vectors)
+    while block > 1:
+        half = block // 2
+        if len(level) > 1:
+            if len(level) % 2:
+                level.append(zero(type))
+            level = [
+                _halves_added(code, x, y, half)
+                for x, y in zip(level[::2], level[1::2], strict=True)
+            ]
+        else:
+            level = [_folded(code, level[0], half)]
+        block = half
+    used = 1
+    while used < len(vectors):
+        used *= 2
+    return level[0], lanes(type) // used
+
+
+def _halves_added(code: Code, x: Value, y: Value, half: int) -> Value:
+    """Blocks of x, then blocks of y, each with its upper half added to its lower one."""
+    total = lanes(x.type)
+    starts = range(0, total, 2 * half)
+    low = [
+        start + lane
+        for side in (0, total)
+        for start in (side + s for s in starts)
+        for lane in range(half)
+    ]
+    return code.op("fadd", shuffled(code, x, y, low), shuffled(code, x, y, [i + half for i in low]))
+
+
+def _folded(code: Code, x: Value, half: int) -> Value:
+    """Each block's upper half added to its lower one, in place."""
+    moved = [min(lane + half, lanes(x.type) - 1) for lane in range(lanes(x.type))]
+    return code.op("fadd", x, shuffled(code, x, x, moved))
+
+
+def shuffled(code: Code, x: Value, y: Value, order: Sequence[int]) -> Value:
+    """Lanes of x (0, 1, ...) and y (after those) in another order; one lane is a scalar."""
+    if len(order) == 1 and order[0] < lanes(x.type):
+        return code.op(f"extractelement {x.typed}, i64 {order[0]}", type=element_type(x.type))
+    picks = ", ".join(f"i32 {lane}" for lane in order)
+    return code.op(
+        f"shufflevector {x.typed}, {y.typed}, <{len(order)} x i32> <{picks}>",
+        type=vector(x.type, len(order)),
+    )
+
+
+def _interleaved(code: Code, x: Value, y: Value, upper: bool, group: int, block: int) -> Value:
+    """In each block of lanes (16 bytes): groups of lanes of x's and y's lower or upper halves, alternately."""
+    total = lanes(x.type)
+    order = []
+    for start in range(block // 2 if upper else 0, total, block):
+        for lane in range(start, start + block // 2, group):
+            order += [side + lane + i for side in (0, total) for i in range(group)]
+    return shuffled(code, x, y, order)
+
+
+def store_transposed(code: Code, rows: Sequence[Value], pointer: Value, step: int) -> None:
+    """Store 16 bytes' worth of rows so that lane i of all of them lies at pointer + i * step bytes.
+
+    Only interleaving within 16 bytes, which every machine does in one instruction, and stores of 16 bytes.
+    """
+    block = len(rows)
+    values = list(rows)
+    if block == 4:
+        pairs = [
+            _interleaved(code, values[i], values[i + 1], up, 1, 4)
+            for i in (0, 2)
+            for up in (False, True)
+        ]
+        values = [
+            _interleaved(code, pairs[i], pairs[i + 2], up, 2, 4)
+            for i in (0, 1)
+            for up in (False, True)
+        ]
+    else:
+        values = [_interleaved(code, values[0], values[1], up, 1, 2) for up in (False, True)]
+    for i, value in enumerate(values):
+        for part in range(lanes(value.type) // block):
+            piece = shuffled(code, value, value, range(part * block, (part + 1) * block))
+            code.store(piece, code.element(pointer, (part * block + i) * step, 1))
+
+
+class Panel(NamedTuple):
+    """`steps` rows of `columns` elements of an operand, as its bytes lie: strides from step to step, column to column."""
+
+    type: str
+    steps: Value
+    columns: int
+    step: int
+    column: int
+    whole: bool = False  # whether the steps are known to be whole vectors
+
+
+def pack(
+    code: Code, target: Target, panel: Panel, source: Value, scratch: Value, width: int
+) -> None:
+    """Copy a panel to scratch with `width` contiguous elements a step; columns past the end hold anything finite or not.
+
+    The scratch has room for the steps rounded up to whole vectors.
+    """
+    itemsize = ITEMSIZES[panel.type]
+    if panel.column == itemsize:
+        _pack_rows(code, target, panel, source, scratch, width)
+    elif panel.step == itemsize:
+        _pack_columns(code, target, panel, source, scratch, width)
+    else:
+        with code.loop(code.integer(0), panel.steps) as step:
+            source_row = code.element(source, code.mul(step, panel.step), 1)
+            row = code.element(scratch, code.mul(step, width), itemsize)
+            with code.loop(code.integer(0), code.integer(panel.columns)) as column:
+                at = code.element(source_row, code.mul(column, panel.column), 1)
+                code.store(code.load(panel.type, at), code.element(row, column, itemsize))
+
+
+def _pack_rows(
+    code: Code, target: Target, panel: Panel, source: Value, scratch: Value, width: int
+) -> None:
+    itemsize = ITEMSIZES[panel.type]
+    count = target.lanes(itemsize)
+    type = vector(panel.type, count)
+    with code.loop(code.integer(0), panel.steps) as step:
+        source_row = code.element(source, code.mul(step, panel.step), 1)
+        row = code.element(scratch, code.mul(step, width), itemsize)
+        for start in range(0, panel.columns, count):
+            mask = first_lanes(panel.columns - start, type)
+            values = code.load(type, code.element(source_row, start, itemsize), mask)
+            code.store(values, code.element(row, start, itemsize))
+
+
+def _pack_columns(
+    code: Code, target: Target, panel: Panel, source: Value, scratch: Value, width: int
+) -> None:
+    """Steps are contiguous: some columns at a time, a vector of steps each, are exchanged in registers."""
+    itemsize = ITEMSIZES[panel.type]
+    count = target.lanes(itemsize)
+    block = 16 // itemsize
+    type = vector(panel.type, count)
+    last_column = code.integer((panel.columns - 1) * panel.column)
+    ragged = panel.columns % block
+
+    def square(first_column: Value, first_step: Value, mask: Value | None) -> None:
+        at = code.element(source, first_step, itemsize)
+        offset = code.mul(first_column, panel.column)
+        rows = []
+        for i in range(block):
+            here = code.add(offset, i * panel.column)
+            if ragged:  # columns past the end repeat the last one: memory after it is not ours
+                here = code.minimum(here, last_column)
+            rows.append(code.load(type, code.element(at, here, 1), mask))
+        to = code.element(scratch, code.add(code.mul(first_step, width), first_column), itemsize)
+        store_transposed(code, rows, to, width * itemsize)
+
+    with (
+        code.loop(code.integer(0), code.integer(panel.columns), block) as first_column,
+        code.loop(code.integer(0), panel.steps, count) as first_step,
+    ):
+        left = code.op("sub", panel.steps, first_step)
+        square(first_column, first_step, None if panel.whole else code.tail_mask(left, type))
+
+
+def dot_tile(
+    code: Code,
+    target: Target,
+    type: str,
+    a: Sequence[Value],
+    b: Sequence[Value],
+    count: Value,
+    tail: Value | None,
+) -> list[list[Value]]:
+    """The lane-wise sums over `count` elements (whole vectors, and a masked rest) of each pair of rows of a and b."""
+    size = lanes(type)
+    itemsize = ITEMSIZES[element_type(type)]
+
+    def step(at: Value, total: Sequence[Value], mask: Value | None) -> list[Value]:
+        left = [code.load(type, code.element(row, at, itemsize), mask) for row in a]
+        total = list(total)
+        for j, row in enumerate(b):
+            right = code.load(type, code.element(row, at, itemsize), mask)
+            for i, values in enumerate(left):
+                place = i * len(b) + j
+                total[place] = multiply_add(code, target, values, right, total[place])
+        return total
+
+    whole = code.op("and", count, code.integer(-size)) if tail is not None else count
+    sums = code.fold(
+        code.integer(0),
+        whole,
+        size,
+        [zero(type)] * (len(a) * len(b)),
+        lambda at, total: step(at, total, None),
+    )
+    if tail is not None:
+        sums = step(whole, sums, tail)
+    return [sums[i * len(b) : (i + 1) * len(b)] for i in range(len(a))]
