@@ -285,7 +285,7 @@ def test_arrays_keep_their_dtype_in_tensor():
     assert alight.tensor(np.array([1.0, 2.0])).dtype is alight.float64
     assert alight.tensor(np.float32(3)).dtype is alight.float32
     assert alight.tensor([np.array([1.0, 2.0]), np.array([3.0, 4.0])]).dtype is alight.float64
-    assert alight.tensor([np.float64(1)]).dtype is alight.float32
+    assert alight.tensor([np.float64(1)]).dtype is alight.float64
     assert alight.Tensor(np.array([1.0])).dtype is alight.float32
 
 

@@ -59,7 +59,7 @@ class Interpreter:
             _refuse(data, array)
         assert array is not None and found is not None
         first = _first(data)
-        keeps = isinstance(first, np.ndarray | np.generic) and not isinstance(first, float)
+        keeps = isinstance(first, np.ndarray | np.generic)
         if of is None:
             of = found if keeps or not found.is_differentiable else default
             if found.is_complex and not keeps:
