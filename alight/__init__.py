@@ -38,6 +38,7 @@ from alight.dtypes import (
 from alight.dtypes import bool_ as bool
 from alight.dtypes import promote as promote_types
 from alight.namespace import (
+    OTHER_LAYOUTS,
     channels_last,
     channels_last_3d,
     compile,
@@ -82,6 +83,7 @@ newaxis = None
 
 globals().update(_operations)
 globals().update(typed_constructors())
+globals().update(OTHER_LAYOUTS)
 
 _SUBPACKAGES = (
     "autograd", "backends", "bench", "cuda", "data", "distributed", "explain", "fft", "func", "io", "lessons", "linalg", "nn",

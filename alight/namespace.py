@@ -21,7 +21,7 @@ from alight.tensor import Tensor
 
 
 class layout:  # noqa: N801  (PyTorch's name)
-    """How a tensor is stored at all; alight has one way."""
+    """How a tensor is stored at all; alight has `strided` ones only, the others are names."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -34,6 +34,10 @@ class layout:  # noqa: N801  (PyTorch's name)
 
 
 strided = layout("strided")
+OTHER_LAYOUTS = {
+    name: layout(name)
+    for name in ("sparse_coo", "sparse_csr", "sparse_csc", "sparse_bsr", "sparse_bsc", "jagged")
+}
 
 
 def set_default_dtype(d: Dtype) -> None:

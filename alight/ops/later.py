@@ -21,8 +21,24 @@ def _index(names: dict[str, str]) -> dict[str, str]:
     return {name: file for file, text in names.items() for name in text.split()}
 
 
-_TORCH = _index({"special": "i0 i0_ igamma igammac"})
-_METHODS = _index({"special": "i0 i0_ igamma igamma_ igammac igammac_ polygamma_"})
+_TORCH = _index(
+    {
+        "special": "i0 i0_ igamma igammac",
+        "storage": "from_dlpack frombuffer empty_strided empty_permuted is_same_size",
+        "spectrum": "stft istft",
+        "windows": "hann_window hamming_window blackman_window bartlett_window kaiser_window",
+    }
+)
+_METHODS = _index(
+    {
+        "special": "i0 i0_ igamma igamma_ igammac igammac_ polygamma_",
+        "storage": "untyped_storage storage _typed_storage storage_type __dlpack__ __dlpack_device__ __array_wrap__ "
+        "new_empty_strided new sum_to_size apply_ map_ map2_ is_conj is_neg resolve_neg is_distributed is_pinned "
+        "is_shared dense_dim sparse_dim to_dense is_inference is_same_size is_coalesced dim_order share_memory_ "
+        "pin_memory _is_view",
+        "spectrum": "stft istft",
+    }
+)
 _FUNCTIONAL = _index({})
 
 
