@@ -12,13 +12,13 @@ partial sums are added in order, so that results do not depend on the number of 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import lru_cache
 from math import prod
 from typing import NamedTuple
 
 from alight.backends.cpu.code import Code, Value, lanes, vector
+from alight.backends.cpu.division import divided, moved, shared
 from alight.backends.cpu.target import Target
 from alight.backends.cpu.tiles import (
     ITEMSIZES,
@@ -298,7 +298,7 @@ def _storing(product: Product, c: Value) -> Finish:
     def store(
         code: Code, batch: list[Value], row: Value, column: Value, values: Value, mask: Value | None
     ) -> None:
-        at = _moved(code, c, product.itemsize, product.c, [*batch, row, column])
+        at = moved(code, c, product.itemsize, product.c, [*batch, row, column])
         if product.c[-1] == 1 or product.n == 1:
             code.store(values, at, mask)
             return
@@ -308,17 +308,6 @@ def _storing(product: Product, c: Value) -> Finish:
             code.store(one, code.element(at, lane * product.c[-1], product.itemsize))
 
     return store
-
-
-def _moved(
-    code: Code, pointer: Value, itemsize: int, strides: tuple[int, ...], indices: list[Value]
-) -> Value:
-    """The address of an element."""
-    for stride, index in zip(strides, indices, strict=True):
-        offset = code.mul(index, stride * itemsize)
-        if offset.text != "0":
-            pointer = code.element(pointer, offset, 1)
-    return pointer
 
 
 class _Place(NamedTuple):
@@ -368,58 +357,27 @@ class _Emitter:
                 threads.barrier(self.code)
             for section in self.plan.sections:
                 groups = prod(self.product.batch) * section.panels
-                with self._shared(groups, self.product.m) as (group, first, last):
-                    flat, panel = self._divided(group, section.panels)
+                with shared(self.code, groups, self.product.m) as (group, first, last):
+                    flat, panel = divided(self.code, group, section.panels)
                     self._add_parts(section, flat, panel, first, last)
-
-    # -- division of the work ------------------------------------------------------------------------------------------
-
-    @contextmanager
-    def _shared(self, groups: int, tiles: int) -> Iterator[tuple[Value, Value, Value]]:
-        """A thread's share of groups x tiles: for each group that it has a part in, the first and last tile."""
-        code = self.code
-        first, last = code.share(code.integer(groups * tiles), code["thread"], code["threads"])
-        if groups == 1:
-            with code.when(code.compare("icmp slt", first, last)):
-                yield code.integer(0), first, last
-            return
-        each = code.integer(tiles)
-        start = code.op("udiv", first, each)
-        stop = code.op("udiv", code.add(last, tiles - 1), each)
-        with code.loop(start, stop) as group:
-            base = code.mul(group, tiles)
-            yield (
-                group,
-                code.maximum(code.op("sub", first, base), code.integer(0)),
-                code.minimum(code.op("sub", last, base), each),
-            )
-
-    def _divided(self, index: Value, inner: int) -> tuple[Value, Value]:
-        """index / inner and index % inner."""
-        if inner == 1:
-            return index, self.code.integer(0)
-        if index.text == "0":
-            return index, index
-        outer = self.code.op("udiv", index, self.code.integer(inner))
-        return outer, self.code.op("sub", index, self.code.mul(outer, inner))
 
     def _batch(self, flat: Value) -> list[Value]:
         indices: list[Value] = []
         for extent in reversed(self.product.batch[1:]):
-            flat, index = self._divided(flat, extent)
+            flat, index = divided(self.code, flat, extent)
             indices.insert(0, index)
         return [flat, *indices] if self.product.batch else []
 
     def _at(self, pointer: Value, strides: tuple[int, ...], indices: list[Value]) -> Value:
-        return _moved(self.code, pointer, self.product.itemsize, strides, indices)
+        return moved(self.code, pointer, self.product.itemsize, strides, indices)
 
     def _section(self, section: Section) -> None:
         product, plan, code = self.product, self.plan, self.code
         tiles = -(-product.m // section.shape.rows)
         groups = prod(product.batch) * plan.parts * section.panels
-        with self._shared(groups, tiles) as (group, first, last):
-            outer, panel = self._divided(group, section.panels)
-            flat, part = self._divided(outer, plan.parts)
+        with shared(self.code, groups, tiles) as (group, first, last):
+            outer, panel = divided(self.code, group, section.panels)
+            flat, part = divided(self.code, outer, plan.parts)
             batch = self._batch(flat)
             column = code.add(code.mul(panel, section.width), section.first)
             a = self._at(self.a, product.a[:-2], batch)
