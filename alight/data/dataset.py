@@ -1,7 +1,7 @@
 """Datasets: where samples come from.
 
 In: tensors, other datasets, or a user's own class. Out: samples by index, or in a row.
-A dataset whose samples lie in arrays also has `__arrays__`: it returns a function from an array of indices to
+A dataset whose samples lie in arrays also has `__arrays__`: it returns an `ArrayAccess` from an array of indices to
 the collated batch as fresh NumPy arrays, or None. The invariant: that batch equals `default_collate` of the
 samples one by one, and draws the same random numbers.
 """
@@ -13,7 +13,7 @@ import itertools
 import math
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -23,7 +23,19 @@ from alight.errors import fail
 
 T_co = TypeVar("T_co", covariant=True)
 Array = np.ndarray[Any, Any]
-ArrayAccess = Callable[[Array], Any]
+
+
+class ArrayAccess(NamedTuple):
+    """From an array of indices to a collated batch of arrays, in two parts.
+
+    `begin(indices)` looks at the data and draws the random numbers, in order; what it returns does the work, and may
+    be called in another thread.
+    """
+
+    begin: Callable[[Array], Callable[[], Any]]
+
+    def __call__(self, indices: Array) -> Any:
+        return self.begin(indices)()
 
 
 class Dataset(Generic[T_co]):
@@ -95,8 +107,13 @@ class TensorDataset(Dataset[tuple[Any, ...]]):
         plain = all(t.device.type == "cpu" and not t.requires_grad for t in self.tensors)
         if not plain:
             return None
-        # numpy() is asked for at every batch, so that writes between two batches are seen.
-        return lambda index: tuple(t.numpy().take(index, axis=0) for t in self.tensors)
+
+        def begin(index: Array) -> Callable[[], Any]:
+            # numpy() is asked for at every batch, so that writes between two batches are seen.
+            arrays = [tensor.numpy() for tensor in self.tensors]
+            return lambda: tuple(array.take(index, axis=0) for array in arrays)
+
+        return ArrayAccess(begin)
 
 
 class Subset(Dataset[T_co]):
@@ -130,7 +147,7 @@ class Subset(Dataset[T_co]):
         chosen = np.asarray(self.indices)
         if chosen.ndim != 1 or chosen.dtype.kind != "i":
             return None
-        return lambda index: access(chosen[index])
+        return ArrayAccess(lambda index: access.begin(chosen[index]))
 
 
 class ConcatDataset(Dataset[T_co]):

@@ -8,15 +8,15 @@ Every `__next__` is a lap mark of the recorder.
 
 from __future__ import annotations
 
-import collections
 import itertools
+import multiprocessing
 from collections.abc import Callable, Iterable, Iterator
+from importlib import import_module
 from typing import Any, Generic, TypeVar
 
 from alight import record
-from alight.data import collate, sampler
-from alight.data.dataset import Dataset, IterableDataset, array_access
-from alight.data.worker import Worker, WorkerInfo
+from alight.data import collate, fetching, sampler, worker
+from alight.data.dataset import Dataset, IterableDataset
 from alight.errors import fail
 
 T_co = TypeVar("T_co", covariant=True)
@@ -27,8 +27,9 @@ FIXED = ("batch_size", "batch_sampler", "sampler", "drop_last", "dataset", "pers
 class DataLoader(Generic[T_co]):
     """Batches of `dataset`; every `iter(loader)` is an epoch.
 
-    Differs: `num_workers` sets the random streams as PyTorch does, but batches are made in the calling thread;
-    `pin_memory`, `timeout`, `prefetch_factor` and `multiprocessing_context` are accepted and change nothing.
+    Differs: workers are threads where the samples lie in arrays, and processes for a dataset of your own on Linux;
+    elsewhere, and with another `multiprocessing_context` than fork, the calling thread makes the batches with the
+    workers' random streams. `pin_memory` is accepted and changes nothing.
 
     >>> import alight as torch
     >>> loader = DataLoader(torch.utils.data.TensorDataset(torch.arange(5)), batch_size=2)
@@ -59,6 +60,7 @@ class DataLoader(Generic[T_co]):
     ) -> None:
         self._iterable = isinstance(dataset, IterableDataset)
         _check_workers(num_workers, timeout, prefetch_factor, persistent_workers)
+        _check_context(num_workers, multiprocessing_context)
         if self._iterable:
             _check_iterable(shuffle, sampler, batch_sampler)
         _check_sampling(batch_size, shuffle, sampler, batch_sampler, drop_last)
@@ -81,6 +83,7 @@ class DataLoader(Generic[T_co]):
         default = collate.default_convert if self.batch_sampler is None else collate.default_collate
         self.collate_fn = default if collate_fn is None else collate_fn
         self.persistent_workers = persistent_workers
+        self._epoch: Epoch | None = None  # the one that persistent workers are at
         self._ready = True
 
     def _default_sampler(self, shuffle: bool | None) -> Any:
@@ -103,7 +106,13 @@ class DataLoader(Generic[T_co]):
         super().__setattr__(name, value)
 
     def __iter__(self) -> Iterator[Any]:
-        return Epoch(self)
+        if not self.persistent_workers:
+            return Epoch(self)
+        if self._epoch is None:
+            self._epoch = Epoch(self)
+        else:
+            self._epoch.begin_again()
+        return self._epoch
 
     def __len__(self) -> int:
         """The number of batches."""
@@ -116,19 +125,14 @@ class DataLoader(Generic[T_co]):
 
 
 class Epoch(Iterator[Any]):
-    """One pass over a loader's dataset."""
+    """One pass over a loader's dataset; with `persistent_workers` one pass after the other."""
 
     def __init__(self, loader: DataLoader[Any]) -> None:
         self._loader = loader
-        self._arrays = _arrays_of(loader)
-        if self._arrays is not None:
-            self._indices: Iterator[Any] = sampler.index_arrays(loader.batch_sampler)
-        else:
-            self._indices = iter(
-                loader.sampler if loader.batch_sampler is None else loader.batch_sampler
-            )
-        self._base_seed = sampler.draw_seed(sampler.engine_of(loader.generator))
-        self._batches = self._in_workers() if loader.num_workers else self._at_once()
+        self._arrays = fetching.arrays_of(loader)
+        indices = self._index_batches()
+        seed = sampler.draw_seed(sampler.engine_of(loader.generator))
+        self._batches = self._ways_to_work(indices, seed)
 
     def __next__(self) -> Any:
         record.lap()
@@ -137,80 +141,28 @@ class Epoch(Iterator[Any]):
     def __len__(self) -> int:
         return len(self._loader)
 
-    def _at_once(self) -> Iterator[Any]:
-        fetch = self._fetcher()
-        for index in self._indices:
-            batch = fetch(index)
-            if batch is _END:
-                return
-            yield batch
+    def begin_again(self) -> None:
+        """The next epoch, by the same workers."""
+        self._batches.reset(self._index_batches())
 
-    def _in_workers(self) -> Iterator[Any]:
-        """Batch after batch from the workers in turn; a worker whose iterable has ended is left out."""
-        count = self._loader.num_workers
-        workers = [self._start_worker(number) for number in range(count)]
-        # PyTorch's queue of index batches is filled ahead, which starts the sampler now.
-        ahead = count * (self._loader.prefetch_factor or 1)
-        queue = collections.deque(itertools.islice(self._indices, ahead))
-        position = 0
-        while queue and workers:
-            worker, fetch = workers[position % len(workers)]
-            with worker.active():
-                batch = fetch(queue[0])
-            if batch is _END:
-                workers.pop(position % len(workers))
-                position %= len(workers) or 1
-                continue
-            queue.popleft()
-            queue.extend(itertools.islice(self._indices, 1))
-            position = (position + 1) % len(workers)
-            yield batch
-
-    def _start_worker(self, number: int) -> tuple[Worker, Callable[[Any], Any]]:
+    def _index_batches(self) -> Iterator[Any]:
+        """What the sampler gives, drawn when it is asked for."""
         loader = self._loader
-        info = WorkerInfo(number, loader.num_workers, self._base_seed + number, loader.dataset)
-        worker = Worker(info)
-        with worker.active():
-            if loader.worker_init_fn is not None:
-                loader.worker_init_fn(number)
-            return worker, self._fetcher()
+        if self._arrays is not None:
+            return sampler.index_arrays(loader.batch_sampler)
+        return iter(loader.sampler if loader.batch_sampler is None else loader.batch_sampler)
 
-    def _fetcher(self) -> Callable[[Any], Any]:
-        """From the sampler's next value to a batch."""
+    def _ways_to_work(self, indices: Iterator[Any], seed: int) -> Any:
         loader, arrays = self._loader, self._arrays
+        if not loader.num_workers:
+            return fetching.AtOnce(loader, arrays, indices)
+        plan = worker.Plan(loader, arrays, seed)
         if arrays is not None:
-            return lambda index: collate.from_arrays(arrays(index))
-        if loader._iterable:
-            return _iterable_fetcher(loader)
-        if loader.batch_sampler is None:
-            return lambda index: loader.collate_fn(loader.dataset[index])
-        if callable(getattr(loader.dataset, "__getitems__", None)):
-            return lambda index: loader.collate_fn(loader.dataset.__getitems__(index))  # type: ignore[attr-defined]
-        return lambda index: loader.collate_fn([loader.dataset[i] for i in index])
-
-
-_END = object()  # what a fetcher returns when its iterable has ended
-
-
-def _arrays_of(loader: DataLoader[Any]) -> Callable[[Any], Any] | None:
-    if loader.batch_sampler is None or loader.collate_fn is not collate.default_collate:
-        return None
-    return array_access(loader.dataset)
-
-
-def _iterable_fetcher(loader: DataLoader[Any]) -> Callable[[Any], Any]:
-    samples: Iterator[Any] = iter(loader.dataset)  # type: ignore[call-overload]
-
-    def fetch(index: Any) -> Any:
-        if loader.batch_sampler is None:
-            sample: Any = next(samples, _END)
-            return _END if sample is _END else loader.collate_fn(sample)
-        batch = list(itertools.islice(samples, len(index)))
-        if not batch or (loader.drop_last and len(batch) < len(index)):
-            return _END
-        return loader.collate_fn(batch)
-
-    return fetch
+            return worker.InThreads(plan, indices)
+        processes = import_module("alight.data.processes")  # few programs need multiprocessing
+        if processes.are_possible(loader.multiprocessing_context):
+            return processes.InProcesses(plan, indices)
+        return worker.InTurns(plan, indices)
 
 
 class _Endless(sampler.Sampler[None]):
@@ -238,6 +190,24 @@ def _check_workers(
         fail(ValueError, "prefetch_factor option should be non-negative")
     if persistent_workers and num_workers == 0:
         fail(ValueError, "persistent_workers option needs num_workers > 0")
+
+
+def _check_context(num_workers: int, context: Any) -> None:
+    if context is None:
+        return
+    if num_workers == 0:
+        fail(
+            ValueError,
+            "multiprocessing_context can only be used with multi-process loading (num_workers > 0), "
+            f"but got num_workers={num_workers}",
+        )
+    known = multiprocessing.get_all_start_methods()
+    if isinstance(context, str) and context not in known:
+        fail(
+            ValueError,
+            f"multiprocessing_context option should specify a valid start method in {known!r}, "
+            f"but got multiprocessing_context={context!r}",
+        )
 
 
 def _check_iterable(shuffle: bool | None, sampler: Any, batch_sampler: Any) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 import alight
 from alight.backends.interpreter import distributions
 from alight.data import Dataset
+from alight.data.dataset import ArrayAccess
 from alight.dtypes import float32
 from alight.errors import fail
 from alight.vision import archives, idx, pictures, transforms
@@ -102,20 +103,27 @@ class ArrayImages(VisionDataset):
             image = pictures.to_picture(image)
         return image, target if self.target_transform is None else self.target_transform(target)
 
-    def __arrays__(self) -> Callable[[Array], tuple[Array, Array]] | None:
+    def __arrays__(self) -> ArrayAccess | None:
         plain = self.transforms is None and self.target_transform is None
         if not plain or not transforms.has_stack_form(self.transform):
             return None
+        transform: transforms.StackTransform = self.transform  # type: ignore[assignment]
         nothing = transforms.Stack(self.data[:0].numpy(), False)
-        if not transforms.transform_stack(self.transform, nothing).is_tensor:  # type: ignore[arg-type]
+        if not transforms.transform_stack(transform, nothing).is_tensor:
             return None
 
-        def access(index: Array) -> tuple[Array, Array]:
-            chosen = transforms.Stack(self.data.numpy().take(index, axis=0), False)
-            done = transforms.transform_stack(self.transform, chosen)  # type: ignore[arg-type]
-            return done.images, self.targets.numpy().take(index, axis=0)
+        def begin(index: Array) -> Callable[[], tuple[Array, Array]]:
+            words = transforms.draw_words(transform, nothing, len(index))
+            images, targets = self.data.numpy(), self.targets.numpy()
 
-        return access
+            def finish() -> tuple[Array, Array]:
+                chosen = transforms.Stack(images.take(index, axis=0), False)
+                done = transform.on_stack(chosen, words).images
+                return done, targets.take(index, axis=0)
+
+            return finish
+
+        return ArrayAccess(begin)
 
 
 class MNIST(ArrayImages):

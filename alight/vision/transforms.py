@@ -57,13 +57,16 @@ class StackTransform:
 
 def transform_stack(transform: StackTransform, stack: Stack) -> Stack:
     """Transform `stack` with words of the default generator."""
+    return transform.on_stack(stack, draw_words(transform, stack, len(stack.images)))
+
+
+def draw_words(transform: StackTransform, stack: Stack, rows: int) -> Array:
+    """The random words that `transform` needs for `rows` images like those of `stack`."""
     columns = transform.word_count(stack)
-    rows = len(stack.images)
-    words = np.empty((rows, 0), np.uint32)
-    if columns:
-        engine = alight.random.default_generator.engine
-        words = engine.words(rows * columns).reshape(rows, columns)
-    return transform.on_stack(stack, words)
+    if not columns:
+        return np.empty((rows, 0), np.uint32)
+    engine = alight.random.default_generator.engine
+    return engine.words(rows * columns).reshape(rows, columns)  # type: ignore[no-any-return]
 
 
 class Compose(StackTransform):

@@ -199,24 +199,6 @@ def test_iterable(options):
     same(program)
 
 
-def test_worker_init_fn_and_info():
-    seen = []
-
-    def init(number):
-        info = alight_data.get_worker_info()
-        seen.append((number, info.id, info.num_workers, info.seed - number))
-
-    loader = alight_data.DataLoader(Rows(), 8, num_workers=2, worker_init_fn=init)
-    assert [batch.tolist() for batch in loader] == [
-        list(range(8)),
-        list(range(8, 16)),
-        list(range(16, 23)),
-    ]
-    assert [entry[:3] for entry in seen] == [(0, 0, 2), (1, 1, 2)]
-    assert seen[0][3] == seen[1][3]
-    assert alight_data.get_worker_info() is None
-
-
 def test_changes_between_batches_are_seen():
     x = alight.zeros(4, 1)
     batches = iter(alight_data.DataLoader(alight_data.TensorDataset(x), 2))

@@ -1,0 +1,299 @@
+"""Workers: threads for arrays, processes for a user's dataset, the same batches and errors as PyTorch's."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import numpy as np
+import pytest
+import torch
+import torch.utils.data as torch_data
+
+import alight
+import alight.data as alight_data
+from alight.data import processes, worker
+from tests.data.test_loader import plain, same
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+BOTH = pytest.mark.parametrize("data", [alight_data, torch_data], ids=["alight", "torch"])
+
+
+class Rows:
+    """Samples that `make` makes."""
+
+    def __init__(self, make, size=16):
+        self.make = make
+        self.size = size
+
+    def __len__(self):
+        return self.size
+
+    def __getitem__(self, index):
+        return self.make(index)
+
+
+def way(loader):
+    """The class that makes the loader's batches."""
+    return type(iter(loader)._batches)
+
+
+def test_who_works():
+    arrays = alight_data.TensorDataset(alight.arange(8))
+    assert way(alight_data.DataLoader(arrays, 2, num_workers=2)) is worker.InThreads
+    rows = Rows(lambda index: index)
+    expected = processes.InProcesses if sys.platform == "linux" else worker.InTurns
+    assert way(alight_data.DataLoader(rows, 2, num_workers=2)) is expected
+    spawned = alight_data.DataLoader(rows, 2, num_workers=2, multiprocessing_context="spawn")
+    assert way(spawned) is worker.InTurns
+    assert [batch.tolist() for batch in spawned] == [[i, i + 1] for i in range(0, 16, 2)]
+
+
+SAMPLES = {
+    "tensors": lambda lib, i: lib.arange(i, i + 3),
+    "no dimensions": lambda lib, i: lib.tensor(float(i)),
+    "no elements": lambda lib, i: lib.zeros(0, 3),
+    "bfloat16": lambda lib, i: lib.tensor([i, 0.5], dtype=lib.bfloat16).float(),
+    "gradients": lambda lib, i: {"x": lib.ones(2), "name": str(i), "none": [i, (i, 2.0)]},
+    "large": lambda lib, i: lib.full((100, 1000), float(i)).sum(1),
+    "arrays": lambda lib, i: np.full((2, 2), i, np.int16),
+}
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_batches_cross_the_process(name):
+    def program(side):
+        loader = side.data.DataLoader(
+            Rows(lambda index: SAMPLES[name](side.lib, index)), 5, shuffle=True, num_workers=2
+        )
+        return list(loader)
+
+    same(program)
+
+
+def test_large_batches_and_index_lists_do_not_block():
+    loader = alight_data.DataLoader(Rows(lambda i: np.full(200, i), 30000), 15000, num_workers=1)
+    assert [tuple(batch.shape) for batch in loader] == [(15000, 200)] * 2
+
+
+def test_persistent_workers():
+    def program(side):
+        def sample(index):
+            return index, float(side.lib.rand(1))
+
+        loader = side.data.DataLoader(
+            Rows(sample), 4, shuffle=True, num_workers=2, persistent_workers=True
+        )
+        first = iter(loader)
+        epochs = [list(first), list(loader), list(loader)]
+        return [*epochs, first is iter(loader)]
+
+    same(program)
+
+
+def test_persistent_workers_after_an_epoch_broken_off():
+    loader = alight_data.DataLoader(
+        Rows(lambda index: index), 2, num_workers=2, persistent_workers=True
+    )
+    next(iter(loader))
+    assert [batch.tolist() for batch in loader] == [[i, i + 1] for i in range(0, 16, 2)]
+
+
+def test_persistent_iterable():
+    def program(side):
+        class Few(side.data.IterableDataset):
+            def __iter__(self):
+                info = side.data.get_worker_info()
+                return iter(range(info.id, 7, info.num_workers))
+
+        loader = side.data.DataLoader(Few(), 2, num_workers=2, persistent_workers=True)
+        return list(loader), list(loader)
+
+    same(program)
+
+
+def test_threads_flip_as_one_process_does():
+    from alight.vision import datasets, transforms
+
+    pixels = np.arange(40 * 12, dtype=np.uint8).reshape(40, 3, 4)
+    labels = np.arange(40)
+    both = transforms.Compose([transforms.RandomHorizontalFlip(), transforms.ToTensor()])
+
+    def batches(kind):
+        alight.manual_seed(3)
+        images = kind(pixels, labels, transform=both)
+        loader = alight_data.DataLoader(images, 8, shuffle=True, num_workers=2)
+        return plain(list(loader)), way(loader)
+
+    class Slow(datasets.ArrayImages):
+        def __getitem__(self, index):
+            return super().__getitem__(index)
+
+    ours, theirs = batches(datasets.ArrayImages), batches(Slow)
+    assert ours[0] == theirs[0]
+    assert ours[1] is worker.InThreads and theirs[1] is not worker.InThreads
+
+
+class OddError(Exception):
+    def __init__(self, number, text):
+        super().__init__(number, text)
+
+
+def failing(error):
+    def make(index):
+        if index == 9:
+            raise error
+        return index
+
+    return make
+
+
+@BOTH
+@pytest.mark.parametrize("error", [ValueError("bad"), KeyError("k"), OddError(1, "odd")], ids=repr)
+def test_errors_are_passed_on(data, error):
+    batches = iter(data.DataLoader(Rows(failing(error)), 4, num_workers=2))
+    assert next(batches).tolist() == [0, 1, 2, 3]
+    next(batches)
+    expected = RuntimeError if isinstance(error, OddError) else type(error)
+    with pytest.raises(expected) as caught:
+        next(batches)
+    lines = str(caught.value).splitlines()
+    assert lines[0] == f"Caught {type(error).__name__} in DataLoader worker process 0."
+    assert lines[1] == "Original Traceback (most recent call last):"
+    assert any("raise error" in line for line in lines)
+    assert next(batches).tolist() == [12, 13, 14, 15]
+
+
+@BOTH
+def test_an_error_in_worker_init_fn(data):
+    def init(number):
+        raise ValueError(f"worker {number}")
+
+    loader = data.DataLoader(Rows(lambda index: index), 4, num_workers=1, worker_init_fn=init)
+    with pytest.raises(ValueError, match="Caught ValueError in DataLoader worker process 0"):
+        next(iter(loader))
+
+
+def test_errors_in_threads():
+    x = alight.arange(8)
+    loader = alight_data.DataLoader(
+        alight_data.Subset(alight_data.TensorDataset(x), [0, 1, 2, 99]), 2, num_workers=2
+    )
+    batches = iter(loader)
+    assert next(batches)[0].tolist() == [0, 1]
+    with pytest.raises(IndexError, match="Caught IndexError in DataLoader worker process 1"):
+        next(batches)
+
+
+def test_worker_init_fn_and_info():
+    def sample(index):
+        info = alight_data.get_worker_info()
+        return info.id, info.num_workers, info.seed - info.id, float(os.environ["INIT"])
+
+    def init(number):
+        os.environ["INIT"] = str(number)
+
+    loader = alight_data.DataLoader(Rows(sample), 8, num_workers=2, worker_init_fn=init)
+    ids, counts, seeds, inits = (
+        [column.tolist() for column in columns] for columns in zip(*loader, strict=True)
+    )
+    assert ids == [[0] * 8, [1] * 8] and counts == [[2] * 8] * 2
+    assert inits == [[0.0] * 8, [1.0] * 8]
+    assert len(set(seeds[0] + seeds[1])) == 1
+    assert alight_data.get_worker_info() is None and "INIT" not in os.environ
+
+
+def test_a_worker_that_dies():
+    def sample(index):
+        return index if index < 9 else os._exit(3)
+
+    with pytest.raises(RuntimeError, match=r"DataLoader worker \(pid\(s\) \d+\) exited unexpected"):
+        list(alight_data.DataLoader(Rows(sample), 4, num_workers=2))
+
+
+@BOTH
+def test_a_worker_that_is_late(data):
+    def sample(index):
+        time.sleep(index * 5)
+        return index
+
+    loader = data.DataLoader(Rows(sample, 2), 1, num_workers=1, timeout=1)
+    with pytest.raises(RuntimeError, match="DataLoader timed out after 1 seconds"):
+        list(loader)
+
+
+def test_out_of_order():
+    def sample(index):
+        time.sleep(0.5 * (index == 0))
+        return index
+
+    loader = alight_data.DataLoader(Rows(sample, 6), 1, num_workers=2, in_order=False)
+    found = [int(batch) for batch in loader]
+    assert sorted(found) == list(range(6)) and found[0] != 0
+
+
+def test_dropped_iterators_leave_no_process():
+    batches = iter(alight_data.DataLoader(Rows(lambda index: index), 4, num_workers=2))
+    next(batches)
+    members = [member.process for member in batches._batches._members]
+    assert all(member.is_alive() for member in members)
+    del batches
+    assert not any(member.is_alive() for member in members)
+
+
+PROGRAM = """
+import os, sys, time
+from torch.utils.data import DataLoader, Dataset
+
+class Slow(Dataset):
+    def __len__(self):
+        return 1000
+
+    def __getitem__(self, index):
+        time.sleep(0.02)
+        return index
+
+for batch in DataLoader(Slow(), 4, num_workers=2):
+    print(batch[0].item(), flush=True)
+"""
+
+
+def test_ctrl_c(tmp_path):
+    """The terminal interrupts the whole group; only the main process speaks, and none is left."""
+    script = tmp_path / "script.py"
+    script.write_text(textwrap.dedent(PROGRAM))
+    command = [sys.executable, "-m", "alight", "run", str(script)]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, text=True, start_new_session=True, **pipes) as running:
+        assert running.stdout.readline() == "0\n"
+        os.killpg(running.pid, signal.SIGINT)
+        _, errors = running.communicate(timeout=30)
+    assert running.returncode == 130
+    assert errors.count("Traceback") == 1 and errors.rstrip().endswith("KeyboardInterrupt")
+    with pytest.raises(ProcessLookupError):
+        os.killpg(running.pid, 0)
+
+
+CONTEXTS = [
+    {"num_workers": 0, "multiprocessing_context": "fork"},
+    {"num_workers": 1, "multiprocessing_context": "thread"},
+]
+
+
+@pytest.mark.parametrize("options", CONTEXTS, ids=str)
+def test_contexts_are_checked(options):
+    messages = []
+    for data in (torch_data, alight_data):
+        with pytest.raises(ValueError) as caught:
+            data.DataLoader(Rows(None), **options)
+        messages.append(str(caught.value).splitlines()[0])
+    assert messages[0] == messages[1]
+
+
+def test_under_pytorch_the_same_options_exist():
+    ours = set(alight_data.DataLoader.__init__.__code__.co_varnames)
+    known = torch_data.DataLoader.__init__.__code__
+    assert set(known.co_varnames[: known.co_argcount + known.co_kwonlyargcount]) <= ours
+    assert torch.__version__
