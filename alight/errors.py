@@ -54,7 +54,9 @@ def fail(
 
 
 # What PyTorch says where an operation's indices are out of range: type, sentence, and what the facts speak of.
-_OUT_OF_RANGE = {
+_OF_DIMENSION = "index {} is out of bounds for dimension {axis} with size {size}"
+_TAKEN = "out of range: tried to access index {} on a tensor of {size} elements."
+_OUT_OF_RANGE: dict[str, tuple[type[Exception], str, str, str]] = {
     "cross_entropy": (IndexError, "Target {} is out of bounds.", "target", "the classes are"),
     "nll_loss": (IndexError, "Target {} is out of bounds.", "target", "the classes are"),
     "one_hot": (
@@ -63,7 +65,19 @@ _OUT_OF_RANGE = {
         "class",
         "the classes are",
     ),
+    "take": (IndexError, _TAKEN, "index", "the tensor has"),
+    "put": (IndexError, _TAKEN, "index", "the tensor has"),
+    "index_copy": (IndexError, "index_copy_(): " + _OF_DIMENSION, "index", "the dimension has"),
+    "index_fill": (IndexError, _OF_DIMENSION, "index", "the dimension has"),
+    **dict.fromkeys(
+        ("gather", "scatter", "scatter_add", "scatter_reduce"),
+        (RuntimeError, _OF_DIMENSION, "index", "the dimension has"),
+    ),
+    **dict.fromkeys(
+        ("index_at", "put_at"), (IndexError, _OF_DIMENSION, "index", "the dimension has")
+    ),
 }
+_COUNT_FROM_END = {"index_at", "put_at", "take", "put", "index_fill"}
 
 
 def reworded(error: Exception, operation: str) -> Exception:
@@ -73,8 +87,13 @@ def reworded(error: Exception, operation: str) -> Exception:
     if known is None or not isinstance(error, IndexError) or len(lines) < 2:
         return error
     kind, sentence, what, range_of = known
-    fact = lines[1].strip().replace("index", what, 1).replace("but the table has rows", range_of)
-    return kind(message(sentence.format(fact.split()[1]), [fact], "labels that count from 0"))
+    place = getattr(error, "place", {"axis": 0, "size": 0})
+    _, number, *rest = lines[1].split()
+    if number[0] == "-" and operation in _COUNT_FROM_END:  # the extent has been added to it
+        number = str(int(number) - place["size"])
+    fact = " ".join([what, number, *rest]).replace("but the table has rows", range_of)
+    hint = "smaller indices" if what == "index" else "labels that count from 0"
+    return kind(message(sentence.format(number, **place), [fact], hint))
 
 
 def not_implemented(what: str, nearest: str) -> NoReturn:

@@ -22,7 +22,7 @@ from alight.ir.types import Type
 from alight.ops.arguments import broadcast_error
 from alight.ops.operation import Strided, dense_strides, function, op, writing_op
 from alight.primitives.arithmetic import broadcast, broadcast_shape, constant, where
-from alight.record.meta import Meta
+from alight.record.meta import INFERENCE, Meta
 from alight.record.recorder import thread
 from alight.tensor import Tensor, from_buffer, from_numpy, wrap
 
@@ -75,6 +75,8 @@ def tensor(
     if where.type == "meta":
         return wrap(None, Meta(Type(tuple(buffer.shape), of, where), None, requires_grad))
     made = from_buffer(buffer, of, where)
+    if thread.recorder.inference:
+        made._meta = made._meta.replace(origin=INFERENCE)
     return leaf(made) if requires_grad else made
 
 
@@ -130,6 +132,12 @@ function("from_numpy")(from_numpy)
 @function(functions="")
 def legacy_tensor(*args: Any, **kwargs: Any) -> Tensor:
     """`torch.Tensor(2, 3)`, `torch.Tensor([1, 2])`: the constructor that people still use."""
+    if len(args) == 1 and isinstance(args[0], (float, complex, bool)):
+        fail(
+            TypeError,
+            f"new(): data must be a sequence (got {type(args[0]).__name__})",
+            try_=f"torch.tensor({args[0]})",
+        )
     return typed_tensor(default_dtype(), *args)
 
 
@@ -225,6 +233,18 @@ def _constant(name: str, value: Any, doc: str) -> Any:
         layout: Any = None, pin_memory: bool = False, memory_format: Any = None, names: Any = None, **given: Any,
     ) -> Tensor:  # fmt: skip
         size = (given["size"],) if "size" in given else size
+        if memory_format is not None and memory_format.name.startswith("channels_last"):
+            from alight.ops.conversion import format_strides
+            from alight.ops.storage import empty_strided
+
+            shape = shape_of(size, name)
+            return empty_strided(
+                shape,
+                format_strides(shape, memory_format),
+                dtype=dtype,
+                device=device,
+                requires_grad=requires_grad,
+            )
         return _into(
             out,
             filled(shape_of(size, name), value, dtype or default_dtype(), device, requires_grad),
@@ -393,18 +413,30 @@ def arange(
     if end is None:
         start, end = 0, start
     start, end, step = (one.item() if hasattr(one, "item") else one for one in (start, end, step))
+    if dtype is None and out is not None:
+        dtype = out.dtype
     if dtype is None:
         dtype = (
             default_dtype() if any(isinstance(one, float) for one in (start, end, step)) else int64
         )
-    if step == 0:
-        fail(RuntimeError, "step must be nonzero")
-    if (end - start) * step < 0:
-        fail(RuntimeError, "upper bound and lower bound inconsistent with step sign")
+    _check_range(start, end, step)
+    if (
+        category(dtype) < 2 and int(step) == 0 and step
+    ):  # PyTorch rounds the step of an integer `out`
+        fail(ValueError, "step must be nonzero")
     length = math.ceil((end - start) / step)
     if category(dtype) < 2:
         start, step = int(start), int(step)
     return _placed(_into(out, _ramp(start, step, length, dtype)), device, requires_grad)
+
+
+def _check_range(start: Any, end: Any, step: Any) -> None:
+    if step == 0:
+        fail(RuntimeError, "step must be nonzero")
+    if not (math.isfinite(start) and math.isfinite(end)):
+        fail(RuntimeError, f"unsupported range: {start} -> {end}")
+    if (end - start) * step < 0:
+        fail(RuntimeError, "upper bound and lower bound inconsistent with step sign")
 
 
 def _placed(made: Tensor, device: Any, requires_grad: bool) -> Tensor:
@@ -440,12 +472,33 @@ def linspace(
     >>> torch.linspace(0, 1, 3)
     tensor([0.0000, 0.5000, 1.0000])
     """
+    start, end = _ends("linspace", start, end, steps)
+    of = dtype or (default_dtype() if out is None else out.dtype)
+    if category(of) < 2:
+        start, end = float(int(start)), float(int(end))
+    return _placed(_into(out, _between(start, end, steps, of)), device, requires_grad)
+
+
+def _ends(name: str, start: Any, end: Any, steps: Any) -> tuple[float, float]:
+    """The ends as numbers, checked."""
+    if not hasattr(steps, "__index__"):
+        kinds = ", ".join(type(one).__name__ for one in (start, end, steps))
+        fail(
+            TypeError,
+            f"{name}() received an invalid combination of arguments - got ({kinds})",
+            ["steps is an int"],
+        )
     if steps < 0:
         fail(RuntimeError, "number of steps must be non-negative")
-    start, end = (float(one.item() if hasattr(one, "item") else one) for one in (start, end))
-    return _placed(
-        _into(out, _between(start, end, steps, dtype or default_dtype())), device, requires_grad
-    )
+    dims = [getattr(one, "ndim", 0) for one in (start, end)]
+    if any(dims):
+        fail(
+            RuntimeError,
+            f"{name} only supports 0-dimensional start and end tensors, but got start with {dims[0]} dimension(s) and end "
+            f"with {dims[1]} dimension(s).",
+        )
+    first, last = (float(one.item() if hasattr(one, "item") else one) for one in (start, end))
+    return first, last
 
 
 @function()
@@ -454,10 +507,12 @@ def logspace(
     requires_grad: bool = False, out: Any = None,
 ) -> Tensor:  # fmt: skip
     """base ** linspace(start, end, steps)."""
+    start, end = _ends("logspace", start, end, steps)
+    of = dtype or (default_dtype() if out is None else out.dtype)
+    if category(of) < 2:
+        start, end = float(int(start)), float(int(end))
     exponents = linspace(start, end, steps, dtype=BY_NAME["float64"])
-    return _placed(
-        _into(out, (base**exponents).to(dtype or default_dtype())), device, requires_grad
-    )
+    return _placed(_into(out, (base**exponents).to(of)), device, requires_grad)
 
 
 @op(functions="")
@@ -475,8 +530,9 @@ def eye(
 ) -> Tensor:  # fmt: skip
     """The n by m matrix with ones on the diagonal."""
     columns = n if m is None else m
-    if n < 0 or columns < 0:
-        fail(RuntimeError, f"n must be greater or equal to 0, got {n}")
+    for name, extent in (("n", n), ("m", columns)):
+        if extent < 0:
+            fail(RuntimeError, f"{name} must be greater or equal to 0, got {extent}")
     return _placed(_into(out, _eye(n, columns, dtype or default_dtype())), device, requires_grad)
 
 

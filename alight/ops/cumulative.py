@@ -119,6 +119,8 @@ def diff(
     axis = normalize_dim(dim, input.ndim)
     if n < 0:
         fail(RuntimeError, f"order must be non-negative but got {n}")
+    if n == 0:  # PyTorch leaves prepend and append out too
+        return input
     x = _with_ends(input, prepend, append, axis)
     for _ in range(n):
         size = x.shape[axis]

@@ -29,7 +29,7 @@ def counted_from_front(ids: Tensor, size: int) -> Tensor:
 
 
 def _check_ids(name: str, ids: Tensor) -> None:
-    if ids.dtype not in (int64, int32):
+    if ids.dtype not in (int64, int32) and ids.size:
         fail(
             RuntimeError,
             f"{name}(): Expected dtype int32/int64 for index"
@@ -95,9 +95,9 @@ def _scattering(name: str, input: Tensor, dim: int, index: Tensor, src: Any) -> 
                 facts=[f"self is {input.dtype!r}, src is {src.dtype!r}"],
             )
         (updates,) = _lifted(src)
-        if updates.ndim != ids.ndim or any(
-            i > size for i, size in zip(ids.shape, updates.shape, strict=True)
-        ):
+        if updates.ndim != ids.ndim:
+            fail(RuntimeError, "Index tensor must have the same number of dimensions as src tensor")
+        if any(i > size for i, size in zip(ids.shape, updates.shape, strict=True)):
             fail(
                 RuntimeError,
                 f"Expected index {list(ids.shape)} to be no larger than self {list(x.shape)} apart from dimension {axis} and "
@@ -413,6 +413,10 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: Any = None) -> Tensor:
     assert outer is not None
     x = broadcast(input, (*outer[:axis], input.shape[axis], *outer[axis + 1 :]))
     ids = broadcast(indices, (*outer[:axis], indices.shape[axis], *outer[axis + 1 :]))
+    size = input.shape[axis]
+    ids = (
+        p.Remainder(ids, constant(ids, size, ids.shape)) if size else ids
+    )  # PyTorch wraps them round
     return take_along(x, ids, axis)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from alight import primitives as p
+from alight.dtypes import int64
 from alight.errors import fail
 from alight.ir.program import Value as Tensor
 from alight.ops.arguments import as_value, check_devices, normalize_dim, result_type
@@ -267,6 +268,6 @@ def combinations(input: Any, r: int = 2, with_replacement: bool = False) -> Any:
         fail(RuntimeError, f"Expect a 1D vector, but got shape {list(input.shape)}")
     choose = itertools.combinations_with_replacement if with_replacement else itertools.combinations
     chosen = list(choose(range(input.numel()), r))
-    if not chosen or not r:
+    if not r:
         return input.new_empty(0)
-    return input[tensor(chosen)]
+    return input[tensor(chosen, dtype=int64).reshape(len(chosen), r)]

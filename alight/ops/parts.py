@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from itertools import accumulate
 from typing import Any
 
-from alight.dtypes import int64
+from alight.dtypes import category, int64
 from alight.errors import fail
 from alight.ir.program import Builder, Program, Value
 from alight.ir.types import Type
@@ -164,7 +164,10 @@ def narrow(input: Tensor, dim: int, start: int, length: int) -> Tensor:
     >>> torch.arange(5).narrow(0, 1, 3)
     tensor([1, 2, 3])
     """
-    shape, start = input._meta.shape, int(start)
+    shape = input._meta.shape
+    if isinstance(start, Tensor) and (start.ndim or category(start.dtype) != 1):
+        fail(RuntimeError, "start must be an 0-dim integral Tensor.")
+    start = int(start)
     if not shape:
         fail(RuntimeError, "narrow() cannot be applied to a 0-dim tensor.")
     if length < 0:
@@ -293,6 +296,18 @@ def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple
 
 
 def _split_along(input: Tensor, sections: Any, dim: int, name: str) -> tuple[Tensor, ...]:
+    least = {"hsplit": 1, "vsplit": 2, "dsplit": 3}[name]
+    if input.ndim < least:
+        fail(
+            RuntimeError,
+            f"torch.{name} requires a tensor with at least {least} dimension, but got a tensor with {input.ndim} "
+            "dimensions!",
+        )
+    if isinstance(sections, str):
+        fail(
+            TypeError,
+            f"{name}() received an invalid combination of arguments: indices_or_sections must be an int or ints, not str",
+        )
     if isinstance(sections, int) and (sections <= 0 or input._meta.shape[dim] % sections):
         fail(
             RuntimeError,

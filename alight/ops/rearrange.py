@@ -17,9 +17,14 @@ Shape = Any
 Dims = Any
 
 
-@op(methods="flip")
-def _flip(input: Tensor, dims: Dims) -> Tensor:
-    """The order of elements reversed along `dims`."""
+@op(methods="flip", varargs="dims")
+def flip(input: Tensor, dims: Dims) -> Tensor:
+    """The order of elements reversed along `dims`.
+
+    >>> import alight as torch
+    >>> torch.arange(3).flip(0)
+    tensor([2, 1, 0])
+    """
     dims = (dims,) if isinstance(dims, int) else dims
     axes = tuple(normalize_dim(dim, input.ndim) for dim in dims)
     for axis in axes:
@@ -28,23 +33,12 @@ def _flip(input: Tensor, dims: Dims) -> Tensor:
     return p.Flip(input, axes=tuple(sorted(axes))) if input.ndim else input
 
 
-@function(methods="flip")
-def flip(input: Any, *dims: Any) -> Any:
-    """The order of elements reversed along `dims`.
-
-    >>> import alight as torch
-    >>> torch.arange(3).flip(0)
-    tensor([2, 1, 0])
-    """
-    return _flip(input, dims[0] if len(dims) == 1 else dims)
-
-
 @function(methods="fliplr")
 def fliplr(input: Any) -> Any:
     """The columns in reverse order."""
     if input.ndim < 2:
         fail(RuntimeError, "Input must be >= 2-d.")
-    return _flip(input, (1,))
+    return flip(input, (1,))
 
 
 @function(methods="flipud")
@@ -52,7 +46,7 @@ def flipud(input: Any) -> Any:
     """The rows in reverse order."""
     if input.ndim < 1:
         fail(RuntimeError, "Input must be >= 1-d.")
-    return _flip(input, (0,))
+    return flip(input, (0,))
 
 
 @op(methods="rot90")
@@ -94,6 +88,8 @@ def roll(input: Tensor, shifts: Dims, dims: Dims = None) -> Tensor:
     tensor([3, 0, 1, 2])
     """
     shifts = (shifts,) if isinstance(shifts, int) else shifts
+    if not shifts:
+        fail(RuntimeError, "`shifts` required")
     if dims is None or dims == ():
         if len(shifts) != 1:
             fail(RuntimeError, f"shifts and dimensions must align. shifts: {len(shifts)}, dims:0")
@@ -106,7 +102,7 @@ def roll(input: Tensor, shifts: Dims, dims: Dims = None) -> Tensor:
             f"shifts and dimensions must align. shifts: {len(shifts)}, dims:{len(dims)}",
         )
     for shift, dim in zip(shifts, dims, strict=True):
-        input = rolled(input, shift, normalize_dim(dim, input.ndim))
+        input = rolled(input, shift, normalize_dim(dim, input.ndim, wrap_scalar=False))
     return input
 
 

@@ -37,13 +37,13 @@ def filled_shape(shape: tuple[int, ...], size: int) -> tuple[int, ...]:
     if shape.count(-1) > 1:
         fail(RuntimeError, "only one dimension can be inferred")
     if -1 in shape:
-        if known == 0:
+        if known == 0 and size == 0:
             fail(
                 RuntimeError,
                 f"cannot reshape tensor of 0 elements into shape {list(shape)} because the unspecified dimension size -1 "
                 "can be any value and is ambiguous",
             )
-        if size % known == 0:
+        if known and size % known == 0:
             return tuple(size // known if extent == -1 else extent for extent in shape)
     elif known == size:
         return shape
@@ -216,12 +216,12 @@ def movedim(input: Tensor, source: Dims, destination: Dims) -> Tensor:
             f"movedim: Invalid source or destination dims: source ({list(sources)} dims) should contain the same number "
             f"of dims as destination ({list(targets)} dims)",
         )
-    moved = {
-        normalize_dim(to, input.ndim): normalize_dim(from_, input.ndim)
-        for from_, to in zip(sources, targets, strict=True)
-    }
-    if len(moved) != len(targets) or len(set(moved.values())) != len(targets):
-        fail(RuntimeError, "movedim: repeated dim in `source` or `destination`")
+    from_axes = [normalize_dim(dim, input.ndim) for dim in sources]
+    to_axes = [normalize_dim(dim, input.ndim) for dim in targets]
+    for name, given, axes in (("source", sources, from_axes), ("destination", targets, to_axes)):
+        if len(set(axes)) != len(axes):
+            fail(RuntimeError, f"movedim: repeated dim in `{name}` ({list(given)})")
+    moved = dict(zip(to_axes, from_axes, strict=True))
     rest = iter(axis for axis in range(input.ndim) if axis not in moved.values())
     return p.Permute(
         input, order=tuple(moved[i] if i in moved else next(rest) for i in range(input.ndim))
@@ -461,6 +461,9 @@ def unfold(input: Tensor, dimension: int, size: int, step: int) -> Tensor:
             [2, 3, 4]])
     """
     axis = normalize_dim(dimension, input.ndim)
+    if input.ndim == 0 and size <= 1:
+        only = p.Slice(p.Reshape(input, shape=(1,)), starts=(0,), stops=(size,), steps=(1,))
+        return Strided(only, (1,))  # type: ignore[return-value]
     shape = input.shape or (1,)
     if size > shape[axis]:
         fail(
@@ -515,6 +518,13 @@ def as_strided(input: Any, size: Any, stride: Any, storage_offset: int | None = 
     offset = input.storage_offset() if storage_offset is None else storage_offset
     base, size_of_memory = input, root_of(input)._meta.type.size
     while base._meta.strides is not None or base._meta.type.size != size_of_memory:
+        if base._base is None and base._meta.strides is not None:
+            strides = (
+                base._meta.strides
+            )  # dense, in another order of axes: seen in the order of memory
+            base = base.permute(*sorted(range(len(strides)), key=lambda i: -strides[i]))
+            if base._meta.strides is None:
+                break
         if base._base is None or base._base.requires_grad != input.requires_grad:
             not_implemented("as_strided of memory that is not in row-major order", ".contiguous()")
         base = base._base

@@ -83,7 +83,7 @@ def flush(recorder: Any, reason: str) -> None:
         try:
             results.update(zip(run.values, run.execute(arguments), strict=True))
         except Exception as error:
-            failure = failure or _explained(error, position)
+            failure = failure or _explained(error, run.program, position)
             results.update(_what_still_works(run, arguments))
     history = None
     if plan.owed:
@@ -238,12 +238,12 @@ def _connected(nodes: Sequence[Node], values: Sequence[int]) -> list[tuple[list[
 # -- errors that need values ---------------------------------------------------------------------------------------
 
 
-def _explained(error: Exception, position: Position) -> Exception:
-    """Name the line that recorded the failing node, if the error knows its node."""
-    node = getattr(error, "node", None)
-    if node is None or node.line is None:
+def _explained(error: Exception, program: Program, position: Position) -> Exception:
+    """Name the line that recorded the failing node, if the error knows its number."""
+    number = getattr(error, "node_number", None)
+    if number is None or program.nodes[number].line is None:
         return error
-    here, there = user_line(), node.line
+    here, there = user_line(), program.nodes[number].line
     name = next((step.name for step in position.path() if step.line is there), "")
     error = reworded(error, name)
     note = f"recorded at {there}"

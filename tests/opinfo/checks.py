@@ -10,6 +10,7 @@ import torch
 
 import alight
 from tests.opinfo.database import (
+    Crossing,
     counterpart,
     dtypes_of,
     samples,
@@ -71,11 +72,8 @@ def assert_same(ours: Any, theirs: Any, values: bool = True, tolerance: float = 
 
 
 def _arguments(sample: Any, requires_grad: bool = False) -> tuple[Any, list[Any], dict[str, Any]]:
-    return (
-        to_alight(sample.input, requires_grad),
-        [to_alight(one, requires_grad) for one in sample.args],
-        {key: to_alight(one, requires_grad) for key, one in sample.kwargs.items()},
-    )
+    cross = Crossing(tensors_in([sample.input, sample.args, sample.kwargs]), requires_grad)
+    return cross(sample.input), [cross(one) for one in sample.args], cross(sample.kwargs)
 
 
 def _seeded() -> None:
@@ -250,3 +248,15 @@ CHECKS = {
     "gradients": gradient_cases,
     "errors": error_cases,
 }
+
+
+def failures(info: Any, check: str) -> tuple[dict[str, str], int]:
+    """What is wrong with an entry in one of CHECKS, by case; and how many cases there are."""
+    wrong, count = {}, 0
+    for case, compare in CHECKS[check](info):
+        count += 1
+        try:
+            compare()
+        except Exception as error:
+            wrong[case] = f"{type(error).__name__}: {error}"
+    return wrong, count

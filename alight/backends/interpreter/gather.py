@@ -10,7 +10,7 @@ import numpy as np
 from alight.backends.interpreter.arrays import Array
 from alight.backends.interpreter.halves import in_single
 from alight.backends.interpreter.kernels import Kernel, kernel
-from alight.errors import fail
+from alight.errors import fail, message
 from alight.ir.types import Shape, Type
 
 Types = Sequence[Type]
@@ -18,8 +18,8 @@ Statics = dict[str, Any]
 Axes = tuple[int, ...]
 
 
-def _check(ids: Array, size: int) -> None:
-    """PyTorch's error for an index that is not in [0, size)."""
+def _check(ids: Array, size: int, axis: int) -> None:
+    """PyTorch's error for an index that is not in [0, size); operations may word it anew from its `place`."""
     if not ids.size or (ids.min() >= 0 and ids.max() < size):
         return
     at = np.unravel_index(int(np.argmax((ids < 0) | (ids >= size))), ids.shape)
@@ -32,7 +32,10 @@ def _check(ids: Array, size: int) -> None:
         if top >= size
         else "indices that count from 0"
     )
-    fail(IndexError, "index out of range in self", [f"{where}, but the table has {rows}"], hint)
+    facts = [f"{where}, but the table has {rows}"]
+    error: Any = IndexError(message("index out of range in self", facts, hint))
+    error.place = {"axis": axis, "size": size}
+    raise error
 
 
 class _Rows:
@@ -50,9 +53,9 @@ class _Rows:
     def numbers(self, ids: Sequence[Any]) -> Array:
         """The row number of each index, checked."""
         numbers: Any = 0
-        for i, size in zip(ids, self.extents, strict=True):
+        for i, size, axis in zip(ids, self.extents, self.order, strict=False):
             i = np.asarray(i)
-            _check(i, size)
+            _check(i, size, axis)
             numbers = i if len(ids) == 1 else numbers * size + i
         return np.asarray(numbers)
 

@@ -299,14 +299,14 @@ def compile_program(program: Program, copy_outputs: bool = True, inner: bool = F
 def _name_node(error: Exception, program: Program, arguments: Sequence[Any]) -> None:
     """Find the node that fails by running the program again, node by node."""
     env = dict(zip(program.inputs, arguments, strict=True))
-    for node in program.nodes:
+    for number, node in enumerate(program.nodes):
         inputs = tuple(dict.fromkeys(node.inputs))
         alone = Program(program.types, inputs, [node], node.outputs)
         try:
             with np.errstate(all="ignore"):
                 results = compile_program(alone, inner=True)([env[i] for i in inputs])
         except Exception:
-            error.node = node  # type: ignore[attr-defined]
+            error.node_number = number  # type: ignore[attr-defined]
             return
         env.update(zip(node.outputs, results, strict=True))
 
