@@ -512,6 +512,8 @@ def wrap(buffer: Any, meta: Meta) -> Tensor:
 
 def filled(of: Type, value: float = 0) -> Tensor:
     """A tensor of one number, computed at once and apart from what is pending: parameters, optimizer state."""
+    if of.device.type == "meta":
+        return wrap(None, Meta(of))
     builder = Builder()
     with builder.active():
         made = Full(shape=of.shape, value=value, dtype=of.dtype, device=of.device)

@@ -345,17 +345,13 @@ class ParameterList(Module):
         raise RuntimeError("ParameterList should not be called.")
 
 
-def _described(value: Any) -> str:
+def _described(value: Any, of: str | None = None) -> str:
     if not isinstance(value, Tensor):
         return f"Object of type: {type(value).__name__}"
     kind = "Parameter" if isinstance(value, Parameter) else "Tensor"
     place = "" if value.device.type == "cpu" else f" ({value.device})"
     size = "x".join(map(str, value.shape))
-    return f"{kind} containing: [{value.dtype if kind == 'Tensor' else _type_text(value)} of size {size}{place}]"
-
-
-def _type_text(value: Tensor) -> str:
-    return repr(value.dtype)
+    return f"{kind} containing: [{of or repr(value.dtype)} of size {size}{place}]"
 
 
 class ParameterDict(Module):
@@ -459,7 +455,11 @@ class ParameterDict(Module):
 
     def extra_repr(self) -> str:
         """A line for each value."""
-        return "\n".join(f"  ({key}): {_described(value)}" for key, value in self.items())
+        lines = []
+        for key, value in self.items():
+            of = value.type() if isinstance(value, Tensor) else None
+            lines.append(f"  ({key}): {_described(value, of)}")
+        return "\n".join(lines)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         raise RuntimeError("ParameterDict should not be called.")

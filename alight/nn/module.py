@@ -527,6 +527,12 @@ class Module(Stateful):
             wanted = dtype if tensor.is_floating_point() or tensor.is_complex() else None
             if wanted in (None, tensor.dtype) and device in (None, tensor.device):
                 return tensor
+            if tensor.device.type == "meta" and device not in (None, tensor.device):
+                fail(
+                    NotImplementedError,
+                    "Cannot copy out of meta tensor; no data! Please use torch.nn.Module.to_empty() instead of "
+                    "torch.nn.Module.to() when moving module from meta to a different device.",
+                )
             return tensor.to(device=device or tensor.device, dtype=wanted or tensor.dtype)
 
         return self._apply(convert)

@@ -33,8 +33,8 @@ def adopt(data: Tensor, cls: type, requires_grad: bool, alone: bool = False) -> 
     """
     if data._base is not None or data._meta.requires_grad:
         data = data.detach().clone()
-    buffer = data.flush("parameter")
     meta = data._meta
+    buffer = None if meta.device.type == "meta" else data.flush("parameter")
     made = wrap(buffer, Meta(meta.type, meta.strides, requires_grad))
     made.__class__ = cls
     if alone:
@@ -65,8 +65,9 @@ class Parameter(Tensor):
             data = TORCH["zeros"](0)
         if not isinstance(data, Tensor):
             fail(
-                TypeError,
-                f"Parameter expects a Tensor, but got {type(data).__name__}",
+                AttributeError,
+                f"'{type(data).__name__}' object has no attribute 'detach'",
+                facts=["a Parameter is made from a tensor"],
                 try_="Parameter(torch.tensor(data))",
             )
         if requires_grad and not data._meta.dtype.is_differentiable:

@@ -5,10 +5,11 @@ In: a shape, or a tensor to fill. Out: tensors whose elements are at hand. Eleme
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 from alight.backends.base import backend_of
-from alight.dtypes import category, float64, int64
+from alight.dtypes import bool_, category, float64, int64
 from alight.dtypes import dtype as Dtype
 from alight.errors import fail
 from alight.ops.arguments import scalar_type_name
@@ -40,10 +41,12 @@ def _made(
 ) -> Tensor:
     """A tensor of what `draw(count)` gives, or `out` filled with it."""
     where = resolve_device(device)
-    count = 1
-    for extent in shape:
-        count *= extent
-    made = from_buffer(draw(count).reshape(shape), of, where)
+
+    def make(shape: tuple[int, ...]) -> Tensor:
+        return from_buffer(draw(prod(shape)).reshape(shape), of, where)
+
+    recorder = thread.recorder
+    made = recorder.random(shape, make) if recorder.transforming else make(shape)
     if out is not None:
         return out.resize_(shape).copy_(made) if out.shape != shape else out.copy_(made)
     return made.requires_grad_() if requires_grad else made
@@ -58,6 +61,13 @@ def fill(tensor: Tensor, draw: Draw) -> Tensor:
             "a leaf Variable that requires grad is being used in an in-place operation.",
             try_="with torch.no_grad(): around it, or tensor.data",
         )
+    if meta.device.type == "meta":  # nothing to fill, and nothing taken from the stream
+        return tensor
+    if thread.recorder.transforming:
+        made = thread.recorder.random(
+            meta.shape, lambda shape: from_buffer(draw(prod(shape)).reshape(shape), meta.dtype, meta.device)
+        )
+        return tensor.copy_(made)
     values = draw(meta.type.size)
     if meta.strides is not None and meta.strides != contiguous_strides(meta.shape):
         strides = meta.strides
@@ -379,11 +389,21 @@ def bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Any = None) -> Tensor:
     )
 
 
-def _simple(name: str, doc: str, **defaults: float) -> None:
+def _simple(name: str, doc: str, check: str, check_dtype: Any, **defaults: float | None) -> None:
     names = list(defaults)
 
     def method(self: Tensor, *args: float, generator: Any = None, **given: float) -> Tensor:
         values = {**defaults, **dict(zip(names, args, strict=False)), **given}
+        missing = [one for one in names if values[one] is None]
+        if missing:
+            fail(TypeError, f'{name}_() missing 1 required positional arguments: "{missing[0]}"')
+        check_dtype(name, self.dtype)
+        last = values[names[-1]]
+        shown = {"lambd": "lambda"}.get(names[-1], names[-1])
+        if check == "share" and not 0 < last < 1:
+            fail(RuntimeError, f"{name}_ expects {shown} to be in (0, 1), but got {shown}={last:g}")
+        if check == "positive" and not last > 0:
+            fail(RuntimeError, f"{name}_ expects {shown} > 0.0, but found {shown}={last:g}")
         engine = _engine(generator)
         draw = getattr(_fills(), name)
         return fill(
@@ -394,7 +414,35 @@ def _simple(name: str, doc: str, **defaults: float) -> None:
     function("", methods=f"{name}_")(method)
 
 
-_simple("exponential", "Fill with waiting times of rate lambd.", lambd=1.0)
-_simple("geometric", "Fill with the number of tries until a success of probability p.", p=0.5)
-_simple("cauchy", "Fill with Cauchy numbers.", median=0.0, sigma=1.0)
-_simple("log_normal", "Fill with exponentials of normal numbers.", mean=1.0, std=2.0)
+_CPP_NAMES = {
+    "uint8": "unsigned char", "int8": "signed char", "int16": "short", "int32": "int", "int64": "long int",
+    "bool": "bool", "complex64": "c10::complex<float>", "complex128": "c10::complex<double>",
+}  # fmt: skip
+
+
+def _continuous(name: str, of: Dtype) -> None:
+    if not of.is_floating_point:
+        shown = scalar_type_name(of) if name == "exponential" else _CPP_NAMES[of.name]
+        fail(
+            RuntimeError,
+            f"{name.capitalize()} distribution is a continuous probability distribution. dtype must be a floating point "
+            f"but you specified {shown}",
+        )
+
+
+def _on_cpu(name: str, of: Dtype) -> None:
+    if of.is_complex or of is bool_ or (name == "log_normal" and not of.is_floating_point):
+        fail(NotImplementedError, f"\"{name}_cpu\" not implemented for '{scalar_type_name(of)}'")
+
+
+_simple(
+    "exponential", "Fill with waiting times of rate lambd.", "positive", _continuous, lambd=1.0
+)
+_simple(
+    "geometric", "Fill with the number of tries until a success of probability p.", "share", _on_cpu,
+    p=None,
+)  # fmt: skip
+_simple("cauchy", "Fill with Cauchy numbers.", "positive", _continuous, median=0.0, sigma=1.0)
+_simple(
+    "log_normal", "Fill with exponentials of normal numbers.", "positive", _on_cpu, mean=1.0, std=2.0
+)
