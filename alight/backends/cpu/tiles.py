@@ -57,7 +57,7 @@ def best_shape(
     for size in (only,) if only else range(1, limit + 1):
         full, rest = divmod(rows, size)
         cycles = full * step_cycles(size, vectors) + (step_cycles(rest, vectors) if rest else 0)
-        cycles *= 1.0 + (0.01 if rest else 0.0)  # a second body is more code
+        cycles *= 1.0 + (0.03 if rest else 0.0)  # a second body is more code
         cycles += 0.1 * (full + (rest > 0))
         if cycles < fewest:
             best, fewest = size, cycles
@@ -179,6 +179,15 @@ def _folded(code: Code, x: Value, half: int) -> Value:
     """Each block's upper half added to its lower one, in place."""
     moved = [min(lane + half, lanes(x.type) - 1) for lane in range(lanes(x.type))]
     return code.op("fadd", x, shuffled(code, x, x, moved))
+
+
+def folded_sum(code: Code, x: Value) -> Value:
+    """The sum of the lanes of one vector, as a scalar."""
+    half = lanes(x.type) // 2
+    while half:
+        x = _folded(code, x, half)
+        half //= 2
+    return x if lanes(x.type) == 1 else shuffled(code, x, x, [0])
 
 
 def shuffled(code: Code, x: Value, y: Value, order: Sequence[int]) -> Value:
@@ -314,8 +323,12 @@ def dot_tile(
     b: Sequence[Value],
     count: Value,
     tail: Value | None,
+    sums: Sequence[Value] | None = None,
 ) -> list[list[Value]]:
-    """The lane-wise sums over `count` elements (whole vectors, and a masked rest) of each pair of rows of a and b."""
+    """The lane-wise sums over `count` elements (whole vectors, and a masked rest) of each pair of rows of a and b.
+
+    `sums` are the first values, row of a by row of a.
+    """
     size = lanes(type)
     itemsize = ITEMSIZES[element_type(type)]
 
@@ -330,13 +343,13 @@ def dot_tile(
         return total
 
     whole = code.op("and", count, code.integer(-size)) if tail is not None else count
-    sums = code.fold(
+    total = code.fold(
         code.integer(0),
         whole,
         size,
-        [zero(type)] * (len(a) * len(b)),
+        sums or [zero(type)] * (len(a) * len(b)),
         lambda at, total: step(at, total, None),
     )
     if tail is not None:
-        sums = step(whole, sums, tail)
-    return [sums[i * len(b) : (i + 1) * len(b)] for i in range(len(a))]
+        total = step(whole, total, tail)
+    return [total[i * len(b) : (i + 1) * len(b)] for i in range(len(a))]
