@@ -79,9 +79,6 @@ class Parameter(Tensor):
             )
         return adopt(data, cls, bool(requires_grad))
 
-    def __repr__(self, **options: Any) -> str:  # type: ignore[override]
-        return "Parameter containing:\n" + super().__repr__(**options)
-
 
 class Buffer(Tensor):
     """A tensor that becomes one of a module's buffers when it is assigned as an attribute."""
