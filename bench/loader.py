@@ -36,6 +36,7 @@ def main() -> None:
     floats, labels = draw.rand(COUNT, 1, 28, 28).astype(np.float32), np.arange(COUNT) % 10
     tensors = TensorDataset(alight.from_numpy(floats), alight.from_numpy(labels))
     flips = transforms.Compose([transforms.RandomHorizontalFlip(), transforms.ToTensor()])
+    resized = transforms.Compose([transforms.Resize(64), transforms.ToTensor()])
     rows: list[tuple[str, Callable[[], Any]]] = [
         ("float32 tensors", lambda: tensors),
         (
@@ -43,9 +44,15 @@ def main() -> None:
             lambda: datasets.ArrayImages(bytes_, labels, transform=transforms.ToTensor()),
         ),
         ("images, flip, ToTensor", lambda: datasets.ArrayImages(bytes_, labels, transform=flips)),
+        (
+            "images, Resize, ToTensor",
+            lambda: datasets.ArrayImages(bytes_, labels, transform=resized),
+        ),
     ]
     for name, make in rows:
-        print(f"alight   {name:24} {best(DataLoader(make(), BATCH, shuffle=True)):8.1f} ms")
+        for workers in (0, 4):
+            loader = DataLoader(make(), BATCH, shuffle=True, num_workers=workers)
+            print(f"alight   {name:26} {workers} workers {best(loader):8.1f} ms")
     try:
         import torch
         import torch.utils.data
@@ -53,7 +60,7 @@ def main() -> None:
         return
     rival = torch.utils.data.TensorDataset(torch.from_numpy(floats), torch.from_numpy(labels))
     rival_loader = torch.utils.data.DataLoader(rival, BATCH, shuffle=True)
-    print(f"PyTorch  {'float32 tensors':24} {best(rival_loader):8.1f} ms")
+    print(f"PyTorch  {'float32 tensors':26} 0 workers {best(rival_loader):8.1f} ms")
 
 
 if __name__ == "__main__":

@@ -29,10 +29,11 @@ class ArrayAccess(NamedTuple):
     """From an array of indices to a collated batch of arrays, in two parts.
 
     `begin(indices)` looks at the data and draws the random numbers, in order; what it returns does the work, and may
-    be called in another thread.
+    be called in another thread. Where `is_slow`, so many microseconds go into a sample that a thread pays.
     """
 
     begin: Callable[[Array], Callable[[], Any]]
+    is_slow: bool = False
 
     def __call__(self, indices: Array) -> Any:
         return self.begin(indices)()
@@ -116,6 +117,55 @@ class TensorDataset(Dataset[tuple[Any, ...]]):
         return ArrayAccess(begin)
 
 
+class StackDataset(Dataset[Any]):
+    """Samples put together from several datasets of one length: a tuple, or a dict for datasets given by name.
+
+    >>> StackDataset(["a", "b"], [1, 2])[1], StackDataset(x=["a", "b"])[0]
+    (('b', 2), {'x': 'a'})
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        if args and kwargs:
+            fail(
+                ValueError,
+                "Supported either ``tuple``- (via ``args``) or``dict``- (via ``kwargs``) like input/output, "
+                "but both types are given.",
+            )
+        if not args and not kwargs:
+            fail(ValueError, "At least one dataset should be passed")
+        self.datasets: Any = kwargs or args
+        self._length = len(self._members()[0])
+        if any(len(dataset) != self._length for dataset in self._members()):
+            fail(ValueError, "Size mismatch between datasets")
+
+    def _members(self) -> list[Any]:
+        named = isinstance(self.datasets, dict)
+        return list(self.datasets.values() if named else self.datasets)
+
+    def _sample(self, parts: Iterable[Any]) -> Any:
+        named = isinstance(self.datasets, dict)
+        return dict(zip(self.datasets, parts, strict=True)) if named else tuple(parts)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._sample(dataset[index] for dataset in self._members())
+
+    def __getitems__(self, indices: list[int]) -> list[Any]:
+        columns = []
+        for dataset in self._members():
+            whole = getattr(dataset, "__getitems__", None)
+            column = whole(indices) if callable(whole) else [dataset[i] for i in indices]
+            if len(column) != len(indices):
+                fail(
+                    ValueError,
+                    f"Nested dataset's output size mismatch. Expected {len(indices)}, got {len(column)}",
+                )
+            columns.append(column)
+        return [self._sample(parts) for parts in zip(*columns, strict=True)]
+
+    def __len__(self) -> int:
+        return self._length
+
+
 class Subset(Dataset[T_co]):
     """The samples of `dataset` at `indices`, in their order."""
 
@@ -147,7 +197,7 @@ class Subset(Dataset[T_co]):
         chosen = np.asarray(self.indices)
         if chosen.ndim != 1 or chosen.dtype.kind != "i":
             return None
-        return ArrayAccess(lambda index: access.begin(chosen[index]))
+        return ArrayAccess(lambda index: access.begin(chosen[index]), access.is_slow)
 
 
 class ConcatDataset(Dataset[T_co]):

@@ -1,8 +1,9 @@
 """Data workers: the random streams that PyTorch gives to each, and the ways in which alight lets them work.
 
 In: a loader with `num_workers` > 0. Out: its batches, in its order.
-Where the samples lie in arrays, threads make the batches ahead (`InThreads`). A user's own dataset runs in
-processes (`alight/data/processes.py`), or, where a process cannot be forked, in the calling thread (`InTurns`).
+A user's own dataset runs in processes (`alight/data/processes.py`). Where the samples lie in arrays, threads make
+the batches ahead if they are slow to make (`InThreads`). All else runs in the calling thread (`InTurns`): arrays
+that are quickly copied, and datasets on systems where a process cannot be forked.
 The invariant: every random number, and the split of an iterable dataset, is what PyTorch's processes give.
 """
 
@@ -66,6 +67,17 @@ class Worker:
         random.setstate(self._python)
         np.random.set_state(self._numpy)
         _current.info = self.info
+
+    @contextlib.contextmanager
+    def drawing(self) -> Iterator[None]:
+        """Draw from this worker's stream of alight's alone, inside the block."""
+        generator = alight.random.default_generator
+        outside = generator.engine
+        generator.engine = self._engine
+        try:
+            yield
+        finally:
+            generator.engine = outside
 
     @contextlib.contextmanager
     def active(self) -> Iterator[None]:
@@ -169,9 +181,12 @@ class InTurns:
         while self._queue and self._turns:
             self._position %= len(self._turns)
             worker = self._turns[self._position]
+            fetch = self._fetcher(worker)
+            # No code of the user's runs where samples lie in arrays, so that two streams may stay as they are.
+            streams = worker.active() if self._plan.arrays is None else worker.drawing()
             try:
-                with worker.active():
-                    batch = self._fetcher(worker)(self._queue[0])
+                with streams:
+                    batch = fetch(self._queue[0])
             except Exception as error:
                 self._advance()
                 Failure.of(error, worker.info.id).throw()
@@ -183,7 +198,8 @@ class InTurns:
 
     def _fetcher(self, worker: Worker) -> Fetch:
         if worker.info.id not in self._fetchers:
-            self._fetchers[worker.info.id] = self._plan.start(worker)
+            with worker.active():
+                self._fetchers[worker.info.id] = self._plan.start(worker)
         return self._fetchers[worker.info.id]
 
     def _advance(self) -> None:
@@ -226,7 +242,7 @@ class InThreads:
         self._asked += 1
         assert self._plan.arrays is not None
         try:
-            with worker.active():
+            with worker.drawing():
                 finish: Callable[[], Any] = self._plan.arrays.begin(index)
         except Exception as error:
             finish = _raiser(error)

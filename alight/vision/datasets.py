@@ -123,7 +123,7 @@ class ArrayImages(VisionDataset):
 
             return finish
 
-        return ArrayAccess(begin)
+        return ArrayAccess(begin, transforms.is_slow(transform))
 
 
 class MNIST(ArrayImages):

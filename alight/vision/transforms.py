@@ -123,6 +123,13 @@ def has_stack_form(transform: Any) -> bool:
     return not isinstance(transform, Compose) or transform.has_stack_form
 
 
+def is_slow(transform: Any) -> bool:
+    """Whether `transform` works on one picture after the other even in a stack."""
+    if isinstance(transform, Compose):
+        return any(map(is_slow, transform.transforms))
+    return isinstance(transform, Resize)
+
+
 class ToTensor(StackTransform):
     """A picture or an (h, w, c) array as a (c, h, w) tensor; 8-bit values become float32 from 0 to 1."""
 

@@ -129,6 +129,57 @@ def test_samplers():
     same(program)
 
 
+def test_distributed_shares():
+    def program(side):
+        shares = [
+            (3, rank, shuffle, drop)
+            for rank in range(3)
+            for shuffle in (True, False)
+            for drop in (True, False)
+        ]
+        found = []
+        for count, rank, shuffle, drop in [*shares, (30, 29, True, False)]:
+            sampler = side.data.DistributedSampler(
+                range(10), count, rank, shuffle=shuffle, seed=3, drop_last=drop
+            )
+            found.append(list(sampler))
+            sampler.set_epoch(1)
+            found.append([list(sampler), len(sampler)])
+        return found
+
+    same(program)
+
+
+def test_stacked_datasets():
+    def program(side):
+        x, y = side.arrays()
+        pairs = side.data.TensorDataset(x, y)
+        both = side.data.StackDataset(pairs, y)
+        named = side.data.StackDataset(x=x, label=side.data.Subset(y, range(SIZE)))
+        loaders = [side.data.DataLoader(dataset, 40, shuffle=True) for dataset in (both, named)]
+        return both[3], named[5], [list(loader) for loader in loaders], len(named)
+
+    same(program)
+
+
+STACK_ERRORS = [
+    lambda data: data.StackDataset(),
+    lambda data: data.StackDataset([1], x=[1]),
+    lambda data: data.StackDataset([1], [1, 2]),
+    lambda data: data.DistributedSampler(range(3), 2, 2),
+]
+
+
+@pytest.mark.parametrize("number", range(len(STACK_ERRORS)))
+def test_errors_of_stacks_and_shares(number):
+    messages = []
+    for side in SIDES:
+        with pytest.raises(ValueError) as caught:
+            STACK_ERRORS[number](side.data)
+        messages.append(str(caught.value).splitlines()[0])
+    assert messages[0] == messages[1]
+
+
 def test_given_samplers_reach_the_loader():
     def program(side):
         dataset = side.data.TensorDataset(*side.arrays())

@@ -14,7 +14,8 @@ import torch.utils.data as torch_data
 
 import alight
 import alight.data as alight_data
-from alight.data import processes, worker
+from alight.data import fetching, processes, worker
+from alight.vision import datasets, transforms
 from tests.data.test_loader import plain, same
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -42,7 +43,11 @@ def way(loader):
 
 def test_who_works():
     arrays = alight_data.TensorDataset(alight.arange(8))
-    assert way(alight_data.DataLoader(arrays, 2, num_workers=2)) is worker.InThreads
+    assert way(alight_data.DataLoader(arrays, 2, num_workers=2)) is worker.InTurns
+    pictures = datasets.ArrayImages(np.zeros((8, 4, 4), np.uint8), np.arange(8))
+    pictures.transform = transforms.Compose([transforms.Resize(8), transforms.ToTensor()])
+    assert way(alight_data.DataLoader(pictures, 2, num_workers=2)) is worker.InThreads
+    assert way(alight_data.DataLoader(pictures, 2)) is fetching.AtOnce
     rows = Rows(lambda index: index)
     expected = processes.InProcesses if sys.platform == "linux" else worker.InTurns
     assert way(alight_data.DataLoader(rows, 2, num_workers=2)) is expected
@@ -114,12 +119,12 @@ def test_persistent_iterable():
     same(program)
 
 
-def test_threads_flip_as_one_process_does():
-    from alight.vision import datasets, transforms
-
+@pytest.mark.parametrize("steps", [[], [transforms.Resize(6)]], ids=["in turns", "in threads"])
+def test_arrays_draw_as_single_images_do(steps):
     pixels = np.arange(40 * 12, dtype=np.uint8).reshape(40, 3, 4)
     labels = np.arange(40)
-    both = transforms.Compose([transforms.RandomHorizontalFlip(), transforms.ToTensor()])
+    flip = transforms.RandomHorizontalFlip()
+    both = transforms.Compose([*steps, flip, transforms.ToTensor()])
 
     def batches(kind):
         alight.manual_seed(3)
@@ -133,7 +138,8 @@ def test_threads_flip_as_one_process_does():
 
     ours, theirs = batches(datasets.ArrayImages), batches(Slow)
     assert ours[0] == theirs[0]
-    assert ours[1] is worker.InThreads and theirs[1] is not worker.InThreads
+    assert ours[1] is (worker.InThreads if steps else worker.InTurns)
+    assert theirs[1] is not ours[1] or sys.platform != "linux"
 
 
 class OddError(Exception):
@@ -176,13 +182,13 @@ def test_an_error_in_worker_init_fn(data):
         next(iter(loader))
 
 
-def test_errors_in_threads():
-    x = alight.arange(8)
-    loader = alight_data.DataLoader(
-        alight_data.Subset(alight_data.TensorDataset(x), [0, 1, 2, 99]), 2, num_workers=2
-    )
+@pytest.mark.parametrize("steps", [[], [transforms.Resize(6)]], ids=["in turns", "in threads"])
+def test_errors_of_arrays(steps):
+    images = datasets.ArrayImages(np.zeros((8, 4, 4), np.uint8), np.arange(8))
+    images.transform = transforms.Compose([*steps, transforms.ToTensor()])
+    loader = alight_data.DataLoader(alight_data.Subset(images, [0, 1, 2, 99]), 2, num_workers=2)
     batches = iter(loader)
-    assert next(batches)[0].tolist() == [0, 1]
+    assert next(batches)[1].tolist() == [0, 1]
     with pytest.raises(IndexError, match="Caught IndexError in DataLoader worker process 1"):
         next(batches)
 
