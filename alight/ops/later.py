@@ -23,19 +23,29 @@ def _index(names: dict[str, str]) -> dict[str, str]:
 
 _TORCH = _index(
     {
+        "copies": "as_strided_copy detach_copy diagonal_copy expand_copy narrow_copy permute_copy select_copy squeeze_copy "
+        "t_copy transpose_copy unfold_copy unsqueeze_copy view_copy view_as_complex_copy view_as_real_copy split_copy "
+        "split_with_sizes_copy unbind_copy alias_copy slice_copy unsafe_chunk unsafe_split unsafe_split_with_sizes "
+        "as_strided_scatter",
+        "differences": "gradient",
+        "histograms": "histogram histogramdd",
+        "integers": "gcd gcd_ lcm lcm_ frexp nextafter",
+        "places": "empty_strided empty_permuted range diagflat fill constant_pad_nd nonzero_static unravel_index is_conj "
+        "is_neg is_distributed is_same_size is_signed resolve_neg conj_physical_ resize_as_",
         "special": "i0 i0_ igamma igammac",
-        "storage": "from_dlpack frombuffer empty_strided empty_permuted is_same_size",
         "spectrum": "stft istft",
+        "rejection": "poisson binomial _standard_gamma",
         "windows": "hann_window hamming_window blackman_window bartlett_window kaiser_window",
     }
 )
 _METHODS = _index(
     {
+        "copies": "narrow_copy unsafe_chunk unsafe_split unsafe_split_with_sizes as_strided_scatter sum_to_size",
+        "histograms": "histogram",
+        "integers": "gcd gcd_ lcm lcm_ frexp nextafter nextafter_",
+        "places": "new_empty_strided diagflat nonzero_static is_conj is_neg is_distributed is_same_size resolve_neg "
+        "conj_physical_",
         "special": "i0 i0_ igamma igamma_ igammac igammac_ polygamma_",
-        "storage": "untyped_storage storage _typed_storage storage_type __dlpack__ __dlpack_device__ __array_wrap__ "
-        "new_empty_strided new sum_to_size apply_ map_ map2_ is_conj is_neg resolve_neg is_distributed is_pinned "
-        "is_shared dense_dim sparse_dim to_dense is_inference is_same_size is_coalesced dim_order share_memory_ "
-        "pin_memory _is_view",
         "spectrum": "stft istft",
     }
 )

@@ -5,21 +5,28 @@ In: a shape, or a tensor to fill. Out: tensors whose elements are at hand. Eleme
 
 from __future__ import annotations
 
+import math
 from math import prod
 from typing import Any
 
+from alight import primitives as p
+from alight.autograd.modes import no_grad
 from alight.backends.base import backend_of
 from alight.dtypes import bool_, category, float64, int64
 from alight.dtypes import dtype as Dtype
 from alight.errors import fail
+from alight.ir.program import Value
 from alight.ops.arguments import scalar_type_name
 from alight.ops.creation import default_dtype, resolve_device, shape_of
-from alight.ops.operation import function
+from alight.ops.operation import function, op
+from alight.ops.out import write_out
+from alight.primitives.arithmetic import zeros_like
 from alight.record.meta import contiguous_strides
 from alight.record.recorder import thread
 from alight.tensor import Tensor, from_buffer
 
 Draw = Any
+Tensors = Any
 
 
 def _fills() -> Any:
@@ -48,7 +55,7 @@ def _made(
     recorder = thread.recorder
     made = recorder.random(shape, make) if recorder.transforming else make(shape)
     if out is not None:
-        return out.resize_(shape).copy_(made) if out.shape != shape else out.copy_(made)
+        return write_out(out, made, "any")
     return made.requires_grad_() if requires_grad else made
 
 
@@ -65,7 +72,8 @@ def fill(tensor: Tensor, draw: Draw) -> Tensor:
         return tensor
     if thread.recorder.transforming:
         made = thread.recorder.random(
-            meta.shape, lambda shape: from_buffer(draw(prod(shape)).reshape(shape), meta.dtype, meta.device)
+            meta.shape,
+            lambda shape: from_buffer(draw(prod(shape)).reshape(shape), meta.dtype, meta.device),
         )
         return tensor.copy_(made)
     values = draw(meta.type.size)
@@ -233,8 +241,21 @@ def normal(
     if isinstance(mean, Tensor) and isinstance(std, Tensor):
         shape = (mean + std)._meta.shape
     made = _made(shape, of, lambda n: _normal(engine, n, of, 0.0, 1.0), None, False)
-    result = made * std + mean
-    return result if out is None else out.copy_(result)
+    with no_grad():
+        made = made * std + mean
+    made = _drawn(made, [one for one in (mean, std) if isinstance(one, Tensor)])
+    return made if out is None else write_out(out, made)
+
+
+@op(functions="")
+def _drawn(input: Value, parameters: Tensors) -> Value:
+    """Numbers that depend on parameters as PyTorch sees it: their gradient is zero."""
+    return p.Reshape(input, shape=input.shape)
+
+
+@_drawn.vjp
+def _(ct: Value, out: Value, input: Value, parameters: Tensors) -> tuple[Value | None, ...]:
+    return None, *(zeros_like(one) for one in parameters)
 
 
 @function()
@@ -287,7 +308,8 @@ def bernoulli(input: Tensor, p: Any = None, *, generator: Any = None, out: Any =
     """1 with the probability that each element of `input` gives (or `p`), else 0, in the dtype of `input`."""
     made = input.detach().clone()
     made = made.bernoulli_(input if p is None else p, generator=generator)
-    return made if out is None else out.copy_(made)
+    made = _drawn(made, [input]) if input.requires_grad else made
+    return made if out is None else write_out(out, made, "any", (input,))
 
 
 @function(methods="multinomial")
@@ -302,6 +324,17 @@ def multinomial(
     """Places drawn in proportion to the weights in each row of `input`."""
     if input.ndim not in (1, 2):
         fail(RuntimeError, "prob_dist must be 1 or 2 dim")
+    if category(input.dtype) != 2:
+        fail(
+            RuntimeError,
+            f"multinomial only supports floating-point dtypes for input, got: {scalar_type_name(input.dtype)}",
+        )
+    if out is not None and out.dtype is not int64:
+        fail(
+            RuntimeError, f"multinomial expects Long tensor out, got: {scalar_type_name(out.dtype)}"
+        )
+    if input.shape[-1] > 2**24:
+        fail(RuntimeError, "number of categories cannot exceed 2^24")
     if num_samples <= 0:
         fail(RuntimeError, "cannot sample n_sample <= 0 samples")
     if not replacement and num_samples > input.shape[-1]:
@@ -309,11 +342,25 @@ def multinomial(
             RuntimeError, "cannot sample n_sample > prob_dist.size(-1) samples without replacement"
         )
     weights = input.flush("multinomial")
-    if not bool((weights >= 0).all()):
-        fail(RuntimeError, "probability tensor contains either `inf`, `nan` or element < 0")
+    _check_weights(weights, replacement)
     drawn = _fills().multinomial(_engine(generator), weights, input.dtype, num_samples, replacement)
     made = from_buffer(drawn, int64, input.device)
-    return made if out is None else out.copy_(made)
+    return made if out is None else write_out(out, made)
+
+
+def _check_weights(weights: Any, replacement: bool) -> None:
+    """PyTorch's errors for what is no distribution; with replacement it names the first entry that is wrong."""
+    finite = (weights >= 0) & (weights < math.inf)
+    if not finite.all():
+        if not replacement:
+            fail(RuntimeError, "probability tensor contains either `inf`, `nan` or element < 0")
+        what = "< 0" if weights[~finite][0] < 0 else "= infinity or NaN"
+        fail(
+            RuntimeError,
+            f"invalid multinomial distribution (encountering probability entry {what})",
+        )
+    if not (weights.sum(-1) > 0).all():
+        fail(RuntimeError, "invalid multinomial distribution (sum of probabilities <= 0)")
 
 
 # -- in place --------------------------------------------------------------------------------------------------------------
@@ -393,7 +440,7 @@ def _simple(name: str, doc: str, check: str, check_dtype: Any, **defaults: float
     names = list(defaults)
 
     def method(self: Tensor, *args: float, generator: Any = None, **given: float) -> Tensor:
-        values = {**defaults, **dict(zip(names, args, strict=False)), **given}
+        values: dict[str, Any] = {**defaults, **dict(zip(names, args, strict=False)), **given}
         missing = [one for one in names if values[one] is None]
         if missing:
             fail(TypeError, f'{name}_() missing 1 required positional arguments: "{missing[0]}"')
@@ -435,14 +482,17 @@ def _on_cpu(name: str, of: Dtype) -> None:
         fail(NotImplementedError, f"\"{name}_cpu\" not implemented for '{scalar_type_name(of)}'")
 
 
-_simple(
-    "exponential", "Fill with waiting times of rate lambd.", "positive", _continuous, lambd=1.0
-)
+_simple("exponential", "Fill with waiting times of rate lambd.", "positive", _continuous, lambd=1.0)
 _simple(
     "geometric", "Fill with the number of tries until a success of probability p.", "share", _on_cpu,
     p=None,
 )  # fmt: skip
 _simple("cauchy", "Fill with Cauchy numbers.", "positive", _continuous, median=0.0, sigma=1.0)
 _simple(
-    "log_normal", "Fill with exponentials of normal numbers.", "positive", _on_cpu, mean=1.0, std=2.0
+    "log_normal",
+    "Fill with exponentials of normal numbers.",
+    "positive",
+    _on_cpu,
+    mean=1.0,
+    std=2.0,
 )

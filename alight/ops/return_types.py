@@ -43,8 +43,14 @@ _FIELDS = {
     "inverse info": "linalg_inv_ex",
     "result info": "linalg_solve_ex",
     "LU pivots": "linalg_lu_factor",
-    "P L U": "linalg_lu",
+    "P L U": "linalg_lu lu_unpack",
     "solution residuals rank singular_values": "linalg_lstsq",
+    "mantissa exponent": "frexp",
+    "hist bin_edges": "histogram histogramdd",
+    "a tau": "geqrf",
+    "LU pivots info": "linalg_lu_factor_ex",
+    "LD pivots": "linalg_ldl_factor",
+    "LD pivots info": "linalg_ldl_factor_ex",
 }
 
 

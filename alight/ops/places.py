@@ -1,0 +1,242 @@
+"""Memory layouts asked for by name, and elements put in places or named by them: `empty_strided` to `unravel_index`."""
+
+from __future__ import annotations
+
+import warnings
+from math import prod
+from typing import Any
+
+from alight.dtypes import INTEGER, int64
+from alight.errors import fail
+from alight.ops.creation import arange, default_dtype, full, zeros
+from alight.ops.operation import FUNCTIONAL, TORCH, function
+from alight.tensor import Tensor
+
+# -- memory layouts ----------------------------------------------------------------------------------------------------
+
+
+@function()
+def empty_strided(
+    size: Any, stride: Any, *, dtype: Any = None, layout: Any = None, device: Any = None,
+    requires_grad: bool = False, pin_memory: bool = False,
+) -> Any:  # fmt: skip
+    """A tensor with these strides, in elements; its elements mean nothing yet.
+
+    >>> import alight as torch
+    >>> torch.empty_strided((2, 3), (1, 2)).stride()
+    (1, 2)
+    """
+    size, stride = tuple(size), tuple(stride)
+    if len(size) != len(stride):
+        fail(
+            RuntimeError,
+            f"dimensionality of sizes ({len(size)}) must match dimensionality of strides ({len(stride)})",
+        )
+    if any(step < 0 for step in stride):
+        fail(
+            RuntimeError,
+            f"Storage size calculation overflowed with sizes={list(size)} and strides={list(stride)}",
+        )
+    last = sum((n - 1) * step for n, step in zip(size, stride, strict=True))
+    memory = zeros(0 if 0 in size else last + 1, dtype=dtype, device=device)
+    made = memory.as_strided(size, stride)
+    if last + 1 == prod(size):
+        made = made.clone()  # without gaps, so that it needs no other tensor's memory
+    return made.requires_grad_() if requires_grad else made
+
+
+@function()
+def empty_permuted(
+    size: Any, physical_layout: Any, *, dtype: Any = None, layout: Any = None, device: Any = None,
+    requires_grad: bool = False, pin_memory: bool = False,
+) -> Any:  # fmt: skip
+    """A tensor without gaps whose dimensions lie in memory in the order of `physical_layout`, slowest first."""
+    size, order = tuple(size), tuple(physical_layout)
+    if len(size) != len(order):
+        fail(
+            RuntimeError,
+            f"Number of dimensions in size does not match the length of the physical_layout; i.e. len(size) = "
+            f"{len(size)} is not equal to len(physical_layout) = {len(order)}",
+        )
+    seen: set[int] = set()
+    for axis in order:
+        if not 0 <= axis < len(size):
+            fail(
+                RuntimeError,
+                f"Dimension out of range (expected to be between 0 and {len(size) - 1}, but got {axis}).",
+            )
+        if axis in seen:
+            fail(RuntimeError, "Duplicate dim not allowed", facts=[f"it is {list(order)}"])
+        seen.add(axis)
+    stride, step = [0] * len(size), 1
+    for axis in reversed(order):
+        stride[axis] = step
+        step *= max(size[axis], 1)
+    return empty_strided(size, stride, dtype=dtype, device=device, requires_grad=requires_grad)
+
+
+@function("", methods="new_empty_strided")
+def new_empty_strided(
+    self: Tensor, size: Any, stride: Any, dtype: Any = None, device: Any = None,
+    requires_grad: bool = False, **other: Any,
+) -> Any:  # fmt: skip
+    """`empty_strided` of the dtype and on the device of this tensor."""
+    return empty_strided(
+        size,
+        stride,
+        dtype=dtype or self.dtype,
+        device=device or self.device,
+        requires_grad=requires_grad,
+    )
+
+
+@function("range")
+def range_(
+    start: float, end: float, step: float = 1, *, out: Any = None,
+    dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: bool = False,
+) -> Any:  # fmt: skip
+    """Numbers from start to end, end among them; `arange` is the form to use.
+
+    >>> import warnings, alight as torch
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore")
+    ...     torch.range(1, 3)
+    tensor([1., 2., 3.])
+    """
+    warnings.warn(
+        "torch.range is deprecated and will be removed in a future release because its behavior is inconsistent with "
+        "Python's range builtin. Instead, use torch.arange, which produces values in [start, end).",
+        stacklevel=2,
+    )
+    if step == 0:
+        fail(RuntimeError, "step must be nonzero")
+    if (end - start) * step < 0:
+        fail(RuntimeError, "upper bound and lower bound inconsistent with step sign")
+    count = int((end - start) / step) + 1
+    of = dtype or default_dtype()
+    made = (arange(count, dtype=of, device=device) * step + start).to(of)
+    if out is not None:
+        return out.resize_(made.shape).copy_(made) if out.shape != made.shape else out.copy_(made)
+    return made.requires_grad_() if requires_grad else made
+
+
+# -- elements in places ------------------------------------------------------------------------------------------------
+
+
+@function(methods="diagflat")
+def diagflat(input: Tensor, offset: int = 0) -> Any:
+    """A square matrix with all elements of input on a diagonal.
+
+    >>> import alight as torch
+    >>> torch.diagflat(torch.tensor([1, 2]))
+    tensor([[1, 0],
+            [0, 2]])
+    """
+    return input.reshape(-1).diag(offset)
+
+
+@function()
+def fill(input: Tensor, value: Any) -> Any:
+    """A tensor like input with `value` everywhere: a number or a 0-d tensor."""
+    if isinstance(value, Tensor) and value.ndim:
+        fail(
+            RuntimeError,
+            f"fill only supports 0-dimension value tensor but got tensor with {value.ndim} dimensions.",
+        )
+    return input.clone().fill_(value)
+
+
+@function()
+def constant_pad_nd(input: Tensor, pad: Any, value: Any = 0) -> Any:
+    """`torch.nn.functional.pad` with a constant."""
+    made = FUNCTIONAL["pad"](input, tuple(pad), value=value)
+    return made.clone() if made is input else made
+
+
+# -- places as results -------------------------------------------------------------------------------------------------
+
+
+@function(methods="nonzero_static")
+def nonzero_static(input: Tensor, *, size: int, fill_value: int = -1, out: Any = None) -> Any:
+    """The first `size` rows of `nonzero`, with rows of fill_value where there are fewer.
+
+    >>> import alight as torch
+    >>> torch.nonzero_static(torch.tensor([1, 0, 3]), size=3)
+    tensor([[ 0],
+            [ 2],
+            [-1]])
+    """
+    if size < 0:
+        fail(RuntimeError, "nonzero_static: 'size' must be an non-negative integer")
+    found = input.nonzero()[:size]
+    rest = full((size - found.shape[0], input.ndim), fill_value, dtype=int64, device=input.device)
+    made = TORCH["cat"]([found, rest])
+    return made if out is None else out.copy_(made)
+
+
+@function()
+def unravel_index(indices: Tensor, shape: Any) -> tuple[Tensor, ...]:
+    """The coordinates, in a tensor of this shape, of the elements that flat indices name.
+
+    >>> import alight as torch
+    >>> torch.unravel_index(torch.tensor([3, 5]), (2, 3))
+    (tensor([1, 1]), tensor([0, 2]))
+    """
+    if not isinstance(indices, Tensor) or indices.dtype not in INTEGER:
+        of = indices.dtype if isinstance(indices, Tensor) else type(indices).__name__
+        fail(TypeError, f"expected 'indices' to be integer dtype, but got {of}")
+    sizes = (shape,) if isinstance(shape, int) else tuple(int(one) for one in shape)
+    if any(size < 0 for size in sizes):
+        fail(ValueError, f"'shape' cannot have negative values, but got {sizes}")
+    result: list[Any] = []
+    rest: Any = indices
+    for size in reversed(sizes):
+        result.append(rest % size)
+        rest = rest // size
+    return tuple(reversed(result))
+
+
+# -- questions ---------------------------------------------------------------------------------------------------------
+
+
+def _constant(name: str, value: bool, doc: str) -> None:
+    def answer(input: Tensor) -> bool:
+        return value
+
+    answer.__name__, answer.__doc__ = name, doc
+    function(name, methods=name)(answer)
+
+
+_constant("is_conj", False, "False: conjugates are computed, there is no bit for them.")
+_constant("is_neg", False, "False: there is no bit for a sign.")
+_constant("is_distributed", False, "False: a tensor lives in one process.")
+
+
+@function(methods="is_same_size")
+def is_same_size(input: Tensor, other: Tensor) -> bool:
+    """Whether both have the same shape."""
+    return bool(input.shape == other.shape)
+
+
+@function()
+def is_signed(input: Tensor) -> bool:
+    """Whether the dtype has negative numbers."""
+    return bool(input.dtype.is_signed)
+
+
+@function(methods="resolve_neg")
+def resolve_neg(input: Tensor) -> Any:
+    """The tensor itself: there is no bit for a sign."""
+    return input.view_as(input)
+
+
+@function("conj_physical_", methods="conj_physical_")
+def conj_physical_(self: Tensor) -> Any:
+    """The complex conjugate, written into the tensor."""
+    return self.copy_(self.conj()) if self.is_complex() else self
+
+
+@function("resize_as_")
+def resize_as_(self: Tensor, the_template: Tensor, *, memory_format: Any = None) -> Any:
+    """The shape of another tensor."""
+    return self.resize_as_(the_template)
