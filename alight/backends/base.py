@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from alight import config
+from alight.compiler.hot import Hot
 from alight.device import device
 from alight.dtypes import dtype
 from alight.errors import fail, not_implemented
@@ -27,8 +28,11 @@ class Backend(Protocol):
 
     name: str
 
+    def interpret(self, program: Program) -> Run:
+        """Tier 0: the program as a function of its inputs. Outputs share memory with nothing."""
+
     def compile(self, program: Program) -> Run:
-        """The program as a function of its inputs. Outputs never share memory with inputs or with one another."""
+        """Tier 1: the same from compiled code. Takes a while; raises for what cannot be compiled."""
 
     def view(self, link: Program, inputs: Sequence[Buffer]) -> Buffer:
         """The value of a view's program, sharing memory with the first input."""
@@ -47,6 +51,12 @@ class Backend(Protocol):
 
     def share(self, buffer: Buffer, of: dtype) -> Any:
         """A buffer as a NumPy array over the same memory."""
+
+    def from_dlpack(self, other: Any) -> Any:
+        """The array of an object with `__dlpack__`, over the same memory."""
+
+    def from_memory(self, memory: Any, of: dtype, count: int, offset: int) -> Any:
+        """A flat array over the memory of an object with the buffer protocol."""
 
     def copy(self, buffer: Buffer) -> Buffer:
         """A buffer of its own with the same elements."""
@@ -104,7 +114,8 @@ class _Cache:
             self.entries.move_to_end(program)
             return run
         where = program.types[program.outputs[0]].device if program.outputs else device("cpu")
-        run = backend_of(where).compile(program)
+        backend = backend_of(where)
+        run = Hot(program, backend.interpret(program), backend.compile)
         self.entries[program] = run
         self.bytes += BYTES_PER_NODE * (1 + len(program.nodes))
         while self.bytes > config.cache_bytes and len(self.entries) > 1:

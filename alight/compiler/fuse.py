@@ -72,8 +72,11 @@ class Group:
 class Fusion:
     """The groups of a program, in running order, and its stored values."""
 
-    def __init__(self, program: Program, supports: Supports) -> None:
+    def __init__(self, program: Program, supports: Supports, apart: Iterable[int] = ()) -> None:
         self.program = program
+        self.apart = frozenset(
+            apart
+        )  # values whose nodes begin a group of their own and are stored
         self.maker: dict[int, Node] = {out: node for node in program.nodes for out in node.outputs}
         self.users: dict[int, list[Node]] = {}
         for node in program.nodes:
@@ -94,7 +97,8 @@ class Fusion:
     def is_free(self, node: Node) -> bool:
         """Whether a node belongs to no group: its users compute it from its inputs."""
         free = node.primitive.kind == MOVEMENT or node.primitive.name in FREE
-        return free and self.fusible[id(node)] and node.outputs[0] not in self.outputs
+        out = node.outputs[0]
+        return free and self.fusible[id(node)] and out not in self.outputs and out not in self.apart
 
     def sources(self, value: int) -> list[int]:
         """The values with groups (or program inputs) that a value is made of through free nodes."""
@@ -122,7 +126,7 @@ class Fusion:
             if i in self.group_of
         ]
         needed = list(dict.fromkeys(needed))
-        if self.fusible[id(node)]:
+        if self.fusible[id(node)] and node.outputs[0] not in self.apart:
             barred = {
                 self.group_of[i]
                 for value in window_inputs(node)
@@ -171,12 +175,12 @@ class Fusion:
     # -- what lies in memory -------------------------------------------------------------------------------------------
 
     def _stored(self) -> set[int]:
-        stored = set(self.program.inputs) | set(self.program.outputs)
+        stored = {*self.program.inputs, *self.program.outputs, *self.apart}
         for group in self.groups:
             for node in group.nodes:
                 reduction = node.primitive.name in REDUCTIONS
                 for out in node.outputs:
-                    users = self._using_groups(out)
+                    users = self.using_groups(out)
                     outside = any(user is not group for user in users)
                     if group.alone or (outside and reduction) or any(user.alone for user in users):
                         stored.add(out)
@@ -185,12 +189,12 @@ class Fusion:
         for group in self.groups:
             for node in group.nodes:
                 for out in node.outputs:
-                    crosses = any(user is not group for user in self._using_groups(out))
+                    crosses = any(user is not group for user in self.using_groups(out))
                     if crosses and out not in stored and self._cost(out, stored) > CHEAP_COST:
                         stored.add(out)
         return stored
 
-    def _using_groups(self, value: int) -> list[Group]:
+    def using_groups(self, value: int) -> list[Group]:
         """The groups that use a value, through free nodes too."""
         found: dict[Group, None] = {}
         seen, todo = set(), [value]
@@ -247,6 +251,6 @@ def _is_loop(node: Node) -> bool:
     return primitive.kind == ELEMENTWISE or primitive.name in REDUCTIONS or primitive.name in RULES
 
 
-def fuse(program: Program, supports: Supports) -> Fusion:
-    """Group the nodes of a program."""
-    return Fusion(program, supports)
+def fuse(program: Program, supports: Supports, apart: Iterable[int] = ()) -> Fusion:
+    """Group the nodes of a program; the values in `apart` are kept out of other groups."""
+    return Fusion(program, supports, apart)

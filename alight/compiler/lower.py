@@ -15,6 +15,7 @@ from alight.compiler.fuse import Fusion, Group
 from alight.compiler.kernel import Kernel, Operand
 from alight.compiler.nest import Load, Nest
 from alight.compiler.trace import REDUCTIONS, NotHereError, Tracer
+from alight.dtypes import dtype
 from alight.ir.program import Node
 from alight.ir.types import Shape
 from alight.primitives.contraction import free_axes
@@ -25,8 +26,10 @@ Strides = tuple[int, ...]
 class Lowering:
     """Makes the kernels of a program; `strides` of every stored value may grow by copies."""
 
-    def __init__(self, fusion: Fusion, strides: Mapping[int, Strides]) -> None:
-        self.fusion, self.program = fusion, fusion.program
+    def __init__(
+        self, fusion: Fusion, strides: Mapping[int, Strides], products: frozenset[dtype]
+    ) -> None:
+        self.fusion, self.program, self.products = fusion, fusion.program, products
         self.types = list(self.program.types)
         self.strides = dict(strides)
         self.kernels: list[Kernel] = []
@@ -37,13 +40,22 @@ class Lowering:
         ended = {id(group): value for value, group in self.endings.items()}
         for group in self.fusion.order:
             if id(group) in ended:
-                node = self.fusion.maker[ended[id(group)]]
-                self.heavy(node, group)
+                self._with_ending(self.fusion.maker[ended[id(group)]], group)
             elif not group.alone:
                 self.loops(group)
             elif group.nodes[0].outputs[0] not in self.endings:
                 self.heavy(group.nodes[0], None)
         return self.kernels
+
+    def _with_ending(self, node: Node, group: Group) -> None:
+        """A product and the loops that take its results; apart if they want them at other places than their own."""
+        count = len(self.kernels)
+        try:
+            self.heavy(node, group)
+        except NotHereError:
+            del self.kernels[count:]
+            self.heavy(node, None)
+            self.loops(group)
 
     # -- endings -------------------------------------------------------------------------------------------------------
 
@@ -67,6 +79,15 @@ class Lowering:
                 found[value] = home
                 taken.add(id(home))
         return found
+
+    def _leaks(self, group: Group) -> bool:
+        """Whether another kernel computes something of a group again, and so reads what the group is made of."""
+        fusion = self.fusion
+        return any(
+            out not in fusion.stored and any(user is not group for user in fusion.using_groups(out))
+            for node in group.nodes
+            for out in node.outputs
+        )
 
     def _is_window(self, group: Group) -> bool:
         return any(node.primitive.kind == "window" for node in group.nodes)
@@ -121,10 +142,23 @@ class Lowering:
 
     def heavy(self, node: Node, ending: Group | None) -> None:
         """A node that has code of its own, with the group that takes its results."""
-        if node.primitive.name == "dot_general":
-            self._product(node, ending)
-        else:
-            self._interpreted(node)
+        count = len(self.kernels)
+        if (
+            node.primitive.name == "dot_general"
+            and self.types[node.outputs[0]].dtype in self.products
+        ):
+            try:
+                self._product(node, ending)
+                return
+            except (
+                NotHereError
+            ):  # operands in no regular order, or an ending that wants other places
+                del self.kernels[count:]
+                if ending is not None:
+                    raise
+        if ending is not None:
+            raise NotHereError(node.outputs[0])
+        self._interpreted(node)
 
     def _interpreted(self, node: Node) -> None:
         for value in node.inputs:
@@ -254,17 +288,14 @@ class Lowering:
         nest = Nest((*batch, m, n))
         at = result_coordinates(nest, shape, len(batch), m, n)
         tracer = Tracer(nest, self.fusion.maker, self.types, self.strides)
-        given = nest.make(
-            Load(out, Affine(0, tuple((i, 1) for i in range(len(nest.extents))))),
-            (),
-            self.types[out].dtype,
-        )
+        own = linear([nest.axis(i) for i in range(len(nest.extents))], [1] * len(nest.extents))
+        given = nest.make(Load(out, own), (), self.types[out].dtype)
         tracer.given[out] = lambda where: given if where == at else _not_here(out)
         if ending is None:
             nest.store(out, linear(at, self.strides[out]), given)
         else:
             nodes = (node, *ending.nodes)
-            if out in self.fusion.outputs:
+            if out in self.fusion.outputs or self._leaks(ending):
                 nest.store(out, linear(at, self.strides[out]), given)
             self._fill(ending, nest, tracer, at)
         loads = {e.what.value for e in nest.expressions if isinstance(e.what, Load)} - {out}

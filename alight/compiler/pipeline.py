@@ -16,8 +16,9 @@ from alight.compiler.layout import layouts
 from alight.compiler.lower import Lowering
 from alight.compiler.memory import Memory, phases, plan_memory
 from alight.compiler.simplify import simplify
+from alight.compiler.trace import NotHereError
 from alight.dtypes import dtype
-from alight.ir.program import Program
+from alight.ir.program import Node, Program
 from alight.ir.types import Type
 
 
@@ -25,7 +26,8 @@ class Machine(NamedTuple):
     """What passes ask of a backend."""
 
     vector_bytes: int
-    supports: Supports  # whether a node can be compiled
+    supports: Supports  # whether a node can be part of a loop
+    products: frozenset[dtype]  # dtypes of which matrix products are compiled
     finished: Callable[[Kernel, tuple[Type, ...]], Kernel]  # fills in a heavy kernel's scratch
     stored_bytes: Callable[[dtype], int]  # of an element in memory
     parallel_work: int  # steps of work from which a kernel is worth dividing
@@ -46,12 +48,12 @@ class Plan(NamedTuple):
 
 def plan(program: Program, machine: Machine) -> Plan:
     """Run all passes."""
+    if any(0 in type.shape for type in program.types):
+        raise NotHereError("values without elements")
     simple = simplify(program)
-    fusion = fuse(simple, machine.supports)
-    strides = layouts(fusion, machine.vector_bytes // 4)
-    lowering = Lowering(fusion, strides)
+    fusion, lowering, kernels = _lowered(simple, machine)
     types = tuple(lowering.types)
-    kernels = tuple(machine.finished(kernel, types) for kernel in lowering.run())
+    kernels = tuple(machine.finished(kernel, types) for kernel in kernels)
     serial = tuple(kernel.work < machine.parallel_work for kernel in kernels)
     alone = dict(zip(map(id, kernels), serial, strict=True))
     order = phases(kernels, lambda kernel: alone[id(kernel)])
@@ -62,3 +64,23 @@ def plan(program: Program, machine: Machine) -> Plan:
 
     memory = plan_memory(kernels, order, outside, bytes_of)
     return Plan(simple, fusion, types, lowering.strides, kernels, tuple(order), memory, serial)
+
+
+def _lowered(simple: Program, machine: Machine) -> tuple[Fusion, Lowering, list[Kernel]]:
+    """Fuse and lower; a value that cannot be had where it was fused is set apart, then left to the interpreter."""
+    apart: set[int] = set()
+    refused: set[int] = set()
+
+    def supports(node: Node, program: Program) -> bool:
+        return node.outputs[0] not in refused and machine.supports(node, program)
+
+    while True:
+        fusion = fuse(simple, supports, apart - refused)
+        lowering = Lowering(fusion, layouts(fusion, machine.vector_bytes // 4), machine.products)
+        try:
+            return fusion, lowering, lowering.run()
+        except NotHereError as error:
+            value = error.args[0]
+            if value in refused or value not in fusion.maker:
+                raise
+            (refused if value in apart else apart).add(value)

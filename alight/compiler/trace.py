@@ -20,7 +20,7 @@ from alight.ir.primitive import ELEMENTWISE
 from alight.ir.program import Node
 from alight.ir.types import Shape, Type
 from alight.primitives import Add as AddPrimitive
-from alight.primitives import And, Convert, Equal, IsNan, Less, Maximum, Select
+from alight.primitives import And, Convert, Equal, IsNan, Less, Maximum, Not, Select
 
 Coordinates = tuple[Affine, ...]
 TAPS = 64  # elements of a window that are written out one by one
@@ -273,10 +273,10 @@ def _dynamic_slice(t: Tracer, node: Node, at: Coordinates) -> int:
 # -- windows -----------------------------------------------------------------------------------------------------------
 
 
-def _taps(window: Shape) -> list[Shape]:
-    if prod(window) > TAPS:
-        raise NotHereError(window)
-    return list(product(*(range(size) for size in window)))
+def _taps(node: Node) -> list[Shape]:
+    if prod(node.statics["window"]) > TAPS:
+        raise NotHereError(node.outputs[0])
+    return list(product(*(range(size) for size in node.statics["window"])))
 
 
 def _tap(node: Node, place: Sequence[Affine], k: Sequence[Any]) -> Coordinates:
@@ -300,7 +300,7 @@ def _window_sum(t: Tracer, node: Node, at: Coordinates) -> int:
     x, count = t.type(node), len(node.statics["window"])
     lead, place = at[: x.ndim - count], at[x.ndim - count :]
     total: int | None = None
-    for k in _taps(node.statics["window"]):
+    for k in _taps(node):
         whole = (*lead, *_tap(node, place, k))
         one = _within(t, node.inputs[0], whole, x.shape, t.nest.number(0, x.dtype))
         total = one if total is None else t.apply(AddPrimitive, total, one, of=x.dtype)
@@ -313,7 +313,7 @@ def _window_max(t: Tracer, node: Node, at: Coordinates) -> int:
     lead, place = at[: x.ndim - count], at[x.ndim - count :]
     lowest = t.nest.number("lowest", x.dtype)
     best: int | None = None
-    for k in _taps(node.statics["window"]):
+    for k in _taps(node):
         one = _within(t, node.inputs[0], (*lead, *_tap(node, place, k)), x.shape, lowest)
         best = one if best is None else t.apply(Maximum, best, one, of=x.dtype)
     assert best is not None
@@ -376,17 +376,23 @@ def _best_tap(t: Tracer, node: Node, x: int, lead: Coordinates, place: Sequence[
     """The number of the tap in row-major order that holds a window's maximum, as int64."""
     of, shape = t.types[x].dtype, t.types[x].shape
     lowest = t.nest.number("lowest", of)
-    best = winner = -1
-    for n, k in enumerate(_taps(node.statics["window"])):
+    best, winner, found = lowest, t.nest.number(0, int64), t.nest.number(False, bool_)
+    always = False  # whether an element was met for sure
+    for n, k in enumerate(_taps(node)):
         whole = (*lead, *_tap(node, place, k))
         one = _within(t, x, whole, shape, lowest)
         exists = _within_flag(t, whole, shape)
-        if best < 0:
-            best, winner = one, t.nest.number(n, int64)
+        if not always and exists is None and n == 0:
+            best, always = one, True
             continue
         wins = _beats(t, best, one)
+        if not always:  # padding is not an element: the first one that exists takes its place
+            wins = t.apply(AddPrimitive, wins, t.apply(Not, found, of=bool_), of=bool_)
         if exists is not None:
             wins = t.apply(And, wins, exists, of=bool_)
+            found = t.apply(AddPrimitive, found, exists, of=bool_)
+        else:
+            always = True
         winner = t.apply(Select, wins, t.nest.number(n, int64), winner, of=int64)
         best = t.apply(Select, wins, one, best, of=of)
     return winner
@@ -403,8 +409,6 @@ def _window_max_scatter(t: Tracer, node: Node, at: Coordinates) -> int:
     ct, x = t.type(node, 0), t.type(node, 1)
     window = node.statics["window"]
     count = len(window)
-    if any(low or high for low, high in node.statics["padding"]):
-        raise NotHereError(node.outputs[0])  # a window's first tap may be padding
     lead, spatial = at[: x.ndim - count], at[x.ndim - count :]
     steps = row_major(window)
     zero, total = t.nest.number(0, ct.dtype), None

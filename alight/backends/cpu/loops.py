@@ -358,7 +358,7 @@ class LoopCode:
             return self.scalars.from_memory(
                 code.load(many, code.element(pointer, start, size), mask), of
             )
-        spots = self.whole(what.index, u)
+        spots = code.splat(self.whole(what.index, u), vector("i64", self.lanes))
         if mask is not None:
             spots = code.select(mask, spots, code.constant(0, spots.type))
         return self.scalars.from_memory(self._gather(pointer, spots, type, mask), of)
@@ -410,7 +410,11 @@ class LoopCode:
                 )
                 code.store(value, code.element(pointer, start, size), self.mask)
             else:
-                self._scatter(pointer, self.whole(store.index, u), value)
+                self._scatter(
+                    pointer,
+                    code.splat(self.whole(store.index, u), vector("i64", self.lanes)),
+                    value,
+                )
 
     def _scatter(self, pointer: Value, spots: Value, value: Value) -> None:
         from alight.backends.cpu.code import element_type, mangled
@@ -661,7 +665,8 @@ class LoopCode:
         if count == 1:
             return value
         parts = [
-            Symbol(code.op(f"extractelement {value.value.typed}, i64 {k}", type=type), value.dtype) for k in (0, 1)
+            Symbol(code.op(f"extractelement {value.value.typed}, i64 {k}", type=type), value.dtype)
+            for k in (0, 1)
         ]
         return primitive.combine(self.scalars, *parts)
 

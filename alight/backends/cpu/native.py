@@ -22,7 +22,9 @@ from alight.compiler.pipeline import Plan, plan
 from alight.ir.program import Program
 
 Step = Callable[[int, int, int, int], int]
-_STEP = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p)
+_STEP = ctypes.CFUNCTYPE(
+    ctypes.c_int32, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p
+)
 
 
 class Arenas:
@@ -59,11 +61,17 @@ class Native:
         text = step_text(self.plan, target)
         self.module = jit.link(jit.object_code(text.text, target), text.steps)
         self.steps = [_STEP(self.module.addresses[name]) for name in text.steps]
-        self.between = [self._interpreted(n) for n, k in enumerate(self.plan.kernels) if k.kind == "interpreter"]
+        self.between = [
+            self._interpreted(n) for n, k in enumerate(self.plan.kernels) if k.kind == "interpreter"
+        ]
         types = self.plan.types
-        self.in_types = [(types[i].shape, numpy_dtype(types[i].dtype)) for i in self.plan.program.inputs]
+        self.in_types = [
+            (types[i].shape, numpy_dtype(types[i].dtype)) for i in self.plan.program.inputs
+        ]
         self.outputs = list(dict.fromkeys(self.plan.program.outputs))
-        self.out_types = [(types[i].shape, numpy_dtype(types[i].dtype)) for i in self.plan.program.outputs]
+        self.out_types = [
+            (types[i].shape, numpy_dtype(types[i].dtype)) for i in self.plan.program.outputs
+        ]
 
     def _interpreted(self, number: int) -> Callable[[dict[int, Any]], None]:
         """One node run by the interpreter on arrays over the same memory."""

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from alight.backends.cpu.code import Code, Value, lanes
+from alight.backends.cpu.code import Code, Value, element_type, lanes
 from alight.backends.cpu.contraction import Product, emit_product, scratch_bytes, vector_axis
 from alight.backends.cpu.jit import module_text
 from alight.backends.cpu.loops import LoopCode, lanes_of
 from alight.backends.cpu.scalars import REGISTER, Symbol, load_type, supports
 from alight.backends.cpu.target import Target
+from alight.backends.cpu.threads import barrier
 from alight.compiler.kernel import Kernel
 from alight.compiler.pipeline import Machine, Plan
 from alight.compiler.schedule import Schedule, schedule
@@ -42,7 +43,10 @@ def machine(target: Target) -> Machine:
             return kernel._replace(scratch=scratch_bytes(product_of(kernel), target, 64))
         return kernel
 
-    return Machine(target.vector_bytes, is_supported, finished, stored_bytes, PARALLEL_WORK)
+    products = frozenset({float32, float64})
+    return Machine(
+        target.vector_bytes, is_supported, products, finished, stored_bytes, PARALLEL_WORK
+    )
 
 
 def stored_bytes(of: dtype) -> int:
@@ -164,6 +168,11 @@ def _product(
         )
         for axis, index in enumerate([*batch, row, column]):
             loops.index[axis] = index
+        if nest.extents[vector] == 1:
+            values = code.op(
+                f"extractelement {values.typed}, i64 0", type=element_type(values.type)
+            )
+            mask = None
         loops.mask = mask
         loops.found[(given, 0)] = Symbol(values, nest.expressions[given].dtype)
         for store in nest.stores:
@@ -176,14 +185,13 @@ def _product(
 
 def _step(plan: Plan, stretch: Sequence[int], names: Sequence[str], name: str) -> Code:
     """The function that calls the kernels of a stretch."""
-    from alight.backends.cpu.threads import barrier
-
     code = Code(
         name, [("ptr", "table"), ("i64", "thread"), ("i64", "threads"), ("ptr", "team")], "i32"
     )
     inputs, outputs = plan.program.inputs, plan.program.outputs
-    place = {value: n for n, value in enumerate(outputs, len(inputs))}
-    place.update({value: n for n, value in enumerate(inputs)})
+    place: dict[int, int] = {}
+    for n, value in enumerate([*inputs, *outputs]):  # of a value given twice, the first place
+        place.setdefault(value, n)
     found: dict[int, Value] = {}
     arena = code.load("ptr", code.element(code["table"], len(inputs) + len(outputs), 8))
 

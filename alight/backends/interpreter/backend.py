@@ -116,6 +116,14 @@ class Interpreter:
             fail(TypeError, "Got unsupported ScalarType BFloat16", try_=".float().numpy()")
         return buffer.view()
 
+    def from_dlpack(self, other: Any) -> Array:
+        """An array over another library's memory."""
+        return np.from_dlpack(other)
+
+    def from_memory(self, memory: Any, of: dtype, count: int, offset: int) -> Array:
+        """An array over the memory of bytes, a file map or the like."""
+        return np.frombuffer(memory, numpy_dtype(of), count, offset)
+
     def copy(self, buffer: Array) -> Array:
         """The same elements in memory of their own."""
         return np.array(buffer, order="C")

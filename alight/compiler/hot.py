@@ -1,0 +1,120 @@
+"""Hot programs: interpreted at first, compiled in the background once they were run a few times.
+
+In: a program, how to interpret it and how to compile it. Out: a callable that always works. A program is compiled
+after `config.hot` runs, on a thread of its own while the interpreter goes on; with ALIGHT_HOT=0, at its first run and
+at once. A compilation that failed is remembered with its reason, never tried again.
+"""
+
+from __future__ import annotations
+
+import atexit
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from alight import config
+from alight.ir.program import Program
+
+Run = Callable[[Sequence[Any]], list[Any]]
+
+
+class Hot:
+    """A program that gets faster."""
+
+    __slots__ = ("__weakref__", "cold", "compile", "program", "reason", "run", "runs")
+
+    def __init__(self, program: Program, cold: Run, compile: Callable[[Program], Run]) -> None:
+        self.program, self.cold, self.compile = program, cold, compile
+        self.runs = 0
+        self.reason = ""  # why it is not compiled, for people
+        self.run: Run = self._count
+        if config.tier < 1 or not program.nodes:
+            self.run, self.reason = cold, "ALIGHT_TIER=0" if program.nodes else "nothing to compute"
+
+    def __call__(self, arguments: Sequence[Any]) -> list[Any]:
+        return self.run(arguments)
+
+    @property
+    def tier(self) -> int:
+        """1 once it is compiled."""
+        return int(self.run is not self.cold and self.run != self._count)
+
+    def _count(self, arguments: Sequence[Any]) -> list[Any]:
+        self.runs += 1
+        if config.hot <= 0:
+            self.make()
+            return self.run(arguments)
+        if self.runs == config.hot:
+            self.reason = "being compiled"
+            background.submit(self)
+        elif self.runs < config.hot:
+            self.reason = f"run {self.runs} of {config.hot} before it is compiled"
+        return self.cold(arguments)
+
+    def make(self) -> None:
+        """Compile now."""
+        try:
+            self.run, self.reason = self.compile(self.program), ""
+        except Exception as error:
+            self.run, self.reason = self.cold, f"{type(error).__name__}: {error}"
+            if config.check:
+                raise
+
+
+class Background:
+    """One thread that compiles what is hot, in the order in which it got hot."""
+
+    def __init__(self) -> None:
+        self.waiting: queue.SimpleQueue[Hot | None] = queue.SimpleQueue()
+        self.thread: threading.Thread | None = None
+        self.lock = threading.Lock()
+        self.idle = threading.Condition()
+        self.pending = 0
+
+    def submit(self, hot: Hot) -> None:
+        """Compile a program soon."""
+        with self.lock:
+            if self.thread is None or not self.thread.is_alive():  # a fork leaves no threads
+                self.waiting = queue.SimpleQueue()
+                self.pending = 0
+                self.thread = threading.Thread(
+                    target=self._work, args=(self.waiting,), name="alight-compiler", daemon=True
+                )
+                self.thread.start()
+        with self.idle:
+            self.pending += 1
+        self.waiting.put(hot)
+
+    def _work(self, waiting: queue.SimpleQueue[Hot | None]) -> None:
+        while True:
+            hot = waiting.get()
+            if hot is None:
+                return
+            try:
+                hot.make()
+            except Exception:
+                if config.check:
+                    raise
+            finally:
+                with self.idle:
+                    self.pending -= 1
+                    self.idle.notify_all()
+
+    def wait(self, seconds: float = 60.0) -> bool:
+        """Until everything submitted so far is compiled: for benchmarks and tests."""
+        with self.idle:
+            return self.idle.wait_for(lambda: self.pending == 0, seconds)
+
+    def stop(self) -> None:
+        """At exit: let the compilation that is under way end, so that nothing runs in a dying interpreter."""
+        if self.thread is not None and self.thread.is_alive():
+            waiting = self.waiting
+            while not waiting.empty():
+                waiting.get()
+            waiting.put(None)
+            self.thread.join(5.0)
+
+
+background = Background()
+atexit.register(background.stop)
