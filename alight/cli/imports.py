@@ -17,9 +17,17 @@ from typing import Any
 
 SERVED = {"torch": "alight", "torchvision": "alight.vision", "d2l": "alight.lessons.served"}
 
+_DISTRIBUTIONS = (  # files of their own in PyTorch
+    "bernoulli", "beta", "binomial", "categorical", "cauchy", "chi2", "dirichlet", "distribution", "exp_family",
+    "exponential", "gamma", "geometric", "gumbel", "half_normal", "independent", "laplace", "log_normal",
+    "mixture_same_family", "multinomial", "multivariate_normal", "normal", "one_hot_categorical", "poisson",
+    "relaxed_bernoulli", "relaxed_categorical", "studentT", "transformed_distribution", "uniform",
+)  # fmt: skip
+
 # Where PyTorch's tree is finer than alight's. What lies below such a name is found in the same
 # module.
 MERGED = {
+    **{f"torch.distributions.{name}": "alight.distributions" for name in _DISTRIBUTIONS},
     "d2l.torch": "alight.lessons",
     "torch.nn.modules": "alight.nn",
     "torch.nn.parameter": "alight.nn",

@@ -1,0 +1,45 @@
+"""torch.distributions: densities, draws, entropies and divergences of random tensors.
+
+Draws come from the default generator in PyTorch's order, so that a seeded program sees PyTorch's numbers. Gamma, Beta,
+Dirichlet and StudentT have no gradient through their draws (`rsample` says so).
+"""
+
+from alight.distributions import constraints, transforms
+from alight.distributions.composite import (
+    Independent,
+    LogNormal,
+    MixtureSameFamily,
+    TransformedDistribution,
+)
+from alight.distributions.discrete import (
+    Bernoulli,
+    Binomial,
+    Categorical,
+    Geometric,
+    Multinomial,
+    OneHotCategorical,
+    OneHotCategoricalStraightThrough,
+    Poisson,
+    RelaxedBernoulli,
+    RelaxedOneHotCategorical,
+)
+from alight.distributions.distribution import Distribution, ExponentialFamily
+from alight.distributions.half_line import Beta, Chi2, Dirichlet, Exponential, Gamma, HalfNormal
+from alight.distributions.kl import kl_divergence, register_kl
+from alight.distributions.multivariate import MultivariateNormal
+from alight.distributions.real_line import Cauchy, Gumbel, Laplace, Normal, StudentT, Uniform
+from alight.distributions.transforms import (
+    AbsTransform,
+    AffineTransform,
+    ComposeTransform,
+    ExpTransform,
+    IndependentTransform,
+    LowerCholeskyTransform,
+    PowerTransform,
+    SigmoidTransform,
+    SoftmaxTransform,
+    SoftplusTransform,
+    TanhTransform,
+    Transform,
+    identity_transform,
+)
