@@ -90,6 +90,7 @@ _SUBPACKAGES = (
     "optim", "random", "record", "signal", "special", "testing", "train", "utils", "vision",
 )  # fmt: skip
 _FROM_IO = ("load", "save", "serialization")
+_FROM_FUNC = ("vmap",)
 
 
 def __getattr__(name: str) -> Any:
@@ -99,6 +100,8 @@ def __getattr__(name: str) -> Any:
         except ModuleNotFoundError as error:
             if error.name != f"alight.{name}":
                 raise
+    elif name in _FROM_FUNC:
+        return getattr(import_module("alight.func"), name)
     elif name in _FROM_IO:
         return getattr(import_module("alight.io"), name)
     elif (found := later.torch_name(name)) is not None:

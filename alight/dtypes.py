@@ -161,8 +161,9 @@ class finfo:  # noqa: N801
         limits = _FLOAT_LIMITS.get(type.to_real().name)
         if limits is None:
             fail(
-                TypeError,
-                f"torch.finfo() requires a floating point input type. Use torch.iinfo to handle '{type!r}'",
+                TypeError,  # the class is what PyTorch names here
+                "torch.finfo() requires a floating point input type. Use torch.iinfo to handle 'torch.finfo'",
+                facts=[f"got {type!r}"],
             )
         self.bits, self.eps, self.max, self.tiny, self.resolution = limits
         self.min, self.smallest_normal, self.dtype = -self.max, self.tiny, type.to_real().name
@@ -182,10 +183,13 @@ class iinfo:  # noqa: N801
     """
 
     def __init__(self, type: dtype) -> None:
+        if type.kind == "b":
+            fail(TypeError, f"{type!r} is not supported by torch.iinfo")
         if type.kind not in "ui":
             fail(
                 TypeError,
-                f"torch.iinfo() requires an integer input type. Use torch.finfo to handle '{type!r}'",
+                "torch.iinfo() requires an integer input type. Use torch.finfo to handle 'torch.iinfo'",
+                facts=[f"got {type!r}"],
             )
         self.bits, self.dtype = 8 * type.itemsize, type.name
         self.max = 2 ** (self.bits - (type.kind == "i")) - 1

@@ -17,9 +17,9 @@ from alight.ir.program import Builder
 from alight.ir.types import Type
 from alight.primitives import Full
 from alight.record.flush import buffer_of
-from alight.record.meta import Meta, Size
+from alight.record.meta import INFERENCE, Meta, Size
 from alight.record.recorder import thread
-from alight.record.views import root_of
+from alight.record.views import place_in_root, root_of
 
 _new = object.__new__
 
@@ -45,6 +45,7 @@ class Tensor(metaclass=_TensorMeta):
     _numbers: tuple[Any, ...] = ()  # scalar inputs of the link
     _views: list[Any] | None = None  # weak references to views of this memory
     _shared: bool = False  # memory that was exchanged with NumPy
+    _open: bool = False  # share_memory_() was called
     _writes: int = 0  # in place, into this memory
     _history: Any = None  # where backward goes on in a flushed segment
     _grad: Tensor | None = None
@@ -61,6 +62,26 @@ class Tensor(metaclass=_TensorMeta):
         def __sub__(self, other: Any) -> Tensor: ...
         def __mul__(self, other: Any) -> Tensor: ...
         def __truediv__(self, other: Any) -> Tensor: ...
+        def __radd__(self, other: Any) -> Tensor: ...
+        def __rsub__(self, other: Any) -> Tensor: ...
+        def __rmul__(self, other: Any) -> Tensor: ...
+        def __rtruediv__(self, other: Any) -> Tensor: ...
+        def __pow__(self, other: Any) -> Tensor: ...
+        def __rpow__(self, other: Any) -> Tensor: ...
+        def __mod__(self, other: Any) -> Tensor: ...
+        def __matmul__(self, other: Any) -> Tensor: ...
+        def __and__(self, other: Any) -> Tensor: ...
+        def __or__(self, other: Any) -> Tensor: ...
+        def __xor__(self, other: Any) -> Tensor: ...
+        def __lt__(self, other: Any) -> Tensor: ...
+        def __le__(self, other: Any) -> Tensor: ...
+        def __gt__(self, other: Any) -> Tensor: ...
+        def __ge__(self, other: Any) -> Tensor: ...
+        def __eq__(self, other: Any) -> Tensor: ...  # type: ignore[override]
+        def __ne__(self, other: Any) -> Tensor: ...  # type: ignore[override]
+        def __neg__(self) -> Tensor: ...
+        def __invert__(self) -> Tensor: ...
+        def __abs__(self) -> Tensor: ...
         def __getitem__(self, index: Any) -> Tensor: ...
         def __setitem__(self, index: Any, value: Any) -> None: ...
 
@@ -126,7 +147,21 @@ class Tensor(metaclass=_TensorMeta):
         """Whether the tensor has no elements at all."""
         return self._meta.device.type == "meta"
 
-    is_sparse = is_quantized = is_mkldnn = is_nested = is_mps = is_xpu = False
+    is_sparse = is_quantized = is_mkldnn = is_nested = is_mps = is_xpu = is_xla = is_vulkan = False
+    is_ipu = is_maia = is_mtia = is_sparse_csr = volatile = False
+    name = None
+
+    @property
+    def is_cpu(self) -> bool:
+        """Whether the tensor is in main memory."""
+        return self._meta.device.type == "cpu"
+
+    @property
+    def output_nr(self) -> int:
+        """The tensor's number among the results of the step that made it."""
+        from alight.autograd.graph import edge_of
+
+        return edge_of(self)[1]
 
     @property
     def itemsize(self) -> int:
@@ -140,6 +175,8 @@ class Tensor(metaclass=_TensorMeta):
 
     @property
     def _version(self) -> int:
+        if self._meta.origin == INFERENCE:
+            fail(RuntimeError, "Inference tensors do not track version counter.")
         return root_of(self)._writes
 
     def size(self, dim: int | None = None) -> Any:
@@ -169,7 +206,11 @@ class Tensor(metaclass=_TensorMeta):
     def stride(self, dim: int | None = None) -> Any:
         """Steps in memory between neighbours along each dimension, in elements."""
         strides = self._meta.full_strides()
-        return strides if dim is None else strides[dim]
+        if dim is None:
+            return strides
+        from alight.ops.arguments import normalize_dim
+
+        return strides[normalize_dim(dim, len(strides), wrap_scalar=False)]
 
     def is_contiguous(self, memory_format: Any = None) -> bool:
         """Whether the elements lie in row-major order without gaps."""
@@ -264,6 +305,14 @@ class Tensor(metaclass=_TensorMeta):
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Set whether operations on this leaf are recorded."""
         meta = self._meta
+        if thread.recorder.transforming and thread.recorder.owns(self):
+            fail(
+                RuntimeError,
+                "You are attempting to call Tensor.requires_grad_() (or perhaps using torch.autograd.functional.* APIs) "
+                "inside of a function being transformed by a functorch transform. This is unsupported, please attempt to "
+                "use the functorch transforms (e.g. grad, vjp, jacrev, jacfwd, hessian) or call requires_grad_() outside "
+                "of a function being transformed instead.",
+            )
         if meta.requires_grad == requires_grad:
             return self
         if requires_grad and not meta.dtype.is_differentiable:
@@ -272,6 +321,11 @@ class Tensor(metaclass=_TensorMeta):
                 "only Tensors of floating point dtype can require gradients",
                 facts=[f"this tensor is {meta.dtype!r}"],
                 try_=".float().requires_grad_()",
+            )
+        if requires_grad and meta.origin == INFERENCE and not thread.recorder.inference:
+            fail(
+                RuntimeError,
+                "Setting requires_grad=True on inference tensor outside InferenceMode is not allowed.",
             )
         if not requires_grad and not meta.leaf:
             fail(
@@ -375,7 +429,7 @@ class Tensor(metaclass=_TensorMeta):
                 "Boolean value of Tensor with more than one value is ambiguous",
                 try_=".any() or .all()",
             )
-        return bool(self.item())
+        return bool(backend_of(self._meta.device).item(self.flush("bool"), self._meta.dtype))
 
     def __float__(self) -> float:
         return float(self._one("float"))
@@ -486,8 +540,8 @@ class Tensor(metaclass=_TensorMeta):
         root = root_of(self)
         if root is self or self._meta.type.size == 0:
             return 0
-        difference = self.data_ptr() - root.data_ptr()
-        return difference // self._meta.dtype.itemsize
+        place = (self.data_ptr() - root.data_ptr()) // self._meta.dtype.itemsize
+        return place if 0 <= place < root.numel() else place_in_root(self)
 
     def as_subclass(self, cls: type) -> Any:
         """The same tensor as an object of a subclass."""

@@ -42,10 +42,8 @@ def grad(
     (tensor(6.),)
     """
     from alight.autograd import engine
-    from alight.errors import fail, not_implemented
+    from alight.errors import fail
 
-    if is_grads_batched:
-        not_implemented("autograd.grad(is_grads_batched=True)", "a loop over the rows")
     inputs = inputs if isinstance(inputs, Sequence) else (inputs,)
     outputs = outputs if isinstance(outputs, Sequence) else (outputs,)
     if materialize_grads and allow_unused is False:
@@ -54,16 +52,48 @@ def grad(
             "Expected allow_unused to be True or not passed when materialize_grads=True, but got: allow_unused=False.",
         )
     unused = materialize_grads if allow_unused is None else allow_unused
+    if is_grads_batched:
+        return _batched(
+            outputs, inputs, grad_outputs, retain_graph, create_graph, unused, materialize_grads
+        )
     return engine.grad(
         outputs, inputs, grad_outputs, retain_graph, create_graph, unused, materialize_grads
     )
 
 
-def __getattr__(name: str) -> Any:
-    if name in ("Function", "FunctionCtx"):
-        from alight.autograd import function
+def _batched(outputs: Any, inputs: Any, grad_outputs: Any, *options: Any) -> tuple[Any, ...]:
+    """`grad` for a batch of cotangents at once."""
+    from alight.autograd import engine
+    from alight.func import vmap
 
-        return getattr(function, name)
+    given = grad_outputs if isinstance(grad_outputs, Sequence) else (grad_outputs,)
+    found: list[Any] = []
+
+    def one(*cotangents: Any) -> tuple[Any, ...]:
+        found[:] = engine.grad(outputs, inputs, cotangents, *options)
+        return tuple(gradient for gradient in found if gradient is not None)
+
+    made = iter(vmap(one)(*given))
+    return tuple(None if gradient is None else next(made) for gradient in found)
+
+
+_LATER = {
+    "Function": "function", "FunctionCtx": "function", "gradcheck": "gradcheck", "gradgradcheck": "gradcheck",
+    "Variable": "variable",
+}  # fmt: skip
+_MODULES = (
+    "anomaly_mode", "engine", "forward_ad", "function", "functional", "grad_mode", "gradcheck", "graph", "hooks",
+    "modes", "profiler", "variable",
+)  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
+    if name in _LATER:
+        return getattr(import_module(f"alight.autograd.{_LATER[name]}"), name)
+    if name in _MODULES:
+        return import_module(f"alight.autograd.{name}")
     raise AttributeError(f"module 'alight.autograd' has no attribute '{name}'")
 
 

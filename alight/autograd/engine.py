@@ -31,6 +31,12 @@ def backward(
     if inputs is None and len(tensors) == 1 and not retain_graph and not create_graph:
         if (gradients is None or gradients[0] is None) and _known_backward(tensors[0]):
             return
+    if thread.recorder.transforming:
+        fail(
+            RuntimeError,
+            "backward() called inside a functorch transform. This is not supported, please use functorch.grad or "
+            "functorch.vjp instead or call backward() outside of functorch transforms.",
+        )
     wanted = None
     if inputs is not None:
         wanted = [inputs] if isinstance(inputs, Tensor) else list(inputs)
@@ -148,6 +154,8 @@ def run(
         (tensor, root_gradient(tensor, given))
         for tensor, given in zip(tensors, gradients, strict=True)
     ]
+    if recorder.transforming:
+        recorder.flush_outside("backward inside a function that is being transformed")
     if recorder.hooked or recorder.calls or anomaly.enabled:
         # Python has to run in between: sweep in pieces, from a history
         recorder.flush("backward through hooks or a Function")

@@ -225,11 +225,7 @@ def can_cast(from_: Dtype, to: Dtype) -> bool:
     """Whether a result of one dtype may be written into a tensor of another."""
     from alight.dtypes import category
 
-    return (
-        category(from_) <= category(to)
-        and not (to.kind == "b" and from_.kind != "b")
-        and not (to.kind == "u" and from_.kind == "i")
-    )
+    return category(from_) <= category(to)
 
 
 @function("result_type")

@@ -21,6 +21,7 @@ from alight.ir.program import Builder, Value
 from alight.ir.types import Type
 from alight.ops.arguments import broadcast_error
 from alight.ops.operation import Strided, dense_strides, function, op, writing_op
+from alight.ops.out import write_out
 from alight.primitives.arithmetic import broadcast, broadcast_shape, constant, where
 from alight.record.meta import INFERENCE, Meta
 from alight.record.recorder import thread
@@ -220,11 +221,7 @@ def shape_of(size: Sequence[Any], name: str = "empty") -> tuple[int, ...]:
 
 
 def _into(out: Any, made: Tensor) -> Tensor:
-    if out is None:
-        return made
-    if out.shape != made.shape:
-        out.resize_(made.shape)
-    return out.copy_(made)
+    return made if out is None else write_out(out, made)
 
 
 def _constant(name: str, value: Any, doc: str) -> Any:
@@ -413,6 +410,7 @@ def arange(
     if end is None:
         start, end = 0, start
     start, end, step = (one.item() if hasattr(one, "item") else one for one in (start, end, step))
+    start, end, step = (int(one) if isinstance(one, bool) else one for one in (start, end, step))
     if dtype is None and out is not None:
         dtype = out.dtype
     if dtype is None:
@@ -424,6 +422,8 @@ def arange(
         category(dtype) < 2 and int(step) == 0 and step
     ):  # PyTorch rounds the step of an integer `out`
         fail(ValueError, "step must be nonzero")
+    if dtype is int64:  # PyTorch counts these in whole numbers, other integer dtypes in float64
+        start, end, step = int(start), int(end), int(step)
     length = math.ceil((end - start) / step)
     if category(dtype) < 2:
         start, step = int(start), int(step)

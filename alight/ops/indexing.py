@@ -15,8 +15,10 @@ from alight.errors import fail
 from alight.ops.creation import arange, as_tensor, fill_, ones, tensor
 from alight.ops.gather import index_at, put_at
 from alight.ops.operation import METHODS, TORCH, function
+from alight.ops.out import write_out
 from alight.ops.parts import AT, NEW, Item, along, element, part, whole
 from alight.primitives.arithmetic import broadcast_shape
+from alight.record.recorder import thread
 from alight.tensor import Tensor, from_buffer
 
 TREATED_AS_TUPLE = (
@@ -197,7 +199,8 @@ def _tensor_item(one: Tensor) -> Any:
             facts=[f"the index is {one._meta.type}"],
             try_="index.long()",
         )
-    if not one._meta.shape:  # a number, which makes a view as an int does
+    if not one._meta.shape and not (thread.recorder.transforming and of not in (bool_, uint8)):
+        # a number, which makes a view as an int does
         return bool(one.item()) if of in (bool_, uint8) else int(one.item())
     return one
 
@@ -211,6 +214,8 @@ def _expanded(
     for axis, one in selectors:
         if one._meta.dtype in (bool_, uint8):
             _check_mask(x, axis, one)
+            if thread.recorder.transforming:
+                one.flush("mask")
             places = nonzero(one, as_tuple=True)
             ids.extend(places)
             axes.extend(range(axis, axis + len(places)))
@@ -362,7 +367,12 @@ def masked_select(input: Tensor, mask: Tensor, *, out: Any = None) -> Tensor:
     wide, places = broadcast_tensors(input, mask)
     if not wide._meta.shape:
         wide, places = wide.reshape(1), places.reshape(1)
-    return getitem(wide, places)
+    found = getitem(wide, places)
+    return (
+        found
+        if out is None
+        else write_out(out, found, "same apart", (input, mask), "masked_select")
+    )
 
 
 @function(methods="repeat_interleave")

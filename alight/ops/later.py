@@ -30,6 +30,8 @@ _TORCH = _index(
         "differences": "gradient",
         "histograms": "histogram histogramdd",
         "integers": "gcd gcd_ lcm lcm_ frexp nextafter",
+        "nn.recurrent": "lstm gru rnn_tanh rnn_relu lstm_cell gru_cell rnn_tanh_cell rnn_relu_cell",
+        "nn.sequence_loss": "ctc_loss",
         "places": "empty_strided empty_permuted range diagflat fill constant_pad_nd nonzero_static unravel_index is_conj "
         "is_neg is_distributed is_same_size is_signed resolve_neg conj_physical_ resize_as_",
         "special": "i0 i0_ igamma igammac",
@@ -49,7 +51,14 @@ _METHODS = _index(
         "spectrum": "stft istft",
     }
 )
-_FUNCTIONAL = _index({})
+_FUNCTIONAL = _index(
+    {
+        "nn.multihead": "multi_head_attention_forward",
+        "nn.sequence_loss": "ctc_loss",
+        "nn.unpooling": "max_unpool1d max_unpool2d max_unpool3d fractional_max_pool2d fractional_max_pool3d "
+        "fractional_max_pool2d_with_indices fractional_max_pool3d_with_indices",
+    }
+)
 
 
 def torch_name(name: str) -> Any:
@@ -60,6 +69,11 @@ def torch_name(name: str) -> Any:
 def functional_name(name: str) -> Any:
     """The function `torch.nn.functional.<name>`, or None."""
     return _found(name, _FUNCTIONAL, FUNCTIONAL)
+
+
+def functional_names() -> list[str]:
+    """The names of `torch.nn.functional` that are in the table."""
+    return sorted(_FUNCTIONAL)
 
 
 def names() -> list[str]:

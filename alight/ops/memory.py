@@ -92,6 +92,12 @@ def set_data(tensor: Tensor, value: Tensor) -> None:
         fail(TypeError, f"Variable data has to be a tensor, but got {type(value).__name__}")
     if value._base is tensor and all(node.primitive is Detach for node in value._link.nodes):
         return  # tensor.data -= step
+    if tensor.requires_grad and not value.dtype.is_differentiable:
+        fail(
+            RuntimeError,
+            "data set to a tensor that requires gradients must be floating point or complex dtype",
+            try_=".float()",
+        )
     if value._base is not None or (value.requires_grad and not value.is_leaf):
         value = value.detach().clone()
     buffer, writes = value.flush("data"), tensor._writes
@@ -127,7 +133,7 @@ def detach_(self: Tensor) -> Tensor:
 def resize_(self: Tensor, *size: Any, memory_format: Any = None) -> Tensor:
     """Another shape: the first elements stay, new ones mean nothing yet.
 
-    Differs: memory is not shared with views taken before, and new elements are zeros.
+    Differs: memory that grows is not shared with views taken before, and new elements are zeros.
     """
     shape = shape_of(size)
     if self.requires_grad:
@@ -135,6 +141,13 @@ def resize_(self: Tensor, *size: Any, memory_format: Any = None) -> Tensor:
     if shape == self._meta.shape:
         return self
     _settled(self)
+    offset = self.storage_offset()
+    if (
+        offset + prod(shape) <= root_of(self).numel() and shape
+    ):  # the memory is there: another view of it
+        return become(
+            self, lambda before: before.as_strided(shape, contiguous_strides(shape), offset)
+        )
     made = zeros(prod(shape), dtype=self.dtype, device=self.device)
     kept = min(prod(shape), self.numel())
     made[:kept] = self.detach().reshape(-1)[:kept]
@@ -151,7 +164,7 @@ def _take_over(tensor: Tensor, made: Tensor) -> None:
     tensor._meta = tensor._meta.replace(type=made._meta.type, strides=None)
 
 
-@function("", methods="resize_as_")
+@function("resize_as_", methods="resize_as_")
 def resize_as_(self: Tensor, the_template: Tensor, *, memory_format: Any = None) -> Tensor:
     """The shape of another tensor."""
     return resize_(self, the_template.shape)

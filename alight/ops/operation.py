@@ -23,7 +23,7 @@ from alight.ir.program import Program, Value, prune
 from alight.primitives import Convert, Detach
 from alight.primitives.arithmetic import broadcast, fresh
 from alight.record import views
-from alight.record.meta import Meta
+from alight.record.meta import INFERENCE, Meta
 from alight.record.recorder import Recorder, thread
 from alight.record.trie import Tape
 from alight.transforms.reverse import Region
@@ -87,6 +87,7 @@ class Operation:
         self.view = view  # "", "maybe" (a copy where strides do not allow a view) or "always"
         self.pointwise = pointwise  # strides of the inputs carry over to the result
         self.vjp: Callable[..., Any] | None = None
+        self.out: str | bool = True  # what `out=` may be: words of alight/ops/out.py
         self.gradient = True  # False where no gradient flows through, on purpose: detach
         self.results: Callable[..., Any] | None = (
             None  # the named tuple that several results come in
@@ -204,6 +205,8 @@ class Operation:
             tape.regions.append(
                 Region(start, len(tape.nodes), tuple(ids), out_ids, self._bound_vjp(values))
             )
+        if differentiable and not self.view:
+            self._refuse_inference(tape, start, outs, arguments)
         if self.writes:
             self._trace_write(recorder, tape, arguments[0], values[0], result, differentiable)
             return None
@@ -292,11 +295,36 @@ class Operation:
                 link, strides = self._link(tape, start, ids, out, values[0], strides)
             elif self.pointwise:
                 strides = pointwise_strides(out, values)
-            origin = origin_of(self.name, values) if requires_grad or not self.gradient else None
+            if requires_grad or not self.gradient:
+                origin = origin_of(self.name, values)
+            else:
+                made_there = self.view and getattr(values[0].meta, "origin", None) == INFERENCE
+                origin = INFERENCE if thread.recorder.inference or made_there else None
             tape.slots.append(
                 (out.id, Meta(out.type, strides, requires_grad, not requires_grad, origin))
             )
         return link if len(outs) == 1 else None
+
+    def _refuse_inference(
+        self, tape: Tape, start: int, outs: Sequence[Any], arguments: tuple[Any, ...]
+    ) -> None:
+        """PyTorch's error where a gradient would read a tensor that inference_mode made."""
+        tensors = self.tensors(arguments)
+        if all(tensor._meta.origin != INFERENCE for tensor in tensors):
+            return
+        from alight.record.history import sweep
+
+        value_of = {id(t): thread.recorder.argument(tape, t).id for t in tensors}
+        wrt = [value_of[id(t)] for t in tensors if t._meta.requires_grad]
+        made = [out.value.id if isinstance(out, Strided) else out.id for out in outs]
+        read = sweep(tape, [id for id in made if id >= 0], wrt, start).residuals
+        if any(value_of[id(t)] in read for t in tensors if t._meta.origin == INFERENCE):
+            fail(
+                RuntimeError,
+                "Inference tensors cannot be saved for backward. Please do not use Tensors created in inference mode in "
+                "computation tracked by autograd. To work around this, you can make a clone to get a normal tensor and "
+                "use it in autograd, or use `torch.no_grad()` instead of `torch.inference_mode()`.",
+            )
 
     def _link(
         self, tape: Tape, start: int, ids: list[int], out: Value, base: Any, strides: Any
@@ -318,6 +346,12 @@ class Operation:
         differentiable: bool,
     ) -> None:
         meta: Meta = target._meta
+        if meta.origin == INFERENCE and not recorder.inference:
+            fail(
+                RuntimeError,
+                "Inplace update to inference tensor outside InferenceMode is not allowed.You can make a clone to get a "
+                "normal tensor before doing inplace update.See https://github.com/pytorch/rfcs/pull/17 for more details.",
+            )
         if recorder.grad_enabled and meta.requires_grad:
             leaf = target
             while leaf is not None and not (leaf._meta.requires_grad and leaf._meta.leaf):
@@ -472,7 +506,7 @@ def op(
     pointwise: bool = False,
     varargs: str = "",
     aliases: str = "",
-    out: bool = True,
+    out: str | bool = True,
     gradient: bool = True,
     results: Callable[..., Any] | None = None,
 ) -> Callable[[Callable[..., Any]], Declared]:
@@ -480,7 +514,8 @@ def op(
 
     functions: names in `torch` (its own name if left out, none if ""). methods, inplace: names on Tensor.
     view: "always" or "maybe" where the result shares memory. varargs: the parameter that methods take spread out,
-    x.permute(0, 1). aliases: "axis=dim keepdims=keepdim". out: whether functions take `out=`.
+    x.permute(0, 1). aliases: "axis=dim keepdims=keepdim". out: whether functions take `out=`, and what
+    may be given: words of alight/ops/out.py.
     results: the named tuple that several results come in.
     """
     from alight.ops.wrappers import place
@@ -488,7 +523,7 @@ def op(
     def declare(body: Callable[..., Any]) -> Declared:
         name = body.__name__.rstrip("_") if not body.__name__.startswith("_") else body.__name__
         operation = Operation(body, name, False, view, pointwise)
-        operation.gradient = gradient
+        operation.gradient, operation.out = gradient, out
         operation.results = results
         OPERATIONS.append(operation)
         torch_names = (
@@ -503,7 +538,7 @@ def op(
         others: list[Operation] = []
         declared = Declared(operation, body, others)
         places.append((vars(declared), "function"))
-        place(operation, places, "", aliases, out and not view)
+        place(operation, places, "", aliases, bool(out) and not view)
         place(operation, [(METHODS, one) for one in methods.split()], varargs, aliases, False)
         functional = [(FUNCTIONAL, one) for one in F.split()]
         if not inplace:

@@ -277,6 +277,8 @@ def _what_still_works(run: Run, arguments: Sequence[Any]) -> dict[int, Any]:
 
 def buffer_of(tensor: Any, recorder: Any, reason: str) -> Any:
     """The buffer of a tensor, computed now if it is pending. A view's buffer shares memory with its base's."""
+    if recorder.transforming and (tensor._slot >= 0 or tensor._base is not None):
+        return recorder.value_of(tensor, reason)
     if tensor._slot >= 0:
         if recorder.offset <= tensor._slot < recorder.offset + (1 << 32):
             flush(recorder, reason)

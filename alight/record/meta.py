@@ -18,6 +18,17 @@ class Size(tuple[int, ...]):
 
     __slots__ = ()
 
+    def __new__(cls, extents=()):  # type: ignore[no-untyped-def]
+        made = tuple.__new__(cls, extents)
+        for i, extent in enumerate(made):
+            if extent.__class__ is not int:
+                if not hasattr(extent, "__index__"):
+                    raise TypeError(
+                        f"torch.Size() takes an iterable of 'int' (item {i} is '{type(extent).__name__}')"
+                    )
+                return tuple.__new__(cls, [one.__index__() for one in made])
+        return made
+
     def numel(self) -> int:
         """Number of elements of a tensor of this shape."""
         total = 1
@@ -53,6 +64,8 @@ def contiguous_strides(shape: Shape) -> Shape:
         step *= max(extent, 1)
     return tuple(reversed(strides))
 
+
+INFERENCE = "inference"  # the origin of tensors that inference_mode made
 
 _interned: dict[Meta, int] = {}
 _next_number = itertools.count()

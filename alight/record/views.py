@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 import weakref
+from math import prod
 from typing import Any
 
 from alight.dtypes import bool_, int64
@@ -34,6 +35,21 @@ def root_of(tensor: Any) -> Any:
     while tensor._base is not None:
         tensor = tensor._base
     return tensor
+
+
+def place_in_root(tensor: Any) -> int:
+    """Where the first element of a view lies in its root, for views whose values are gathered: as_strided."""
+    from alight.backends.base import backend_of, view_buffer
+
+    root, links = tensor, []
+    while root._base is not None:
+        links.append((root._link, root._numbers))
+        root = root._base
+    shape = root._meta.shape
+    places = backend_of(root._meta.device).from_host(range(prod(shape)), int64).reshape(shape)
+    for link, numbers in reversed(links):
+        places = view_buffer(link, [places, *numbers])
+    return int(places.reshape(-1)[0])
 
 
 def attach(view: Any, base: Any, link: Program, numbers: tuple[Any, ...]) -> None:
@@ -103,6 +119,8 @@ def trace_write(
     origin: str | None = None,
 ) -> None:
     """Record that `tensor` now has `value` (of its own type), and its root what follows from that."""
+    if recorder.transforming:
+        recorder.refuse_write(tensor)
     silent = is_silent(tensor)
     _add_written(recorder, tape, tensor, value, differentiable, origin, silent)
     if tensor._base is None:

@@ -13,6 +13,7 @@ from alight.errors import fail
 from alight.ir.program import Value as Tensor
 from alight.ops.operation import function, op
 from alight.primitives.arithmetic import broadcast, constant, where
+from alight.record.recorder import thread
 
 Scalar = Any
 
@@ -53,6 +54,8 @@ _generator: Any = None
 def dropout_word() -> int:
     """The word of the default generator that a call takes."""
     global _generator
+    if thread.recorder.transforming:
+        thread.recorder.check_random()
     if _generator is None:
         from alight.random import default_generator
 
