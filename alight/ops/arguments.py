@@ -143,6 +143,8 @@ def normalize_dim(dim: int, ndim: int, wrap_scalar: bool = True) -> int:
 
 def normalize_dims(dim: Any, ndim: int) -> tuple[int, ...]:
     """Sorted axes from an int, a sequence, or None (and an empty sequence) for all of them."""
+    if ndim > 64:
+        fail(RuntimeError, "only tensors with up to 64 dims are supported")
     if dim is None or dim == ():
         return tuple(range(ndim))
     dims = (dim,) if isinstance(dim, int) else tuple(dim)

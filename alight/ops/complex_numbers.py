@@ -79,7 +79,7 @@ def angle(input: Tensor) -> Tensor:
     return p.Select(p.IsNan(x), x, result)
 
 
-@op()
+@op(out="object")
 def complex_(real: Tensor, imag: Tensor) -> Tensor:
     """real + 1j * imag."""
     if any(category(one.dtype) != 2 or one.dtype is bfloat16 for one in (real, imag)):

@@ -211,7 +211,7 @@ def tensordot(a: Any, b: Any, dims: Any = 2, out: Any = None) -> Any:
                 f"tensordot expects dims < ndim_a or ndim_b, but got dims={count}",
             )
         of_a, of_b = tuple(range(-count, 0)), tuple(range(count))
-    from alight.ops.wrappers import write_out
+    from alight.ops.out import write_out
 
     made = _tensordot(a, b, of_a, of_b)
     return made if out is None else write_out(out, made)

@@ -38,10 +38,7 @@ def _copying_parts(name: str) -> None:
 
     def copied(input: Tensor, *args: Any, out: Any = None, **kwargs: Any) -> Any:
         made = tuple(map(_own, parts(input, *args, **kwargs)))
-        if out is None:
-            return made
-        write_out(out, made)
-        return None
+        return made if out is None else write_out(tuple(out), made)
 
     copied.__name__ = copied.__qualname__ = f"{name}_copy"
     copied.__doc__ = f"What `{name}` shows, as tensors of their own."

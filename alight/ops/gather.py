@@ -48,7 +48,7 @@ def _lifted(*values: Tensor) -> list[Tensor]:
 # -- along a dimension, an index for each element --------------------------------------------------------------------------
 
 
-@op(methods="gather")
+@op(methods="gather", out="same apart")
 def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False) -> Tensor:
     """out[i][j] = input[index[i][j]][j] for dim 0, and likewise for other dimensions.
 
@@ -59,6 +59,8 @@ def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False)
     """
     _check_ids("gather", index)
     axis = normalize_dim(dim, input.ndim)
+    if index.size == 0:  # whatever its shape and dtype
+        return constant(input, 0, index.shape)
     x, ids = _lifted(input, p.Convert(index, dtype=int64))
     _check_extents("gather", "input", x, ids, axis)
     return p.Reshape(take_along(x, ids, axis), shape=index.shape)
@@ -250,7 +252,7 @@ def _to_front(x: Tensor, axis: int) -> Tensor:
     return p.Permute(x, order=(axis, *(i for i in range(x.ndim) if i != axis)))
 
 
-@op(methods="index_select")
+@op(methods="index_select", out="same apart")
 def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
     """The slices of a dimension that a vector of indices names.
 
@@ -272,6 +274,12 @@ def _updates(name: str, x: Tensor, ids: Tensor, axis: int, source: Tensor) -> Te
             "same scalar type",
         )
     expected = (*x.shape[:axis], ids.shape[0], *x.shape[axis + 1 :])
+    if name == "index_add" and source.ndim and len(source.shape) != x.ndim:
+        fail(
+            RuntimeError,
+            "source tensor shape must match self tensor shape, excluding the specified dimension. Got self.shape = "
+            f"{list(x.shape)} source.shape = {list(source.shape)}",
+        )
     if source.shape != expected and not (source.ndim == 0 and ids.shape == (1,)):
         fail(
             IndexError
@@ -337,16 +345,17 @@ def index_fill(input: Tensor, dim: int, index: Tensor, value: Operand) -> Tensor
             RuntimeError,
             f"index_fill_ only supports a 0-dimensional value tensor, but got tensor with {number.ndim} dimension(s).",
         )
-    rest = tuple(size for a, size in enumerate(x.shape) if a != axis)
     ids = counted_from_front(ids, x.shape[axis])
-    filled = p.IndexPut(x, broadcast(number, (ids.shape[0], *rest)), ids, axes=(axis,))
-    return p.Reshape(filled, shape=input.shape)
+    nothing, mark = constant(x, False, (x.shape[axis],), bool_), constant(x, True, ids.shape, bool_)
+    chosen = p.IndexPut(nothing, mark, ids, axes=(0,))
+    chosen = p.Reshape(chosen, shape=tuple(n if a == axis else 1 for a, n in enumerate(x.shape)))
+    return p.Reshape(where(broadcast(chosen, x.shape), number, x), shape=input.shape)
 
 
 # -- in row-major order --------------------------------------------------------------------------------------------------------
 
 
-@op(methods="take")
+@op(methods="take", out="same apart")
 def take(input: Tensor, index: Tensor) -> Tensor:
     """Elements by their place in row-major order, in the shape of index.
 

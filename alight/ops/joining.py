@@ -22,7 +22,7 @@ def _together(tensors: Sequence[Tensor]) -> list[Tensor]:
     return [as_value(one, one, of) for one in tensors]
 
 
-@op(functions="cat concat concatenate", aliases="axis=dim")
+@op(functions="cat concat concatenate", aliases="axis=dim", out="cast apart")
 def cat(tensors: Tensors, dim: int = 0) -> Tensor:
     """Tensors joined along a dimension; they agree on all others.
 

@@ -183,7 +183,7 @@ def _check_extremum(name: str, x: Tensor, axes: tuple[int, ...]) -> None:
             fail(IndexError, f"{name}(): Expected reduction dim {axis} to have non-zero size.")
 
 
-@op(methods="amax", aliases=ALIASES)
+@op(methods="amax", aliases=ALIASES, out="match")
 def amax(input: Tensor, dim: Dims = (), keepdim: bool = False) -> Tensor:
     """Largest element of all, or along `dim`; equal elements share the gradient.
 
@@ -194,7 +194,7 @@ def amax(input: Tensor, dim: Dims = (), keepdim: bool = False) -> Tensor:
     return _amax(p.Max, "amax", input, dim, keepdim)
 
 
-@op(methods="amin", aliases=ALIASES)
+@op(methods="amin", aliases=ALIASES, out="match")
 def amin(input: Tensor, dim: Dims = (), keepdim: bool = False) -> Tensor:
     """Smallest element of all, or along `dim`; equal elements share the gradient."""
     return _amax(p.Min, "amin", input, dim, keepdim)
@@ -212,7 +212,7 @@ def _amax(primitive: Any, name: str, x: Tensor, dim: Any, keepdim: bool) -> Tens
     return keep(primitive(x, axes=axes), x.shape, axes, keepdim)
 
 
-@op(methods="aminmax", results=return_types.aminmax)
+@op(methods="aminmax", results=return_types.aminmax, out="same")
 def aminmax(
     input: Tensor, *, dim: int | None = None, keepdim: bool = False
 ) -> tuple[Tensor, Tensor]:
@@ -315,7 +315,7 @@ def _three_forms(
     input: Any, given: Any, keepdim: bool, forms: tuple[Any, Any, Any], out: Any
 ) -> Any:
     """max(input), max(input, dim) and max(input, other) by what the second argument is."""
-    from alight.ops.wrappers import write_out
+    from alight.ops.out import write_out
 
     of_all, along, of_two = forms
     if given is None:

@@ -41,7 +41,7 @@ def sort(
     >>> torch.sort(torch.tensor([3, 1, 2])).indices
     tensor([1, 2, 0])
     """
-    from alight.ops.wrappers import write_out
+    from alight.ops.out import write_out
 
     made = _sort(input, dim, descending)
     return made if out is None else write_out(out, made)
@@ -94,7 +94,7 @@ def topk(
     return between(values, axis, 0, k), between(places, axis, 0, k)
 
 
-@op(methods="kthvalue", results=return_types.kthvalue)
+@op(methods="kthvalue", results=return_types.kthvalue, out="same apart")
 def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> tuple[Tensor, Tensor]:
     """(values, indices) of the k-th smallest element along `dim`, counted from 1."""
     axis = normalize_dim(dim, input.ndim)

@@ -77,6 +77,7 @@ def build(
     source = wrapper_source(operation, varargs, aliases, out, in_place is not None)
     filename = f"<alight {operation.name}>"
     linecache.cache[filename] = (len(source), None, source.splitlines(True), filename)
+    from alight.ops.out import write_out
     from alight.tensor import Tensor
 
     scope: dict[str, Any] = {
@@ -115,15 +116,6 @@ def record_operator(operation: Operation, arguments: tuple[Any, ...]) -> Any:
     return record(operation, arguments)
 
 
-def write_out(out: Any, result: Any) -> Any:
-    """Store the result of an operation into the tensor that the user gave as `out=`."""
-    if isinstance(result, tuple):
-        return tuple(write_out(one, part) for one, part in zip(out, result, strict=True))
-    if out.shape != result.shape:
-        out.resize_(result.shape)
-    return out.copy_(result)
-
-
 # -- the template ---------------------------------------------------------------------------------------------------
 
 
@@ -145,7 +137,8 @@ def wrapper_source(
         lines.append(f"    if inplace: return in_place({_keywords(operation)})")
     if out:
         lines.append(
-            f"    if out is not None: return write_out(out, {operation.name}({_keywords(operation)}))"
+            f"    if out is not None: return write_out(out, {operation.name}({_keywords(operation)}), OPERATION.out, "
+            f"[{_tensor_names(operation)}], OPERATION.name)"
         )
     lines.append("    r = thread.recorder")
     lines.append("    try:")
@@ -224,6 +217,14 @@ def _signature(operation: Operation, varargs: str, aliases: str, out: bool, in_p
             name = alias.split("=")[1]
             parts = [f"{name}=None" if part == name else part for part in parts]
     return ", ".join(parts + extra)
+
+
+def _tensor_names(operation: Operation) -> str:
+    """The arguments that may be tensors, as elements of a list."""
+    stars = {"tensor": "", "optional": "", "operand": "", "tensors": "*"}
+    return ", ".join(
+        stars[one.kind] + one.name for one in operation.parameters if one.kind in stars
+    )
 
 
 def _keywords(operation: Operation) -> str:

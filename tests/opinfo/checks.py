@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -34,6 +35,12 @@ TOLERANCE = {
     torch.float32: (2e-5, 2e-5), torch.float64: (1e-7, 1e-7), torch.complex64: (2e-5, 2e-5),
     torch.complex128: (1e-7, 1e-7), torch.float16: (4e-3, 4e-3), torch.bfloat16: (3e-2, 3e-2),
 }  # fmt: skip
+
+# Results that are one choice of many: signs and phases of vectors. Compared is what the database derives from them
+# for its own gradient checks.
+UP_TO_PHASE = {"linalg.eig", "linalg.eigh", "linalg.svd", "svd", "svd_lowrank", "pca_lowrank"}
+# And which of several equal elements is named: (values, indices), with the position of `dim` among the arguments.
+NAMES_ONE_OF_EQUALS = {"topk": 1, "kthvalue": 1, "mode": 0, "median": 0, "nanmedian": 0}
 
 # Rows that need a multiple of it, and why.
 ROOM = {
@@ -94,11 +101,27 @@ def value_cases(info: Any) -> Iterator[Case]:
                 expected = info.op(sample.input, *sample.args, **sample.kwargs)
                 _seeded()
                 made = ours(x, *args, **kwargs)
+                if info.name in UP_TO_PHASE and sample.output_process_fn_grad is not None:
+                    expected = sample.output_process_fn_grad(expected)
+                    made = translated(sample.output_process_fn_grad)(made)
+                if info.name in NAMES_ONE_OF_EQUALS and isinstance(expected, tuple):
+                    made = _chosen(made, expected, sample, NAMES_ONE_OF_EQUALS[info.name])
                 assert_same(
                     made, expected, info.name not in UNINITIALISED, ROOM.get(info.name, 1.0)
                 )
 
             yield f"values {str(dtype).removeprefix('torch.')} {i}", compare
+
+
+def _chosen(made: Any, expected: Any, sample: Any, position: int) -> Any:
+    """(values, indices) with PyTorch's indices for ours, where ours name elements of the same values."""
+    values, places = to_torch(list(made))
+    given = sample.args[position] if len(sample.args) > position else -1
+    dim = sample.kwargs.get("dim", given)
+    if sample.input.ndim > values.ndim:
+        values, places = values.unsqueeze(dim), places.unsqueeze(dim)
+    assert torch.equal(sample.input.gather(dim, places), values), "an index does not name its value"
+    return made[0], expected[1]
 
 
 def in_place_cases(info: Any) -> Iterator[Case]:
@@ -110,6 +133,8 @@ def in_place_cases(info: Any) -> Iterator[Case]:
     for dtype in dtypes_of(info)[:1]:
         for i, sample in enumerate(samples(info, dtype)):
             if sample.broadcasts_input or not isinstance(sample.input, torch.Tensor):
+                continue
+            if sample.input._is_view():  # the clone below has no such memory
                 continue
 
             def compare(sample: Any = sample) -> None:
@@ -126,6 +151,55 @@ def in_place_cases(info: Any) -> Iterator[Case]:
                 assert_same(made, expected)
 
             yield f"inplace {i}", compare
+
+
+# -- out= ----------------------------------------------------------------------------------------------------------------
+
+OUT_SAMPLES = 3
+OUT_DTYPES = (None, torch.int64)  # of the tensor that is written; None for the result's own
+
+
+def out_cases(info: Any) -> Iterator[Case]:
+    """Results written into a tensor of the right dtype (empty, to be resized), and of dtypes that may not do."""
+    if not info.supports_out:
+        return
+    ours = counterpart(info)
+    given = samples(info, dtypes_of(info)[0])
+    for i, sample in enumerate(itertools.islice(given, OUT_SAMPLES)):
+        for of in OUT_DTYPES:
+
+            def compare(sample: Any = sample, of: Any = of) -> None:
+                _compare_out(info, ours, sample, of)
+
+            yield f"out {i}" + ("" if of is None else f" {str(of)[6:]}"), compare
+
+
+def _compare_out(info: Any, ours: Any, sample: Any, of: Any) -> None:
+    result = info.op(sample.input, *sample.args, **sample.kwargs)
+    parts = tensors_in(result)
+    outs = [torch.empty(0 if of is None else one.shape, dtype=of or one.dtype) for one in parts]
+    x, args, kwargs = _arguments(sample)
+    our_outs = [to_alight(one.clone()) for one in outs]  # NumPy's view of it would forbid resizing
+    one = isinstance(result, torch.Tensor)
+    their_out, our_out = (outs[0], our_outs[0]) if one else (tuple(outs), tuple(our_outs))
+    _seeded()
+    try:
+        info.op(sample.input, *sample.args, **sample.kwargs, out=their_out)
+    except Exception as error:
+        kinds = (
+            RuntimeError,
+            TypeError,
+            NotImplementedError,
+        )  # each kernel has a sentence of its own
+        assert isinstance(error, kinds), error
+        _assert_raises(kinds, None, lambda: ours(x, *args, **kwargs, out=our_out))
+        return
+    _seeded()
+    made = ours(x, *args, **kwargs, out=our_out)
+    for mine, given in zip(tensors_in(made), our_outs, strict=True):
+        assert mine is given, "the result is not the tensor given as out"
+    comparable = info.name not in UNINITIALISED | UP_TO_PHASE
+    assert_same(our_outs, outs, comparable, ROOM.get(info.name, 1.0))
 
 
 # -- gradients -----------------------------------------------------------------------------------------------------------
@@ -245,6 +319,7 @@ def _assert_raises(kind: Any, pattern: str | None, call: Any) -> None:
 CHECKS = {
     "values": value_cases,
     "inplace": in_place_cases,
+    "out": out_cases,
     "gradients": gradient_cases,
     "errors": error_cases,
 }

@@ -151,9 +151,10 @@ class Crossing:
         """The same values, strides and need of a gradient."""
         plain = value.detach().resolve_conj().resolve_neg()
         alone = plain.data_ptr() != value.data_ptr() or self.held[_address(value)] < 2
+        alone = alone and _is_dense(plain)
         if alone and plain.is_contiguous():
             made = _from_elements(plain.reshape(-1)).reshape(plain.shape)
-        elif alone and plain._is_view() is False and _is_dense(plain):
+        elif alone and not plain._is_view():
             made = alight.from_numpy(plain.numpy().copy(order="K"))
         else:
             made = self._base(plain).as_strided(plain.shape, plain.stride(), plain.storage_offset())
