@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from alight.compiler.trace import REDUCTIONS, RULES, window_inputs
+from alight.errors import internal
 from alight.ir.primitive import CREATE, ELEMENTWISE, MOVEMENT
 from alight.ir.program import Node, Program
 from alight.ir.types import Shape
@@ -24,6 +25,7 @@ Supports = Callable[[Node, Program], bool]
 # Movement that is free, and creation: nodes that every user computes for itself.
 FREE = frozenset({"full", "iota", "windows"})
 CHEAP_COST = 6  # elementary steps up to which a value is computed again in another kernel
+MOST_NODES = 64  # of one group: its values live in registers
 COSTS = {"exp", "log", "tanh", "erf", "sin", "cos", "pow", "expm1", "log1p", "div", "sqrt", "tan"}
 
 
@@ -91,6 +93,7 @@ class Fusion:
         for node in program.nodes:
             if not self.is_free(node):
                 self._place(node)
+        self._merge()
         self.stored = self._stored()
         self.order = self._order()
 
@@ -172,6 +175,66 @@ class Fusion:
             if other.needs & mine:
                 other.needs |= group.needs
 
+    def _merge(self) -> None:
+        """Join groups of one shape that read the same values, or one another's: the parts of an optimizer's update."""
+        by_shape: dict[Shape, list[Group]] = {}
+        for group in self.groups:
+            if group.alone or any(
+                out in self.apart for node in group.nodes for out in node.outputs
+            ):
+                continue
+            others = by_shape.setdefault(group.shape, [])
+            for other in others:
+                if self._may_merge(other, group):
+                    self._absorb(other, group)
+                    break
+            else:
+                others.append(group)
+        self.groups = [group for group in self.groups if group.nodes]
+
+    def _may_merge(self, group: Group, later: Group) -> bool:
+        if group.reduced != later.reduced and None not in (group.reduced, later.reduced):
+            return False
+        if len(group.nodes) + len(later.nodes) > MOST_NODES:
+            return False
+        bits = 1 << group.number, 1 << later.number
+        for other in self.groups:
+            between = other is not group and other is not later and other.nodes
+            if between and (
+                (later.needs >> other.number & 1 and other.needs & bits[0])
+                or (group.needs >> other.number & 1 and other.needs & bits[1])
+            ):
+                return False
+        windows = [node for g in (group, later) for node in g.nodes if window_inputs(node)]
+        mine = {out for g in (group, later) for node in g.nodes for out in node.outputs}
+        if any(
+            i in mine
+            for node in windows
+            for value in window_inputs(node)
+            for i in self.sources(value)
+        ):
+            return False
+        return group.shape == () or bool(self._read_by(group) & (self._read_by(later) | mine))
+
+    def _read_by(self, group: Group) -> set[int]:
+        """Values of the group's full shape that it reads: what merging would save reading twice."""
+        found = {i for node in group.nodes for value in node.inputs for i in self.sources(value)}
+        return {i for i in found if self.program.types[i].shape == group.shape}
+
+    def _absorb(self, group: Group, later: Group) -> None:
+        group.reduced = group.reduced if group.reduced is not None else later.reduced
+        place = {out: n for n, node in enumerate(self.program.nodes) for out in node.outputs}
+        group.nodes = sorted((*group.nodes, *later.nodes), key=lambda node: place[node.outputs[0]])
+        for node in later.nodes:
+            for out in node.outputs:
+                self.group_of[out] = group
+        bit, old = 1 << group.number, 1 << later.number
+        group.needs = (group.needs | later.needs) & ~(bit | old)
+        later.nodes = []
+        for other in self.groups:
+            if other.needs & (bit | old):
+                other.needs = (other.needs | group.needs | bit) & ~old
+
     # -- what lies in memory -------------------------------------------------------------------------------------------
 
     def _stored(self) -> set[int]:
@@ -236,11 +299,11 @@ class Fusion:
         """Groups so that each comes after what it needs, otherwise as they were made."""
         done, ordered, left = 0, [], list(self.groups)
         while left:
-            for n, group in enumerate(left):
-                if not group.needs & ~done:
-                    ordered.append(left.pop(n))
-                    done |= 1 << group.number
-                    break
+            ready = next((n for n, group in enumerate(left) if not group.needs & ~done), None)
+            if ready is None:
+                internal(f"groups that need one another: {left}", self.program)
+            ordered.append(left.pop(ready))
+            done |= 1 << ordered[-1].number
         return ordered
 
 

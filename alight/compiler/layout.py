@@ -8,6 +8,7 @@ vector whatever the window; with a smaller batch the channels do.
 from __future__ import annotations
 
 from alight.compiler.affine import ordered, row_major
+from alight.compiler.convolutions import fast_order
 from alight.compiler.fuse import Fusion
 
 CONVOLUTIONS = frozenset({"conv", "conv_data", "conv_filter"})
@@ -28,10 +29,7 @@ def layouts(fusion: Fusion, lanes: int) -> dict[int, tuple[int, ...]]:
     for value in fusion.stored:
         shape = program.types[value].shape
         free = value not in outside and len(shape) >= 3 and shape[0] in batches
-        if free and shape[0] >= lanes:
-            found[value] = ordered(shape, (*range(1, len(shape)), 0))
-        elif free:
-            found[value] = ordered(shape, (0, *range(2, len(shape)), 1))
-        else:
-            found[value] = row_major(shape)
+        found[value] = (
+            ordered(shape, fast_order(len(shape), shape[0], lanes)) if free else row_major(shape)
+        )
     return found

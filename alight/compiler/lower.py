@@ -10,14 +10,16 @@ from collections.abc import Mapping
 from math import prod
 from typing import Any
 
-from alight.compiler.affine import ZERO, Affine, atom, linear, row_major
+from alight.compiler.affine import ZERO, Affine, linear, ordered, row_major
+from alight.compiler.convolutions import WRITES, lower_convolution
 from alight.compiler.fuse import Fusion, Group
 from alight.compiler.kernel import Kernel, Operand
 from alight.compiler.nest import Load, Nest
-from alight.compiler.trace import REDUCTIONS, NotHereError, Tracer
+from alight.compiler.trace import NotHereError, Tracer
 from alight.dtypes import dtype
 from alight.ir.program import Node
-from alight.ir.types import Shape
+from alight.ir.types import Shape, Type
+from alight.primitives import Detach
 from alight.primitives.contraction import free_axes
 
 Strides = tuple[int, ...]
@@ -27,12 +29,18 @@ class Lowering:
     """Makes the kernels of a program; `strides` of every stored value may grow by copies."""
 
     def __init__(
-        self, fusion: Fusion, strides: Mapping[int, Strides], products: frozenset[dtype]
+        self,
+        fusion: Fusion,
+        strides: Mapping[int, Strides],
+        products: frozenset[dtype],
+        lanes: int,
     ) -> None:
         self.fusion, self.program, self.products = fusion, fusion.program, products
+        self.lanes = lanes  # of a vector of float32
         self.types = list(self.program.types)
         self.strides = dict(strides)
         self.kernels: list[Kernel] = []
+        self.copies: dict[tuple[int, Strides], int] = {}  # (value, order) -> the same in that order
         self.endings = self._endings()  # output of a product -> the group that ends it
 
     def run(self) -> list[Kernel]:
@@ -66,7 +74,7 @@ class Lowering:
         for group in reversed(self.fusion.order):
             node = group.nodes[0]
             value = node.outputs[0]
-            if not group.alone or node.primitive.name != "dot_general":
+            if not group.alone or node.primitive.name not in ("dot_general", "conv", "conv_data"):
                 continue
             users = self.fusion.users.get(value, ())
             homes = {id(self.fusion.group_of.get(user.outputs[0])) for user in users}
@@ -80,7 +88,7 @@ class Lowering:
                 taken.add(id(home))
         return found
 
-    def _leaks(self, group: Group) -> bool:
+    def leaks(self, group: Group) -> bool:
         """Whether another kernel computes something of a group again, and so reads what the group is made of."""
         fusion = self.fusion
         return any(
@@ -99,7 +107,7 @@ class Lowering:
         nest = Nest(group.shape, group.reduced or ())
         tracer = Tracer(nest, self.fusion.maker, self.types, self.strides)
         coordinates = tuple(nest.axis(i) for i in range(len(group.shape)))
-        self._fill(group, nest, tracer, coordinates)
+        self.fill(group, nest, tracer, coordinates)
         reads = sorted({e.what.value for e in nest.expressions if isinstance(e.what, Load)})
         writes = [store.value for store in nest.stores]
         work = prod(group.shape) * max(1, len(nest.expressions))
@@ -109,7 +117,7 @@ class Lowering:
             )
         )
 
-    def _fill(self, group: Group, nest: Nest, tracer: Tracer, full: tuple[Affine, ...]) -> None:
+    def fill(self, group: Group, nest: Nest, tracer: Tracer, full: tuple[Affine, ...]) -> None:
         """Ask for everything that the group stores."""
         axes = group.reduced or ()
         outer = tuple(c for i, c in enumerate(full) if i not in axes)
@@ -142,17 +150,16 @@ class Lowering:
 
     def heavy(self, node: Node, ending: Group | None) -> None:
         """A node that has code of its own, with the group that takes its results."""
-        count = len(self.kernels)
-        if (
-            node.primitive.name == "dot_general"
-            and self.types[node.outputs[0]].dtype in self.products
-        ):
+        count, name = len(self.kernels), node.primitive.name
+        heavy = name == "dot_general" or name in WRITES
+        if heavy and self.types[node.outputs[0]].dtype in self.products:
             try:
-                self._product(node, ending)
+                if name == "dot_general":
+                    self._product(node, ending)
+                else:
+                    lower_convolution(self, node, ending)
                 return
-            except (
-                NotHereError
-            ):  # operands in no regular order, or an ending that wants other places
+            except NotHereError:  # no regular order, or an ending that wants other places
                 del self.kernels[count:]
                 if ending is not None:
                     raise
@@ -295,17 +302,58 @@ class Lowering:
             nest.store(out, linear(at, self.strides[out]), given)
         else:
             nodes = (node, *ending.nodes)
-            if out in self.fusion.outputs or self._leaks(ending):
+            if out in self.fusion.outputs or self.leaks(ending):
                 nest.store(out, linear(at, self.strides[out]), given)
-            self._fill(ending, nest, tracer, at)
-        loads = {e.what.value for e in nest.expressions if isinstance(e.what, Load)} - {out}
-        reads = tuple(dict.fromkeys((*(o.value for o in operands), *sorted(loads))))
-        writes = tuple(store.value for store in nest.stores)
+            self.fill(ending, nest, tracer, at)
         work = prod(batch) * m * n * detail["k"] // 4
         detail["given"] = given
+        self.kernels.append(self.with_nest("product", nodes, nest, out, operands, detail, work))
+
+    def with_nest(
+        self, kind: str, nodes: tuple[Node, ...], nest: Nest, own: int, operands: tuple[Operand, ...],
+        detail: dict[str, Any], work: int,
+    ) -> Kernel:  # fmt: skip
+        """The kernel of a product or convolution whose sums (the value `own`) go through a nest's expressions."""
+        loads = {e.what.value for e in nest.expressions if isinstance(e.what, Load)} - {own}
+        reads = tuple(dict.fromkeys((*(o.value for o in operands), *sorted(loads))))
+        writes = tuple(store.value for store in nest.stores)
+        return Kernel(kind, reads, writes, nodes, nest, tuple(detail.items()), operands, 0, work)
+
+    # -- copies --------------------------------------------------------------------------------------------------------
+
+    def new_value(self, of: Type, strides: Strides) -> int:
+        """A value that the program does not name, in memory."""
+        self.types.append(of)
+        self.strides[len(self.types) - 1] = strides
+        return len(self.types) - 1
+
+    def copy(self, source: int, target: int, node: Node) -> None:
+        """A kernel that copies one value to where another lies."""
+        shape = self.types[source].shape
+        nest = Nest(shape)
+        tracer = Tracer(nest, self.fusion.maker, self.types, self.strides)
+        at = tuple(nest.axis(i) for i in range(len(shape)))
+        tracer.computed.add(target)
+        nest.store(target, linear(at, self.strides[target]), tracer.ask(source, at))
+        reads = sorted({e.what.value for e in nest.expressions if isinstance(e.what, Load)})
         self.kernels.append(
-            Kernel("product", reads, writes, nodes, nest, tuple(detail.items()), operands, 0, work)
+            Kernel("loops", tuple(reads), (target,), (node,), nest, work=2 * prod(shape))
         )
+
+    def arranged(self, value: int, order: Strides | None) -> Operand:
+        """A value with the last axis of `order` side by side in memory; copied into that order where it is not."""
+        found = self.view(value)
+        if found is not None and (order is None or found.strides[order[-1]] == 1):
+            return found
+        if order is None:
+            return self.operand(value)
+        if (value, order) not in self.copies:
+            made = self.new_value(self.types[value], ordered(self.types[value].shape, order))
+            self.copies[(value, order)] = made
+            node = self.fusion.maker.get(value) or Node(Detach, (value,), {}, (value,))
+            self.copy(value, made, node)
+        made = self.copies[(value, order)]
+        return Operand(made, self.strides[made])
 
 
 def merged(sizes: list[int], strides: list[int]) -> int | None:
@@ -340,6 +388,3 @@ def result_coordinates(nest: Nest, shape: Shape, lead: int, m: int, n: int) -> t
 
 def _not_here(value: int) -> int:
     raise NotHereError(value)
-
-
-__all__ = ["REDUCTIONS", "Lowering", "atom", "merged", "result_coordinates"]

@@ -53,7 +53,6 @@ def plan(program: Program, machine: Machine) -> Plan:
     simple = simplify(program)
     fusion, lowering, kernels = _lowered(simple, machine)
     types = tuple(lowering.types)
-    kernels = tuple(machine.finished(kernel, types) for kernel in kernels)
     serial = tuple(kernel.work < machine.parallel_work for kernel in kernels)
     alone = dict(zip(map(id, kernels), serial, strict=True))
     order = phases(kernels, lambda kernel: alone[id(kernel)])
@@ -66,7 +65,7 @@ def plan(program: Program, machine: Machine) -> Plan:
     return Plan(simple, fusion, types, lowering.strides, kernels, tuple(order), memory, serial)
 
 
-def _lowered(simple: Program, machine: Machine) -> tuple[Fusion, Lowering, list[Kernel]]:
+def _lowered(simple: Program, machine: Machine) -> tuple[Fusion, Lowering, tuple[Kernel, ...]]:
     """Fuse and lower; a value that cannot be had where it was fused is set apart, then left to the interpreter."""
     apart: set[int] = set()
     refused: set[int] = set()
@@ -76,9 +75,12 @@ def _lowered(simple: Program, machine: Machine) -> tuple[Fusion, Lowering, list[
 
     while True:
         fusion = fuse(simple, supports, apart - refused)
-        lowering = Lowering(fusion, layouts(fusion, machine.vector_bytes // 4), machine.products)
+        lanes = machine.vector_bytes // 4
+        lowering = Lowering(fusion, layouts(fusion, lanes), machine.products, lanes)
         try:
-            return fusion, lowering, lowering.run()
+            kernels = lowering.run()
+            types = tuple(lowering.types)
+            return fusion, lowering, tuple(machine.finished(kernel, types) for kernel in kernels)
         except NotHereError as error:
             value = error.args[0]
             if value in refused or value not in fusion.maker:

@@ -12,6 +12,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from alight.backends.cpu.code import Code, Value, Variable, lanes, like, vector
+from alight.backends.cpu.random_bits import random_bits, start
 from alight.backends.cpu.scalars import Scalars, Symbol, load_type, register_type
 from alight.backends.cpu.target import Target
 from alight.compiler.affine import Affine
@@ -299,17 +300,11 @@ class LoopCode:
         raise AssertionError(what)
 
     def _random(self, what: Random, one: Any, u: int) -> Symbol:
-        from alight.backends.cpu.vector_math import random_bits
-
-        seed = self.symbol(one.inputs[0], u).value
-        low = self.code.op(f"trunc {seed.typed} to i32", type="i32")
-        high = self.code.op(
-            f"trunc {self.code.op('lshr', seed, self.code.integer(32)).typed} to i32", type="i32"
-        )
-        index = self.whole(what.index, u)
-        return Symbol(
-            random_bits(self.code, self.code.cast("trunc", index, "i32"), low, high), one.dtype
-        )
+        key = "seed", one.inputs[0]
+        if key not in self.found:
+            self.found[key] = start(self.code, self.symbol(one.inputs[0], 0).value)
+        place = self.code.cast("trunc", self.whole(what.index, u), "i32")
+        return Symbol(random_bits(self.code, place, self.found[key]), one.dtype)
 
     def _condition(self, ranges: Sequence[tuple[Affine, int, int]], u: int) -> Value:
         """Whether all numbers lie in their ranges; a vector if one differs from lane to lane."""

@@ -6,24 +6,29 @@ every thread of a team; threads meet between phases. Kernels with one key are on
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from alight.backends.cpu import convolution
 from alight.backends.cpu.code import Code, Value, element_type, lanes
 from alight.backends.cpu.contraction import Product, emit_product, scratch_bytes, vector_axis
+from alight.backends.cpu.filter_gradient import emit_filter_gradient
 from alight.backends.cpu.jit import module_text
 from alight.backends.cpu.loops import LoopCode, lanes_of
 from alight.backends.cpu.scalars import REGISTER, Symbol, load_type, supports
 from alight.backends.cpu.target import Target
 from alight.backends.cpu.threads import barrier
-from alight.compiler.kernel import Kernel
+from alight.compiler.convolutions import WRITES
+from alight.compiler.kernel import Kernel, Operand
 from alight.compiler.pipeline import Machine, Plan
 from alight.compiler.schedule import Schedule, schedule
+from alight.compiler.trace import NotHereError
 from alight.dtypes import bfloat16, dtype, float32, float64
 from alight.ir.primitive import ELEMENTWISE, REDUCTION
 from alight.ir.program import Node, Program
 from alight.ir.types import Type
 
+THREADS = 64  # most threads of a team: scratch that each needs is planned for all
 PARALLEL_WORK = 20_000  # elementary steps (about 2 us) from which two threads are quicker than one
 
 
@@ -40,7 +45,12 @@ def machine(target: Target) -> Machine:
 
     def finished(kernel: Kernel, types: tuple[Type, ...]) -> Kernel:
         if kernel.kind == "product":
-            return kernel._replace(scratch=scratch_bytes(product_of(kernel), target, 64))
+            return kernel._replace(scratch=scratch_bytes(product_of(kernel), target, THREADS))
+        if kernel.kind == "convolution":
+            which, conv = convolution_of(kernel)
+            if not convolution.supports(conv):
+                raise NotHereError(kernel.nodes[0].outputs[0])
+            return kernel._replace(scratch=convolution.scratch_bytes(conv, which, target, THREADS))
         return kernel
 
     products = frozenset({float32, float64})
@@ -60,8 +70,8 @@ def is_supported(node: Node, program: Program) -> bool:
     if any(of not in REGISTER for of in dtypes):
         return False
     name = node.primitive.name
-    if name == "dot_general":
-        return False  # a kernel of its own
+    if name == "dot_general" or name in WRITES:
+        return False  # kernels of their own
     if node.primitive.kind == ELEMENTWISE:
         return supports(node.primitive, dtypes[: len(node.inputs)], node.statics)
     if node.primitive.kind == REDUCTION:
@@ -80,6 +90,14 @@ def product_of(kernel: Kernel) -> Product:
     if not any(c):
         c = (*(0 for _ in batch), n, 1)
     return Product(load_type(detail["type"]), batch, m, n, detail["k"], detail["a"], detail["b"], c)
+
+
+def convolution_of(kernel: Kernel) -> tuple[str, convolution.Convolution]:
+    """The convolution of a kernel, and which of its three products it is."""
+    detail = dict(kernel.detail)
+    names = convolution.Convolution._fields
+    detail["type"] = load_type(detail["type"])
+    return detail["which"], convolution.Convolution(**{name: detail[name] for name in names})
 
 
 def step_text(plan: Plan, target: Target) -> StepText:
@@ -134,11 +152,12 @@ def kernel_code(kernel: Kernel, name: str, types: Sequence[Type], target: Target
         planned = schedule(kernel.nest, lanes_of(kernel.nest, target))
         loops = LoopCode(code, planned, target, pointers, status)
         loops.run(lambda pieces: code.share(pieces, code["thread"], code["threads"]))
-    elif kernel.kind == "product":
-        scratch = (
-            code.load("ptr", code.element(code["args"], count + 1, 8)) if kernel.scratch else None
-        )
-        _product(code, kernel, target, pointers, status, scratch)
+    else:
+        scratch = None
+        if kernel.scratch:
+            scratch = code.load("ptr", code.element(code["args"], count + 1, 8))
+        write = _product if kernel.kind == "product" else _convolution
+        write(code, kernel, target, pointers, status, scratch)
     return code
 
 
@@ -150,37 +169,76 @@ def _product(
     status: Value,
     scratch: Value | None,
 ) -> None:
-    product, nest = product_of(kernel), kernel.nest
-    assert nest is not None
-    given = dict(kernel.detail)["given"]
-    x, y = kernel.operands
-    size = stored_bytes(dict(kernel.detail)["type"])
+    product = product_of(kernel)
+    x, y = (_operand(code, kernel, o, pointers) for o in kernel.operands)
     lead = len(product.batch)
-    along_m = vector_axis(product) == "m"
-    vector = lead if along_m else lead + 1
-    outer = tuple(i for i in range(lead + 2) if i != vector)
+    finish = _finish(
+        kernel, target, pointers, status, lead if vector_axis(product) == "m" else lead + 1
+    )
 
-    def finish(
+    def rows(
         code: Code, batch: list[Value], row: Value, column: Value, values: Value, mask: Value | None
     ) -> None:
-        loops = LoopCode(
-            code, Schedule(nest, outer, (), vector), target, pointers, status, lanes(values.type)
-        )
-        for axis, index in enumerate([*batch, row, column]):
-            loops.index[axis] = index
+        finish(code, [*batch, row, column], values, mask)
+
+    emit_product(code, product, target, x, y, code.null(), scratch, rows)
+
+
+def _convolution(
+    code: Code,
+    kernel: Kernel,
+    target: Target,
+    pointers: dict[int, Value],
+    status: Value,
+    scratch: Value | None,
+) -> None:
+    which, conv = convolution_of(kernel)
+    x, y = (_operand(code, kernel, o, pointers) for o in kernel.operands)
+    if which == "filter":
+        emit_filter_gradient(code, conv, target, x, y, pointers[kernel.writes[0]], scratch)
+        return
+    assert kernel.nest is not None
+    along = 0 if convolution.vector_axis(conv, which) == "batch" else 1
+    finish = _finish(kernel, target, pointers, status, along)
+    flat = len(kernel.nest.extents) == 3
+
+    def places(code: Code, indices: list[Value], values: Value, mask: Value | None) -> None:
+        finish(code, [*indices[:2], *indices[3 if flat else 2 :]], values, mask)
+
+    emit = convolution.emit_forward if which == "forward" else convolution.emit_data_gradient
+    emit(code, conv, target, x, y, code.null(), scratch, places)
+
+
+def _operand(code: Code, kernel: Kernel, operand: Operand, pointers: dict[int, Value]) -> Value:
+    return code.element(
+        pointers[operand.value], operand.offset, stored_bytes(dict(kernel.detail)["type"])
+    )
+
+
+def _finish(
+    kernel: Kernel, target: Target, pointers: dict[int, Value], status: Value, vector: int
+) -> Callable[[Code, list[Value], Value, Value | None], None]:
+    """What is done with one vector of finished sums: the kernel's nest at these indices."""
+    nest, given = kernel.nest, dict(kernel.detail)["given"]
+    assert nest is not None
+    outer = tuple(i for i in range(len(nest.extents)) if i != vector)
+
+    def finish(code: Code, indices: list[Value], values: Value, mask: Value | None) -> None:
         if nest.extents[vector] == 1:
             values = code.op(
                 f"extractelement {values.typed}, i64 0", type=element_type(values.type)
             )
             mask = None
+        loops = LoopCode(
+            code, Schedule(nest, outer, (), vector), target, pointers, status, lanes(values.type)
+        )
+        loops.index.update(enumerate(indices))
         loops.mask = mask
         loops.found[(given, 0)] = Symbol(values, nest.expressions[given].dtype)
         for store in nest.stores:
             loops.store(store)
 
-    a = code.element(pointers[x.value], x.offset, size)
-    b = code.element(pointers[y.value], y.offset, size)
-    emit_product(code, product, target, a, b, code.null(), scratch, finish)
+    return finish
 
 
 def _step(plan: Plan, stretch: Sequence[int], names: Sequence[str], name: str) -> Code:

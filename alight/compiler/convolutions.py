@@ -1,0 +1,162 @@
+"""Convolutions as kernels: their operands in the order that is fast, their results into memory or an ending.
+
+With a batch of at least a vector's lanes the batch lies innermost, else the channels do. An operand that lies otherwise
+(a program's input, mostly) is copied once; a result that must lie otherwise is computed in the fast order and copied.
+"""
+
+from __future__ import annotations
+
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+from alight.compiler.affine import linear, ordered
+from alight.compiler.kernel import Kernel, Operand
+from alight.compiler.nest import Load, Nest
+from alight.compiler.trace import NotHereError, Tracer
+from alight.ir.program import Node
+
+if TYPE_CHECKING:
+    from alight.compiler.fuse import Group
+    from alight.compiler.lower import Lowering
+
+WRITES = {"conv": "forward", "conv_data": "data", "conv_filter": "filter"}
+
+
+def fast_order(rank: int, batch: int, lanes: int) -> tuple[int, ...]:
+    """The axes of (n, c, *spatial) as they should lie, outermost first."""
+    return (*range(1, rank), 0) if batch >= lanes else (0, *range(2, rank), 1)
+
+
+def lower_convolution(low: Lowering, node: Node, ending: Group | None) -> None:
+    """Append the kernels of a convolution or one of its gradients."""
+    which, out = WRITES[node.primitive.name], node.outputs[0]
+    shapes = [low.types[i].shape for i in (*node.inputs, out)]
+    if not 3 <= len(shapes[0]) <= 4:
+        raise NotHereError(out)
+    images = {"forward": (0, 2), "data": (2, 0), "filter": (0, 1)}[
+        which
+    ]  # x, and what lies like the result
+    weights = shapes[{"forward": 1, "data": 1, "filter": 2}[which]]
+    x_shape, out_shape = shapes[images[0]], shapes[images[1]]
+    batch = x_shape[0]
+    order = fast_order(len(x_shape), low.lanes if which == "filter" else batch, low.lanes)
+    operands = [
+        low.arranged(
+            i,
+            order if len(low.types[i].shape) == len(x_shape) and not _is_weight(which, n) else None,
+        )
+        for n, i in enumerate(node.inputs)
+    ]
+    written = low.strides[out] if which == "filter" else ordered(shapes[2], order)
+    strides = {"x": written, "w": written, "out": written}
+    for name, operand in zip(
+        {"forward": "xw", "data": "ow", "filter": "xo"}[which], operands, strict=True
+    ):
+        strides[{"x": "x", "w": "w", "o": "out"}[name]] = operand.strides
+    s = node.statics
+    detail: dict[str, Any] = {
+        "which": which, "type": low.types[out].dtype, "batch": batch, "groups": s["groups"], "inputs": x_shape[1],
+        "outputs": weights[0], "size": _plane(x_shape[2:], 1), "window": _plane(weights[2:], 1),
+        "out_size": _plane(out_shape[2:], 1), "stride": _plane(s["stride"], 1),
+        "padding": _plane(s["padding"], (0, 0)), "dilation": _plane(s["dilation"], 1),
+        **{name: (*found[:2], *_plane(found[2:], 0)) for name, found in strides.items()},
+    }  # fmt: skip
+    work = prod(out_shape) * prod(weights[1:]) // 4
+    if which == "filter":
+        if ending is not None:
+            raise NotHereError(out)
+        _append(low, node, operands, detail, None, (out,), work)
+    elif ending is None and low.strides[out] != written:
+        _computed_aside(low, node, operands, detail, order, work)
+    else:
+        _ended(low, node, ending, operands, detail, work)
+
+
+def _is_weight(which: str, n: int) -> bool:
+    return which != "filter" and n == 1
+
+
+def _plane(values: Any, missing: Any) -> tuple[Any, ...]:
+    """Two spatial axes: a one-dimensional convolution has height 1."""
+    return tuple(values) if len(values) == 2 else (missing, *values)
+
+
+def _ended(
+    low: Lowering,
+    node: Node,
+    ending: Group | None,
+    operands: list[Operand],
+    detail: dict[str, Any],
+    work: int,
+) -> None:
+    out = node.outputs[0]
+    shape = low.types[out].shape
+    nest = Nest(shape)
+    at = tuple(nest.axis(i) for i in range(len(shape)))
+    tracer = Tracer(nest, low.fusion.maker, low.types, low.strides)
+    given = nest.make(Load(out, linear(at, [1] * len(at))), (), low.types[out].dtype)
+
+    def own(where: Any) -> int:
+        if where != at:
+            raise NotHereError(out)
+        return given
+
+    tracer.given[out] = own
+    nodes: tuple[Node, ...] = (node,)
+    if ending is None:
+        nest.store(out, linear(at, low.strides[out]), given)
+    else:
+        nodes = (node, *ending.nodes)
+        if out in low.fusion.outputs or low.leaks(ending):
+            nest.store(out, linear(at, low.strides[out]), given)
+        low.fill(ending, nest, tracer, at)
+    detail["given"] = given
+    low.kernels.append(
+        low.with_nest("convolution", nodes, nest, out, tuple(operands), detail, work)
+    )
+
+
+def _computed_aside(
+    low: Lowering,
+    node: Node,
+    operands: list[Operand],
+    detail: dict[str, Any],
+    order: tuple[int, ...],
+    work: int,
+) -> None:
+    """Into memory of its own in the fast order, and from there to where the result belongs."""
+    out = node.outputs[0]
+    aside = low.new_value(low.types[out], ordered(low.types[out].shape, order))
+    nest = Nest(low.types[out].shape)
+    at = tuple(nest.axis(i) for i in range(len(nest.extents)))
+    detail["given"] = nest.make(Load(out, linear(at, [1] * len(at))), (), low.types[out].dtype)
+    nest.store(aside, linear(at, low.strides[aside]), detail["given"])
+    low.kernels.append(
+        low.with_nest("convolution", (node,), nest, out, tuple(operands), detail, work)
+    )
+    low.copy(aside, out, node)
+
+
+def _append(
+    low: Lowering,
+    node: Node,
+    operands: list[Operand],
+    detail: dict[str, Any],
+    nest: Nest | None,
+    writes: Any,
+    work: int,
+) -> None:
+    reads = tuple(dict.fromkeys(o.value for o in operands))
+    low.kernels.append(
+        Kernel(
+            "convolution",
+            reads,
+            writes,
+            (node,),
+            nest,
+            tuple(detail.items()),
+            tuple(operands),
+            0,
+            work,
+        )
+    )
