@@ -6,7 +6,7 @@ so that `except` clauses and searches find it, followed by at most four lines of
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 
@@ -30,6 +30,10 @@ class UnpicklingError(RuntimeError):
     """A file holds something that loading it must not build, or is not a file of tensors."""
 
 
+# What else is known of the place of an error: each gives lines for its text. `alight.nn` names the layer at work.
+PLACES: list[Callable[[], list[str]]] = []
+
+
 def message(sentence: str, facts: Sequence[str] = (), try_: str | None = None) -> str:
     """The text of an error: PyTorch's sentence, indented facts, and something to try on the last line."""
     lines = [sentence, *("  " + fact for fact in facts)]
@@ -50,7 +54,8 @@ def fail(
       input is [2, 3]
       try x.T
     """
-    raise kind(message(sentence, facts, try_))
+    places = [fact for place in PLACES for fact in place()]
+    raise kind(message(sentence, [*facts, *places], try_))
 
 
 # What PyTorch says where an operation's indices are out of range: type, sentence, and what the facts speak of.

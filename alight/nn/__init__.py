@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from alight.nn import functional, init
+from alight.nn import functional, init, place
 from alight.nn.activation import (
     CELU,
     ELU,
