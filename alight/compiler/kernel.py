@@ -23,7 +23,7 @@ class Operand(NamedTuple):
 class Kernel(NamedTuple):
     """One function of compiled code, or one call of the interpreter."""
 
-    kind: str  # "loops", "product", "convolution" or "interpreter"
+    kind: str  # "loops", "product", "convolution", "scan" or "interpreter"
     reads: tuple[int, ...]
     writes: tuple[int, ...]
     nodes: tuple[Node, ...]  # what it computes, for people and for the interpreter
@@ -32,6 +32,7 @@ class Kernel(NamedTuple):
     operands: tuple[Operand, ...] = ()
     scratch: int = 0  # bytes of memory for itself
     work: int = 0  # about how many elementary steps
+    inner: Any = None  # of a scan: its planned body
 
     @property
     def values(self) -> tuple[int, ...]:

@@ -6,7 +6,7 @@ a product or convolution whose result only one group of plain loops reads takes 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from math import prod
 from typing import Any
 
@@ -15,9 +15,9 @@ from alight.compiler.convolutions import WRITES, lower_convolution
 from alight.compiler.fuse import Fusion, Group
 from alight.compiler.kernel import Kernel, Operand
 from alight.compiler.nest import Load, Nest
+from alight.compiler.scans import lower_scan
 from alight.compiler.trace import NotHereError, Tracer
-from alight.dtypes import dtype
-from alight.ir.program import Node
+from alight.ir.program import Node, Program
 from alight.ir.types import Shape, Type
 from alight.primitives import Detach
 from alight.primitives.contraction import free_axes
@@ -32,11 +32,13 @@ class Lowering:
         self,
         fusion: Fusion,
         strides: Mapping[int, Strides],
-        products: frozenset[dtype],
-        lanes: int,
+        machine: Any,
+        plan_body: Callable[[Program], Any],
     ) -> None:
-        self.fusion, self.program, self.products = fusion, fusion.program, products
-        self.lanes = lanes  # of a vector of float32
+        self.fusion, self.program, self.plan_body = fusion, fusion.program, plan_body
+        self.products = machine.products
+        self.lanes = machine.vector_bytes // 4  # of a vector of float32
+        self._stored_bytes = machine.stored_bytes
         self.types = list(self.program.types)
         self.strides = dict(strides)
         self.kernels: list[Kernel] = []
@@ -151,6 +153,12 @@ class Lowering:
     def heavy(self, node: Node, ending: Group | None) -> None:
         """A node that has code of its own, with the group that takes its results."""
         count, name = len(self.kernels), node.primitive.name
+        if name == "scan" and ending is None:
+            try:
+                lower_scan(self, node)
+                return
+            except NotHereError:  # its body needs the interpreter
+                del self.kernels[count:]
         heavy = name == "dot_general" or name in WRITES
         if heavy and self.types[node.outputs[0]].dtype in self.products:
             try:
@@ -326,6 +334,10 @@ class Lowering:
         self.types.append(of)
         self.strides[len(self.types) - 1] = strides
         return len(self.types) - 1
+
+    def bytes_of(self, of: Type) -> int:
+        """Bytes of a value in memory."""
+        return of.size * self._stored_bytes(of.dtype)
 
     def copy(self, source: int, target: int, node: Node) -> None:
         """A kernel that copies one value to where another lies."""

@@ -75,8 +75,8 @@ def _lowered(simple: Program, machine: Machine) -> tuple[Fusion, Lowering, tuple
 
     while True:
         fusion = fuse(simple, supports, apart - refused)
-        lanes = machine.vector_bytes // 4
-        lowering = Lowering(fusion, layouts(fusion, lanes), machine.products, lanes)
+        strides = layouts(fusion, machine.vector_bytes // 4)
+        lowering = Lowering(fusion, strides, machine, lambda body: plan(body, machine))
         try:
             kernels = lowering.run()
             types = tuple(lowering.types)

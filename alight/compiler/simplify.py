@@ -57,11 +57,9 @@ class _Rewriter:
                 builder.line = node.line
                 rule = _RULES.get(node.primitive.name)
                 found = rule(self, node, inputs) if rule else None
-                outs = (
-                    (found,)
-                    if found is not None
-                    else self.emit(node.primitive, inputs, node.statics)
-                )
+                outs: Any = found if isinstance(found, list) else (found,)
+                if found is None:
+                    outs = self.emit(node.primitive, inputs, node.statics)
                 self.value.update(zip(node.outputs, outs, strict=True))
         return builder.finish([self.value[i] for i in program.outputs])
 
@@ -189,7 +187,28 @@ def _index_add(r: _Rewriter, node: Node, x: list[Value]) -> Value | None:
     return r.one(Select, hit, r.one(Expand, updates, shape=base.shape), r.full(base, 0, base.shape))
 
 
+def _scan(r: _Rewriter, node: Node, x: list[Value]) -> list[Value] | None:
+    """Results that a scan gives twice, or that are its inputs, are taken once; its body is simplified."""
+    s = node.statics
+    body, count = simplify(s["body"]), s["carry_count"]
+    whole = count + s["constant_count"]
+    stacked = {i: x[n] for n, i in enumerate(body.inputs) if n >= whole}
+    kept: list[int] = list(range(count))  # numbers of the outputs that the new scan has
+    first: dict[int, int] = {}
+    for n, i in enumerate(body.outputs[count:], count):
+        if i not in stacked and i not in first:
+            first[i] = len(kept)
+            kept.append(n)
+    if len(kept) == len(body.outputs) and body == s["body"]:
+        return None
+    smaller = Program(body.types, body.inputs, body.nodes, [body.outputs[n] for n in kept])
+    outs = r.emit(node.primitive, x, {**s, "body": smaller})
+    rest = [stacked[i] if i in stacked else outs[first[i]] for i in body.outputs[count:]]
+    return [*outs[:count], *rest]
+
+
 _RULES: dict[str, Rule] = {
+    "scan": _scan,
     "detach": _detach,
     "reshape": _reshape,
     "expand": _expand,

@@ -651,8 +651,8 @@ class LoopCode:
         while count > 2:
             half = count // 2
             parts = []
-            for start in (0, half):
-                numbers = ", ".join(f"i32 {start + k}" for k in range(half))
+            for begin in (0, half):
+                numbers = ", ".join(f"i32 {begin + k}" for k in range(half))
                 text = f"shufflevector {value.value.typed}, {value.value.type} poison, <{half} x i32> <{numbers}>"
                 parts.append(Symbol(code.op(text, type=vector(type, half)), value.dtype))
             value = primitive.combine(self.scalars, *parts)

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from alight.backends.cpu import jit
-from alight.backends.cpu.step import machine, step_text, stored_bytes
+from alight.backends.cpu.kernels import machine, stored_bytes
+from alight.backends.cpu.step import step_text
 from alight.backends.cpu.target import host
 from alight.backends.interpreter.arrays import numpy_dtype
 from alight.backends.interpreter.plan import compile_program

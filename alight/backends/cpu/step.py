@@ -9,27 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from alight.backends.cpu import convolution
-from alight.backends.cpu.code import Code, Value, element_type, lanes
-from alight.backends.cpu.contraction import Product, emit_product, scratch_bytes, vector_axis
-from alight.backends.cpu.filter_gradient import emit_filter_gradient
+from alight.backends.cpu.code import Code, Value
 from alight.backends.cpu.jit import module_text
-from alight.backends.cpu.loops import LoopCode, lanes_of
-from alight.backends.cpu.scalars import REGISTER, Symbol, load_type, supports
+from alight.backends.cpu.kernels import kernel_code, stored_bytes
 from alight.backends.cpu.target import Target
 from alight.backends.cpu.threads import barrier
-from alight.compiler.convolutions import WRITES
-from alight.compiler.kernel import Kernel, Operand
-from alight.compiler.pipeline import Machine, Plan
-from alight.compiler.schedule import Schedule, schedule
-from alight.compiler.trace import NotHereError
-from alight.dtypes import bfloat16, dtype, float32, float64
-from alight.ir.primitive import ELEMENTWISE, REDUCTION
-from alight.ir.program import Node, Program
-from alight.ir.types import Type
+from alight.compiler.kernel import Kernel
+from alight.compiler.pipeline import Plan
+from alight.compiler.scans import Loop
 
-THREADS = 64  # most threads of a team: scratch that each needs is planned for all
-PARALLEL_WORK = 20_000  # elementary steps (about 2 us) from which two threads are quicker than one
+KERNEL = [("ptr", "args"), ("i64", "thread"), ("i64", "threads"), ("ptr", "team")]
+STEP = [("ptr", "table"), ("i64", "thread"), ("i64", "threads"), ("ptr", "team")]
 
 
 class StepText(NamedTuple):
@@ -40,93 +30,54 @@ class StepText(NamedTuple):
     stretches: tuple[tuple[int, ...], ...]  # kernels of each
 
 
-def machine(target: Target) -> Machine:
-    """The target as the passes see it."""
-
-    def finished(kernel: Kernel, types: tuple[Type, ...]) -> Kernel:
-        if kernel.kind == "product":
-            return kernel._replace(scratch=scratch_bytes(product_of(kernel), target, THREADS))
-        if kernel.kind == "convolution":
-            which, conv = convolution_of(kernel)
-            if not convolution.supports(conv):
-                raise NotHereError(kernel.nodes[0].outputs[0])
-            return kernel._replace(scratch=convolution.scratch_bytes(conv, which, target, THREADS))
-        return kernel
-
-    products = frozenset({float32, float64})
-    return Machine(
-        target.vector_bytes, is_supported, products, finished, stored_bytes, PARALLEL_WORK
-    )
-
-
-def stored_bytes(of: dtype) -> int:
-    """Bytes of an element in memory: a bfloat16 lies in a float32."""
-    return 4 if of is bfloat16 else of.itemsize
-
-
-def is_supported(node: Node, program: Program) -> bool:
-    """Whether a node becomes code, and not a call of the interpreter."""
-    dtypes = tuple(program.types[i].dtype for i in (*node.inputs, *node.outputs))
-    if any(of not in REGISTER for of in dtypes):
-        return False
-    name = node.primitive.name
-    if name == "dot_general" or name in WRITES:
-        return False  # kernels of their own
-    if node.primitive.kind == ELEMENTWISE:
-        return supports(node.primitive, dtypes[: len(node.inputs)], node.statics)
-    if node.primitive.kind == REDUCTION:
-        return dtypes[0].kind == "i" or dtypes[0] in (float32, float64)
-    return True
-
-
-def product_of(kernel: Kernel) -> Product:
-    """The matrix product of a kernel."""
-    detail = dict(kernel.detail)
-    batch, m, n = detail["batch"], detail["m"], detail["n"]
-    assert kernel.nest is not None
-    lead = len(batch)
-    index = kernel.nest.stores[-1].index
-    c = tuple(index.coefficient(i) for i in range(lead + 2))
-    if not any(c):
-        c = (*(0 for _ in batch), n, 1)
-    return Product(load_type(detail["type"]), batch, m, n, detail["k"], detail["a"], detail["b"], c)
-
-
-def convolution_of(kernel: Kernel) -> tuple[str, convolution.Convolution]:
-    """The convolution of a kernel, and which of its three products it is."""
-    detail = dict(kernel.detail)
-    names = convolution.Convolution._fields
-    detail["type"] = load_type(detail["type"])
-    return detail["which"], convolution.Convolution(**{name: detail[name] for name in names})
-
-
 def step_text(plan: Plan, target: Target) -> StepText:
     """The module of a plan."""
-    functions: list[str] = []
-    declared: dict[str, str] = {}
-    names: dict[object, str] = {}
-    own: list[str] = []
-    for kernel in plan.kernels:
-        if kernel.kind == "interpreter":
-            own.append("")
-            continue
-        key = kernel.key()
-        if key not in names:
-            names[key] = f"k{len(names)}_{kernel.kind}"
-            code = kernel_code(kernel, names[key], plan.types, target)
-            functions.append(code.finish())
-            declared.update(code.declared)
-        own.append(names[key])
+    module = _Module(target)
+    own = [module.name_of(kernel, plan) for kernel in plan.kernels]
     stretches = _stretches(plan.kernels)
     steps = []
     for n, stretch in enumerate(stretches):
         steps.append(f"step{n}")
         code = _step(plan, stretch, own, steps[-1])
-        functions.append(code.finish(code.integer32(0)))
-        declared.update(code.declared)
-    for name in names.values():
-        declared.pop(name, None)
-    return StepText(module_text(functions, declared.values(), target), tuple(steps), stretches)
+        module.add(code, code.integer32(0))
+    return StepText(module.text(), tuple(steps), stretches)
+
+
+class _Module:
+    """Functions by the key of their kernel."""
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        self.functions: list[str] = []
+        self.declared: dict[str, str] = {}
+        self.names: dict[object, str] = {}
+
+    def add(self, code: Code, returned: Value | None = None) -> None:
+        """One more function."""
+        self.functions.append(code.finish(returned))
+        self.declared.update(code.declared)
+
+    def name_of(self, kernel: Kernel, plan: Plan) -> str:
+        """The function of a kernel, written if it is the first of its key; nothing for the interpreter's."""
+        if kernel.kind == "interpreter":
+            return ""
+        key = kernel.key()
+        if key not in self.names:
+            if kernel.kind == "scan":
+                loop = kernel.inner
+                own = [self.name_of(inner, loop.plan) for inner in loop.plan.kernels]
+                self.names[key] = f"k{len(self.names)}_scan"
+                self.add(_scan(kernel, loop, own, self.names[key]))
+            else:
+                self.names[key] = f"k{len(self.names)}_{kernel.kind}"
+                self.add(kernel_code(kernel, self.names[key], plan.types, self.target))
+        return self.names[key]
+
+    def text(self) -> str:
+        """The module."""
+        for name in self.names.values():
+            self.declared.pop(name, None)
+        return module_text(self.functions, self.declared.values(), self.target)
 
 
 def _stretches(kernels: Sequence[Kernel]) -> tuple[tuple[int, ...], ...]:
@@ -139,113 +90,48 @@ def _stretches(kernels: Sequence[Kernel]) -> tuple[tuple[int, ...], ...]:
     return tuple(map(tuple, found))
 
 
-def kernel_code(kernel: Kernel, name: str, types: Sequence[Type], target: Target) -> Code:
-    """The function of one kernel."""
-    code = Code(name, [("ptr", "args"), ("i64", "thread"), ("i64", "threads"), ("ptr", "team")])
-    pointers = {}
-    for n, value in enumerate(kernel.values):
-        pointers[value] = code.load("ptr", code.element(code["args"], n, 8))
-    count = len(kernel.values)
-    status = code.load("ptr", code.element(code["args"], count, 8))
-    if kernel.kind == "loops":
-        assert kernel.nest is not None
-        planned = schedule(kernel.nest, lanes_of(kernel.nest, target))
-        loops = LoopCode(code, planned, target, pointers, status)
-        loops.run(lambda pieces: code.share(pieces, code["thread"], code["threads"]))
-    else:
-        scratch = None
-        if kernel.scratch:
-            scratch = code.load("ptr", code.element(code["args"], count + 1, 8))
-        write = _product if kernel.kind == "product" else _convolution
-        write(code, kernel, target, pointers, status, scratch)
-    return code
-
-
-def _product(
+def _calls(
     code: Code,
-    kernel: Kernel,
-    target: Target,
-    pointers: dict[int, Value],
+    plan: Plan,
+    numbers: Sequence[int],
+    names: Sequence[str],
+    pointer: Callable[[int], Value],
+    arena: Value,
     status: Value,
-    scratch: Value | None,
 ) -> None:
-    product = product_of(kernel)
-    x, y = (_operand(code, kernel, o, pointers) for o in kernel.operands)
-    lead = len(product.batch)
-    finish = _finish(
-        kernel, target, pointers, status, lead if vector_axis(product) == "m" else lead + 1
-    )
+    """Call some kernels of a plan in order; threads meet between phases, serial kernels run on the first one."""
+    width = max((len(plan.kernels[n].values) for n in numbers), default=0) + 2
+    everything = {n: [pointer(value) for value in plan.kernels[n].values] for n in numbers}
+    scratch = {
+        n: code.element(arena, at, 1) for n, at in plan.memory.scratch.items() if n in everything
+    }
+    first = code.compare("icmp eq", code["thread"], code.integer(0))
+    before: int | None = None
+    for n in numbers:
+        phase = plan.phases[n]
+        if before is not None and phase != before:
+            barrier(code)
+        before = phase
 
-    def rows(
-        code: Code, batch: list[Value], row: Value, column: Value, values: Value, mask: Value | None
-    ) -> None:
-        finish(code, [*batch, row, column], values, mask)
+        def call(n: int = n) -> None:
+            args = code.array("ptr", width)
+            extra = [status, *([scratch[n]] if n in scratch else [])]
+            for i, one in enumerate([*everything[n], *extra]):
+                code.store(one, code.element(args, i, 8))
+            thread = code.integer(0) if plan.serial[n] else code["thread"]
+            threads = code.integer(1) if plan.serial[n] else code["threads"]
+            code.call("void", names[n], args, thread, threads, code["team"])
 
-    emit_product(code, product, target, x, y, code.null(), scratch, rows)
-
-
-def _convolution(
-    code: Code,
-    kernel: Kernel,
-    target: Target,
-    pointers: dict[int, Value],
-    status: Value,
-    scratch: Value | None,
-) -> None:
-    which, conv = convolution_of(kernel)
-    x, y = (_operand(code, kernel, o, pointers) for o in kernel.operands)
-    if which == "filter":
-        emit_filter_gradient(code, conv, target, x, y, pointers[kernel.writes[0]], scratch)
-        return
-    assert kernel.nest is not None
-    along = 0 if convolution.vector_axis(conv, which) == "batch" else 1
-    finish = _finish(kernel, target, pointers, status, along)
-    flat = len(kernel.nest.extents) == 3
-
-    def places(code: Code, indices: list[Value], values: Value, mask: Value | None) -> None:
-        finish(code, [*indices[:2], *indices[3 if flat else 2 :]], values, mask)
-
-    emit = convolution.emit_forward if which == "forward" else convolution.emit_data_gradient
-    emit(code, conv, target, x, y, code.null(), scratch, places)
-
-
-def _operand(code: Code, kernel: Kernel, operand: Operand, pointers: dict[int, Value]) -> Value:
-    return code.element(
-        pointers[operand.value], operand.offset, stored_bytes(dict(kernel.detail)["type"])
-    )
-
-
-def _finish(
-    kernel: Kernel, target: Target, pointers: dict[int, Value], status: Value, vector: int
-) -> Callable[[Code, list[Value], Value, Value | None], None]:
-    """What is done with one vector of finished sums: the kernel's nest at these indices."""
-    nest, given = kernel.nest, dict(kernel.detail)["given"]
-    assert nest is not None
-    outer = tuple(i for i in range(len(nest.extents)) if i != vector)
-
-    def finish(code: Code, indices: list[Value], values: Value, mask: Value | None) -> None:
-        if nest.extents[vector] == 1:
-            values = code.op(
-                f"extractelement {values.typed}, i64 0", type=element_type(values.type)
-            )
-            mask = None
-        loops = LoopCode(
-            code, Schedule(nest, outer, (), vector), target, pointers, status, lanes(values.type)
-        )
-        loops.index.update(enumerate(indices))
-        loops.mask = mask
-        loops.found[(given, 0)] = Symbol(values, nest.expressions[given].dtype)
-        for store in nest.stores:
-            loops.store(store)
-
-    return finish
+        if plan.serial[n]:
+            with code.when(first):
+                call()
+        else:
+            call()
 
 
 def _step(plan: Plan, stretch: Sequence[int], names: Sequence[str], name: str) -> Code:
     """The function that calls the kernels of a stretch."""
-    code = Code(
-        name, [("ptr", "table"), ("i64", "thread"), ("i64", "threads"), ("ptr", "team")], "i32"
-    )
+    code = Code(name, STEP, "i32")
     inputs, outputs = plan.program.inputs, plan.program.outputs
     place: dict[int, int] = {}
     for n, value in enumerate([*inputs, *outputs]):  # of a value given twice, the first place
@@ -261,41 +147,65 @@ def _step(plan: Plan, stretch: Sequence[int], names: Sequence[str], name: str) -
                 found[value] = code.element(arena, plan.memory.values[value], 1)
         return found[value]
 
-    width = max((len(plan.kernels[n].values) for n in stretch), default=0) + 2
-    everything = {n: [pointer(value) for value in plan.kernels[n].values] for n in stretch}
-    first = code.compare("icmp eq", code["thread"], code.integer(0))
-    before: int | None = None
-    for n in stretch:
-        kernel, phase = plan.kernels[n], plan.phases[n]
-        if before is not None and phase != before:
-            barrier(code)
-        before = phase
-        extra = [arena] + (
-            [code.element(arena, plan.memory.scratch[n], 1)] if kernel.scratch else []
-        )
-
-        def call(n: int = n, extra: list[Value] = extra) -> None:
-            args = code.array("ptr", width)
-            for i, one in enumerate([*everything[n], *extra]):
-                code.store(one, code.element(args, i, 8))
-            thread = code.integer(0) if plan.serial[n] else code["thread"]
-            threads = code.integer(1) if plan.serial[n] else code["threads"]
-            code.call("void", names[n], args, thread, threads, code["team"])
-
-        if plan.serial[n]:
-            with code.when(first):
-                call()
-        else:
-            call()
+    _calls(code, plan, stretch, names, pointer, arena, arena)
     return code
 
 
-__all__ = [
-    "StepText",
-    "Symbol",
-    "is_supported",
-    "kernel_code",
-    "machine",
-    "product_of",
-    "step_text",
-]
+def _scan(kernel: Kernel, loop: Loop, names: Sequence[str], name: str) -> Code:
+    """A loop over time: the body's kernels with pointers that move on from step to step."""
+    code, plan = Code(name, KERNEL), loop.plan
+    args = [
+        code.load("ptr", code.element(code["args"], n, 8)) for n in range(len(kernel.values) + 2)
+    ]
+    outside = dict(zip(kernel.values, args, strict=False))
+    status, scratch = args[-2:]
+    given = [outside[i] for i in loop.inputs]
+    results = [outside[i] for i in loop.outputs]
+    body, count, whole = plan.program, loop.carry_count, loop.carry_count + loop.constant_count
+
+    def size(value: int) -> int:
+        return plan.types[value].size * stored_bytes(plan.types[value].dtype)
+
+    carries = [code.variable(given[n]) for n in range(count)]
+    buffers = [[code.element(scratch, at, 1) for at in pair] for pair in loop.buffers]
+    with code.loop(code.integer(0), code.integer(loop.length)) as i:
+        t = code.op("sub", code.integer(loop.length - 1), i) if loop.reverse else i
+        odd = code.op(f"trunc {i.typed} to i1", type="i1")
+        last = code.compare("icmp eq", i, code.integer(loop.length - 1))
+        found: dict[int, Value] = {}
+        for n, value in enumerate(body.inputs):
+            if n < count:
+                found[value] = carries[n].get()
+            elif n < whole:
+                found[value] = given[n]
+            else:
+                found[value] = code.element(given[n], code.mul(t, size(value)), 1)
+        for n, value in enumerate(body.outputs):
+            if n >= count:
+                found[value] = code.element(results[n], code.mul(t, size(value)), 1)
+        following = []
+        for n, value in enumerate(body.outputs[:count]):
+            if value not in found:
+                other = code.select(odd, buffers[n][1], buffers[n][0])
+                found[value] = code.select(last, results[n], other)
+            following.append(found[value])
+
+        def pointer(value: int) -> Value:
+            if value not in found:
+                found[value] = code.element(scratch, plan.memory.values[value], 1)
+            return found[value]
+
+        _calls(code, plan, range(len(plan.kernels)), names, pointer, scratch, status)
+        barrier(code)
+        for n, one in enumerate(following):
+            carries[n].set(one)
+    first = code.compare("icmp eq", code["thread"], code.integer(0))
+    with code.when(first):  # a last carry that lies among the stacked results
+        for n, value in enumerate(body.outputs[:count]):
+            if value in body.outputs[count:]:
+                place = code.integer(size(value))
+                false = Value("false", "i1")
+                code.call(
+                    "void", "llvm.memcpy.p0.p0.i64", results[n], carries[n].get(), place, false
+                )
+    return code
