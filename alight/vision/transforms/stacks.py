@@ -1,4 +1,4 @@
-"""Image transforms: torchvision's `transforms`, on one image or on a whole stack of them.
+"""Transforms that are defined on a whole stack of images as well as on one.
 
 In: a PIL picture, an array or a tensor; or a `Stack` of images of one size. Out: the same, transformed.
 The invariant: a stack comes out as its images would one by one, and the random words are the same ones in the
@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import alight
-from alight.errors import fail, not_implemented
+from alight.errors import fail
 from alight.vision import pictures
-
-Array = np.ndarray[Any, Any]
+from alight.vision.transforms import geometry
+from alight.vision.transforms.images import Array, get_dimensions, mode_name
 
 
 class Stack(NamedTuple):
@@ -219,49 +219,39 @@ class Normalize(StackTransform):
 
 
 class Resize(StackTransform):
-    """Pictures scaled to `size`: (h, w), or the length of the shorter side.
-
-    Differs: pictures only; a tensor wants `torch.nn.functional.interpolate`.
-    """
+    """Images scaled to `size`: (h, w), or the length of the shorter side, the longer one being `max_size` at most."""
 
     def __init__(
         self,
         size: int | Sequence[int],
-        interpolation: Any = "bilinear",
+        interpolation: Any = geometry.BILINEAR,
         max_size: int | None = None,
         antialias: bool | None = True,
     ) -> None:
-        if max_size is not None:
-            not_implemented("Resize(max_size=...)", "Resize((height, width))")
+        if not isinstance(size, int | Sequence):
+            fail(TypeError, f"Size should be int or sequence. Got {type(size)}")
+        if not isinstance(size, int) and len(size) not in (1, 2):
+            fail(ValueError, "If size is a sequence, it should have 1 or 2 values")
         self.size = size
-        self.interpolation = getattr(interpolation, "value", interpolation)
+        self.interpolation = interpolation
         self.max_size = max_size
         self.antialias = antialias
 
     def on_stack(self, stack: Stack, words: Array) -> Stack:
-        if stack.is_tensor:
-            not_implemented(
-                "Resize of a tensor", "Resize before ToTensor, or functional.interpolate"
-            )
-        wanted = self._target(*stack.size)
+        wanted = geometry.resized_size(*stack.size, self.size, self.max_size)
         if wanted == stack.size:
             return stack
-        return Stack(pictures.resize(stack.images, wanted, self.interpolation), False)
-
-    def _target(self, height: int, width: int) -> tuple[int, int]:
-        sides = (self.size,) if isinstance(self.size, int) else tuple(self.size)
-        if len(sides) == 2:
-            return sides
-        short, long = min(height, width), max(height, width)
-        other = int(sides[0] * long / short)
-        return (sides[0], other) if height <= width else (other, sides[0])
+        mode = mode_name(self.interpolation)
+        if stack.is_tensor:
+            return Stack(geometry.scaled(stack.images, wanted, mode, bool(self.antialias)), True)
+        return Stack(pictures.resize(stack.images, wanted, mode), False)
 
     def __repr__(self) -> str:
-        tail = f"interpolation={self.interpolation}, max_size=None, antialias={self.antialias}"
+        tail = f"interpolation={mode_name(self.interpolation)}, max_size={self.max_size}, antialias={self.antialias}"
         return f"Resize(size={self.size}, {tail})"
 
 
-def _pair(size: int | Sequence[int]) -> tuple[int, int]:
+def pair(size: int | Sequence[int]) -> tuple[int, int]:
     """(h, w) from a number or from one or two of them."""
     if isinstance(size, int):
         return (size, size)
@@ -270,17 +260,75 @@ def _pair(size: int | Sequence[int]) -> tuple[int, int]:
     return (size[0], size[-1])
 
 
-def _pad(stack: Stack, sides: tuple[int, int, int, int], fill: float, mode: str) -> Stack:
+def _pad(stack: Stack, sides: tuple[int, int, int, int], fill: Any, mode: str) -> Stack:
     """`stack` with `sides` = (left, top, right, bottom) more pixels."""
     left, top, right, bottom = sides
     widths = [(0, 0)] * stack.images.ndim
     widths[stack.height_axis] = (top, bottom)
     widths[stack.height_axis + 1] = (left, right)
     if mode == "constant":
-        return Stack(np.pad(stack.images, widths, constant_values=fill), stack.is_tensor)
+        return Stack(_filled(stack, widths, fill), stack.is_tensor)
     if mode not in ("edge", "reflect", "symmetric"):
         fail(ValueError, "Padding mode should be either constant, edge, reflect or symmetric")
     return Stack(np.pad(stack.images, widths, mode=mode), stack.is_tensor)  # type: ignore[call-overload]
+
+
+def _filled(stack: Stack, widths: list[tuple[int, int]], fill: Any) -> Array:
+    """`stack`'s images in a frame of one colour: a number, or a number for each channel."""
+    images = stack.images
+    if isinstance(fill, Sequence) and len(fill) == 1:
+        fill = fill[0]
+    shape = [n + before + after for n, (before, after) in zip(images.shape, widths, strict=True)]
+    framed = np.empty(shape, images.dtype)
+    framed[...] = (
+        np.reshape(fill, (-1, 1, 1)) if stack.is_tensor and isinstance(fill, Sequence) else fill
+    )
+    inside = tuple(
+        slice(before, before + n) for n, (before, _) in zip(images.shape, widths, strict=True)
+    )
+    framed[inside] = images
+    return framed
+
+
+def four_sides(padding: int | Sequence[int]) -> tuple[int, int, int, int]:
+    """Left, top, right and bottom from one number, two (across, down) or four."""
+    sides = (padding,) if isinstance(padding, int) else tuple(padding)
+    if len(sides) not in (1, 2, 4):
+        fail(
+            ValueError,
+            f"Padding must be an int or a 1, 2, or 4 element tuple, not a {len(sides)} element tuple",
+        )
+    return (sides * (4 // len(sides)))[:4]  # type: ignore[return-value]
+
+
+class Pad(StackTransform):
+    """Images with more pixels on their sides, of one colour or as the edge, mirrored or not, goes on."""
+
+    def __init__(
+        self, padding: int | Sequence[int], fill: Any = 0, padding_mode: str = "constant"
+    ) -> None:
+        if padding_mode not in ("constant", "edge", "reflect", "symmetric"):
+            sentence = "Padding mode should be either constant, edge, reflect or symmetric"
+            fail(ValueError, sentence)
+        self.padding = padding
+        self.fill = fill
+        self.padding_mode = padding_mode
+        four_sides(padding)
+
+    def on_stack(self, stack: Stack, words: Array) -> Stack:
+        sides = four_sides(self.padding)
+        if min(sides) >= 0:
+            return _pad(stack, sides, self.fill, self.padding_mode)
+        height, width = stack.size
+        top, left = max(-sides[1], 0), max(-sides[0], 0)
+        size = height - top - max(-sides[3], 0), width - left - max(-sides[2], 0)
+        count = len(stack.images)
+        inner = _crop(stack, np.full(count, top), np.full(count, left), size)
+        more = tuple(max(side, 0) for side in sides)
+        return _pad(inner, more, self.fill, self.padding_mode)  # type: ignore[arg-type]
+
+    def __repr__(self) -> str:
+        return f"Pad(padding={self.padding}, fill={self.fill}, padding_mode={self.padding_mode})"
 
 
 def _crop(stack: Stack, tops: Array, lefts: Array, size: tuple[int, int]) -> Stack:
@@ -303,7 +351,7 @@ class CenterCrop(StackTransform):
     """The middle of an image; zeros around an image that is too small."""
 
     def __init__(self, size: int | Sequence[int]) -> None:
-        self.size = _pair(size)
+        self.size = pair(size)
 
     def on_stack(self, stack: Stack, words: Array) -> Stack:
         (height, width), (wanted_h, wanted_w) = stack.size, self.size
@@ -328,10 +376,10 @@ class RandomCrop(StackTransform):
         size: int | Sequence[int],
         padding: int | Sequence[int] | None = None,
         pad_if_needed: bool = False,
-        fill: float = 0,
+        fill: Any = 0,
         padding_mode: str = "constant",
     ) -> None:
-        self.size = _pair(size)
+        self.size = pair(size)
         self.padding = padding
         self.pad_if_needed = pad_if_needed
         self.fill = fill
@@ -339,8 +387,7 @@ class RandomCrop(StackTransform):
 
     def _padded(self, stack: Stack) -> Stack:
         if self.padding is not None:
-            sides = (self.padding,) if isinstance(self.padding, int) else tuple(self.padding)
-            stack = _pad(stack, (sides * (4 // len(sides)))[:4], self.fill, self.padding_mode)  # type: ignore[arg-type]
+            stack = _pad(stack, four_sides(self.padding), self.fill, self.padding_mode)
         if self.pad_if_needed:
             more_w = max(self.size[1] - stack.size[1], 0)
             more_h = max(self.size[0] - stack.size[0], 0)
@@ -364,6 +411,22 @@ class RandomCrop(StackTransform):
         tops = words[:, 0] % np.uint32(height - self.size[0] + 1)
         lefts = words[:, 1] % np.uint32(width - self.size[1] + 1)
         return _crop(stack, tops.astype(np.int64), lefts.astype(np.int64), self.size)
+
+    @staticmethod
+    def get_params(img: Any, output_size: tuple[int, int]) -> tuple[int, int, int, int]:
+        """A random window of an image: top, left, height and width."""
+        _, h, w = get_dimensions(img)
+        height, width = output_size
+        if h < height or w < width:
+            fail(
+                ValueError,
+                f"Required crop size {(height, width)} is larger than input image size {(h, w)}",
+            )
+        if (h, w) == (height, width):
+            return 0, 0, h, w
+        top = int(alight.randint(0, h - height + 1, size=(1,)))
+        left = int(alight.randint(0, w - width + 1, size=(1,)))
+        return top, left, height, width
 
     def __repr__(self) -> str:
         return f"RandomCrop(size={self.size}, padding={self.padding})"
