@@ -66,6 +66,6 @@ def nest_key(nest: Nest, number: dict[int, int]) -> Any:
             )
         expressions.append((what, one.inputs, one.dtype))
     return (
-        nest.extents, nest.reduced, tuple(expressions), tuple(map(str, nest.atoms)), tuple(nest.reductions),
-        tuple((number[s.value], s.index, s.expression, s.outer) for s in nest.stores),
+        nest.extents, nest.reduced, nest.sequential, tuple(expressions), tuple(map(str, nest.atoms)), tuple(nest.reductions),
+        tuple((number[s.value], *s[1:]) for s in nest.stores),
     )  # fmt: skip

@@ -159,6 +159,12 @@ class Lowering:
                 return
             except NotHereError:  # its body needs the interpreter
                 del self.kernels[count:]
+        if name in ("index_add", "index_put") and ending is None:
+            try:
+                self._scattered(node)
+                return
+            except NotHereError:
+                del self.kernels[count:]
         heavy = name == "dot_general" or name in WRITES
         if heavy and self.types[node.outputs[0]].dtype in self.products:
             try:
@@ -187,6 +193,30 @@ class Lowering:
                 work=1 << 20,
             )
         )
+
+    def _scattered(self, node: Node) -> None:
+        """The base copied, then updates written or added one after the other: places may be named twice."""
+        base, updates, *ids = node.inputs
+        out, axes = node.outputs[0], node.statics["axes"]
+        of, shape = self.types[out], self.types[updates].shape
+        if of.dtype.is_complex or (of.dtype.itemsize < 4 and of.dtype.is_floating_point):
+            raise NotHereError(out)
+        self.copy(base, out, node)
+        rank = len(self.types[ids[0]].shape)
+        nest = Nest(shape, (), range(rank))
+        tracer = Tracer(nest, self.fusion.maker, self.types, self.strides)
+        at = tuple(nest.axis(i) for i in range(len(shape)))
+        found = {
+            a: nest.looked(tracer.ask(i, at[:rank]), of.shape[a])
+            for a, i in zip(axes, ids, strict=True)
+        }
+        rest = iter(at[rank:])
+        spot = [found[a] if a in found else next(rest) for a in range(len(of.shape))]
+        add = node.primitive.name == "index_add"
+        nest.store(out, linear(spot, self.strides[out]), tracer.ask(updates, at), add=add)
+        reads = sorted({e.what.value for e in nest.expressions if isinstance(e.what, Load)})
+        work = prod(shape) * 4 if rank < len(shape) else 0
+        self.kernels.append(Kernel("loops", tuple(reads), (out,), (node,), nest, work=work))
 
     def in_memory(self, value: int) -> None:
         """See to it that a value itself lies in memory, row-major."""

@@ -104,6 +104,7 @@ class Store(NamedTuple):
     index: Affine
     expression: int
     outer: bool
+    add: bool = False  # to what is there already
 
 
 class Nest:
@@ -113,9 +114,14 @@ class Nest:
     stage, and, in the last one, for the stores of full shape.
     """
 
-    def __init__(self, extents: Sequence[int], reduced: Sequence[int] = ()) -> None:
+    def __init__(
+        self, extents: Sequence[int], reduced: Sequence[int] = (), sequential: Sequence[int] = ()
+    ) -> None:
         self.extents = tuple(extents)
         self.reduced = frozenset(reduced)
+        self.sequential = frozenset(
+            sequential
+        )  # outermost, in order, by one thread: their stores may meet
         self.expressions: list[Expression] = []
         self.atoms: list[Any] = [None] * len(self.extents)  # axes first; then Quotient and Looked
         self.atom_axes: list[frozenset[int]] = [frozenset({i}) for i in range(len(self.extents))]
@@ -231,9 +237,11 @@ class Nest:
         self.reductions.append(Reduction(primitive, expression, self.expressions[expression].stage))
         return self.make(Reduced(len(self.reductions) - 1), (), of)
 
-    def store(self, value: int, index: Affine, expression: int, outer: bool = False) -> None:
-        """Write an expression to a value's memory."""
-        self.stores.append(Store(value, index, expression, outer))
+    def store(
+        self, value: int, index: Affine, expression: int, outer: bool = False, add: bool = False
+    ) -> None:
+        """Write an expression to a value's memory, or add it to what is there."""
+        self.stores.append(Store(value, index, expression, outer, add))
 
     @property
     def stages(self) -> int:

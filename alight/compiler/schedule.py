@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from alight.compiler.affine import Affine
-from alight.compiler.nest import Expression, Inside, Load, Nest, Place, Quotient, Random, Store
+from alight.compiler.nest import Expression, Inside, Load, Nest, Place, Quotient, Random
 
 
 class Schedule(NamedTuple):
@@ -26,9 +26,8 @@ def schedule(nest: Nest, lanes: int) -> Schedule:
     """Choose order and vector axis, and merge what can be merged."""
     nest = _without_ones(nest)
     vector = _vector_axis(nest, lanes)
-    outer = _by_distance(
-        nest, [i for i in range(len(nest.extents)) if i not in nest.reduced], vector
-    )
+    kept = [i for i in range(len(nest.extents)) if i not in nest.reduced | nest.sequential]
+    outer = [*sorted(nest.sequential), *_by_distance(nest, kept, vector)]
     inner = _by_distance(nest, sorted(nest.reduced), vector)
     order = [*outer, *inner]
     numbers = _numbers(nest)
@@ -51,6 +50,12 @@ def schedule(nest: Nest, lanes: int) -> Schedule:
         tuple(n for n, reduced in enumerate(kinds) if reduced and n != chosen),
         chosen,
     )
+
+
+def _kind(nest: Nest, axis: int) -> str:
+    if axis in nest.reduced:
+        return "reduced"
+    return "sequential" if axis in nest.sequential else "outer"
 
 
 def _numbers(nest: Nest) -> list[Affine]:
@@ -78,6 +83,8 @@ def _touches(nest: Nest) -> list[tuple[Affine, int]]:
 def _vector_axis(nest: Nest, lanes: int) -> int | None:
     best, best_score = None, 0.0
     for axis, extent in enumerate(nest.extents):
+        if axis in nest.sequential or (nest.sequential and not _all_beside(nest, axis)):
+            continue
         score = 0.0
         for index, weight in _touches(nest):
             step = index.coefficient(axis)
@@ -96,9 +103,16 @@ def _vector_axis(nest: Nest, lanes: int) -> int | None:
         score += min(extent, lanes) / lanes  # a full vector is worth as much as one access
         if extent < lanes // 2:
             score -= 1
+        if axis in nest.reduced and extent < 2 * lanes:
+            score -= 3  # adding lanes up costs more than it saves: better a row in each lane
         if best is None or score > best_score:
             best, best_score = axis, score
     return best
+
+
+def _all_beside(nest: Nest, axis: int) -> bool:
+    """Whether stores along an axis lie side by side: lanes never write one place."""
+    return all(store.index.coefficient(axis) == 1 for store in nest.stores)
 
 
 def _by_distance(nest: Nest, axes: Sequence[int], vector: int | None) -> list[int]:
@@ -127,7 +141,9 @@ def _merged(nest: Nest, groups: Sequence[Sequence[int]]) -> Nest:
         extents.append(size)
         new[group[-1]] = number
     reduced = [n for n, group in enumerate(groups) if group[0] in nest.reduced]
-    made = Nest(extents, reduced)
+    made = Nest(
+        extents, reduced, [n for n, group in enumerate(groups) if group[0] in nest.sequential]
+    )
     shift = len(groups) - len(nest.extents)
     count = len(nest.extents)
 
@@ -151,7 +167,7 @@ def _merged(nest: Nest, groups: Sequence[Sequence[int]]) -> Nest:
     made.atom_axes.extend(axes(old) for old in nest.atom_axes[count:])
     made.expressions = [_moved(one, move, axes) for one in nest.expressions]
     made.reductions = list(nest.reductions)
-    made.stores = [Store(s.value, move(s.index), s.expression, s.outer) for s in nest.stores]
+    made.stores = [s._replace(index=move(s.index)) for s in nest.stores]
     return made
 
 

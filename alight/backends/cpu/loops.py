@@ -393,23 +393,32 @@ class LoopCode:
         size = 4 if of.name == "bfloat16" else of.itemsize
         pointer = self.pointers[store.value]
         if not self.on_vector(self.nest.affine_axes(store.index)):
-            value = self.scalars.to_memory(self.symbol(store.expression, 0))
-            code.store(value, code.element(pointer, self.base(store.index, self._far), size))
+            place = code.element(pointer, self.base(store.index, self._far), size)
+            value = self.scalars.to_memory(
+                self._added(store, self.symbol(store.expression, 0), place)
+            )
+            code.store(value, place)
             return
         for u in range(self.block):
-            value = self.scalars.to_memory(self.wide(store.expression, u, self.lanes))
+            value = self.wide(store.expression, u, self.lanes)
             if self._side_by_side(store.index):
-                start = code.add(
-                    self.base(store.index, self._far),
-                    code.add(self.index[self._axis()], u * self.lanes),
-                )
-                code.store(value, code.element(pointer, start, size), self.mask)
+                first = code.add(self.index[self._axis()], u * self.lanes)
+                start = code.add(self.base(store.index, self._far), first)
+                place = code.element(pointer, start, size)
+                value = self._added(store, value, place)
+                code.store(self.scalars.to_memory(value), place, self.mask)
             else:
-                self._scatter(
-                    pointer,
-                    code.splat(self.whole(store.index, u), vector("i64", self.lanes)),
-                    value,
-                )
+                assert not store.add
+                spots = code.splat(self.whole(store.index, u), vector("i64", self.lanes))
+                self._scatter(pointer, spots, self.scalars.to_memory(value))
+
+    def _added(self, store: Store, value: Symbol, place: Value) -> Symbol:
+        """The value, or its sum with what lies at the place."""
+        if not store.add:
+            return value
+        type = vector(load_type(value.dtype), lanes(value.value.type))
+        old = self.code.load(type, place, self.mask if lanes(type) > 1 else None)
+        return self.scalars.add(self.scalars.from_memory(old, value.dtype), value)
 
     def _scatter(self, pointer: Value, spots: Value, value: Value) -> None:
         from alight.backends.cpu.code import element_type, mangled
@@ -441,7 +450,7 @@ class LoopCode:
         """The outer loop that threads divide: the first with enough pieces, else the one with most."""
         if share is None or not self.outer:
             return -1
-        pieces = [self._pieces(axis) for axis in self.outer]
+        pieces = [0 if axis in self.nest.sequential else self._pieces(axis) for axis in self.outer]
         for n, count in enumerate(pieces):
             if count >= 8:
                 return n

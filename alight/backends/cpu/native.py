@@ -60,7 +60,9 @@ class Native:
         self.program = program
         self.plan: Plan = plan(program, machine(target))
         text = step_text(self.plan, target)
-        self.module = jit.link(jit.object_code(text.text, target), text.steps)
+        self.names = text.kernels
+        exported = dict.fromkeys((*text.steps, *filter(None, text.kernels)))
+        self.module = jit.link(jit.object_code(text.text, target), exported)
         self.steps = [_STEP(self.module.addresses[name]) for name in text.steps]
         self.between = [
             self._interpreted(n) for n, k in enumerate(self.plan.kernels) if k.kind == "interpreter"

@@ -28,6 +28,7 @@ class StepText(NamedTuple):
     text: str
     steps: tuple[str, ...]
     stretches: tuple[tuple[int, ...], ...]  # kernels of each
+    kernels: tuple[str, ...]  # the function of each kernel of the plan; "" for the interpreter's
 
 
 def step_text(plan: Plan, target: Target) -> StepText:
@@ -40,7 +41,7 @@ def step_text(plan: Plan, target: Target) -> StepText:
         steps.append(f"step{n}")
         code = _step(plan, stretch, own, steps[-1])
         module.add(code, code.integer32(0))
-    return StepText(module.text(), tuple(steps), stretches)
+    return StepText(module.text(), tuple(steps), stretches, tuple(own))
 
 
 class _Module:
