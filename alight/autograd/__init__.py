@@ -78,11 +78,11 @@ def _batched(outputs: Any, inputs: Any, grad_outputs: Any, *options: Any) -> tup
 
 
 _LATER = {
-    "Function": "function", "FunctionCtx": "function", "gradcheck": "gradcheck", "gradgradcheck": "gradcheck",
+    "Function": "function", "FunctionCtx": "function", "gradcheck": "numerical", "gradgradcheck": "numerical", "GradcheckError": "numerical",
     "Variable": "variable",
 }  # fmt: skip
 _MODULES = (
-    "anomaly_mode", "engine", "forward_ad", "function", "functional", "grad_mode", "gradcheck", "graph", "hooks",
+    "anomaly_mode", "engine", "forward_ad", "function", "functional", "grad_mode", "graph", "hooks",
     "modes", "profiler", "variable",
 )  # fmt: skip
 

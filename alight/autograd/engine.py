@@ -87,7 +87,8 @@ def grad(
             fail(
                 RuntimeError,
                 "One of the differentiated Tensors does not require grad",
-                facts=[f"inputs[{i}]"],
+                facts=[f"inputs[{i}] is {tensor._meta.type}"],
+                try_="requires_grad=True, or .requires_grad_(), before it is used",
             )
     if not inputs:
         fail(RuntimeError, "`inputs` argument to `grad()` cannot be empty.")
@@ -106,6 +107,8 @@ def grad(
                 RuntimeError,
                 f"The differentiated Tensor at index {i} appears to not have been used in the graph. Set "
                 "allow_unused=True if this is the desired behavior.",
+                facts=[f"inputs[{i}] is {tensor._meta.type}"],
+                try_="the tensor that the outputs were computed from: a copy or a view made later is another one",
             )
         results.append(gradient)
     return tuple(results)
@@ -186,6 +189,7 @@ def root_gradient(tensor: Tensor, given: Any) -> Tensor | None:
         fail(
             RuntimeError,
             f"Mismatch in shape: grad_output[0] has a shape of {given.shape} and output[0] has a shape of {tensor.shape}.",
+            try_="torch.ones_like(output), or output.sum().backward()",
         )
     return given
 

@@ -50,9 +50,8 @@ class Capture(Recorder):
         self.randomness = "error"
         self.sources: list[Tensor] = []  # what each tensor input of the program stands for
         self.source_batched: list[bool] = []
-        self.foreign: dict[
-            int, tuple[Tensor, int]
-        ] = {}  # tensors from outside, and the slots that they had
+        self.foreign: set[int] = set()  # ids of tensors from outside
+        self.moved: dict[int, tuple[Tensor, int]] = {}  # tensors that got a slot here: their slots before
 
     # -- the beginning and the end ----------------------------------------------------------------------------------
 
@@ -63,20 +62,19 @@ class Capture(Recorder):
         self.parent, self.batch_size, self.randomness = parent, batch_size, randomness
         self.grad_enabled, self.inference = parent.grad_enabled, parent.inference
         self.default_dtype = parent.default_dtype
-        self.sources, self.source_batched, self.foreign = [], [], {}
+        self.sources, self.source_batched, self.foreign, self.moved = [], [], set(), {}
         self.root = self._root()
         self.restart()
         thread.recorder = self
 
     def end(self) -> None:
         """Give tensors from outside back to where they belong."""
-        for tensor, slot in self.foreign.values():
-            tensor._slot = slot
         for tensor in self.handles:
-            if id(tensor) not in self.foreign:
-                tensor._slot = -1
+            tensor._slot = -1
+        for tensor, slot in self.moved.values():
+            tensor._slot = slot
         thread.recorder = self.parent
-        self.foreign, self.sources = {}, []
+        self.foreign, self.moved, self.sources = set(), {}, []
         self.transient.clear()
         self.must_write = False
         self.restart()
@@ -119,8 +117,9 @@ class Capture(Recorder):
         slot = tensor._slot
         if self.offset <= slot < self.offset + OFFSET:
             return
-        if tensor._base is not None and self._made_inside(tensor):
+        if tensor._base is not None:  # derived from what it views, whose history goes on
             self._enter_view(tensor)
+            self.moved[id(tensor)] = tensor, slot
             return
         meta, history = tensor._meta, tensor._history
         key = ("outside", len(self.sources), meta.number, None if history is None else history.key)
@@ -131,24 +130,16 @@ class Capture(Recorder):
                 key, "enter", lambda tape: self._trace_argument(tape, meta, kind)
             )
         self.here = position
-        self.foreign[id(tensor)] = tensor, slot
+        self.foreign.add(id(tensor))
+        self.moved[id(tensor)] = tensor, slot
         self._add_source(tensor, False)
         tensor._slot = position.slot
         self.handles.append(tensor)
 
-    def _made_inside(self, view: Any) -> bool:
-        """Whether a view without a slot shows something that has one here."""
-        base = view
-        while base is not None:
-            if self.owns(base):
-                return True
-            base = base._base
-        return False
-
     def refuse_write(self, tensor: Any) -> None:
         """An error where a write would reach a tensor from outside."""
         root = views.root_of(tensor)
-        if id(root) in self.foreign or id(tensor) in self.foreign:
+        if id(root) in self.foreign:
             fail(
                 RuntimeError,
                 "a function that is being transformed writes to a tensor from outside",
@@ -159,15 +150,15 @@ class Capture(Recorder):
     @contextmanager
     def outside(self) -> Iterator[None]:
         """A block in which the thread records into the parent again, and tensors from outside have their slots back."""
-        inside = [(one, one._slot) for one, _ in self.foreign.values()]
-        for one, slot in self.foreign.values():
+        inside = [(one, one._slot) for one, _ in self.moved.values()]
+        for one, slot in self.moved.values():
             one._slot = slot
         thread.recorder = self.parent
         try:
             yield
         finally:
             thread.recorder = self
-            self.foreign = {id(one): (one, one._slot) for one, _ in inside}
+            self.moved = {id(one): (one, one._slot) for one, _ in inside}
             for one, slot in inside:
                 one._slot = slot
 

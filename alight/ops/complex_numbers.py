@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from alight import primitives as p
 from alight.dtypes import bfloat16, category
@@ -37,8 +38,8 @@ METHODS["imag"] = property(lambda self: imag(self), doc=imag.__doc__)
 
 
 @op(
-    methods="conj conj_physical resolve_conj",
-    functions="conj conj_physical resolve_conj",
+    methods="conj conj_physical",
+    functions="conj conj_physical",
     pointwise=True,
 )
 def conj(input: Tensor) -> Tensor:
@@ -47,6 +48,12 @@ def conj(input: Tensor) -> Tensor:
     Differs: a tensor of its own, not a view with a conjugate bit.
     """
     return p.Conj(input) if input.dtype.is_complex else input
+
+
+@function("resolve_conj", methods="resolve_conj")
+def resolve_conj(input: Any) -> Any:
+    """The tensor itself: conjugation is done when it is called."""
+    return input
 
 
 @op(methods="adjoint", functions="adjoint")

@@ -19,7 +19,7 @@ from alight.dtypes import dtype as Dtype
 from alight.errors import fail
 from alight.ir.program import Builder, Value
 from alight.ir.types import Type
-from alight.ops.arguments import broadcast_error
+from alight.ops.arguments import as_dtype, broadcast_error
 from alight.ops.operation import Strided, dense_strides, function, op, writing_op
 from alight.ops.out import write_out
 from alight.primitives.arithmetic import broadcast, broadcast_shape, constant, where
@@ -65,6 +65,7 @@ def tensor(
     tensor([[1, 2],
             [3, 4]])
     """
+    dtype = as_dtype("tensor", dtype)
     if isinstance(data, Tensor):
         made = data.detach().clone()
         made = made.to(dtype=dtype or data.dtype, device=resolve_device(device or data.device))
@@ -102,7 +103,14 @@ def _holds_tensors(data: Sequence[Any]) -> bool:
 
 def _without_tensors(data: Any) -> Any:
     if isinstance(data, Tensor):
-        return data.tolist()
+        if data.numel() != 1:
+            fail(
+                ValueError,
+                "only one element tensors can be converted to Python scalars",
+                facts=[f"the list holds a tensor {list(data.shape)}"],
+                try_="torch.stack(...) of tensors of one shape",
+            )
+        return data.item()
     return [_without_tensors(one) for one in data] if isinstance(data, (list, tuple)) else data
 
 
@@ -115,6 +123,7 @@ def as_tensor(
     requires_grad: bool = False,
 ) -> Tensor:
     """`data` as a tensor, without a copy where it is one already or a NumPy array of the right dtype."""
+    dtype = as_dtype("as_tensor", dtype)
     if isinstance(data, Tensor):
         made = data.to(
             dtype=dtype or data.dtype, device=resolve_device(device or data.device), copy=bool(copy)
@@ -232,7 +241,7 @@ def _constant(name: str, value: Any, doc: str) -> Any:
         size = (given["size"],) if "size" in given else size
         if memory_format is not None and memory_format.name.startswith("channels_last"):
             from alight.ops.conversion import format_strides
-            from alight.ops.storage import empty_strided
+            from alight.ops.places import empty_strided
 
             shape = shape_of(size, name)
             return empty_strided(
@@ -244,7 +253,7 @@ def _constant(name: str, value: Any, doc: str) -> Any:
             )
         return _into(
             out,
-            filled(shape_of(size, name), value, dtype or default_dtype(), device, requires_grad),
+            filled(shape_of(size, name), value, as_dtype(name, dtype) or default_dtype(), device, requires_grad),
         )
 
     make.__name__ = make.__qualname__ = name
@@ -278,6 +287,7 @@ def full(
     """
     if isinstance(fill_value, Tensor):
         fill_value = fill_value.item()
+    dtype = as_dtype("full", dtype)
     if dtype is None:
         kind = type(fill_value)
         dtype = BY_NAME["bool"] if kind is bool else int64 if kind is int else default_dtype()
@@ -287,7 +297,7 @@ def full(
 
 
 def _options(like: Tensor, dtype: Any, device: Any) -> tuple[Dtype, Any]:
-    return dtype or like.dtype, like.device if device is None else device
+    return as_dtype("new", dtype) or like.dtype, like.device if device is None else device
 
 
 def _like(value: Any, name: str, doc: str) -> Any:
@@ -411,6 +421,7 @@ def arange(
         start, end = 0, start
     start, end, step = (one.item() if hasattr(one, "item") else one for one in (start, end, step))
     start, end, step = (int(one) if isinstance(one, bool) else one for one in (start, end, step))
+    dtype = as_dtype("arange", dtype)
     if dtype is None and out is not None:
         dtype = out.dtype
     if dtype is None:
@@ -436,7 +447,12 @@ def _check_range(start: Any, end: Any, step: Any) -> None:
     if not (math.isfinite(start) and math.isfinite(end)):
         fail(RuntimeError, f"unsupported range: {start} -> {end}")
     if (end - start) * step < 0:
-        fail(RuntimeError, "upper bound and lower bound inconsistent with step sign")
+        fail(
+            RuntimeError,
+            "upper bound and lower bound inconsistent with step sign",
+            facts=[f"from {start} to {end} by {step}"],
+            try_=f"step {-step}",
+        )
 
 
 def _placed(made: Tensor, device: Any, requires_grad: bool) -> Tensor:
@@ -473,7 +489,7 @@ def linspace(
     tensor([0.0000, 0.5000, 1.0000])
     """
     start, end = _ends("linspace", start, end, steps)
-    of = dtype or (default_dtype() if out is None else out.dtype)
+    of = as_dtype("linspace", dtype) or (default_dtype() if out is None else out.dtype)
     if category(of) < 2:
         start, end = float(int(start)), float(int(end))
     return _placed(_into(out, _between(start, end, steps, of)), device, requires_grad)
@@ -508,7 +524,7 @@ def logspace(
 ) -> Tensor:  # fmt: skip
     """base ** linspace(start, end, steps)."""
     start, end = _ends("logspace", start, end, steps)
-    of = dtype or (default_dtype() if out is None else out.dtype)
+    of = as_dtype("linspace", dtype) or (default_dtype() if out is None else out.dtype)
     if category(of) < 2:
         start, end = float(int(start)), float(int(end))
     exponents = linspace(start, end, steps, dtype=BY_NAME["float64"])
@@ -533,7 +549,7 @@ def eye(
     for name, extent in (("n", n), ("m", columns)):
         if extent < 0:
             fail(RuntimeError, f"{name} must be greater or equal to 0, got {extent}")
-    return _placed(_into(out, _eye(n, columns, dtype or default_dtype())), device, requires_grad)
+    return _placed(_into(out, _eye(n, columns, as_dtype("eye", dtype) or default_dtype())), device, requires_grad)
 
 
 # -- writing -----------------------------------------------------------------------------------------------------------------

@@ -28,13 +28,16 @@ _TORCH = _index(
         "split_with_sizes_copy unbind_copy alias_copy slice_copy unsafe_chunk unsafe_split unsafe_split_with_sizes "
         "as_strided_scatter",
         "differences": "gradient",
+        "factorizations": "orgqr geqrf ormqr lu lu_unpack lu_solve matrix_exp svd_lowrank pca_lowrank",
         "histograms": "histogram histogramdd",
         "integers": "gcd gcd_ lcm lcm_ frexp nextafter",
         "nn.recurrent": "lstm gru rnn_tanh rnn_relu lstm_cell gru_cell rnn_tanh_cell rnn_relu_cell",
         "nn.sequence_loss": "ctc_loss",
+        "nn.sampling": "grid_sampler grid_sampler_2d grid_sampler_3d affine_grid_generator",
         "places": "empty_strided empty_permuted range diagflat fill constant_pad_nd nonzero_static unravel_index is_conj "
         "is_neg is_distributed is_same_size is_signed resolve_neg conj_physical_ resize_as_",
         "special": "i0 i0_ igamma igammac",
+        "storage": "from_dlpack frombuffer",
         "spectrum": "stft istft",
         "rejection": "poisson binomial _standard_gamma",
         "windows": "hann_window hamming_window blackman_window bartlett_window kaiser_window",
@@ -43,12 +46,16 @@ _TORCH = _index(
 _METHODS = _index(
     {
         "copies": "narrow_copy unsafe_chunk unsafe_split unsafe_split_with_sizes as_strided_scatter sum_to_size",
+        "factorizations": "orgqr geqrf ormqr lu lu_solve matrix_exp",
         "histograms": "histogram",
         "integers": "gcd gcd_ lcm lcm_ frexp nextafter nextafter_",
         "places": "new_empty_strided diagflat nonzero_static is_conj is_neg is_distributed is_same_size resolve_neg "
         "conj_physical_",
         "special": "i0 i0_ igamma igamma_ igammac igammac_ polygamma_",
         "spectrum": "stft istft",
+        "storage": "untyped_storage storage _typed_storage storage_type __dlpack__ __dlpack_device__ __array_wrap__ new "
+        "apply_ map_ map2_ is_pinned is_shared dense_dim sparse_dim to_dense is_inference is_coalesced dim_order "
+        "share_memory_ pin_memory _is_view",
     }
 )
 _FUNCTIONAL = _index(

@@ -5,20 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from alight import primitives as p
 from alight.backends.base import backend_of
 from alight.device import CPU
 from alight.dtypes import BY_NAME, uint8
 from alight.dtypes import dtype as Dtype
 from alight.errors import fail, not_implemented
-from alight.ir.program import Value
 from alight.ops.arguments import SCALAR_NAMES
-from alight.ops.creation import empty, filled, shape_of, typed_tensor, zeros
-from alight.ops.operation import Strided, function, op
-from alight.primitives.arithmetic import sum_to
-from alight.record.meta import contiguous_strides
+from alight.ops.creation import typed_tensor, zeros
+from alight.ops.operation import function
 from alight.record.views import root_of
-from alight.tensor import Tensor, from_numpy, wrap
+from alight.tensor import Tensor, from_numpy
 
 
 class UntypedStorage:
@@ -212,7 +208,7 @@ def storage_type(self: Tensor) -> Any:
 
 
 @function("", methods="__dlpack__")
-def __dlpack__(self: Tensor, **options: Any) -> Any:
+def dlpack_capsule(self: Tensor, **options: Any) -> Any:
     """A capsule over this tensor's memory for another library's `from_dlpack`.
 
     Errors: BufferError where the tensor requires grad.
@@ -224,7 +220,7 @@ def __dlpack__(self: Tensor, **options: Any) -> Any:
 
 
 @function("", methods="__dlpack_device__")
-def __dlpack_device__(self: Tensor) -> tuple[int, int]:
+def dlpack_device(self: Tensor) -> tuple[int, int]:
     """Where the memory is, in DLPack's numbers: (1, 0) is the CPU."""
     return 1, 0
 
@@ -291,7 +287,7 @@ def frombuffer(
 
 
 @function("", methods="__array_wrap__")
-def __array_wrap__(
+def array_wrap(
     self: Tensor, array: Any, context: Any = None, return_scalar: bool = False
 ) -> Tensor:
     """What a NumPy function made of this tensor, as a tensor again; truth values as uint8, as PyTorch has them."""
@@ -300,66 +296,13 @@ def __array_wrap__(
     return made.to(uint8) if made.dtype is BY_NAME["bool"] else made
 
 
-# -- new tensors of a given layout ----------------------------------------------------------------------------------------
-
-
-@op(functions="")
-def _empty_strided(shape: Any, strides: Any, dtype: Any, device: Any) -> Any:
-    """Zeros with strides of their own."""
-    return Strided(p.Full(shape=shape, value=0, dtype=dtype, device=device), strides)
-
-
-@function("empty_strided")
-def empty_strided(
-    size: Any, stride: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False,
-    layout: Any = None, pin_memory: bool = False,
-) -> Tensor:  # fmt: skip
-    """A tensor whose elements mean nothing yet, with these strides. Differs: they are zeros, without gaps."""
-    made = empty(size, dtype=dtype, device=device)
-    if tuple(stride) != made.stride():
-        made = _empty_strided.function(made._meta.shape, tuple(stride), made.dtype, made.device)
-    return made.requires_grad_() if requires_grad else made
-
-
-@function("empty_permuted")
-def empty_permuted(size: Any, physical_layout: Any, **options: Any) -> Tensor:
-    """A tensor whose dimensions lie in memory in this order, the slowest first."""
-    size, order = tuple(size), tuple(physical_layout)
-    inner = contiguous_strides(tuple(size[i] for i in order))
-    return empty_strided(size, tuple(inner[order.index(i)] for i in range(len(size))), **options)
-
-
-@function("", methods="new_empty_strided")
-def new_empty_strided(
-    self: Tensor, size: Any, stride: Any, dtype: Any = None, **options: Any
-) -> Tensor:
-    """`torch.empty_strided` with the dtype and device of this tensor."""
-    return empty_strided(size, stride, dtype=dtype or self.dtype, **options)
+# -- the constructor of a tensor's own type -------------------------------------------------------------------------------
 
 
 @function("", methods="new")
 def new(self: Tensor, *args: Any, **options: Any) -> Tensor:
     """A tensor of this one's dtype, from a shape or from data, as its constructor makes it."""
     return typed_tensor(self.dtype, *args)
-
-
-@op(functions="", methods="sum_to_size", varargs="size")
-def sum_to_size(input: Value, size: Any) -> Value:
-    """The sum over the dimensions that broadcasting from `size` would have added.
-
-    >>> import alight as torch
-    >>> torch.ones(2, 3).sum_to_size(1, 3)
-    tensor([[2., 2., 2.]])
-    """
-    from alight.primitives.arithmetic import broadcast_shape
-
-    shape = tuple(size)
-    if len(shape) > input.ndim or broadcast_shape(shape, input.shape) != input.shape:
-        fail(
-            RuntimeError,
-            f"size {{{list(shape)}}} is not expandable to size {{{list(input.shape)}}}.",
-        )
-    return sum_to(input, shape)
 
 
 # -- Python code on elements ------------------------------------------------------------------------------------------------
@@ -412,22 +355,12 @@ def _answer(name: str, value: Any, doc: str) -> None:
     function("", methods=name)(method)
 
 
-_answer("is_conj", False, "Whether a conjugation is still to be done: never, it is done at once.")
-_answer("is_neg", False, "Whether a negation is still to be done: never.")
-_answer("resolve_neg", lambda x: x, "This tensor.")
-_answer("is_distributed", False, "Whether parts are on other machines: never.")
 _answer("is_pinned", False, "Whether the memory is locked for a GPU: never.")
 _answer("is_shared", lambda x: root_of(x)._open, "Whether share_memory_() was called on it.")
 _answer("dense_dim", lambda x: x.ndim, "Number of dense dimensions: all.")
 _answer("sparse_dim", 0, "Number of sparse dimensions: none.")
 _answer("to_dense", lambda x: x, "This tensor, which is dense.")
 _answer("is_inference", lambda x: x._meta.origin == "inference", "Whether inference_mode made it.")
-
-
-@function("is_same_size", methods="is_same_size")
-def is_same_size(input: Tensor, other: Tensor) -> bool:
-    """Whether two tensors have one shape."""
-    return input.shape == other.shape
 
 
 @function("", methods="is_coalesced")
@@ -469,6 +402,3 @@ def pin_memory(self: Tensor, device: Any = None) -> Tensor:
 def _is_view(self: Tensor) -> bool:
     """Whether this tensor shows a part of another one."""
     return self._base is not None
-
-
-__all__ = ["TypedStorage", "UntypedStorage", "filled", "shape_of", "wrap"]

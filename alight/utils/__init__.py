@@ -1,10 +1,10 @@
-"""torch.utils: a namespace of PyTorch's; `data` shows alight.data."""
+"""torch.utils: a namespace of PyTorch's; files of it load at their first use."""
 
 from importlib import import_module
 from typing import Any
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("data",):
+    if name in ("checkpoint", "data", "dlpack", "hooks", "tensorboard"):
         return import_module(f"alight.utils.{name}")
     raise AttributeError(f"module 'alight.utils' has no attribute '{name}'")
