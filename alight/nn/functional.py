@@ -20,4 +20,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted(FUNCTIONAL)
+    return sorted({*FUNCTIONAL, *later.functional_names()})

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
+from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 from alight.nn import functional as F
+from alight.nn.linear import Linear
 from alight.nn.module import Module
 from alight.ops.nn.loss import reduction_of
 
@@ -341,3 +345,105 @@ class TripletMarginWithDistanceLoss(_Loss):
             anchor, positive, negative, distance_function=self.distance_function, margin=self.margin, swap=self.swap,
             reduction=self.reduction,
         )  # fmt: skip
+
+
+class MultiLabelMarginLoss(_Loss):
+    """Hinge loss of each wrong class against each right one."""
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        """functional.multilabel_margin_loss."""
+        return F.multilabel_margin_loss(input, target, reduction=self.reduction)
+
+
+class CTCLoss(_Loss):
+    """Minus the log-probability of a label sequence over all its alignments with the input.
+
+    >>> import alight as torch
+    >>> torch.nn.CTCLoss()(torch.full((3, 1, 2), 0.5).log(), torch.tensor([[1]]), [3], [1])
+    tensor(0.2877)
+    """
+
+    def __init__(
+        self, blank: int = 0, reduction: str = "mean", zero_infinity: bool = False
+    ) -> None:
+        super().__init__(reduction=reduction)
+        self.blank, self.zero_infinity = blank, zero_infinity
+
+    def forward(
+        self, log_probs: Tensor, targets: Tensor, input_lengths: Any, target_lengths: Any
+    ) -> Tensor:
+        """functional.ctc_loss."""
+        return F.ctc_loss(
+            log_probs, targets, input_lengths, target_lengths, self.blank, self.reduction, self.zero_infinity
+        )  # fmt: skip
+
+
+class NLLLoss2d(NLLLoss):
+    """Older name of NLLLoss for images."""
+
+    def __init__(
+        self, weight: Any = None, size_average: Any = None, ignore_index: int = -100, reduce: Any = None,
+        reduction: str = "mean",
+    ) -> None:  # fmt: skip
+        warnings.warn(
+            "NLLLoss2d has been deprecated. Please use NLLLoss instead as a drop-in replacement and see "
+            "https://pytorch.org/docs/main/nn.html#torch.nn.NLLLoss for more details.",
+            FutureWarning,
+            stacklevel=2,
+        )
+        super().__init__(weight, size_average, ignore_index, reduce, reduction)
+
+
+@dataclass(frozen=True)
+class LinearCrossEntropyOptions:
+    """How PyTorch cuts the logits of LinearCrossEntropyLoss into pieces; alight needs no such choice."""
+
+    allow_retain_graph: bool = False
+    batch_chunk_size: int | None = None
+    chunking_method: str | None = "auto"
+    acc_policy: str = "auto"
+    acc_dtype: Any = None
+
+
+class LinearCrossEntropyLoss(Module):
+    """Cross-entropy behind a linear layer of its own.
+
+    >>> import alight as torch
+    >>> loss = torch.nn.LinearCrossEntropyLoss(3, 5)
+    >>> loss(torch.ones(2, 3), torch.tensor([0, 4])).shape
+    torch.Size([])
+    """
+
+    def __init__(
+        self, in_features: int, num_classes: int, *, out_features: tuple[int, ...] = (), bias: bool = False,
+        device: Any = None, dtype: Any = None, reduction: str = "mean", weight: Any = None,
+        ignore_index: int | None = None, label_smoothing: float = 0.0,
+        options: LinearCrossEntropyOptions | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.in_features, self.num_classes = in_features, num_classes
+        self.out_features = tuple(out_features)
+        self.reduction, self.ignore_index = reduction, ignore_index
+        self.label_smoothing, self.options = label_smoothing, options
+        self.register_buffer("weight", weight)
+        self.bias = bias
+        rows = num_classes * prod(self.out_features)
+        self.linear = Linear(in_features, rows, bias=bias, device=device, dtype=dtype)
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        """functional.linear_cross_entropy."""
+        shape = (self.num_classes, *self.out_features)
+        weight, bias = self.linear.weight, self.linear.bias
+        if self.out_features:
+            weight = weight.reshape(*shape, self.in_features)
+            bias = None if bias is None else bias.reshape(shape)
+        return F.linear_cross_entropy(
+            input, weight, target, linear_bias=bias, weight=self.weight, reduction=self.reduction,
+            ignore_index=self.ignore_index, label_smoothing=self.label_smoothing, options=self.options,
+        )  # fmt: skip
+
+    def extra_repr(self) -> str:
+        """Sizes and settings."""
+        names = ("in_features", "num_classes", "out_features", "bias", "reduction", "ignore_index")
+        names += ("label_smoothing", "options")
+        return ", ".join(f"{name}={getattr(self, name)}" for name in names)

@@ -68,7 +68,15 @@ class _NormBase(Module):
                 ValueError,
                 f"expected {wanted} input (got {input.dim()}D input)",
                 facts=[f"input is {list(input.shape)}"],
+                try_=self._for_rank(input.dim()),
             )
+
+    def _for_rank(self, rank: int) -> str:
+        name = type(self).__name__.rstrip("d").rstrip("0123456789")
+        sizes = {2: 1, 3: 1, 4: 2, 5: 3}
+        if rank in sizes:
+            return f"nn.{name}{sizes[rank]}d({self.num_features})"
+        return "an input of (batch, channels, ...)"
 
     def extra_repr(self) -> str:
         """Features and settings."""
@@ -349,6 +357,13 @@ class LocalResponseNorm(Module):
     def extra_repr(self) -> str:
         """Settings."""
         return f"{self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}"
+
+
+class CrossMapLRN2d(LocalResponseNorm):
+    """Older name of LocalResponseNorm for images."""
+
+    def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1) -> None:
+        super().__init__(size, alpha, beta, k)
 
 
 class _LazyNorm(Lazy):

@@ -131,6 +131,35 @@ class UninitializedParameter(Parameter):
         return "<UninitializedParameter>"
 
 
+class UninitializedBuffer(Tensor):
+    """A buffer of a lazy layer, whose shape the first input will tell."""
+
+    def __new__(
+        cls,
+        requires_grad: bool = False,
+        device: Any = None,
+        dtype: Any = None,
+        persistent: bool = True,
+    ) -> Any:
+        from alight.ops.operation import TORCH
+
+        made = adopt(TORCH["zeros"](0, device=device, dtype=dtype), cls, requires_grad)
+        made.persistent = persistent
+        return made
+
+    def materialize(self, shape: Any, device: Any = None, dtype: Any = None) -> None:
+        """Become an ordinary tensor of this shape, with arbitrary elements."""
+        from alight.ops.operation import TORCH
+
+        self.data = TORCH["zeros"](shape, device=device or self.device, dtype=dtype or self.dtype)
+        self.__class__ = Tensor  # type: ignore[assignment]
+
+    shape = UninitializedParameter.shape
+
+    def __repr__(self, **options: Any) -> str:  # type: ignore[override]
+        return "<UninitializedBuffer>"
+
+
 def is_lazy(tensor: Any) -> bool:
     """Whether a tensor still waits for its shape."""
-    return isinstance(tensor, UninitializedParameter)
+    return isinstance(tensor, (UninitializedParameter, UninitializedBuffer))

@@ -6,6 +6,7 @@ from typing import Any
 
 from alight.nn import functional as F
 from alight.nn.module import Module
+from alight.ops.nn.convolution import per_dimension
 
 Tensor = Any
 Ints = Any
@@ -191,6 +192,116 @@ class LPPool2d(_LPPool):
     """Norms of windows of the last two dimensions."""
 
     count = 2
+
+
+class LPPool3d(_LPPool):
+    """Norms of windows of the last three dimensions."""
+
+    count = 3
+
+
+class _MaxUnpool(Module):
+    """Common part of the layers that undo max pooling."""
+
+    count: int
+
+    def __init__(self, kernel_size: Ints, stride: Ints = None, padding: Ints = 0) -> None:
+        super().__init__()
+        self.kernel_size = per_dimension(kernel_size, self.count, "kernel_size")
+        self.stride = (
+            self.kernel_size if stride is None else per_dimension(stride, self.count, "stride")
+        )
+        self.padding = per_dimension(padding, self.count, "padding")
+
+    def forward(self, input: Tensor, indices: Tensor, output_size: Any = None) -> Tensor:
+        """Elements back at the places that max pooling found them at."""
+        unpool = getattr(F, f"max_unpool{self.count}d")
+        return unpool(input, indices, self.kernel_size, self.stride, self.padding, output_size)
+
+    def extra_repr(self) -> str:
+        """The window."""
+        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
+
+
+class MaxUnpool1d(_MaxUnpool):
+    """Undoes MaxPool1d, with zeros at the other places."""
+
+    count = 1
+
+
+class MaxUnpool2d(_MaxUnpool):
+    """Undoes MaxPool2d, with zeros at the other places.
+
+    >>> import alight as torch
+    >>> x, places = torch.nn.MaxPool2d(2, return_indices=True)(torch.ones(1, 1, 4, 4))
+    >>> torch.nn.MaxUnpool2d(2)(x, places).shape
+    torch.Size([1, 1, 4, 4])
+    """
+
+    count = 2
+
+
+class MaxUnpool3d(_MaxUnpool):
+    """Undoes MaxPool3d, with zeros at the other places."""
+
+    count = 3
+
+
+class _FractionalMaxPool(Module):
+    """Common part of the layers that pool windows at random places."""
+
+    count: int
+
+    def __init__(
+        self,
+        kernel_size: Ints,
+        output_size: Any = None,
+        output_ratio: Any = None,
+        return_indices: bool = False,
+        _random_samples: Any = None,
+    ) -> None:
+        super().__init__()
+        name = type(self).__name__
+        self.kernel_size = per_dimension(kernel_size, self.count, "kernel_size")
+        self.return_indices = return_indices
+        self.register_buffer("_random_samples", _random_samples)
+        self.output_size = output_size
+        if output_size is not None:
+            self.output_size = per_dimension(output_size, self.count, "output_size")
+        single = isinstance(output_ratio, (int, float))
+        self.output_ratio = (output_ratio,) * self.count if single else output_ratio
+        if output_size is None and output_ratio is None:
+            raise ValueError(
+                f"{name} requires specifying either an output size, or a pooling ratio"
+            )
+        if output_size is not None and output_ratio is not None:
+            raise ValueError("only one of output_size and output_ratio may be specified")
+        if self.output_ratio is not None and not all(0 < one < 1 for one in self.output_ratio):
+            raise ValueError(f"output_ratio must be between 0 and 1 (got {output_ratio})")
+
+    def forward(self, input: Tensor) -> Any:
+        """Maxima of windows at random places."""
+        pool = getattr(F, f"fractional_max_pool{self.count}d")
+        return pool(
+            input, self.kernel_size, self.output_size, self.output_ratio, self.return_indices, self._random_samples
+        )  # fmt: skip
+
+
+class FractionalMaxPool2d(_FractionalMaxPool):
+    """Maxima of windows at random places of the last two dimensions (Graham 2014).
+
+    >>> import alight as torch
+    >>> torch.nn.FractionalMaxPool2d(2, output_ratio=0.5)(torch.ones(1, 1, 8, 8)).shape
+    torch.Size([1, 1, 4, 4])
+    """
+
+    count = 2
+
+
+class FractionalMaxPool3d(_FractionalMaxPool):
+    """Maxima of windows at random places of the last three dimensions (Graham 2014)."""
+
+    count = 3
 
 
 class _AdaptivePool(Module):

@@ -8,16 +8,14 @@ from alight.ops.nn import (
     distance,
     dropout,
     loss,
-    multihead,
     normalization,
     pooling,
-    recurrent,
     resampling,
     softmax,
     sparse,
 )
 
 __all__ = [
-    "activation", "attention", "convolution", "cross_entropy", "distance", "dropout", "loss", "multihead", "normalization", "pooling",
-    "recurrent", "resampling", "softmax", "sparse",
+    "activation", "attention", "convolution", "cross_entropy", "distance", "dropout", "loss", "normalization", "pooling",
+    "resampling", "softmax", "sparse",
 ]  # fmt: skip

@@ -503,6 +503,14 @@ def rrelu(
     return input.copy_(result) if inplace else result
 
 
+@function(functions="rrelu_", F="rrelu_")
+def rrelu_(
+    input: Any, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False
+) -> Any:
+    """rrelu that writes into its input."""
+    return rrelu(input, lower, upper, training, True)
+
+
 @function(functions="", F="gumbel_softmax")
 def gumbel_softmax(
     logits: Any, tau: float = 1, hard: bool = False, eps: float = 1e-10, dim: int = -1

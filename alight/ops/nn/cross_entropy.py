@@ -15,7 +15,7 @@ from alight.ir.program import Value as Tensor
 from alight.ops.arguments import scalar_type_name
 from alight.ops.nn.loss import reduced, reduction_of
 from alight.ops.nn.softmax import shifted
-from alight.ops.operation import op
+from alight.ops.operation import FUNCTIONAL, function, op
 from alight.primitives.arithmetic import broadcast, equal, where
 from alight.primitives.gather import Index, take_along
 
@@ -236,4 +236,27 @@ def _per_class(weight: Tensor, x: Tensor, axis: int) -> Tensor:
     return broadcast(p.Reshape(p.Convert(weight, dtype=x.dtype), shape=shape), x.shape)
 
 
-__all__ = ["Any", "cross_entropy", "nll_loss"]
+# -- with the last linear layer ---------------------------------------------------------------------------------------------
+
+
+@function(functions="", F="linear_cross_entropy")
+def linear_cross_entropy(
+    input: Any, linear_weight: Any, target: Any, *, linear_bias: Any = None, weight: Any = None, reduction: str = "mean",
+    ignore_index: int | None = None, label_smoothing: float = 0.0, options: Any = None,
+) -> Any:  # fmt: skip
+    """cross_entropy of input @ linear_weight.T + linear_bias.
+
+    Shapes: input (n, in) or (in); linear_weight (classes, in) or (classes, d1, ..., in); target (n, d1, ...).
+    Differs: `options` ask for nothing here, the logits are one step of the program.
+    """
+    classes, *inner, size = linear_weight.shape
+    logits = FUNCTIONAL["linear"](input, linear_weight.reshape(-1, size))
+    if inner:
+        logits = logits.reshape(*input.shape[:-1], classes, *inner)
+    if linear_bias is not None:
+        logits = logits + linear_bias
+    if ignore_index is None:
+        ignore_index = -100
+    return cross_entropy(
+        logits, target, weight, None, ignore_index, None, reduction, label_smoothing
+    )

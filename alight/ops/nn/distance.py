@@ -11,9 +11,9 @@ from alight.ops.arguments import normalize_dim, promoted
 from alight.ops.nn.cross_entropy import _at
 from alight.ops.nn.loss import _clamped_low, reduced, reduction_of
 from alight.ops.nn.normalization import norm
-from alight.ops.operation import FUNCTIONAL, function, op
+from alight.ops.operation import FUNCTIONAL, LINALG, TORCH, function, op
 from alight.primitives.arithmetic import broadcast, constant, equal, kept_shape, where
-from alight.primitives.gather import Index, grid
+from alight.primitives.gather import Index, grid, take_along
 
 Scalar = Any
 
@@ -147,6 +147,73 @@ def _multi_margin(
         equal(grid(input_places(input), axis)[axis], p.Reshape(target, shape=(*target.shape, 1)))
     )
     return reduced(p.Sum(where(wrong, each, 0), axes=(axis,)) / input.shape[axis], reduction)
+
+
+@op(functions="", F="multilabel_margin_loss")
+def multilabel_margin_loss(
+    input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean",
+) -> Tensor:  # fmt: skip
+    """Sum over right and wrong classes of max(0, 1 - (input[right] - input[wrong])), over the number of classes.
+
+    Each row of `target` begins with the right classes; -1 ends them.
+
+    >>> import alight as torch
+    >>> scores, labels = torch.tensor([[0.1, 0.2, 0.4, 0.8]]), torch.tensor([[3, 0, -1, 1]])
+    >>> torch.nn.functional.multilabel_margin_loss(scores, labels)
+    tensor(0.8500)
+    """
+    reduction = reduction_of(reduction, size_average, reduce)
+    if input.ndim > 2 or input.shape != target.shape:
+        fail(
+            RuntimeError,
+            f"inconsistent target size: {list(target.shape)} for input of size: {list(input.shape)}",
+        )
+    classes = input.shape[-1] if input.ndim else 1
+    rows = input.shape[0] if input.ndim == 2 else 1
+    x, t = (p.Reshape(one, shape=(rows, classes)) for one in (input, target))
+    valid = p.CumProd(p.Convert(t >= 0, dtype=input.dtype), axis=1)
+    safe = where(t < 0, 0, t)
+    shape = (rows, classes, classes)  # row, place in the target, class
+    hit = equal(
+        p.Expand(p.Reshape(safe, shape=(rows, classes, 1)), shape=shape), _last_axis(x, shape)
+    )
+    named = p.Reshape(valid, shape=(rows, classes, 1))
+    right = p.Max(where(hit, p.Expand(named, shape=shape), 0), axes=(1,))
+    own = p.Reshape(take_along(x, safe, 1), shape=(rows, classes, 1))
+    each = _clamped_low(1 - own + p.Reshape(x, shape=(rows, 1, classes)))
+    counted = named * p.Reshape(1 - right, shape=(rows, 1, classes))
+    loss = p.Sum(each * counted, axes=(1, 2)) / classes
+    return reduced(loss if input.ndim == 2 else p.Reshape(loss, shape=()), reduction)
+
+
+def _last_axis(like: Tensor, shape: tuple[int, ...]) -> Tensor:
+    from alight.dtypes import int64
+
+    with like.builder.active():
+        return p.Iota(shape=shape, axis=len(shape) - 1, dtype=int64, device=like.type.device)
+
+
+@function(functions="pdist", F="pdist")
+def pdist(input: Any, p: float = 2) -> Any:
+    """The p-norm distances between all pairs of different rows: (0, 1), (0, 2), ..., (1, 2), ...
+
+    >>> import alight as torch
+    >>> torch.pdist(torch.tensor([[0., 0.], [3., 4.], [0., 1.]]))
+    tensor([5.0000, 1.0000, 4.2426])
+    """
+    if input.dim() != 2:
+        fail(
+            RuntimeError,
+            f"pdist only supports 2D tensors, got: {input.dim()}D",
+        )
+    if not input.is_floating_point():
+        fail(RuntimeError, "pdist only supports floating-point dtypes")
+    if p < 0:
+        fail(RuntimeError, "pdist only supports non-negative p values")
+    n = input.shape[0]
+    pairs = TORCH["triu_indices"](n, n, 1, device=input.device)
+    difference = input.index_select(0, pairs[0]) - input.index_select(0, pairs[1])
+    return LINALG["vector_norm"](difference, float(p), 1)
 
 
 def input_places(x: Tensor) -> Tensor:

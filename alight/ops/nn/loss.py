@@ -11,20 +11,24 @@ from math import log, pi
 from typing import Any
 
 from alight import primitives as p
+from alight.dtypes import bool_, category
 from alight.errors import fail
 from alight.ir.program import Value as Tensor
-from alight.ops.arguments import broadcast_all, promoted
+from alight.ops.arguments import broadcast_all, promoted, scalar_type_name
 from alight.ops.nn.activation import in_single, logistic
 from alight.ops.operation import op
 from alight.primitives.arithmetic import broadcast, equal, sum_to, where
+
+Operand = Any
 
 
 def reduction_of(reduction: str, size_average: bool | None, reduce: bool | None) -> str:
     """The reduction that the arguments mean; PyTorch's ValueError for one that does not exist."""
     if size_average is not None or reduce is not None:
-        if reduce is False:
-            return "none"
-        return "sum" if size_average is False else "mean"
+        average, reduce = size_average is None or size_average, reduce is None or reduce
+        if average and reduce:
+            return "mean"
+        return "sum" if reduce else "none"
     if reduction not in ("mean", "sum", "none"):
         fail(
             ValueError,
@@ -244,7 +248,7 @@ def binary_cross_entropy(
 ) -> Tensor:
     """-(target log(input) + (1 - target) log(1 - input)) for probabilities `input`; logarithms stop at -100.
 
-    Differs: probabilities outside [0, 1] give NaN, where PyTorch raises RuntimeError.
+    Errors: RuntimeError for an input outside [0, 1], when its value is needed.
 
     >>> import alight as torch
     >>> torch.nn.functional.binary_cross_entropy(torch.tensor([0.5]), torch.tensor([1.]))
@@ -258,7 +262,14 @@ def binary_cross_entropy(
             f"(torch.Size({list(input.shape)})) is deprecated. Please ensure they have the same size.",
             try_="target.reshape(input.shape)",
         )
-    x, t = promoted(input, target)
+    if input.dtype is not target.dtype:
+        fail(
+            RuntimeError,
+            f"Found dtype {scalar_type_name(target.dtype)} but expected {scalar_type_name(input.dtype)}",
+            facts=[f"target is {target.dtype!r}, input is {input.dtype!r}"],
+            try_=f"target.to({input.dtype!r})",
+        )
+    x, t = p.Within(input, low=0.0, high=1.0), target
     logs = [where(value < -100, -100, value) for value in (p.Log(x), p.Log1p(-x))]
     each = (t - 1) * logs[1] - t * logs[0]
     return reduced(each if weight is None else each * broadcast(weight, each.shape), reduction)
@@ -301,6 +312,22 @@ def binary_cross_entropy_with_logits(
             f"Target size (torch.Size({list(target.shape)})) must be the same as input size "
             f"(torch.Size({list(input.shape)}))",
             try_="target.reshape(input.shape)",
+        )
+    if target.dtype is bool_:
+        fail(
+            RuntimeError,
+            "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or `logical_xor()` "
+            "operator instead.",
+            facts=["target is torch.bool"],
+            try_="target.float()",
+        )
+    if category(target.dtype) < category(input.dtype):
+        fail(
+            RuntimeError,
+            f"result type {scalar_type_name(input.dtype)} can't be cast to the desired output type "
+            f"{scalar_type_name(target.dtype)}",
+            facts=[f"target is {target.dtype!r}"],
+            try_="target.float()",
         )
     x, t = promoted(input, target)
 
@@ -364,7 +391,8 @@ def kl_div(
     if log_target:
         each = p.Exp(t) * (t - x)
     else:
-        each = where(t > 0, t * p.Log(where(t > 0, t, 1)), t * 0) - t * x
+        none = equal(t, 0)
+        each = where(none, t * 0, t * p.Log(where(none, 1, t))) - t * x
     result = reduced(each, reduction)
     return result / input.shape[0] if batch_mean and input.ndim else result
 
@@ -394,7 +422,7 @@ def poisson_nll_loss(
 def gaussian_nll_loss(
     input: Tensor,
     target: Tensor,
-    var: Tensor,
+    var: Operand,
     full: bool = False,
     eps: float = 1e-6,
     reduction: str = "mean",
@@ -404,10 +432,13 @@ def gaussian_nll_loss(
     Differs: negative variances give a wrong value, where PyTorch raises ValueError.
     """
     reduction = reduction_of(reduction, None, None)
+    if getattr(var, "number", None) is not None:
+        var = broadcast(p.Convert(var, dtype=input.dtype), input.shape)
     if var.shape != input.shape:
+        differ = [(m, n) for m, n in zip(input.shape, var.shape, strict=False) if m != n]
         if var.shape == input.shape[:-1]:
             var = p.Reshape(var, shape=(*var.shape, 1))
-        elif var.shape[:-1] != input.shape[:-1] or (var.ndim and var.shape[-1] != 1):
+        elif var.ndim != input.ndim or sum(n for _, n in differ) != 1:
             fail(ValueError, "var is of incorrect size")
     low = p.Detach(where(var < eps, eps - var, var * 0))  # the clamp lets gradients through
     x, t, v = promoted(input, target, var + low)

@@ -230,7 +230,7 @@ def batch_norm(
             try_="a larger batch, drop_last=True in the DataLoader, or model.eval()",
         )
     out, mean, variance = _batch_norm.function(input, weight, bias, eps)
-    if running_mean is not None:
+    if running_mean is not None and count:
         update_running(
             "batch_norm statistics", mean, variance, running_mean, running_var, momentum, count
         )

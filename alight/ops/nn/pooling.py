@@ -166,8 +166,21 @@ def _max_pooling(count: int) -> Any:
     return max_pool
 
 
+def _with_indices(pool: Any) -> Any:
+    """The form of a pooling function that always gives the places too."""
+
+    def with_indices(*args: Any, **kwargs: Any) -> Any:
+        kwargs["return_indices"] = True
+        return pool(*args, **kwargs)
+
+    with_indices.__name__ = with_indices.__qualname__ = pool.__name__ + "_with_indices"
+    with_indices.__doc__ = f"{pool.__name__} with the place of each maximum."
+    return with_indices
+
+
 for _count in (1, 2, 3):
-    function(f"max_pool{_count}d", F=f"max_pool{_count}d")(_max_pooling(_count))
+    _pool = function(f"max_pool{_count}d", F=f"max_pool{_count}d")(_max_pooling(_count))
+    function("", F=_pool.__name__ + "_with_indices")(_with_indices(_pool))
 
 
 # -- averages -------------------------------------------------------------------------------------------------------------
@@ -254,6 +267,14 @@ def lp_pool2d(
 ) -> Tensor:
     """The norm of order norm_type of each window over the last two dimensions."""
     return _power_average(2, input, norm_type, kernel_size, stride, ceil_mode)
+
+
+@op(functions="", F="lp_pool3d")
+def lp_pool3d(
+    input: Tensor, norm_type: float, kernel_size: Ints, stride: Ints = None, ceil_mode: bool = False
+) -> Tensor:
+    """The norm of order norm_type of each window over the last three dimensions."""
+    return _power_average(3, input, norm_type, kernel_size, stride, ceil_mode)
 
 
 def _power_average(
@@ -420,4 +441,5 @@ def _adaptive_max_pooling(count: int) -> Any:
 
 for _count in (1, 2, 3):
     torch_name = f"adaptive_max_pool{_count}d" if _count == 1 else ""
-    function(torch_name, F=f"adaptive_max_pool{_count}d")(_adaptive_max_pooling(_count))
+    _pool = function(torch_name, F=f"adaptive_max_pool{_count}d")(_adaptive_max_pooling(_count))
+    function("", F=_pool.__name__ + "_with_indices")(_with_indices(_pool))

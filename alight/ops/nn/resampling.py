@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from typing import Any
 
 from alight import primitives as p
@@ -220,14 +221,79 @@ def interpolate(
             f"{input.dim()}D) for the modes: nearest | linear | bilinear | bicubic | trilinear | area | nearest-exact "
             f"(got {mode})",
         )
-    if antialias:
-        from alight.errors import not_implemented
-
-        not_implemented("interpolate(antialias=True)", "mode='area'")
+    if antialias and not (mode in ("bilinear", "bicubic") and input.dim() == 4):
+        fail(
+            ValueError,
+            "Anti-alias option is restricted to bilinear and bicubic modes and requires a 4-D tensor as input",
+        )
     sizes, scales = _target(input.shape[2:], count, size, scale_factor, recompute_scale_factor)
     if mode == "area":
         return FUNCTIONAL[f"adaptive_avg_pool{count}d"](input, sizes)
+    if antialias:
+        return _smoothed.function(input, sizes, scales, mode, bool(align_corners))
     return _interpolate.function(input, sizes, scales, mode, bool(align_corners))
+
+
+@op(functions="")
+def _smoothed(input: Tensor, size: Ints, scales: Any, mode: str, align_corners: bool) -> Tensor:
+    """Bilinear or bicubic resampling whose filter grows with the step, so that no detail is skipped."""
+    x = input
+    for axis, (count, scale) in enumerate(zip(size, scales, strict=True), x.ndim - len(size)):
+        if align_corners and count > 1:
+            scale = (x.shape[axis] - 1) / (count - 1)
+        weights = _filter_weights(x, x.shape[axis], count, scale, mode)
+        moved = p.DotGeneral(x, weights, batch=((), ()), contract=((axis,), (1,)))
+        x = p.Permute(moved, order=(*range(axis), x.ndim - 1, *range(axis, x.ndim - 1)))
+    return x
+
+
+def _filter_weights(like: Tensor, have: int, want: int, scale: float, mode: str) -> Tensor:
+    """(want, have): how much of each input place goes into an output place."""
+    reach = 1.0 if mode == "bilinear" else 2.0
+    grow = max(scale, 1.0)
+    shape = (want, have)
+    with like.builder.active():
+        i, j = (
+            p.Convert(
+                p.Iota(shape=shape, axis=axis, dtype=int64, device=like.type.device),
+                dtype=like.dtype,
+            )
+            for axis in (0, 1)
+        )
+    centre = (i + 0.5) * scale
+    first, last = (p.Trunc(centre + (side * reach * grow + 0.5)) for side in (-1, 1))
+    d = p.Abs((j - centre + 0.5) / grow)
+    if mode == "bilinear":
+        weight = where(d < 1, 1 - d, 0)
+    else:  # Keys (1981) with a = -1 / 2
+        near = (1.5 * d - 2.5) * d * d + 1
+        far = ((-0.5 * d + 2.5) * d - 4) * d + 2
+        weight = where(d < 1, near, where(d < 2, far, 0))
+    weight = where(p.And(j >= first, j < last), weight, 0)
+    total = p.Sum(weight, axes=(1,))
+    return weight / p.Expand(p.Reshape(total, shape=(want, 1)), shape=shape)
+
+
+@function(functions="", F="upsample_nearest")
+def upsample_nearest(input: Any, size: Any = None, scale_factor: Any = None) -> Any:
+    """Older name of interpolate(mode="nearest")."""
+    _deprecated("nearest")
+    return interpolate(input, size, scale_factor, mode="nearest")
+
+
+@function(functions="", F="upsample_bilinear")
+def upsample_bilinear(input: Any, size: Any = None, scale_factor: Any = None) -> Any:
+    """Older name of interpolate(mode="bilinear", align_corners=True)."""
+    _deprecated("bilinear")
+    return interpolate(input, size, scale_factor, mode="bilinear", align_corners=True)
+
+
+def _deprecated(mode: str) -> None:
+    warnings.warn(
+        f"`nn.functional.upsample_{mode}` is deprecated. Use `nn.functional.interpolate` instead.",
+        FutureWarning,
+        stacklevel=3,
+    )
 
 
 def _target(
@@ -294,7 +360,7 @@ def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
     return p.Reshape(x, shape=(*lead, c * r * r, h // r, w // r))
 
 
-@op(functions="channel_shuffle", F="channel_shuffle")
+@op(functions="channel_shuffle", F="channel_shuffle native_channel_shuffle")
 def channel_shuffle(input: Tensor, groups: int) -> Tensor:
     """Channels of `groups` groups interleaved (Zhang et al. 2018)."""
     n, c, *rest = input.shape
