@@ -102,7 +102,7 @@ class Plan(NamedTuple):
         return self.parts > 1 or self.block < self.part
 
 
-_BLOCK_STEPS = 4096  # steps of k done at a time: a panel of B stays in the second-level cache
+_BLOCK_STEPS = 2048  # steps of k done at a time: a panel of B stays in the second-level cache
 _FAR_STEPS = 256  # the same where each step of A is in another page
 _PART_STEPS = 1024  # steps of k that are worth a part of their own
 

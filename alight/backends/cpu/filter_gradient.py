@@ -14,6 +14,7 @@ from itertools import product as combinations
 from math import prod
 from typing import TYPE_CHECKING, NamedTuple
 
+from alight.backends.cpu.channel_filter import ChannelFilter, by_channels
 from alight.backends.cpu.code import Code, Value, vector
 from alight.backends.cpu.division import divided, moved, shared
 from alight.backends.cpu.target import Target
@@ -61,12 +62,14 @@ def blocks_of(conv: Convolution, target: Target) -> Blocks:
             continue
         tiles = -(-outputs // many) * -(-inputs // few) * -(-rows // high) * -(-columns // wide)
         step = max(many * pairs / 2, (many + pairs) / 2 * 1.1, 4.0)
-        cycles = tiles * (step + 1.5 * many * pairs / _steps(many, target))
+        # New vectors of x come from the second cache; sums go to scratch and back once a block.
+        step += 2 * few * high + 1.5 * many * pairs / _steps(many, target)
+        cycles = tiles * step
         if cycles < fewest * 0.999:
             best, fewest = (many, few, high, wide), cycles
     many, few, high, wide = best
     steps = _steps(many, target)
-    images = min(conv.batch, steps * count)
+    images = max(1, min(conv.batch, steps * count)) if count > 1 else 1
     across = max(1, steps * count // images)
     return Blocks(
         many, few, high, wide,
@@ -75,6 +78,16 @@ def blocks_of(conv: Convolution, target: Target) -> Blocks:
         max(1, across // conv.out_size[1]) if across >= conv.out_size[1] else 1,
         min(across, conv.out_size[1]),
     )  # fmt: skip
+
+
+def _flattened(conv: Convolution) -> Convolution:
+    """Positions as one long row, where the window is a single tap and rows of x and out_ct follow each other."""
+    single = conv.window == (1, 1) and conv.stride == (1, 1) and conv.size == conv.out_size
+    width = conv.size[1]
+    if not single or any(s[2] != s[3] * width for s in (conv.x, conv.out)):
+        return conv
+    flat = (1, prod(conv.size))
+    return conv._replace(size=flat, out_size=flat)
 
 
 def _steps(outputs: int, target: Target) -> int:
@@ -90,7 +103,7 @@ def _lane_count(conv: Convolution, target: Target) -> int:
 
 def _thread_bytes(conv: Convolution, target: Target) -> int:
     """Bytes of one thread's sums."""
-    blocks = blocks_of(conv, target)
+    blocks = blocks_of(_flattened(conv), target)
     vectors = prod(blocks.tiles[1:]) * blocks.outputs * blocks.pairs
     return -(-vectors * _lane_count(conv, target) * ITEMSIZES[conv.type] // 64) * 64
 
@@ -121,9 +134,13 @@ def emit_filter_gradient(
     """
     if 0 in (conv.outputs, conv.inputs, *conv.window):
         return
+    conv = _flattened(conv)
     assert scratch is not None
     dense = w_ct if finish is None else scratch
-    _FilterGradient(code, conv, target, x, out_ct, dense, scratch).run()
+    if by_channels(conv):
+        ChannelFilter(code, conv, target, x, out_ct, dense).run()
+    else:
+        _FilterGradient(code, conv, target, x, out_ct, dense, scratch).run()
     if finish is not None:
         _finish_dense(code, conv, target, dense, finish)
 
@@ -213,6 +230,8 @@ class _FilterGradient:
         if not padded:
             return
         vectors = -(-self.blocks.images // self.count)
+        if self._is_run():
+            vectors *= self.blocks.wide
         self.zeros = code.array(conv.type, vectors * self.count)
         with code.loop(code.integer(0), code.integer(vectors)) as i:
             at = code.element(self.zeros, code.mul(i, self.vector_bytes), 1)
@@ -292,14 +311,66 @@ class _FilterGradient:
         ]
 
         def line(y: Value, sums: list[Value]) -> list[Value]:
-            def position(p: Value, sums: list[Value]) -> list[Value]:
-                return self._position(tile, x, out, images, y, p, sums)
+            return self._line(tile, x, out, images, y, (left, right), sums)
 
-            return code.fold(left, right, 1, sums, position)
-
-        sums = code.fold(top, bottom, 1, [code.load(self.type, p) for p in places], line)
+        # A block's sums begin at zero: sums of sums lose less than one long chain of additions.
+        sums = code.fold(top, bottom, 1, [zero(self.type)] * len(places), line)
         for place, value in zip(places, sums, strict=True):
-            code.store(value, place)
+            code.store(code.op("fadd", code.load(self.type, place), value), place)
+
+    def _line(
+        self,
+        tile: _Tile,
+        x: Value,
+        out: Value,
+        images: Value,
+        y: Value,
+        bounds: tuple[Value, Value],
+        sums: list[Value],
+    ) -> list[Value]:
+        """Positions of one row. Those at which all taps are inside the image are one long run of memory."""
+        code = self.code
+        left, right = bounds
+        if not self._is_run():
+            return code.fold(
+                left, right, 1, sums,
+                lambda p, sums: self._position(tile, x, out, images, y, p, sums),
+            )  # fmt: skip
+        begin, end = left, right
+        if self.zeros is not None:
+            last = code.add(tile.column, self.blocks.columns - 1)
+            begin = self._within(1, tile.column, left, right)[0]
+            end = code.maximum(self._within(1, last, left, right)[1], begin)
+            begin, end = code.minimum(begin, right), code.minimum(end, right)
+        inside = code.op("sub", end, begin)
+        one = code.integer(1)
+        middle = code.minimum(inside, one)
+        before = code.op("sub", begin, left)
+        after = code.add(code.op("sub", right, end), code.add(before, middle))
+
+        def segment(q: Value, sums: list[Value]) -> list[Value]:
+            at_start = code.compare("icmp slt", q, before)
+            beyond = code.add(code.op("sub", code.op("sub", q, before), middle), end)
+            p = code.select(at_start, code.add(left, q), beyond)
+            is_run = code.op(
+                "and",
+                code.compare("icmp eq", q, before),
+                code.compare("icmp ne", middle, code.integer(0)),
+            )
+            p = code.select(is_run, begin, p)
+            count = code.mul(code.select(is_run, inside, one), self.conv.batch)
+            return self._position(tile, x, out, count, y, p, sums)
+
+        return code.fold(code.integer(0), after, 1, sums, segment)
+
+    def _is_run(self) -> bool:
+        """Whether the images of one position are followed by those of the next one, in x and out_ct alike."""
+        conv = self.conv
+        whole = self.blocks.images == conv.batch and conv.batch % self.count == 0
+        lanes_lie = self.count == 1 or conv.x[0] == conv.out[0] == 1
+        return (
+            whole and lanes_lie and conv.stride[1] == 1 and conv.x[3] == conv.out[3] == conv.batch
+        )
 
     def _within(self, axis: int, tap: Value, first: Value, last: Value) -> tuple[Value, Value]:
         """The positions of [first, last) at which a tap lies inside the image."""
@@ -345,7 +416,8 @@ class _FilterGradient:
         tail = None
         if conv.batch % self.count:
             tail = code.tail_mask(code.op("and", images, code.integer(self.count - 1)), self.type)
-        made = dot_tile(code, self.target, self.type, out_rows, x_rows, images, tail, sums)
+        apart = (conv.out[0], conv.x[0]) if self.count == 1 else (1, 1)
+        made = dot_tile(code, self.target, self.type, out_rows, x_rows, images, tail, sums, apart)
         return [value for row in made for value in row]
 
     def _place(

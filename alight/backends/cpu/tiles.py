@@ -91,6 +91,7 @@ class Steps(NamedTuple):
     row: int
     a: int
     b: int
+    vector: int | None = None  # from vector to vector of b, if they do not follow each other
 
 
 def broadcast_tile(
@@ -111,7 +112,7 @@ def broadcast_tile(
     `sums` are the first values, row by row; `type` is the vector type, `mask` the valid lanes of the last vector of b;
     `count` is a multiple of `unroll`.
     """
-    width = lanes(type) * ITEMSIZES[element_type(type)]
+    width = steps.vector or lanes(type) * ITEMSIZES[element_type(type)]
 
     def body(_: Value, carried: list[Value]) -> list[Value]:
         at_a, at_b, *total = carried
@@ -324,22 +325,28 @@ def dot_tile(
     count: Value,
     tail: Value | None,
     sums: Sequence[Value] | None = None,
+    strides: tuple[int, int] = (1, 1),
 ) -> list[list[Value]]:
     """The lane-wise sums over `count` elements (whole vectors, and a masked rest) of each pair of rows of a and b.
 
-    `sums` are the first values, row of a by row of a.
+    `sums` are the first values, row of a by row of a; `strides` tell how far apart the elements of a and of b are, and
+    may differ from 1 where vectors have one lane.
     """
     size = lanes(type)
     itemsize = ITEMSIZES[element_type(type)]
 
+    fewer, more = (a, b) if len(a) <= len(b) else (b, a)  # the fewer are held in registers
+
     def step(at: Value, total: Sequence[Value], mask: Value | None) -> list[Value]:
-        left = [code.load(type, code.element(row, at, itemsize), mask) for row in a]
+        at_a, at_b = (code.mul(at, stride) for stride in strides)
+        at_fewer, at_more = (at_a, at_b) if fewer is a else (at_b, at_a)
+        held = [code.load(type, code.element(row, at_fewer, itemsize), mask) for row in fewer]
         total = list(total)
-        for j, row in enumerate(b):
-            right = code.load(type, code.element(row, at, itemsize), mask)
-            for i, values in enumerate(left):
-                place = i * len(b) + j
-                total[place] = multiply_add(code, target, values, right, total[place])
+        for j, row in enumerate(more):
+            passing = code.load(type, code.element(row, at_more, itemsize), mask)
+            for i, values in enumerate(held):
+                place = i * len(b) + j if fewer is a else j * len(b) + i
+                total[place] = multiply_add(code, target, values, passing, total[place])
         return total
 
     whole = code.op("and", count, code.integer(-size)) if tail is not None else count

@@ -12,6 +12,7 @@ from math import gcd
 from typing import NamedTuple
 
 from alight.backends.cpu.code import Code, Value
+from alight.backends.cpu.tiles import ITEMSIZES
 
 
 class Walk(NamedTuple):
@@ -49,6 +50,26 @@ class Walk(NamedTuple):
             )
         last = (self.written - 1) * self.stride - self.padding + (self.taps - 1) * self.dilation
         return self.padding <= 0 and last < self.read
+
+
+class Nest(NamedTuple):
+    """What forward and the gradient in x have in common: written[n, row, y, x] = sum over terms and taps."""
+
+    type: str
+    batch: int
+    groups: int
+    rows: int  # channels written, of one group
+    terms: int  # channels read, of one group
+    walks: tuple[Walk, Walk]
+    read: tuple[int, ...]  # element strides (n, channel, y, x)
+    written: tuple[int, ...]
+    w: tuple[int, ...]  # (row, term, tap y, tap x)
+    w_group: int
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes of an element."""
+        return ITEMSIZES[self.type]
 
 
 class Run(NamedTuple):

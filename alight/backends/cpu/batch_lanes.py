@@ -1,0 +1,213 @@
+"""Convolutions whose vectors run along the batch: several output channels of one position at a time.
+
+The weights are read as scalars where they lie. Where images do not lie next to each other, the same code works on one
+image at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from alight.backends.cpu.code import Code, Value, vector
+from alight.backends.cpu.division import divided, moved, shared
+from alight.backends.cpu.target import Target
+from alight.backends.cpu.tiles import (
+    Shape,
+    Steps,
+    accumulators,
+    best_shape,
+    broadcast_tile,
+    first_lanes,
+    zero,
+)
+from alight.backends.cpu.walk import Nest, Run, run_at
+
+# finish(code, [n, channel, row, column], values, mask): gets the finished sums of one vector exactly once for each
+# element. The indices are those of its first lane; lanes run along n ("batch") or the channel ("channels"), as
+# `vector_axis` says, and the mask (None: all) tells the valid ones.
+Finish = Callable[[Code, list[Value], Value, "Value | None"], None]
+
+
+def batch_lanes(nest: Nest, target: Target) -> int:
+    """Lanes of the vectors: 1 where images do not lie next to each other."""
+    contiguous = nest.batch == 1 or (nest.read[0] == 1 and nest.written[0] == 1)
+    return target.lanes(nest.itemsize) if contiguous else 1
+
+
+class BatchNest:
+    """Vectors run along the batch."""
+
+    def __init__(
+        self,
+        code: Code,
+        nest: Nest,
+        target: Target,
+        read: Value,
+        w: Value,
+        written: Value,
+        finish: Finish | None,
+    ) -> None:
+        self.code, self.nest, self.target = code, nest, target
+        self.read, self.w, self.written = read, w, written
+        self.looped = finish is not None
+        self.finish = finish or self._store
+        self.count = batch_lanes(nest, target)
+        self.type = vector(nest.type, self.count)
+        self.buffers: dict[int, Value] = {}
+
+    def run(self) -> None:
+        """Panels of the batch: equal ones, then a narrower one for what is left."""
+        nest = self.nest
+        best: list[tuple[int, int, int, Shape]] = []
+        fewest = float("inf")
+        for vectors in (4, 2, 3, 1):
+            if accumulators(self.target, vectors) == 0:
+                continue
+            panels, rest = divmod(nest.batch, vectors * self.count)
+            sections, cycles = [], 0.0
+            for first, repeat, columns in (
+                (0, panels, vectors * self.count),
+                (nest.batch - rest, 1, rest),
+            ):
+                if repeat and columns:
+                    wide = -(-columns // self.count)
+                    rows, steps = best_shape(nest.rows, wide, self.target)
+                    sections.append((first, repeat, columns, Shape(rows, wide)))
+                    cycles += repeat * steps
+            if cycles < fewest * 0.97:
+                best, fewest = sections, cycles
+        for section in best:
+            self._section(*section)
+
+    def _section(self, first: int, panels: int, columns: int, shape: Shape) -> None:
+        """Units of work: (group, y, panel) x (x, tile of rows)."""
+        code, nest = self.code, self.nest
+        tiles = -(-nest.rows // shape.rows)
+        height, width = (walk.written for walk in nest.walks)
+        with shared(code, nest.groups * height * panels, width * tiles) as (unit, start, stop):
+            outer, panel = divided(code, unit, panels)
+            group, y = divided(code, outer, height)
+            n = code.add(code.mul(panel, shape.vectors * self.count), first)
+            vertical = run_at(code, nest.walks[0], y)
+            read = moved(
+                code, self.read, nest.itemsize, nest.read[:2],
+                [n, code.mul(group, nest.terms)],
+            )  # fmt: skip
+            w = moved(code, self.w, nest.itemsize, (nest.w_group,), [group])
+            with code.loop(start, stop) as unit:
+                x, tile = divided(code, unit, tiles)
+                horizontal = run_at(code, nest.walks[1], x)
+                self._position(
+                    shape, columns, tile, tiles, read, w, vertical, horizontal, [n, group, y, x]
+                )
+
+    def _position(
+        self,
+        shape: Shape,
+        columns: int,
+        tile: Value,
+        tiles: int,
+        read: Value,
+        w: Value,
+        vertical: Run,
+        horizontal: Run,
+        place: list[Value],
+    ) -> None:
+        code, nest = self.code, self.nest
+        full, rest = divmod(nest.rows, shape.rows)
+        for rows, count in ((shape.rows, full), (rest, 1 if rest else 0)):
+            if not count:
+                continue
+            row = (
+                code.mul(tile, shape.rows)
+                if rows == shape.rows
+                else code.integer(full * shape.rows)
+            )
+            with self._maybe(tile, full, rows == shape.rows, rest):
+                here = moved(code, w, nest.itemsize, nest.w[:1], [row])
+                size = Shape(rows, shape.vectors)
+                last = columns - (shape.vectors - 1) * self.count
+                mask = first_lanes(last, self.type)
+                sums = self._sums(size, here, read, vertical, horizontal, mask)
+                self._finish_tile(size, mask, row, place, sums)
+
+    @contextmanager
+    def _maybe(self, tile: Value, full: int, is_full: bool, rest: int) -> Iterator[None]:
+        if not rest or not full:
+            yield
+            return
+        with self.code.when(
+            self.code.compare("icmp slt" if is_full else "icmp sge", tile, self.code.integer(full))
+        ):
+            yield
+
+    def _sums(
+        self,
+        shape: Shape,
+        w: Value,
+        read: Value,
+        vertical: Run,
+        horizontal: Run,
+        mask: Value | None,
+    ) -> list[Value]:
+        """The sums over terms and taps of one tile."""
+        code, nest = self.code, self.nest
+        size = nest.itemsize
+        walks = nest.walks
+        for axis, (walk, run) in enumerate(zip(walks, (vertical, horizontal), strict=True)):
+            tap = code.add(run.tap, code.mul(run.first, walk.tap_step))
+            place = code.add(run.place, code.mul(run.first, walk.place_step))
+            w = moved(code, w, size, nest.w[2 + axis : 3 + axis], [tap])
+            read = moved(code, read, size, nest.read[2 + axis : 3 + axis], [place])
+        w_steps = [walk.tap_step * nest.w[2 + i] * size for i, walk in enumerate(walks)]
+        read_steps = [walk.place_step * nest.read[2 + i] * size for i, walk in enumerate(walks)]
+        across = code.op("sub", horizontal.last, horizontal.first)
+        apart = nest.read[0] * size if self.count == 1 else None
+        steps = Steps(nest.w[0] * size, w_steps[1], read_steps[1], apart)
+
+        def line(w: Value, read: Value, sums: list[Value]) -> list[Value]:
+            return broadcast_tile(
+                code, self.target, self.type, shape, across, 1, w, read, steps, sums, mask
+            )
+
+        def window(w: Value, read: Value, sums: list[Value]) -> list[Value]:
+            def body(_: Value, carried: list[Value]) -> list[Value]:
+                at_w, at_read, *total = carried
+                total = line(at_w, at_read, total)
+                return [
+                    code.element(at_w, w_steps[0], 1),
+                    code.element(at_read, read_steps[0], 1),
+                    *total,
+                ]
+
+            return code.fold(vertical.first, vertical.last, 1, [w, read, *sums], body)[2:]
+
+        def term(_: Value, carried: list[Value]) -> list[Value]:
+            at_w, at_read, *total = carried
+            total = window(at_w, at_read, total)
+            return [
+                code.element(at_w, nest.w[1] * size, 1),
+                code.element(at_read, nest.read[1] * size, 1),
+                *total,
+            ]
+
+        start = [zero(self.type)] * (shape.rows * shape.vectors)
+        return code.fold(code.integer(0), code.integer(nest.terms), 1, [w, read, *start], term)[2:]
+
+    def _finish_tile(
+        self, shape: Shape, mask: Value | None, row: Value, place: list[Value], sums: list[Value]
+    ) -> None:
+        code = self.code
+        n, group, y, x = place
+        channel = code.add(code.mul(group, self.nest.rows), row)
+        for i in range(shape.rows):
+            for j in range(shape.vectors):
+                last = j == shape.vectors - 1
+                indices = [code.add(n, j * self.count), code.add(channel, i), y, x]
+                self.finish(code, indices, sums[i * shape.vectors + j], mask if last else None)
+
+    def _store(self, code: Code, indices: list[Value], values: Value, mask: Value | None) -> None:
+        nest = self.nest
+        at = moved(code, self.written, nest.itemsize, nest.written, indices)
+        code.store(values, at, mask)

@@ -1,0 +1,270 @@
+"""Convolutions whose vectors run along the written channels: several positions at a time.
+
+Weights are vectors, pixels are scalars. A tile's positions are any neighbours in the order (image, row, column), so
+small images fill tiles too; each position has a pointer of its own, which is that of a row of zeros where its tap falls
+into the padding. Weights whose written channels are not contiguous are brought into that order first, in scratch.
+"""
+
+from __future__ import annotations
+
+from math import prod
+
+from alight.backends.cpu.batch_lanes import Finish
+from alight.backends.cpu.code import Code, Value, vector
+from alight.backends.cpu.division import divided, moved, shared
+from alight.backends.cpu.target import Target
+from alight.backends.cpu.tiles import Panel, first_lanes, has_fma, multiply_add, pack, zero
+from alight.backends.cpu.walk import Nest, Walk
+
+
+def panel_vectors(nest: Nest, target: Target) -> int:
+    """Vectors of channels that a tile has at most."""
+    most = 4 if target.registers >= 32 else 2
+    needed = -(-nest.rows // target.lanes(nest.itemsize))
+    return -(-needed // -(-needed // most))
+
+
+def tile_positions(nest: Nest, vectors: int, target: Target) -> int:
+    """Positions of a tile: their sums and their pointers fit into registers."""
+    spare = vectors + (2 if has_fma(target) else 3)
+    pointers = 8 if target.registers >= 32 else 6
+    return max(1, min(pointers, (target.registers - spare) // vectors, _positions(nest)))
+
+
+def _positions(nest: Nest) -> int:
+    return nest.batch * prod(walk.written for walk in nest.walks)
+
+
+def packs_weights(nest: Nest) -> bool:
+    """Whether weights are copied to scratch: their channels are not contiguous, or far from one term to the next."""
+    if nest.rows == 1:
+        return False
+    far = nest.w[1] * nest.itemsize >= 1024 and nest.terms >= 64
+    return nest.w[0] != 1 or (far and _positions(nest) >= 32)
+
+
+def _zeros_bytes(nest: Nest) -> int:
+    """The row of zeros is as long as the way from the first to the last channel of a pixel."""
+    return -(-((nest.terms - 1) * abs(nest.read[1]) + 1) * nest.itemsize // 64) * 64
+
+
+def channel_scratch(nest: Nest, target: Target) -> int:
+    """Bytes of scratch memory of one thread: a row of zeros, and a panel of weights."""
+    size = _zeros_bytes(nest)
+    if packs_weights(nest):
+        lanes = target.lanes(nest.itemsize)
+        taps = prod(walk.taps for walk in nest.walks)
+        steps = -(-nest.terms * taps // lanes) * lanes + lanes
+        size += steps * panel_vectors(nest, target) * target.vector_bytes
+    return size
+
+
+class ChannelNest:
+    """Writes one convolution."""
+
+    def __init__(
+        self,
+        code: Code,
+        nest: Nest,
+        target: Target,
+        read: Value,
+        w: Value,
+        written: Value,
+        scratch: Value,
+        finish: Finish | None,
+    ) -> None:
+        self.code, self.nest, self.target = code, nest, target
+        self.read, self.w, self.written = read, w, written
+        self.finish = finish or self._store
+        self.lanes = target.lanes(nest.itemsize)
+        self.type = vector(nest.type, self.lanes)
+        own = code.mul(code["thread"], channel_scratch(nest, target))
+        self.zeros = code.element(scratch, own, 1)
+        self.packed = code.element(self.zeros, _zeros_bytes(nest), 1)
+        self.taps = [walk.taps for walk in nest.walks]
+
+    def run(self) -> None:
+        """Panels of channels: equal ones, then a narrower one for what is left."""
+        code, nest = self.code, self.nest
+        with code.loop(code.integer(0), code.integer(_zeros_bytes(nest)), 16) as i:
+            code.store(zero(vector(nest.type, 16 // nest.itemsize)), code.element(self.zeros, i, 1))
+        vectors = panel_vectors(nest, self.target)
+        panels, rest = divmod(nest.rows, vectors * self.lanes)
+        if panels:
+            self._section(0, panels, vectors * self.lanes, vectors)
+        if rest:
+            self._section(nest.rows - rest, 1, rest, -(-rest // self.lanes))
+
+    def _section(self, first: int, panels: int, columns: int, vectors: int) -> None:
+        """Units of work: (group, panel of channels) x tile of positions."""
+        code, nest = self.code, self.nest
+        size = tile_positions(nest, vectors, self.target)
+        tiles = -(-_positions(nest) // size)
+        with shared(code, nest.groups * panels, tiles) as (unit, start, stop):
+            group, panel = divided(code, unit, panels)
+            channel = code.add(code.mul(panel, vectors * self.lanes), first)
+            w = moved(code, self.w, nest.itemsize, (nest.w_group, nest.w[0]), [group, channel])
+            strides = nest.w[1:]
+            if packs_weights(nest):
+                strides = self._pack(w, columns, vectors)
+                w = self.packed
+            read = moved(
+                code, self.read, nest.itemsize, nest.read[1:2], [code.mul(group, nest.terms)]
+            )
+            channel = code.add(channel, code.mul(group, nest.rows))
+            with code.loop(start, stop) as tile:
+                position = code.mul(tile, size)
+                self._tile(size, vectors, columns, position, channel, read, w, strides)
+
+    def _pack(self, w: Value, columns: int, vectors: int) -> tuple[int, int, int]:
+        """Bring a panel of weights into order; its element strides (term, tap y, tap x)."""
+        code, nest = self.code, self.nest
+        width = vectors * self.lanes
+        high, wide = self.taps
+        column = nest.w[0] * nest.itemsize
+        if (
+            nest.w[1:] == (high * wide, wide, 1) and nest.w[0] != 1
+        ):  # terms and taps are one contiguous run
+            steps = code.integer(nest.terms * high * wide)
+            panel = Panel(nest.type, steps, columns, nest.itemsize, column)
+            pack(code, self.target, panel, w, self.packed, width)
+            return high * wide * width, wide * width, width
+        step = nest.w[1] * nest.itemsize
+        with code.loop(code.integer(0), code.integer(high * wide)) as tap:
+            y, x = divided(code, tap, wide)
+            source = moved(code, w, nest.itemsize, nest.w[2:], [y, x])
+            to = code.element(self.packed, code.mul(tap, nest.terms * width), nest.itemsize)
+            panel = Panel(nest.type, code.integer(nest.terms), columns, step, column)
+            pack(code, self.target, panel, source, to, width)
+        return width, wide * nest.terms * width, nest.terms * width
+
+    def _tile(
+        self,
+        size: int,
+        vectors: int,
+        columns: int,
+        position: Value,
+        channel: Value,
+        read: Value,
+        w: Value,
+        strides: tuple[int, ...],
+    ) -> None:
+        code, nest = self.code, self.nest
+        total = _positions(nest)
+        last = code.integer(total - 1)
+        places = [self._indices(code.minimum(code.add(position, i), last)) for i in range(size)]
+        reads = [moved(code, read, nest.itemsize, nest.read[:1], [image]) for image, _, _ in places]
+        mask = first_lanes(columns - (vectors - 1) * self.lanes, self.type)
+
+        def tap(index: Value, sums: list[Value]) -> list[Value]:
+            y, x = divided(code, index, self.taps[1])
+            pixels, some = self._pixels(places, reads, y, x)
+            at = moved(code, w, nest.itemsize, strides[1:], [y, x])
+            count = code.select(some, code.integer(nest.terms), code.integer(0))
+            load_mask = None if packs_weights(nest) else mask
+            return self._terms(vectors, count, pixels, at, strides[0], sums, load_mask)
+
+        start = [zero(self.type)] * (size * vectors)
+        sums = code.fold(code.integer(0), code.integer(prod(self.taps)), 1, start, tap)
+        self._finish_tile(size, vectors, position, channel, sums, mask)
+
+    def _indices(self, position: Value) -> tuple[Value, Value, Value]:
+        """(image, y, x) of a position."""
+        height, width = (walk.written for walk in self.nest.walks)
+        outer, x = divided(self.code, position, width)
+        image, y = divided(self.code, outer, height)
+        return image, y, x
+
+    def _pixels(
+        self, places: list[tuple[Value, Value, Value]], reads: list[Value], y: Value, x: Value
+    ) -> tuple[list[Value], Value]:
+        """For each position, the pointer to what a tap reads; whether any of them is inside the image."""
+        code, nest = self.code, self.nest
+        some = Value("false", "i1")
+        pixels = []
+        for (_, at_y, at_x), image in zip(places, reads, strict=True):
+            row, row_inside = _place(code, nest.walks[0], at_y, y)
+            column, column_inside = _place(code, nest.walks[1], at_x, x)
+            inside = code.op("and", row_inside, column_inside)
+            pixel = moved(code, image, nest.itemsize, nest.read[2:], [row, column])
+            pixels.append(code.select(inside, pixel, self.zeros))
+            some = code.op("or", some, inside)
+        return pixels, some
+
+    def _terms(
+        self,
+        vectors: int,
+        count: Value,
+        pixels: list[Value],
+        w: Value,
+        stride: int,
+        sums: list[Value],
+        mask: Value | None,
+    ) -> list[Value]:
+        """Add the products of all terms at one tap."""
+        code, nest = self.code, self.nest
+        step = nest.read[1] * nest.itemsize
+
+        def term(index: Value, carried: list[Value]) -> list[Value]:
+            at, *total = carried
+            weights = [
+                code.load(
+                    self.type,
+                    code.element(at, j * self.target.vector_bytes, 1),
+                    mask if j == vectors - 1 else None,
+                )
+                for j in range(vectors)
+            ]
+            offset = code.mul(index, step)
+            for i, pixel in enumerate(pixels):
+                value = code.load(nest.type, code.element(pixel, offset, 1))
+                scalar = code.splat(value, self.type)
+                for j, weight in enumerate(weights):
+                    place = i * vectors + j
+                    total[place] = multiply_add(code, self.target, scalar, weight, total[place])
+            return [code.element(at, stride * nest.itemsize, 1), *total]
+
+        return code.fold(code.integer(0), count, 1, [w, *sums], term)[1:]
+
+    def _finish_tile(
+        self,
+        size: int,
+        vectors: int,
+        position: Value,
+        channel: Value,
+        sums: list[Value],
+        mask: Value | None,
+    ) -> None:
+        """By way of the stack: a loop over the positions that exist."""
+        code, width = self.code, self.target.vector_bytes
+        buffer = code.array(self.nest.type, size * vectors * self.lanes)
+        for i, values in enumerate(sums):
+            code.store(values, code.element(buffer, i * width, 1))
+        left = code.op("sub", code.integer(_positions(self.nest)), position)
+        with code.loop(code.integer(0), code.minimum(left, code.integer(size))) as i:
+            image, y, x = self._indices(code.add(position, i))
+            row = code.element(buffer, code.mul(i, vectors * width), 1)
+            for j in range(vectors):
+                values = code.load(self.type, code.element(row, j * width, 1))
+                indices = [image, code.add(channel, j * self.lanes), y, x]
+                self.finish(code, indices, values, mask if j == vectors - 1 else None)
+
+    def _store(self, code: Code, indices: list[Value], values: Value, mask: Value | None) -> None:
+        nest = self.nest
+        code.store(values, moved(code, self.written, nest.itemsize, nest.written, indices), mask)
+
+
+def _place(code: Code, walk: Walk, position: Value, tap: Value) -> tuple[Value, Value]:
+    """The place that a tap reads at a position, and whether it lies inside."""
+    size = code.integer(walk.read)
+    if not walk.backward:
+        place = code.add(code.mul(position, walk.stride), -walk.padding)
+        place = code.add(place, code.mul(tap, walk.dilation))
+        return place, code.compare("icmp ult", place, size)
+    distance = code.op("sub", code.add(position, walk.padding), code.mul(tap, walk.dilation))
+    if walk.stride == 1:
+        return distance, code.compare("icmp ult", distance, size)
+    stride = code.integer(walk.stride)
+    place = code.op("sdiv", distance, stride)
+    exact = code.compare("icmp eq", code.mul(place, walk.stride), distance)
+    return place, code.op("and", exact, code.compare("icmp ult", place, size))
