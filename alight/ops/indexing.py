@@ -58,7 +58,12 @@ def _basic(x: Tensor, index: Any) -> tuple[Tensor, list[tuple[int, Tensor]]]:
                 if len(items) == 1
                 else "too many indices for tensor of dimension 0",
             )
-        fail(IndexError, f"too many indices for tensor of dimension {len(shape)}")
+        fail(
+            IndexError,
+            f"too many indices for tensor of dimension {len(shape)}",
+            facts=[f"the tensor is {list(shape)}, and {used} of its dimensions are asked for"],
+            try_=f"at most {len(shape)} indices",
+        )
     pattern: list[Item] = []
     numbers: list[int] = []
     selectors: list[tuple[int, Tensor]] = []
@@ -110,7 +115,12 @@ def _width(item: Any) -> int:
 
 def _int_item(item: int, size: int, axis: int) -> tuple[Item, tuple[int, ...]]:
     if not -size <= item < size:
-        fail(IndexError, f"index {item} is out of bounds for dimension {axis} with size {size}")
+        fail(
+            IndexError,
+            f"index {item} is out of bounds for dimension {axis} with size {size}",
+            facts=[f"indices go from 0 to {size - 1}, or from -{size} to -1"] if size else (),
+            try_="-1 for the last one" if size else "a tensor that is not empty",
+        )
     return (AT, (item,)) if item >= 0 else (("pick", item + size, 0, 0), ())
 
 
@@ -233,6 +243,7 @@ def _check_mask(x: Tensor, axis: int, mask: Tensor) -> None:
                 IndexError,
                 f"The shape of the mask {list(wanted)} at index {i} does not match the shape of the indexed tensor "
                 f"{list(shape)} at index {axis + i}",
+                try_="a mask of the tensor's shape, or of its first dimensions'",
             )
 
 
@@ -336,13 +347,21 @@ def nonzero(input: Tensor, *, as_tuple: bool = False, out: Any = None) -> Any:
     """
     from alight.ops.joining import stack
 
+    if as_tuple and out is not None:
+        fail(
+            TypeError,
+            "nonzero(): argument 'out' must be Tensor, not tuple",
+            ["as_tuple makes several results"],
+        )
     flat = input if input._meta.shape else input.reshape(1)
     places = tuple(from_buffer(one, int64) for one in flat.flush("nonzero").nonzero())
     if as_tuple:
         return places
     if not input._meta.shape:
-        return from_buffer(places[0].flush("nonzero").reshape(-1, 1)[:, :0].copy(), int64)
-    return stack(places).t()
+        found = from_buffer(places[0].flush("nonzero").reshape(-1, 1)[:, :0].copy(), int64)
+    else:
+        found = stack(places).t()
+    return found if out is None else write_out(out, found, "same")
 
 
 @function(methods="argwhere")
@@ -464,13 +483,15 @@ def slice_scatter(
     start: int | None = None,
     end: int | None = None,
     step: int = 1,
+    *,
+    out: Any = None,
 ) -> Tensor:
     """A copy with elements start, start + step, ... below end of a dimension replaced by src."""
     made = input.clone()
     shape = made._meta.shape
     item, number = _slice_item(slice(start, end, step), shape[dim])
     part(made, along(dim % len(shape), item, shape), number, "slice").copy_(src)
-    return made
+    return made if out is None else write_out(out, made, "same")
 
 
 @function(methods="diagonal_scatter")

@@ -26,6 +26,7 @@ from alight.primitives.arithmetic import (
 from alight.primitives.linalg import adjoint, lower_part, matmul, upper_part, with_diagonal
 
 Scalar = Any
+Operand = Any
 
 
 # -- checks and small parts --------------------------------------------------------------------------------------------
@@ -513,7 +514,11 @@ def pseudo_inverse(x: Tensor, atol: Any, rtol: Any) -> Tensor:
     cutoff = put_back(_cutoff(s, atol, rtol), s.shape, (s.ndim - 1,)) if s.size else s
     kept = cutoff < s
     inverse = where(kept, 1 / where(kept, s, 1), 0)
-    out = matmul(_scaled_columns(adjoint(vh), inverse), adjoint(u))
+    return _with_rule(x, matmul(_scaled_columns(adjoint(vh), inverse), adjoint(u)), start)
+
+
+def _with_rule(x: Tensor, out: Tensor, start: int) -> Tensor:
+    """The pseudo-inverse `out` of x with its gradient."""
 
     def rule(ct: Tensor, out: Tensor, x: Tensor) -> Tensor:
         # G. Golub and V. Pereyra, "The differentiation of pseudo-inverses" (1973), transposed.
@@ -529,11 +534,11 @@ def pseudo_inverse(x: Tensor, atol: Any, rtol: Any) -> Tensor:
 @op(linalg="pinv")
 def pinv(
     A: Tensor,
-    rcond: Any = None,
+    rcond: Operand | None = None,
     hermitian: bool = False,
     *,
-    atol: Scalar | None = None,
-    rtol: Scalar | None = None,
+    atol: Operand | None = None,
+    rtol: Operand | None = None,
 ) -> Tensor:
     """The Moore-Penrose inverse.
 
@@ -546,10 +551,12 @@ def pinv(
     if x.size == 0:
         return _transposed(x)
     if hermitian:
+        start = len(x.builder.nodes)
         w, v = p.Eigh(_squares("linalg.pinv", x), upper=False)
         cutoff = _cutoff(p.Abs(w), *_tolerances(x, atol, rcond if rtol is None else rtol))
         kept = put_back(cutoff, w.shape, (w.ndim - 1,)) < p.Abs(w)
-        return matmul(_scaled_columns(v, where(kept, 1 / where(kept, w, 1), 0)), adjoint(v))
+        inverse = where(kept, 1 / where(kept, w, 1), 0)
+        return _with_rule(x, matmul(_scaled_columns(v, inverse), adjoint(v)), start)
     return pseudo_inverse(x, *_tolerances(x, atol, rcond if rtol is None else rtol))
 
 
@@ -562,11 +569,11 @@ def pinverse(input: Any, rcond: float = 1e-15) -> Any:
 @op(linalg="matrix_rank")
 def matrix_rank(
     A: Tensor,
-    tol: Any = None,
+    tol: Operand | None = None,
     hermitian: bool = False,
     *,
-    atol: Scalar | None = None,
-    rtol: Scalar | None = None,
+    atol: Operand | None = None,
+    rtol: Operand | None = None,
 ) -> Tensor:
     """How many singular values are not zero, up to rounding.
 

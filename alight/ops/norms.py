@@ -19,7 +19,7 @@ from alight.ops.arguments import (
 )
 from alight.ops.operation import function, op, with_vjp
 from alight.ops.reduction import ALIASES, keep
-from alight.primitives.arithmetic import equal, put_back, where
+from alight.primitives.arithmetic import constant, equal, put_back, where
 
 Dims = Any
 
@@ -159,7 +159,7 @@ def _matrix_norm(name: str, x: Tensor, order: Any, dim: Any, keepdim: bool) -> T
         fail(RuntimeError, f"linalg.matrix_norm: Order {order} not supported.")
     summed, kept = (axes[0], axes[1]) if order in (1, -1) else (axes[1], axes[0])
     sums = keep(p.Sum(p.Abs(x), axes=(summed,)), x.shape, (summed,), True)
-    found = (p.Max if order > 0 else p.Min)(sums, axes=(kept,))
+    found = _extreme(sums, order > 0, kept)
     shape = x.shape
     result = keep(found, sums.shape, (kept,), True)
     both = tuple(sorted(axes))
@@ -170,6 +170,13 @@ def _matrix_norm(name: str, x: Tensor, order: Any, dim: Any, keepdim: bool) -> T
     )
 
 
+def _extreme(x: Tensor, largest: bool, axis: int) -> Tensor:
+    """The largest or smallest along an axis; the largest of nothing is 0, as norms are not negative."""
+    if largest and x.shape[axis] == 0:
+        return constant(x, 0, tuple(size for i, size in enumerate(x.shape) if i != axis))
+    return (p.Max if largest else p.Min)(x, axes=(axis,))
+
+
 def _singular_norm(x: Tensor, order: Any, axes: tuple[int, int], keepdim: bool) -> Tensor:
     """Norms by singular values: their sum ("nuc"), the largest (2), the smallest (-2)."""
     others = tuple(i for i in range(x.ndim) if i not in axes)
@@ -178,7 +185,7 @@ def _singular_norm(x: Tensor, order: Any, axes: tuple[int, int], keepdim: bool) 
     if order == "nuc":
         found = p.Sum(s, axes=last)
     else:
-        found = (p.Max if order == 2 else p.Min)(s, axes=last)
+        found = _extreme(s, order == 2, last[0])
     return keep(found, x.shape, tuple(sorted(axes)), keepdim)
 
 

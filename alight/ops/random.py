@@ -16,7 +16,7 @@ from alight.dtypes import bool_, category, float64, int64
 from alight.dtypes import dtype as Dtype
 from alight.errors import fail
 from alight.ir.program import Value
-from alight.ops.arguments import scalar_type_name
+from alight.ops.arguments import as_dtype, scalar_type_name
 from alight.ops.creation import default_dtype, resolve_device, shape_of
 from alight.ops.operation import function, op
 from alight.ops.out import write_out
@@ -109,7 +109,7 @@ def rand(
     >>> torch.rand(2, generator=torch.Generator().manual_seed(0))
     tensor([0.4963, 0.7682])
     """
-    of = dtype or default_dtype()
+    of = as_dtype("rand", dtype) or default_dtype()
     engine = _engine(generator)
     return _made(
         _sized(size, given),
@@ -157,7 +157,7 @@ def randn(
     >>> torch.randn(2, generator=torch.Generator().manual_seed(0))
     tensor([ 1.5410, -0.2934])
     """
-    of = dtype or default_dtype()
+    of = as_dtype("randn", dtype) or default_dtype()
     engine = _engine(generator)
     return _made(
         _sized(size, given),
@@ -190,7 +190,7 @@ def randint(
             RuntimeError,
             f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}",
         )
-    engine, of = _engine(generator), dtype or int64
+    engine, of = _engine(generator), as_dtype("randint", dtype) or int64
     return _made(
         shape_of((size,)),
         of,
@@ -227,7 +227,7 @@ def normal(
     """
     engine = _engine(generator)
     if size is not None:
-        of = dtype or default_dtype()
+        of = as_dtype("normal", dtype) or default_dtype()
         return _made(
             shape_of((size,)),
             of,
@@ -270,7 +270,7 @@ def rand_like(
     """`rand` in the shape and dtype of `input`."""
     return rand(
         input.shape,
-        dtype=dtype or input.dtype,
+        dtype=as_dtype("rand_like", dtype) or input.dtype,
         device=device or input.device,
         requires_grad=requires_grad,
     )
@@ -288,7 +288,7 @@ def randn_like(
     """`randn` in the shape and dtype of `input`."""
     return randn(
         input.shape,
-        dtype=dtype or input.dtype,
+        dtype=as_dtype("randn_like", dtype) or input.dtype,
         device=device or input.device,
         requires_grad=requires_grad,
     )
@@ -300,7 +300,9 @@ def randint_like(
 ) -> Tensor:
     """`randint` in the shape and dtype of `input`."""
     low, high = (0, low) if high is None else (low, high)
-    return randint(low, high, input.shape, dtype=dtype or input.dtype, **other)
+    return randint(
+        low, high, input.shape, dtype=as_dtype("randint_like", dtype) or input.dtype, **other
+    )
 
 
 @function(methods="bernoulli")
@@ -339,7 +341,10 @@ def multinomial(
         fail(RuntimeError, "cannot sample n_sample <= 0 samples")
     if not replacement and num_samples > input.shape[-1]:
         fail(
-            RuntimeError, "cannot sample n_sample > prob_dist.size(-1) samples without replacement"
+            RuntimeError,
+            "cannot sample n_sample > prob_dist.size(-1) samples without replacement",
+            facts=[f"{num_samples} draws from {input.shape[-1]} places"],
+            try_="replacement=True",
         )
     weights = input.flush("multinomial")
     _check_weights(weights, replacement)
@@ -360,7 +365,11 @@ def _check_weights(weights: Any, replacement: bool) -> None:
             f"invalid multinomial distribution (encountering probability entry {what})",
         )
     if not (weights.sum(-1) > 0).all():
-        fail(RuntimeError, "invalid multinomial distribution (sum of probabilities <= 0)")
+        fail(
+            RuntimeError,
+            "invalid multinomial distribution (sum of probabilities <= 0)",
+            try_="weights of which one at least is positive in each row: softmax(scores, -1)",
+        )
 
 
 # -- in place --------------------------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from alight.ops import return_types
 from alight.ops.arguments import normalize_dim, promoted, scalar_type_name
 from alight.ops.cumulative import between
 from alight.ops.operation import function, op
+from alight.ops.out import write_out
 from alight.primitives.arithmetic import constant, where
 from alight.primitives.gather import put_along, take_along
 
@@ -41,8 +42,6 @@ def sort(
     >>> torch.sort(torch.tensor([3, 1, 2])).indices
     tensor([1, 2, 0])
     """
-    from alight.ops.out import write_out
-
     made = _sort(input, dim, descending)
     return made if out is None else write_out(out, made)
 
@@ -188,7 +187,8 @@ def searchsorted(
                 f"got boundaries tensor dim({sorted_sequence.ndim}) and input value's dim(0) numel(1)",
             )
         input = sorted_sequence.new_tensor(input)
-    return _searchsorted(sorted_sequence, input, sorter, out_int32, right)
+    found = _searchsorted(sorted_sequence, input, sorter, out_int32, right)
+    return found if out is None else write_out(out, found, "same")
 
 
 @function()
@@ -203,12 +203,17 @@ def bucketize(
     """
     if boundaries.ndim != 1:
         fail(RuntimeError, f"boundaries tensor must be 1 dimension, but got dim({boundaries.ndim})")
-    return searchsorted(boundaries, input, out_int32=out_int32, right=right)
+    return searchsorted(boundaries, input, out_int32=out_int32, right=right, out=out)
 
 
 @function()
 def isin(
-    elements: Any, test_elements: Any, *, assume_unique: bool = False, invert: bool = False
+    elements: Any,
+    test_elements: Any,
+    *,
+    assume_unique: bool = False,
+    invert: bool = False,
+    out: Any = None,
 ) -> Any:
     """Which elements occur among test_elements.
 
@@ -220,7 +225,8 @@ def isin(
         elements = test_elements.new_tensor(elements)
     if not hasattr(test_elements, "_slot"):
         test_elements = elements.new_tensor(test_elements)
-    return _isin(elements, test_elements, invert)
+    found = _isin(elements, test_elements, invert)
+    return found if out is None else write_out(out, found)
 
 
 @op(functions="", out=False)

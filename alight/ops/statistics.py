@@ -19,6 +19,7 @@ from alight.ops.arguments import (
 )
 from alight.ops.cumulative import between
 from alight.ops.operation import function, op, with_vjp
+from alight.ops.out import write_out
 from alight.ops.reduction import ALIASES, count_of, keep
 from alight.primitives.arithmetic import broadcast, constant, equal, kept_shape, put_back, where
 from alight.primitives.gather import take_along
@@ -378,6 +379,7 @@ def quantile(
     keepdim: bool = False,
     *,
     interpolation: str = "linear",
+    out: Any = None,
 ) -> Any:
     """The q-th quantiles of all elements, or along `dim`.
 
@@ -385,7 +387,8 @@ def quantile(
     >>> torch.quantile(torch.tensor([1., 2., 3., 4.]), 0.5)
     tensor(2.5000)
     """
-    return _quantiles(input, q, dim, keepdim, interpolation, False)
+    found = _quantiles(input, q, dim, keepdim, interpolation, False)
+    return found if out is None else write_out(out, found, "same")
 
 
 @function(methods="nanquantile")
@@ -396,9 +399,11 @@ def nanquantile(
     keepdim: bool = False,
     *,
     interpolation: str = "linear",
+    out: Any = None,
 ) -> Any:
     """Quantiles of the elements that are not NaN."""
-    return _quantiles(input, q, dim, keepdim, interpolation, True)
+    found = _quantiles(input, q, dim, keepdim, interpolation, True)
+    return found if out is None else write_out(out, found, "same")
 
 
 # -- histograms --------------------------------------------------------------------------------------------------------
@@ -495,14 +500,8 @@ def _covariance(
     return product / broadcast(p.Convert(norm, dtype=x.dtype), product.shape)
 
 
-@op(methods="cov")
-def cov(
-    input: Tensor,
-    *,
-    correction: int = 1,
-    fweights: Tensor | None = None,
-    aweights: Tensor | None = None,
-) -> Tensor:
+@function(methods="cov")
+def cov(input: Any, *, correction: int = 1, fweights: Any = None, aweights: Any = None) -> Any:
     """Covariance of variables (rows) over observations (columns).
 
     >>> import alight as torch
@@ -510,6 +509,16 @@ def cov(
     tensor([[ 1., -1.],
             [-1.,  1.]])
     """
+    for name, weights in (("fweights", fweights), ("aweights", aweights)):
+        if weights is not None and weights.numel() and bool((weights < 0).any()):
+            fail(RuntimeError, f"cov(): {name} cannot be negative")
+    return _cov(input, correction, fweights, aweights)
+
+
+@op(functions="", out=False)
+def _cov(
+    input: Tensor, correction: int, fweights: Tensor | None, aweights: Tensor | None
+) -> Tensor:
     if input.ndim > 2:
         fail(
             RuntimeError,
@@ -578,7 +587,7 @@ def corrcoef(input: Tensor) -> Tensor:
             RuntimeError,
             f"corrcoef(): expected input to have two or fewer dimensions but got an input with {input.ndim} dimensions",
         )
-    c = cov.lowering(input)
+    c = _cov.lowering(input, 1, None, None)
     if c.ndim == 0:
         return c / c
     n = c.shape[0]

@@ -17,7 +17,7 @@ from alight.ir.program import Value
 from alight.ir.types import Shape, Type
 from alight.primitives.arithmetic import broadcast, constant, where
 from alight.primitives.contraction import DotGeneral
-from alight.primitives.create import Iota
+from alight.primitives.create import Full, Iota
 from alight.primitives.elementwise import Complex, Conj, Convert, Equal, Imag, LessEqual, Real
 from alight.primitives.gather import put_along
 from alight.primitives.movement import Concat, Permute, Reshape, Slice
@@ -113,6 +113,12 @@ def _imaginary(x: Value) -> Value:
 
 def _skew(x: Value) -> Value:
     return x - adjoint(x)
+
+
+def _absent(ct: Value) -> bool:
+    """Whether a cotangent is the zeros that stand for none: the result was not used."""
+    made = next((node for node in reversed(ct.builder.nodes) if ct.id in node.outputs), None)
+    return made is not None and made.primitive is Full and made.statics["value"] == 0
 
 
 def _square(x: Type) -> None:
@@ -329,8 +335,10 @@ class Svd(Primitive):
     def vjp(ct: Any, out: Any, x: Value, *, full: bool) -> tuple[Value]:
         k, every = min(x.shape[-2:]), slice(None)
         first = slice(0, k)
-        u, in_u = (_block(one, every, first) for one in (out[0], ct[0]))
-        vh, in_vh = (_block(one, first, every) for one in (out[2], ct[2]))
+        u, vh = _block(out[0], every, first), _block(out[2], first, every)
+        if _absent(ct[0]) and _absent(ct[2]):  # then no gaps between singular values are needed
+            return (matmul(u * broadcast(_row(_as(ct[1], x.dtype)), u.shape), vh),)
+        in_u, in_vh = _block(ct[0], every, first), _block(ct[2], first, every)
         return (_svd_gradient(in_u, ct[1], in_vh, u, out[1], vh, x),)
 
 
@@ -371,6 +379,8 @@ class Eigh(Primitive):
 
     def vjp(ct: Any, out: Any, x: Value, *, upper: bool) -> tuple[Value]:
         (in_w, in_v), (w, v) = ct, out
+        if _absent(in_v):
+            return (matmul(v * broadcast(_row(_as(in_w, x.dtype)), x.shape), adjoint(v)),)
         gap = broadcast(_row(w), x.shape) - broadcast(_column(w), x.shape)
         gap = _as(with_diagonal(gap, w * 0 + 1), x.dtype)
         # The Hermitian part: of changes of x only Hermitian ones are meant.
@@ -392,6 +402,9 @@ class Eig(Primitive):
         # C. Boeddeker et al., arXiv 1701.00392, section 4.2.3, for eigenvectors of length 1.
         (in_w, in_v), (w, v) = ct, out
         vh = adjoint(v)
+        if _absent(in_v):
+            grad = Solve(vh, broadcast(_column(in_w), x.shape) * vh)
+            return (grad if x.dtype.is_complex else Real(grad),)
         product = matmul(vh, in_v)
         length = _as(Real(diagonal(product)), w.dtype)
         free = product - matmul(vh, v) * broadcast(_row(length), x.shape)

@@ -60,7 +60,7 @@ def counterpart(info: Any) -> Callable[..., Any] | None:
     function = info.op
     if getattr(function, "__module__", None) and function.__module__.startswith("torch.testing"):
         return translated(function)
-    return by_name or method
+    return by_name if callable(by_name) else method
 
 
 def translated(function: Any) -> Any:
@@ -150,11 +150,13 @@ class Crossing:
     def _tensor(self, value: torch.Tensor) -> Any:
         """The same values, strides and need of a gradient."""
         plain = value.detach().resolve_conj().resolve_neg()
+        if plain.device.type == "meta":
+            return alight.empty(plain.shape, dtype=self(plain.dtype), device="meta")
         alone = plain.data_ptr() != value.data_ptr() or self.held[_address(value)] < 2
         alone = alone and _is_dense(plain)
         if alone and plain.is_contiguous():
             made = _from_elements(plain.reshape(-1)).reshape(plain.shape)
-        elif alone and not plain._is_view():
+        elif alone and not plain._is_view() and plain.dtype is not torch.bfloat16:
             made = alight.from_numpy(plain.numpy().copy(order="K"))
         else:
             made = self._base(plain).as_strided(plain.shape, plain.stride(), plain.storage_offset())
@@ -179,7 +181,9 @@ def _is_dense(value: torch.Tensor) -> bool:
 def _from_elements(flat: torch.Tensor) -> Any:
     if flat.dtype is torch.bfloat16:
         return alight.tensor(flat.float().numpy()).bfloat16()
-    return alight.tensor(flat.numpy())
+    return alight.tensor(
+        flat.clone().numpy()
+    )  # a storage that NumPy has seen cannot be resized any more
 
 
 def to_torch(value: Any) -> Any:
