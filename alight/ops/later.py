@@ -31,6 +31,12 @@ _TORCH = _index(
         "factorizations": "orgqr geqrf ormqr lu lu_unpack lu_solve matrix_exp svd_lowrank pca_lowrank",
         "histograms": "histogram histogramdd",
         "integers": "gcd gcd_ lcm lcm_ frexp nextafter",
+        "nn": "adaptive_avg_pool1d adaptive_max_pool1d avg_pool1d bilinear binary_cross_entropy_with_logits celu celu_ "
+        "channel_shuffle conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d cosine_embedding_loss "
+        "cosine_similarity dropout elu_ group_norm hardshrink hardsigmoid_ hardswish_ hardtanh_ hinge_embedding_loss "
+        "kl_div layer_norm leaky_relu_ log_softmax margin_ranking_loss max_pool1d max_pool2d max_pool3d mish_ "
+        "pairwise_distance pdist pixel_shuffle pixel_unshuffle poisson_nll_loss prelu relu6_ rms_norm rrelu rrelu_ selu "
+        "selu_ silu_ softmax threshold threshold_ triplet_margin_loss",
         "nn.recurrent": "lstm gru rnn_tanh rnn_relu lstm_cell gru_cell rnn_tanh_cell rnn_relu_cell",
         "nn.sequence_loss": "ctc_loss",
         "nn.sampling": "grid_sampler grid_sampler_2d grid_sampler_3d affine_grid_generator",
@@ -45,6 +51,8 @@ _TORCH = _index(
 )
 _METHODS = _index(
     {
+        "nn": "celu_ elu_ hardshrink hardsigmoid_ hardswish_ hardtanh_ leaky_relu_ log_softmax mish_ prelu relu6_ selu_ silu_ "
+        "softmax threshold_",
         "copies": "narrow_copy unsafe_chunk unsafe_split unsafe_split_with_sizes as_strided_scatter sum_to_size",
         "factorizations": "orgqr geqrf ormqr lu lu_solve matrix_exp",
         "histograms": "histogram",
@@ -61,6 +69,7 @@ _METHODS = _index(
 _FUNCTIONAL = _index(
     {
         "nn.multihead": "multi_head_attention_forward",
+        "nn.sampling": "grid_sample affine_grid",
         "nn.sequence_loss": "ctc_loss",
         "nn.unpooling": "max_unpool1d max_unpool2d max_unpool3d fractional_max_pool2d fractional_max_pool3d "
         "fractional_max_pool2d_with_indices fractional_max_pool3d_with_indices",

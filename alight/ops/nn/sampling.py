@@ -1,0 +1,318 @@
+"""Pictures read at given points: `grid_sample`, and the grids of affine maps, `affine_grid`.
+
+A grid holds points (x, y) or (x, y, z) from -1 to 1 over the picture. `align_corners` says whether -1 and 1 are the
+centres of the outer pixels or their outer edges.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from itertools import product
+from typing import Any
+
+from alight import primitives as p
+from alight.dtypes import category, int64
+from alight.errors import fail
+from alight.ir.program import Value as Tensor
+from alight.ops.arguments import scalar_type_name
+from alight.ops.operation import TORCH, function, op
+from alight.primitives.arithmetic import broadcast, constant, where, zeros_like
+from alight.primitives.gather import take_along
+
+MODES = ("bilinear", "nearest", "bicubic")
+PADDINGS = ("zeros", "border", "reflection")
+
+
+# -- from points to places ---------------------------------------------------------------------------------------------
+
+
+def _places(x: Tensor, size: int, align_corners: bool) -> Tensor:
+    """Coordinates from -1 to 1 as places of pixels."""
+    return (x + 1) * ((size - 1) / 2) if align_corners else ((x + 1) * size - 1) / 2
+
+
+def _inside(x: Tensor, size: int, padding: str, align_corners: bool) -> Tensor:
+    """Places brought inside the picture, as the padding says."""
+    if padding == "reflection":
+        x = _reflected(x, size, align_corners)
+    if padding != "zeros":  # no gradient flows where a place is cut off, or at the edge
+        low, high = x <= 0, (size - 1) <= x
+        x = where(low, 0, where(high, size - 1, x))
+    return x
+
+
+def _reflected(x: Tensor, size: int, align_corners: bool) -> Tensor:
+    low, high = (0.0, size - 1.0) if align_corners else (-0.5, size - 0.5)
+    span = high - low
+    if span == 0:
+        return zeros_like(x)
+    distance = p.Abs(x - low)
+    flips = p.Detach(p.Floor(distance / span))
+    extra = distance - flips * span
+    even = p.Equal(flips - p.Floor(flips * 0.5) * 2, zeros_like(flips))
+    return where(even, extra + low, high - extra)
+
+
+def _read(x: Tensor, places: tuple[Tensor, ...], sizes: tuple[int, ...], zeros: bool) -> Tensor:
+    """Pixels of x (n, c, all places) at whole places (n, points), slowest dimension first; 0 outside with `zeros`."""
+    flat: Any = 0
+    within: Any = None
+    for place, size in zip(places, sizes, strict=True):
+        if zeros:
+            here = p.And(p.LessEqual(zeros_like(place), place), place < size)
+            within = here if within is None else p.And(within, here)
+        bounded = p.Minimum(
+            p.Maximum(place, zeros_like(place)), constant(place, size - 1, place.shape)
+        )
+        flat = bounded + flat * size if isinstance(flat, Tensor) else bounded
+    n, c, points = x.shape[0], x.shape[1], flat.shape[1]
+    ids = broadcast(p.Reshape(flat, shape=(n, 1, points)), (n, c, points))
+    values = take_along(x, ids, 2)
+    if not zeros:
+        return values
+    return where(broadcast(p.Reshape(within, shape=(n, 1, points)), values.shape), values, 0)
+
+
+def _whole(x: Tensor) -> Tensor:
+    """Whole floating-point places as integers; what is far outside, or not a number, as a place outside."""
+    near = p.And(x > -(2.0**30), x < 2.0**30)
+    return p.Convert(where(near, x, -2), dtype=int64)
+
+
+# -- interpolation -----------------------------------------------------------------------------------------------------
+
+
+def _linear(x: Tensor, places: list[Tensor], sizes: tuple[int, ...], zeros: bool) -> Tensor:
+    corners = []
+    for place in places:
+        floor = p.Detach(p.Floor(place))
+        part = place - floor
+        low = _whole(floor)
+        corners.append(((low, 1 - part), (low + 1, part)))
+    return _weighted(x, corners, sizes, lambda at: _read(x, at, sizes, zeros))
+
+
+def _weighted(x: Tensor, corners: Any, sizes: tuple[int, ...], read: Any) -> Tensor:
+    """The sum over all corners of their pixels times the product of their weights."""
+    total: Any = None
+    for chosen in product(*corners):
+        weight = (
+            math.prod(one[1] for one in chosen[1:]) * chosen[0][1] if chosen[1:] else chosen[0][1]
+        )
+        values = read(tuple(one[0] for one in chosen))
+        n, _, points = values.shape
+        term = values * broadcast(p.Reshape(weight, shape=(n, 1, points)), values.shape)
+        total = term if total is None else total + term
+    return total
+
+
+def _cubic_weights(t: Tensor) -> tuple[Tensor, ...]:
+    """R. Keys, "Cubic convolution interpolation" (1981), with a = -0.75."""
+    a = -0.75
+
+    def near(s: Tensor) -> Tensor:
+        return ((a + 2) * s - (a + 3)) * s * s + 1
+
+    def far(s: Tensor) -> Tensor:
+        return ((a * s - 5 * a) * s + 8 * a) * s - 4 * a
+
+    return far(t + 1), near(t), near(1 - t), far(2 - t)
+
+
+def _cubic(
+    x: Tensor, places: list[Tensor], sizes: tuple[int, ...], padding: str, align_corners: bool
+) -> Tensor:
+    corners = []
+    for place, size in zip(places, sizes, strict=True):
+        floor = p.Detach(p.Floor(place))
+        pixels = [_whole(_inside(floor + k, size, padding, align_corners)) for k in (-1, 0, 1, 2)]
+        corners.append(tuple(zip(pixels, _cubic_weights(place - floor), strict=True)))
+    return _weighted(x, corners, sizes, lambda at: _read(x, at, sizes, padding == "zeros"))
+
+
+@op("", pointwise=False)
+def grid_sampled(
+    input: Tensor, grid: Tensor, mode: str, padding_mode: str, align_corners: bool
+) -> Tensor:
+    """input (n, c, ...) at the points of grid (n, ..., 2 or 3)."""
+    rank = input.ndim - 2
+    sizes = input.shape[2:]
+    lead, out = input.shape[:2], grid.shape[1:-1]
+    points = math.prod(out)
+    flat = p.Reshape(input, shape=(*lead, math.prod(sizes)))
+    places = []
+    for axis in range(rank):  # the grid's x is the last dimension of the picture
+        at = rank - 1 - axis
+        column = p.Slice(
+            grid,
+            starts=(0,) * (grid.ndim - 1) + (at,),
+            stops=(*grid.shape[:-1], at + 1),
+            steps=(1,) * grid.ndim,
+        )
+        place = _places(p.Reshape(column, shape=(lead[0], points)), sizes[axis], align_corners)
+        if mode != "bicubic":
+            place = _inside(place, sizes[axis], padding_mode, align_corners)
+        places.append(place)
+    if mode == "nearest":
+        found = tuple(_whole(p.Round(place)) for place in places)
+        result = _read(flat, found, sizes, padding_mode == "zeros")
+    elif mode == "bilinear":
+        result = _linear(flat, places, sizes, padding_mode == "zeros")
+    else:
+        result = _cubic(flat, places, sizes, padding_mode, align_corners)
+    return p.Reshape(result, shape=(*lead, *out))
+
+
+# -- what is served ----------------------------------------------------------------------------------------------------
+
+
+def _check_grid(input: Any, grid: Any, mode: str) -> None:
+    shown = f"got input with sizes {list(input.shape)} and grid with sizes {list(grid.shape)}"
+    if input.shape[0] != grid.shape[0]:
+        fail(
+            RuntimeError,
+            f"grid_sampler(): expected grid and input to have same batch size, but {shown}",
+        )
+    if grid.shape[-1] != input.ndim - 2:
+        fail(
+            RuntimeError,
+            f"grid_sampler(): expected grid to have size {input.ndim - 2} in last dimension, but got grid with sizes "
+            f"{list(grid.shape)}",
+        )
+    if input.ndim not in (4, 5) or input.ndim != grid.ndim:
+        fail(
+            RuntimeError,
+            f"grid_sampler(): expected 4D or 5D input and grid with same number of dimensions, but {shown}",
+        )
+    for axis in range(2, input.ndim):
+        if input.shape[axis] == 0:
+            fail(
+                RuntimeError,
+                "grid_sampler(): expected input to have non-empty spatial dimensions, but input has sizes "
+                f"{list(input.shape)} with dimension {axis} being empty",
+            )
+    if input.ndim == 5 and mode == "bicubic":
+        fail(RuntimeError, "grid_sampler(): bicubic interpolation only supports 4D input")
+    if input.dtype is not grid.dtype:
+        fail(
+            RuntimeError,
+            f"expected scalar type {scalar_type_name(input.dtype)} but found {scalar_type_name(grid.dtype)}",
+            facts=["grid_sample: input and grid must have the same dtype"],
+            try_=f"grid.to({input.dtype!r})",
+        )
+    if category(input.dtype) != 2:
+        fail(
+            NotImplementedError,
+            f'"grid_sampler_{input.ndim - 2}d_cpu_kernel_impl" not implemented for '
+            f"'{scalar_type_name(input.dtype)}'",
+        )
+
+
+def _align(name: str, align_corners: bool | None) -> bool:
+    if align_corners is None:
+        warnings.warn(
+            f"Default {name} behavior has changed to align_corners=False since 1.3.0. Please specify align_corners=True "
+            f"if the old behavior is desired. See the documentation of {name.split(' ')[0]} for details.",
+            stacklevel=3,
+        )
+    return bool(align_corners)
+
+
+@function(F="grid_sample")
+def grid_sample(
+    input: Any,
+    grid: Any,
+    mode: str = "bilinear",
+    padding_mode: str = "zeros",
+    align_corners: bool | None = None,
+) -> Any:
+    """Pixels of input (n, c, h, w) at the points of grid (n, h', w', 2), interpolated; volumes with one dimension more.
+
+    Errors: RuntimeError where shapes or dtypes of input and grid do not fit, ValueError for unknown modes.
+
+    >>> import alight as torch
+    >>> x = torch.arange(4.).reshape(1, 1, 2, 2)
+    >>> torch.nn.functional.grid_sample(x, torch.zeros(1, 1, 1, 2), align_corners=True)
+    tensor([[[[1.5000]]]])
+    """
+    if mode not in MODES:
+        fail(
+            ValueError,
+            "nn.functional.grid_sample(): expected mode to be 'bilinear', 'nearest' or 'bicubic', but got: "
+            f"'{mode}'",
+        )
+    if padding_mode not in PADDINGS:
+        fail(
+            ValueError,
+            "nn.functional.grid_sample(): expected padding_mode to be 'zeros', 'border', or 'reflection', but got: "
+            f"'{padding_mode}'",
+        )
+    aligned = _align("grid_sample and affine_grid", align_corners)
+    _check_grid(input, grid, mode)
+    return grid_sampled(input, grid, mode, padding_mode, aligned)
+
+
+@function("grid_sampler grid_sampler_2d grid_sampler_3d")
+def grid_sampler(
+    input: Any, grid: Any, interpolation_mode: int, padding_mode: int, align_corners: bool
+) -> Any:
+    """`grid_sample` with modes as numbers: bilinear 0, nearest 1, bicubic 2; zeros 0, border 1, reflection 2."""
+    mode = MODES[interpolation_mode]
+    _check_grid(input, grid, mode)
+    return grid_sampled(input, grid, mode, PADDINGS[padding_mode], align_corners)
+
+
+def _line(size: int, align_corners: bool, like: Any) -> Any:
+    """Coordinates of the pixels' centres along one dimension."""
+    if size <= 1:
+        return TORCH["zeros"](size, dtype=like.dtype, device=like.device)
+    line = TORCH["linspace"](-1, 1, size, dtype=like.dtype, device=like.device)
+    return line if align_corners else line * ((size - 1) / size)
+
+
+@function("affine_grid_generator", F="affine_grid")
+def affine_grid(theta: Any, size: Any, align_corners: bool | None = None) -> Any:
+    """The grid of an affine map theta (n, 2, 3) for pictures of `size` (n, c, h, w); theta (n, 3, 4) for volumes.
+
+    >>> import alight as torch
+    >>> theta = torch.tensor([[[1., 0., 0.], [0., 1., 0.]]])
+    >>> torch.nn.functional.affine_grid(theta, (1, 1, 1, 2), align_corners=True)
+    tensor([[[[-1.,  0.],
+              [ 1.,  0.]]]])
+    """
+    size = tuple(size)
+    if not theta.is_floating_point():
+        fail(ValueError, f"Expected theta to have floating point type, but got {theta.dtype!r}")
+    rank = len(size) - 2
+    if rank not in (2, 3):
+        fail(
+            NotImplementedError,
+            "affine_grid only supports 4D and 5D sizes, for 2D and 3D affine transforms, respectively. Got size "
+            f"{size}.",
+        )
+    if theta.ndim != 3 or tuple(theta.shape[1:]) != (rank, rank + 1):
+        matrix = f"Nx{rank}x{rank + 1}"
+        shape = f"torch.Size({list(theta.shape)})"
+        fail(
+            ValueError,
+            f"Expected a batch of {rank}D affine matrices of shape {matrix} for size {size}. Got {shape}.",
+        )
+    aligned = _align("grid_sample and affine_grid", align_corners)
+    if min(size) <= 0:
+        fail(ValueError, f"Expected non-zero, positive output size. Got {size}")
+    if theta.shape[0] != size[0]:
+        fail(
+            RuntimeError,
+            f"Expected size for first two dimensions of batch2 tensor to be: [{size[0]}, {rank + 1}] but got: "
+            f"[{theta.shape[0]}, {rank + 1}].",
+        )
+    spatial = size[2:]
+    columns = []
+    for axis in reversed(range(rank)):
+        shape = [1] * rank
+        shape[axis] = spatial[axis]
+        columns.append(_line(spatial[axis], aligned, theta).reshape(shape).expand(spatial))
+    columns.append(TORCH["ones"](spatial, dtype=theta.dtype, device=theta.device))
+    base = TORCH["stack"](columns, -1).reshape(1, -1, rank + 1).expand(size[0], -1, -1)
+    return base.matmul(theta.transpose(1, 2)).reshape(size[0], *spatial, rank)
