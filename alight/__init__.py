@@ -105,5 +105,6 @@ def __getattr__(name: str) -> Any:
     elif name in _FROM_IO:
         return getattr(import_module("alight.io"), name)
     elif (found := later.torch_name(name)) is not None:
+        globals()[name] = found
         return found
     raise AttributeError(f"module 'alight' has no attribute '{name}'")

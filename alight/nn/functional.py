@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import alight.ops.nn  # noqa: F401  (declares what is served here)
 from alight.ops import later
 from alight.ops.operation import FUNCTIONAL
 

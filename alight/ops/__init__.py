@@ -19,7 +19,6 @@ from alight.ops import (
     linalg,
     matmul,
     memory,
-    nn,
     norms,
     parts,
     pointwise,

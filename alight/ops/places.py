@@ -6,6 +6,7 @@ import warnings
 from math import prod
 from typing import Any
 
+import alight.ops.nn  # noqa: F401  (declares pad)
 from alight.dtypes import INTEGER, int64
 from alight.errors import fail
 from alight.ops.creation import arange, default_dtype, full, zeros

@@ -8,7 +8,8 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-import alight.ops.fft  # noqa: F401  (declares the transforms)
+import alight.ops.fft
+import alight.ops.nn  # noqa: F401  (declares pad and fold)
 from alight.dtypes import category
 from alight.errors import fail, not_implemented
 from alight.ops.operation import FFT, FUNCTIONAL, TORCH, function
