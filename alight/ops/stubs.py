@@ -45,7 +45,10 @@ _TYPES = {
 
 def stubs() -> dict[str, str]:
     """Text of each stub file, by name."""
+    from alight.ops import later
     from alight.ops.operation import FUNCTIONAL, METHODS, TORCH
+
+    later.load_all()
 
     methods = "\n".join("    " + line for line in _declarations(METHODS, method=True))
     return {
