@@ -11,7 +11,7 @@ from typing import Any
 
 from alight.errors import fail
 from alight.ir.program import Value
-from alight.primitives.arithmetic import constant
+from alight.primitives.arithmetic import constant, fresh
 from alight.record.history import History, active_inputs, sweep
 from alight.record.meta import Meta
 from alight.record.trie import Tape
@@ -86,7 +86,7 @@ def _trace(
             constant(out, 1, out.shape) if gradient is None else recorder.argument(tape, gradient)
         )
         cotangents.append(given)
-    nodes = len(tape.nodes)
+    nodes, known = len(tape.nodes), len(tape.types)
     found = sweep(tape, [out.id for out in outputs], list(slot_of))
     check(found, tape, tape.marked("freed"), None)
     results = tape.inline(found.program, [*cotangents, *(tape.value(i) for i in found.residuals)])
@@ -95,6 +95,8 @@ def _trace(
     differentiable = create_graph and _depends(tape, found, cotangents)
     for value, result in zip(found.reached, results, strict=True):
         targets.append(slot_of[value])
+        if differentiable and result.id < known:  # the gradient that was given: a tensor of its own
+            result = fresh(result)
         if not differentiable:
             tape.marks.append(("blocked", result.id))
         tape.slots.append((result.id, gradient_meta(result, differentiable)))

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from alight.autograd.frames import SECOND_TIME, Found, ancestors, check, gradient_meta
 from alight.autograd.modes import anomaly, no_recording
 from alight.errors import fail
+from alight.primitives.arithmetic import fresh
 from alight.record.history import History, active_inputs, sweep
 from alight.record.meta import Meta
 from alight.record.trie import Position, Tape
@@ -47,6 +48,10 @@ class PastFrame:
             for tensor in wanted
             if tensor._history is not None and tensor._history.history is history
         }
+        for ref, value in history.views if wanted else ():
+            for tensor in wanted:
+                if ref() is tensor:
+                    self.wanted[value] = tensor
 
     def give(self, value: int, gradient: Tensor) -> None:
         """Add to the cotangent of a value."""
@@ -65,7 +70,8 @@ class PastFrame:
                 end = stop.run()
         self.piece(0, end)
         for value, tensor in self.wanted.items():
-            if value in self.cotangents and value not in history.inputs:
+            entered, _ = history.inputs.get(value, (None, None))
+            if value in self.cotangents and entered is not tensor:
                 found.append((tensor, None, self.cotangents[value]))
         for value, (tensor, entry) in history.inputs.items():
             if value in self.cotangents:
@@ -327,7 +333,10 @@ def run_program(
         def trace(tape: Tape) -> None:
             values = [recorder.argument(tape, tensor) for tensor in given]
             differentiable = create_graph and any(tensor.requires_grad for tensor in given)
+            known = len(tape.types)
             for result in tape.inline(program, values):
+                if differentiable and result.id < known:
+                    result = fresh(result)
                 if not differentiable:
                     tape.marks.append(("blocked", result.id))
                 tape.slots.append((result.id, gradient_meta(result, differentiable)))

@@ -51,7 +51,9 @@ class Capture(Recorder):
         self.sources: list[Tensor] = []  # what each tensor input of the program stands for
         self.source_batched: list[bool] = []
         self.foreign: set[int] = set()  # ids of tensors from outside
-        self.moved: dict[int, tuple[Tensor, int]] = {}  # tensors that got a slot here: their slots before
+        self.moved: dict[
+            int, tuple[Tensor, int]
+        ] = {}  # tensors that got a slot here: their slots before
 
     # -- the beginning and the end ----------------------------------------------------------------------------------
 

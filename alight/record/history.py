@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import weakref
 from typing import Any
 
 from alight.ir.program import Value
@@ -31,7 +32,7 @@ class History:
 
     __slots__ = (
         "serial", "position", "tape", "values", "inputs", "calls", "owed", "versions", "freed", "hooked", "holders",
-        "node_hooks", "retained", "segment",
+        "node_hooks", "retained", "segment", "views",
     )  # fmt: skip
 
     def __init__(self, position: Position, tape: Tape) -> None:
@@ -52,6 +53,9 @@ class History:
         self.hooked: dict[int, Any] = {}  # value -> tensor whose hooks want its gradient
         self.holders: dict[int, Any] = {}  # residual -> tensor to enter it with
         self.retained: dict[int, Any] = {}  # value -> tensor that keeps its gradient
+        self.views: list[
+            tuple[Any, int]
+        ] = []  # views that take gradients, weakly, and their values
         self.node_hooks: dict[Any, Any] = {}  # step -> hooks on its backward node
         self.segment: Any = None  # the steps as a graph, if somebody has looked at a grad_fn
 
@@ -83,11 +87,15 @@ class History:
         if history.segment is not None:
             history.segment.settle(history)
         wanted = set(plan.residuals)
-        for i, (value, _) in enumerate(history.tape.slots):
+        for i, (value, meta) in enumerate(history.tape.slots):
             tensor = handles[i]
-            if value in wanted and tensor._slot == i + recorder.offset:
+            if tensor._slot != i + recorder.offset:
+                continue
+            if value in wanted:
                 root = root_of(tensor)
                 history.versions[value] = root, root._writes
+            if tensor._base is not None and meta.requires_grad and not meta.leaf:
+                history.add_view(tensor, value)
         for slot, tensor in recorder.hooked_slots.items():
             if not tensor.is_leaf:
                 history.hooked[history.tape.slots[slot][0]] = tensor
@@ -95,6 +103,15 @@ class History:
             if recorder.owns(tensor) and not tensor.is_leaf:
                 history.retained[history.tape.slots[tensor._slot - recorder.offset][0]] = tensor
         return history
+
+    def add_view(self, view: Any, value: int) -> None:
+        """A view derives itself again in each segment that uses it; gradients are asked for by the tensor."""
+        self.views.append((weakref.ref(view), value))
+        view._history = self.entry(value)
+        if view._hooks:
+            self.hooked[value] = view
+        if view._retains_grad:
+            self.retained[value] = view
 
     def entry(self, value: int) -> Entry:
         """The place of one of its values."""

@@ -332,6 +332,8 @@ class Recorder:
     def _enter_view(self, tensor: Any) -> None:
         """Derive a view from what it views, again: a step of its own."""
         base = tensor._base
+        if tensor._hooks or tensor._retains_grad:
+            self.hooked = True
         self.enter(base)
         blocked = not tensor._meta.requires_grad
         kinds = tuple([number.__class__ for number in tensor._numbers])

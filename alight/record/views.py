@@ -94,7 +94,7 @@ def rebind(recorder: Any, tensor: Any, position: Position, at: int) -> int:
 def _stale(view: Any, written: Any) -> bool:
     """Let a view of written memory derive itself again; whether it is still there."""
     if view is not None and view is not written:
-        view._slot = -1
+        view._slot, view._history = -1, None
     return view is not None
 
 
