@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from alight.dtypes import BY_NAME
 from alight.errors import fail
 
 _NAMES = (
@@ -45,6 +46,13 @@ class device:  # noqa: N801  (PyTorch's name)
                     try_="device('cuda:0')",
                 )
             index = int(number)
+        if not type.replace("_", "").isalpha():
+            fail(
+                RuntimeError,
+                f"Invalid device string: '{type}'",
+                facts=["a dtype is an object: torch.float32"] if type in BY_NAME else (),
+                try_=f"torch.{type}" if type in BY_NAME else "'cpu' or 'cuda:0'",
+            )
         if type not in KINDS:
             fail(
                 RuntimeError,

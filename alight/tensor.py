@@ -268,6 +268,7 @@ class Tensor(metaclass=_TensorMeta):
                     RuntimeError,
                     f"attempting to assign a gradient of size '{list(value.shape)}' to a tensor of size "
                     f"'{list(self.shape)}'. Please ensure that the gradient and the tensor are the same size",
+                    try_=f"a gradient of shape {list(self.shape)}, or None",
                 )
             if value is self:
                 fail(RuntimeError, "can't assign Variable as its own grad", try_=".clone()")
@@ -332,6 +333,8 @@ class Tensor(metaclass=_TensorMeta):
                 RuntimeError,
                 "you can only change requires_grad flags of leaf variables. If you want to use a computed variable in "
                 "a subgraph that doesn't require differentiation use var_no_grad = var.detach().",
+                facts=["this tensor was computed from others, which decide whether it takes part"],
+                try_="y = y.detach()",
             )
         if self._slot >= 0:  # pending: later steps see another kind of leaf
             self.flush("requires_grad_ on a pending tensor")
@@ -400,6 +403,7 @@ class Tensor(metaclass=_TensorMeta):
             fail(
                 RuntimeError,
                 "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.",
+                try_=".detach().numpy()",
             )
         if self._meta.device.type != "cpu":
             if not force:
@@ -457,12 +461,12 @@ class Tensor(metaclass=_TensorMeta):
 
     def __len__(self) -> int:
         if not self._meta.shape:
-            fail(TypeError, "len() of a 0-d tensor")
+            fail(TypeError, "len() of a 0-d tensor", try_=".numel(), or .unsqueeze(0)")
         return self._meta.shape[0]
 
     def __iter__(self) -> Iterator[Tensor]:
         if not self._meta.shape:
-            fail(TypeError, "iteration over a 0-d tensor")
+            fail(TypeError, "iteration over a 0-d tensor", try_=".item(), or .unsqueeze(0)")
         return iter(self.unbind(0))
 
     def __contains__(self, element: Any) -> bool:

@@ -226,7 +226,12 @@ def _check_sampling(
     drop_last: bool,
 ) -> None:
     if sampler is not None and shuffle:
-        fail(ValueError, "sampler option is mutually exclusive with shuffle")
+        fail(
+            ValueError,
+            "sampler option is mutually exclusive with shuffle",
+            facts=["a sampler says in which order examples come, and so does shuffle"],
+            try_="sampler=RandomSampler(dataset), or shuffle=True alone",
+        )
     if batch_sampler is not None and (
         batch_size != 1 or shuffle or sampler is not None or drop_last
     ):

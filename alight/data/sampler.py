@@ -198,7 +198,7 @@ class BatchSampler(Sampler[list[int]]):
             sentence = (
                 f"batch_size should be a positive integer value, but got batch_size={batch_size}"
             )
-            fail(ValueError, sentence)
+            fail(ValueError, sentence, try_="batch_size=1")
         if not isinstance(drop_last, bool):
             fail(ValueError, f"drop_last should be a boolean value, but got drop_last={drop_last}")
         self.sampler = sampler

@@ -94,7 +94,12 @@ class MultiheadAttention(Module):
         self.num_heads, self.dropout, self.batch_first = num_heads, dropout, batch_first
         self.head_dim = embed_dim // num_heads
         if self.head_dim * num_heads != embed_dim:
-            raise AssertionError("embed_dim must be divisible by num_heads")
+            fail(
+                AssertionError,
+                "embed_dim must be divisible by num_heads",
+                facts=[f"embed_dim is {embed_dim}, num_heads is {num_heads}"],
+                try_=f"embed_dim={-(-embed_dim // num_heads) * num_heads}",
+            )
         place = {"device": device, "dtype": dtype}
         packed = new_parameter(3 * embed_dim, embed_dim, **place)
         separate = [

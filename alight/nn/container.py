@@ -18,7 +18,14 @@ def _place(size: int, index: Any) -> int:
     """A place counted from the front; IndexError where there is none."""
     index = operator.index(index)
     if not -size <= index < size:
-        raise IndexError(f"index {index} is out of range")
+        fail(
+            IndexError,
+            f"index {index} is out of range",
+            facts=[f"there are {size} layers, from 0 to {size - 1}"]
+            if size
+            else ["it holds nothing"],
+            try_="[-1] for the last one",
+        )
     return index % size
 
 

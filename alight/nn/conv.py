@@ -37,9 +37,19 @@ class _ConvNd(Module):
         if groups <= 0:
             fail(ValueError, "groups must be a positive integer")
         if in_channels % groups:
-            fail(ValueError, "in_channels must be divisible by groups")
+            fail(
+                ValueError,
+                "in_channels must be divisible by groups",
+                facts=[f"in_channels is {in_channels}, groups is {groups}"],
+                try_="groups=1, or groups=in_channels for a kernel for each channel",
+            )
         if out_channels % groups:
-            fail(ValueError, "out_channels must be divisible by groups")
+            fail(
+                ValueError,
+                "out_channels must be divisible by groups",
+                facts=[f"out_channels is {out_channels}, groups is {groups}"],
+                try_=f"out_channels={-(-out_channels // groups) * groups}",
+            )
         self._check_padding(padding, stride, padding_mode)
         self.in_channels, self.out_channels = in_channels, out_channels
         self.kernel_size, self.stride = _tuple(kernel_size, count), _tuple(stride, count)

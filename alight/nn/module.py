@@ -7,6 +7,7 @@ it is written directly. A module without hooks costs one call more than its `for
 
 from __future__ import annotations
 
+import difflib
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
@@ -90,6 +91,13 @@ class Registry(dict[str, Any]):
         return Registry, (), None, None, iter(self.items())
 
 
+def _name_of(value: Any) -> str:
+    """As `torch.typename` has it: a class by its own name."""
+    if isinstance(value, type):
+        return f"{value.__module__}.{value.__qualname__}"
+    return typename(value)
+
+
 def typename(value: Any) -> str:
     """The name of a value's type as PyTorch's messages have it."""
     if isinstance(value, Tensor):
@@ -146,9 +154,16 @@ class Module(Stateful):
 
     def forward(self, *input: Any) -> Any:
         """What the module computes; every module defines it."""
-        raise NotImplementedError(
-            f'Module [{type(self).__name__}] is missing the required "forward" function'
+        near = difflib.get_close_matches("forward", vars(type(self)), 1, 0.75)
+        fail(
+            NotImplementedError,
+            f'Module [{type(self).__name__}] is missing the required "forward" function',
+            facts=[f"its class has {near[0]}"] if near else (),
+            try_=self._in_place_of_forward(),
         )
+
+    def _in_place_of_forward(self) -> str:
+        return "def forward(self, x): ... in the class"
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if (
@@ -213,8 +228,10 @@ class Module(Stateful):
             object.__setattr__(self, name, value)
         elif name in parameters:
             if value is not None:
-                raise TypeError(
-                    f"cannot assign '{typename(value)}' as parameter '{name}' (torch.nn.Parameter or None expected)"
+                fail(
+                    TypeError,
+                    f"cannot assign '{typename(value)}' as parameter '{name}' (torch.nn.Parameter or None expected)",
+                    try_=f"nn.Parameter(value), or .{name}.data.copy_(value)",
                 )
             self.register_parameter(name, None)
         elif isinstance(value, Module):
@@ -222,8 +239,10 @@ class Module(Stateful):
             self._modules[name] = value
         elif name in self._modules:
             if value is not None:
-                raise TypeError(
-                    f"cannot assign '{typename(value)}' as child module '{name}' (torch.nn.Module or None expected)"
+                fail(
+                    TypeError,
+                    f"cannot assign '{typename(value)}' as child module '{name}' (torch.nn.Module or None expected)",
+                    try_="another name for what is no layer",
                 )
             self._modules[name] = None
         elif name in self._buffers or isinstance(value, Buffer):
@@ -312,7 +331,13 @@ class Module(Stateful):
     def add_module(self, name: str, module: Module | None) -> None:
         """Add a sub-module under a name."""
         if not isinstance(module, Module) and module is not None:
-            raise TypeError(f"{typename(module)} is not a Module subclass")
+            made = isinstance(module, type) and issubclass(module, Module)
+            fail(
+                TypeError,
+                f"{_name_of(module)} is not a Module subclass",
+                facts=["this is a class, not a layer made from it"] if made else (),
+                try_=f"{module.__name__}()" if made else "a module",
+            )
         self._check_name(name, "module", "_modules")
         self._modules[name] = module
 

@@ -135,7 +135,12 @@ class RNNBase(Module):
     ) -> None:
         """PyTorch's error for a state of another shape."""
         if tuple(hx.shape) != tuple(expected):
-            fail(RuntimeError, msg.format(tuple(expected), list(hx.shape)))
+            fail(
+                RuntimeError,
+                msg.format(tuple(expected), list(hx.shape)),
+                facts=["states are (layers * directions, batch, size), also with batch_first"],
+                try_=f"torch.zeros{tuple(expected)}, or no state at all for zeros",
+            )
 
     def check_forward_args(self, input: Tensor, hidden: Any, batch_sizes: Tensor | None) -> None:
         """Check the input and the states."""

@@ -29,9 +29,44 @@ def scalar_type_name(of: dtype) -> str:
     return SCALAR_NAMES[of.name]
 
 
+def type_name(value: Any) -> str:
+    """A type as PyTorch's errors write it: NumPy's with their module."""
+    kind = type(value)
+    return f"numpy.{kind.__name__}" if kind.__module__ == "numpy" else kind.__name__
+
+
 def default_dtype() -> dtype:
     """The dtype of floating-point results that nothing else decides."""
     return thread.recorder.default_dtype
+
+
+_PYTHON = {
+    float: dtypes.float64,
+    int: dtypes.int64,
+    bool: dtypes.bool_,
+    complex: dtypes.complex128,
+}
+
+
+def as_dtype(name: str, given: Any) -> Any:
+    """The dtype that the argument of a function means, which may be a type of Python; None stays None.
+
+    >>> as_dtype("ones", float)
+    torch.float64
+
+    Errors: TypeError for anything else.
+    """
+    if given is None or given.__class__ is dtype:
+        return given
+    found = _PYTHON.get(given) if isinstance(given, type) else None
+    if found is None:
+        known = isinstance(given, str) and given in dtypes.BY_NAME
+        fail(
+            TypeError,
+            f"{name.rstrip('_')}(): argument 'dtype' must be torch.dtype, not {type_name(given)}",
+            try_=f"torch.{given}" if known else "torch.float32",
+        )
+    return found
 
 
 # -- normalising (runs before the key is made) -----------------------------------------------------------------------
@@ -46,7 +81,7 @@ def normalized(operation: Any, parameter: Any, value: Any) -> Any:
             fail(
                 TypeError,
                 f"{operation.name.rstrip('_')}(): argument '{parameter.name}' (position {position}) must be Tensor, not "
-                f"{type(value).__name__}",
+                f"{type_name(value)}",
                 try_=f"torch.tensor({parameter.name})",
             )
     elif kind == "tensors":
@@ -56,7 +91,7 @@ def normalized(operation: Any, parameter: Any, value: Any) -> Any:
     elif kind == "int":
         return value if value.__class__ is int or value is None else _index(value)
     elif kind == "static":
-        return _hashable(value)
+        return as_dtype(operation.name, value) if parameter.name == "dtype" else _hashable(value)
     return value
 
 

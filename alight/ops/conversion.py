@@ -10,7 +10,7 @@ from alight.dtypes import BY_NAME
 from alight.dtypes import dtype as Dtype
 from alight.errors import fail, not_implemented
 from alight.ir.program import Value
-from alight.ops.arguments import SCALAR_NAMES
+from alight.ops.arguments import SCALAR_NAMES, as_dtype
 from alight.ops.creation import resolve_device
 from alight.ops.operation import Strided, function, op, pointwise_strides
 from alight.primitives.arithmetic import fresh
@@ -120,6 +120,8 @@ def to(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
             flags.append(one)
         elif isinstance(one, (str, Device, int)):
             device = one
+        elif isinstance(one, type) and one in (float, int, bool, complex):
+            dtype = as_dtype("to", one)
         elif one is not None:
             fail(
                 TypeError,
@@ -128,7 +130,7 @@ def to(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     if other is not None:
         dtype, device = other.dtype, other.device
     copy = copy or (len(flags) > 1 and flags[1])
-    return _moved(self, dtype, device, copy, memory_format)
+    return _moved(self, as_dtype("to", dtype), device, copy, memory_format)
 
 
 def _moved(

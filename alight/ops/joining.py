@@ -65,7 +65,13 @@ def _check_joinable(first: Tensor, one: Tensor, i: int, axis: int) -> None:
                 f"Sizes of tensors must match except in dimension {axis}. Expected size {expected} but got size {size} "
                 f"for tensor number {i} in the list.",
                 facts=[f"tensor 0 is {list(first.shape)}, tensor {i} is {list(one.shape)}"],
+                try_=_other_dim(first, one),
             )
+
+
+def _other_dim(first: Tensor, one: Tensor) -> str:
+    differing = [i for i, (a, b) in enumerate(zip(first.shape, one.shape, strict=True)) if a != b]
+    return f"dim={differing[0]}" if len(differing) == 1 else "tensors that differ in one dimension"
 
 
 @op(aliases="axis=dim")

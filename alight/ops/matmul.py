@@ -67,6 +67,7 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
                 RuntimeError,
                 f"inconsistent tensor size, expected tensor {list(x.shape)} and src {list(y.shape)} to have the same number "
                 f"of elements, but got {x.size} and {y.size} elements respectively",
+                try_="vectors of one length",
             )
         return p.DotGeneral(x, y, batch=((), ()), contract=((0,), (0,)))
     if row:
@@ -88,7 +89,9 @@ def _check_product(x: Tensor, y: Tensor, column: bool = False) -> None:
     if k != y.shape[-2]:
         if column and x.ndim == 2:
             fail(
-                RuntimeError, f"size mismatch, got input ({m}), mat ({m}x{k}), vec ({y.shape[-2]})"
+                RuntimeError,
+                f"size mismatch, got input ({m}), mat ({m}x{k}), vec ({y.shape[-2]})",
+                try_=f"a vector of {k} elements, or the matrix's transpose (.T)",
             )
         if x.ndim > 2 and y.ndim > 2:
             fail(
@@ -107,6 +110,13 @@ def _check_product(x: Tensor, y: Tensor, column: bool = False) -> None:
         from alight.ops.arguments import broadcast_error
 
         broadcast_error([x.shape[:-2], y.shape[:-2]])
+
+
+def _instead(input: Tensor, weight: Tensor) -> str:
+    """What fits: the input flattened, if that has the right length, or another layer."""
+    if input.ndim > 2 and input.size == input.shape[0] * weight.shape[-1]:
+        return "nn.Flatten() before it, or x.flatten(1)"
+    return f"Linear({input.shape[-1] if input.ndim else 1}, {weight.shape[0]})"
 
 
 @op(functions="", F="linear")
@@ -128,7 +138,7 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
                 f"linear: input {list(input.shape)} ends in {input.shape[-1] if input.ndim else 1}, weight "
                 f"{list(weight.shape)} takes {k}"
             ],
-            try_=f"Linear({input.shape[-1] if input.ndim else 1}, {weight.shape[0]})",
+            try_=_instead(input, weight),
         )
     if input.dtype is not weight.dtype:
         fail(

@@ -62,6 +62,8 @@ def _batches(x: Tensor, y: Tensor) -> None:
             RuntimeError,
             f"Expected size for first two dimensions of batch2 tensor to be: [{x.shape[0]}, {x.shape[2]}] but got: "
             f"[{y.shape[0]}, {y.shape[1]}].",
+            facts=[f"input is {list(x.shape)}, mat2 is {list(y.shape)}"],
+            try_="as many matrices on both sides, the second with as many rows as the first has columns",
         )
     _same_dtype(x, y)
 
@@ -84,6 +86,7 @@ def expanded(x: Tensor, shape: tuple[int, ...]) -> Tensor:
             RuntimeError,
             f"The expanded size of the tensor ({shape[at]}) must match the existing size ({x.shape[at - lead]}) at "
             f"non-singleton dimension {at}.  Target sizes: {list(shape)}.  Tensor sizes: {list(x.shape)}",
+            try_="sizes that are equal or 1, counted from the last",
         )
     return broadcast(x, shape)
 
@@ -135,7 +138,9 @@ def _check_matrix_vector(vector: Tensor | None, matrix: Tensor, vec: Tensor) -> 
         m, n = matrix.shape
         size = m if vector is None else vector.size
         fail(
-            RuntimeError, f"size mismatch, got input ({size}), mat ({m}x{n}), vec ({vec.shape[0]})"
+            RuntimeError,
+            f"size mismatch, got input ({size}), mat ({m}x{n}), vec ({vec.shape[0]})",
+            try_=f"a vector of {n} elements, or the matrix's transpose (.T)",
         )
     _same_dtype(matrix, vec)
 
@@ -164,6 +169,7 @@ def _check_vectors(name: str, x: Tensor, y: Tensor) -> None:
             RuntimeError,
             f"inconsistent tensor size, expected tensor [{x.size}] and src [{y.size}] to have the same number of "
             f"elements, but got {x.size} and {y.size} elements respectively",
+            try_="vectors of one length",
         )
 
 

@@ -35,7 +35,7 @@ def filled_shape(shape: tuple[int, ...], size: int) -> tuple[int, ...]:
                 )
             known *= extent
     if shape.count(-1) > 1:
-        fail(RuntimeError, "only one dimension can be inferred")
+        fail(RuntimeError, "only one dimension can be inferred", try_="-1 in one place")
     if -1 in shape:
         if known == 0 and size == 0:
             fail(
@@ -193,6 +193,8 @@ def permute(input: Tensor, dims: Dims) -> Tensor:
             RuntimeError,
             "permute(sparse_coo): number of dimensions in the tensor input does not match the length of the desired "
             f"ordering of dimensions i.e. input.dim() = {input.ndim} is not equal to len(dims) = {len(dims)}",
+            facts=[f"the tensor is {list(input.shape)}"],
+            try_=".transpose(i, j) to exchange two of them",
         )
     order = tuple(normalize_dim(dim, input.ndim) for dim in dims)
     if len(set(order)) != len(order):
@@ -371,6 +373,8 @@ def _expand_error(input: Tensor, size: tuple[int, ...], i: int, extent: int) -> 
         RuntimeError,
         f"The expanded size of the tensor ({extent}) must match the existing size ({input.shape[i - lead]}) at "
         f"non-singleton dimension {i}.  Target sizes: {list(size)}.  Tensor sizes: {list(input.shape)}",
+        facts=["only extents of 1 can be expanded"],
+        try_="sizes that are equal or 1, counted from the last; .repeat(...) for copies",
     )
 
 

@@ -207,7 +207,11 @@ class Optimizer:
             param_group.setdefault(name, default)
         held = {id(parameter) for group in self.param_groups for parameter in group["params"]}
         if not held.isdisjoint(map(id, params)):
-            fail(ValueError, "some parameters appear in more than one parameter group")
+            fail(
+                ValueError,
+                "some parameters appear in more than one parameter group",
+                try_="a group for each part: net.body.parameters(), net.head.parameters()",
+            )
         self.param_groups.append(param_group)
 
     def _check_parameter(self, parameter: Any) -> None:
@@ -361,7 +365,12 @@ def check_betas(betas: Sequence[float]) -> None:
     """PyTorch's ValueError for decay rates outside [0, 1)."""
     for i, beta in enumerate(betas):
         if not 0.0 <= number(beta) < 1.0:
-            fail(ValueError, f"Invalid beta parameter at index {i}: {beta}")
+            fail(
+                ValueError,
+                f"Invalid beta parameter at index {i}: {beta}",
+                facts=["a share of the past that is kept at each step: from 0, below 1"],
+                try_="betas=(0.9, 0.999)",
+            )
 
 
 Formula = Callable[..., tuple[Value, ...]]

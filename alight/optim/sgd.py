@@ -27,7 +27,11 @@ class SGD(ElementwiseOptimizer):
         fused: bool | None = None,
     ) -> None:  # fmt: skip
         if number(lr) < 0.0:
-            fail(ValueError, f"Invalid learning rate: {lr}")
+            fail(
+                ValueError,
+                f"Invalid learning rate: {lr}",
+                try_="lr=0.1; maximize=True to go uphill",
+            )
         if momentum < 0.0:
             fail(ValueError, f"Invalid momentum value: {momentum}")
         check_not_negative("weight_decay value", weight_decay)

@@ -103,7 +103,7 @@ from alight.primitives.movement import (
     Reshape,
     Slice,
 )
-from alight.primitives.opaque import Fft, Irfft, Rfft, Sort
+from alight.primitives.opaque import Fft, Irfft, Rfft, Sort, Within
 from alight.primitives.reduction import (
     ArgMax,
     ArgMin,
@@ -249,5 +249,6 @@ __all__ = [
     "WindowMaxScatter",
     "WindowSum",
     "Windows",
+    "Within",
     "Xor",
 ]

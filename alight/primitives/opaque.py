@@ -39,6 +39,18 @@ class Sort(Primitive):
         return (put_along(ct[0], out[1], axis, x.shape),)
 
 
+class Within(Primitive):
+    """x itself; a RuntimeError when the program runs if an element lies outside [low, high], or is NaN."""
+
+    kind, statics, accepts = OPAQUE, ("low", "high"), ORDERED
+
+    def infer(x: Type, *, low: float, high: float) -> Pair:
+        return x.shape, x.dtype
+
+    def transpose(ct: Value, x: Value, *, low: float, high: float) -> tuple[Value]:
+        return (ct,)
+
+
 class Fft(Primitive):
     """The discrete Fourier transform of complex x over `axes`, or its inverse."""
 

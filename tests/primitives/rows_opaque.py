@@ -24,6 +24,7 @@ from alight.primitives import (
     Sort,
     Svd,
     TriangularSolve,
+    Within,
 )
 
 _random = np.random.default_rng(0)
@@ -38,6 +39,7 @@ def _complex(*shape: int) -> Any:
 
 
 ROWS: list[tuple[Any, list[Any], dict[str, Any]]] = [
+    (Within, [_random.uniform(0.1, 0.9, (3, 5))], {"low": 0.0, "high": 1.0}),
     (Sort, [_normal(3, 5)], {"axis": 1, "descending": False}),
     (Sort, [_normal(3, 5)], {"axis": 0, "descending": True}),
 ]

@@ -16,7 +16,7 @@ from alight.dtypes import bfloat16, dtype
 from alight.errors import fail
 from alight.ir.program import Program
 
-for _kernels in ("structure", "window", "gather", "scan", "opaque", "series"):
+for _kernels in ("structure", "window", "gather", "scan", "opaque", "series", "factors"):
     if find_spec(f"alight.backends.interpreter.{_kernels}"):
         import_module(f"alight.backends.interpreter.{_kernels}")
 
@@ -92,13 +92,18 @@ class Interpreter:
     def adopt(self, array: Any) -> tuple[Array, dtype, tuple[int, ...] | None]:
         """An array's memory as a buffer."""
         if not isinstance(array, np.ndarray):
-            fail(TypeError, f"expected np.ndarray (got {type(array).__name__})")
+            fail(
+                TypeError,
+                f"expected np.ndarray (got {type(array).__name__})",
+                try_="torch.tensor(...)",
+            )
         found = ALIGHT.get(array.dtype)
         if found is None:
             fail(
                 TypeError,
-                f"can't convert np.ndarray of type {array.dtype}. The only supported types are: float64, float32, "
+                f"can't convert np.ndarray of type {_element_name(array)}. The only supported types are: float64, float32, "
                 "float16, complex64, complex128, int64, int32, int16, int8, uint8, and bool.",
+                try_="array.astype(np.float32), if its elements are numbers",
             )
         if any(step < 0 for step in array.strides):
             fail(
@@ -106,6 +111,7 @@ class Interpreter:
                 "At least one stride in the given numpy array is negative, and tensors with negative strides are not "
                 "currently supported. (You can probably work around this by making a copy of your array  with "
                 "array.copy().) ",
+                try_="array.copy()",
             )
         strides = tuple(step // array.itemsize for step in array.strides)
         return array.view(), found, strides
@@ -206,3 +212,8 @@ def _check_lengths(data: Any, dim: int) -> None:
 
 
 __all__ = ["Interpreter", "dtypes"]
+
+
+def _element_name(array: Array) -> str:
+    """The type of an array's elements as PyTorch's errors write it."""
+    return f"numpy.{array.dtype.type.__name__}"

@@ -32,6 +32,26 @@ def sort(types_in: Types, types_out: Types, statics: Statics) -> Kernel:
     return run
 
 
+@kernel("within")
+def within(types_in: Types, types_out: Types, statics: Statics) -> Kernel:
+    """The input, looked at."""
+    low, high = statics["low"], statics["high"]
+
+    def run(x: Array) -> Array:
+        inside = (x >= low) & (x <= high)
+        if not inside.all():
+            place = [int(i) for i in np.argwhere(~inside)[0]]
+            fail(
+                RuntimeError,
+                f"all elements of input should be between {low:g} and {high:g}",
+                facts=[f"the element at {place} is {float(x[tuple(place)]):g}"],
+                try_="torch.sigmoid(x) before it, or binary_cross_entropy_with_logits(x, target)",
+            )
+        return x.copy()  # a result of its own, which may be written over
+
+    return run
+
+
 @kernel("fft")
 def fft(types_in: Types, types_out: Types, statics: Statics) -> Kernel:
     """numpy.fft over several axes."""

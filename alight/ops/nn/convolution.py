@@ -43,6 +43,12 @@ _C_NAMES = {
     "float32": "float",
     "float64": "double",
     "int64": "long int",
+    "int16": "short int",
+    "int32": "int",
+    "int8": "signed char",
+    "uint8": "unsigned char",
+    "complex64": "c10::complex<float>",
+    "complex128": "c10::complex<double>",
     "float16": "c10::Half",
     "bfloat16": "c10::BFloat16",
 }
