@@ -180,6 +180,8 @@ class Code:
     def lane_numbers(self, type: str) -> Value:
         """0, 1, 2, ... in the lanes of an integer vector type."""
         element = element_type(type)
+        if element == type:
+            return Value("0", type)
         return Value("<" + ", ".join(f"{element} {i}" for i in range(lanes(type))) + ">", type)
 
     def splat(self, value: Value | float, type: str) -> Value:

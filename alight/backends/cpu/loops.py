@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from alight.backends.cpu.code import Code, Value, Variable, lanes, like, vector
-from alight.backends.cpu.random_bits import random_bits, start
+from alight.backends.cpu.random_bits import random_start, random_words
 from alight.backends.cpu.scalars import Scalars, Symbol, load_type, register_type
 from alight.backends.cpu.target import Target
 from alight.compiler.affine import Affine
@@ -300,11 +300,15 @@ class LoopCode:
         raise AssertionError(what)
 
     def _random(self, what: Random, one: Any, u: int) -> Symbol:
-        key = "seed", one.inputs[0]
+        code, key = self.code, ("seed", one.inputs[0])
         if key not in self.found:
-            self.found[key] = start(self.code, self.symbol(one.inputs[0], 0).value)
-        place = self.code.cast("trunc", self.whole(what.index, u), "i32")
-        return Symbol(random_bits(self.code, place, self.found[key]), one.dtype)
+            seed = self.symbol(one.inputs[0], 0).value
+            high = code.op("lshr", seed, code.integer(32))
+            self.found[key] = random_start(
+                code, code.cast("trunc", seed, "i32"), code.cast("trunc", high, "i32")
+            )
+        place = code.cast("trunc", self.whole(what.index, u), "i32")
+        return Symbol(random_words(code, place, self.found[key]), one.dtype)
 
     def _condition(self, ranges: Sequence[tuple[Affine, int, int]], u: int) -> Value:
         """Whether all numbers lie in their ranges; a vector if one differs from lane to lane."""

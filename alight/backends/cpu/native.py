@@ -7,13 +7,12 @@ compiled code. A step that reports a failed check is run again by the interprete
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from alight.backends.cpu import jit
+from alight.backends.cpu import jit, threads
 from alight.backends.cpu.kernels import machine, stored_bytes
 from alight.backends.cpu.step import step_text
 from alight.backends.cpu.target import host
@@ -21,11 +20,6 @@ from alight.backends.interpreter.arrays import numpy_dtype
 from alight.backends.interpreter.plan import compile_program
 from alight.compiler.pipeline import Plan, plan
 from alight.ir.program import Program
-
-Step = Callable[[int, int, int, int], int]
-_STEP = ctypes.CFUNCTYPE(
-    ctypes.c_int32, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p
-)
 
 
 class Arenas:
@@ -62,8 +56,9 @@ class Native:
         text = step_text(self.plan, target)
         self.names = text.kernels
         exported = dict.fromkeys((*text.steps, *filter(None, text.kernels)))
-        self.module = jit.link(jit.object_code(text.text, target), exported)
-        self.steps = [_STEP(self.module.addresses[name]) for name in text.steps]
+        self.module = jit.link(jit.object_code(text.text, target), exported, threads.symbols())
+        self.steps = [self.module.addresses[name] for name in text.steps]
+        self.threads = threads.MOST if not all(self.plan.serial) else 1
         self.between = [
             self._interpreted(n) for n, k in enumerate(self.plan.kernels) if k.kind == "interpreter"
         ]
@@ -109,7 +104,7 @@ class Native:
             if self.between:
                 self._view_arena(arena, arrays)
             for n, step in enumerate(self.steps):
-                step(table.ctypes.data, 0, 1, 0)
+                threads.pool().run(step, table.ctypes.data, self.threads)
                 if n < len(self.between):
                     self.between[n](arrays)
             if arena[:4].view(np.int32)[0]:
