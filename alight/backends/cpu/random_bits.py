@@ -1,25 +1,34 @@
-"""Random bits of a seed and a place, as `RandomBits` in alight/primitives/create.py defines them."""
+"""The primitive RandomBits on vectors: the same words as tier 0's, for any number of threads.
+
+Element i is mix(i + mix(low) + 0x9E3779B9 * mix(high)), low and high being the words of the seed; `mix` is the 32-bit
+finaliser "lowbias32" found by Chris Wellons' hash prospector.
+"""
 
 from __future__ import annotations
 
-from alight.backends.cpu.code import Code, Value, like
+from alight.backends.cpu.code import Code, Value
 
 
-def mixed(code: Code, x: Value) -> Value:
-    """The finaliser "lowbias32" (Wellons, hash prospector) of an i32 or a vector of them."""
-    for shift, factor in ((16, 0x7FEB352D), (15, 0x846CA68B)):
+def _mix(code: Code, x: Value) -> Value:
+    for shift, factor in ((16, 0x7FEB352D), (15, 0x846CA68B), (16, None)):
         x = code.op("xor", x, code.op("lshr", x, code.constant(shift, x.type)))
-        x = code.op("mul", x, code.constant(factor, x.type))
-    return code.op("xor", x, code.op("lshr", x, code.constant(16, x.type)))
+        if factor is not None:
+            signed = factor - (1 << 32) if factor >> 31 else factor
+            x = code.op("mul", x, code.constant(signed, x.type))
+    return x
 
 
-def start(code: Code, seed: Value) -> Value:
-    """What is added to every place, from an i64 seed."""
-    low = mixed(code, code.cast("trunc", seed, "i32"))
-    high = mixed(code, code.cast("trunc", code.op("lshr", seed, code.integer(32)), "i32"))
-    return code.op("add", low, code.op("mul", high, code.constant(0x9E3779B9, "i32")))
+def random_start(code: Code, seed_lo: Value, seed_hi: Value) -> Value:
+    """What a seed adds to every index, as i32: outside of loops."""
+    high = code.op("mul", _mix(code, seed_hi), code.constant(0x9E3779B9 - (1 << 32), "i32"))
+    return code.op("add", _mix(code, seed_lo), high)
 
 
-def random_bits(code: Code, place: Value, begin: Value) -> Value:
-    """The bits of an element, given its number in row-major order (i32, modulo 2**32)."""
-    return mixed(code, code.op("add", place, code.splat(begin, like(place.type, "i32"))))
+def random_words(code: Code, index: Value, start: Value) -> Value:
+    """The words of elements `index` (i32 in every lane), `start` being the seed's."""
+    return _mix(code, code.op("add", index, code.splat(start, index.type)))
+
+
+def random_bits(code: Code, index: Value, seed_lo: Value, seed_hi: Value) -> Value:
+    """The words of elements `index` (i32 in every lane) for the two i32 words of a seed."""
+    return random_words(code, index, random_start(code, seed_lo, seed_hi))

@@ -10,6 +10,7 @@ float16 as half and bfloat16 as float: `load_type`, `from_memory` and `to_memory
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any, NamedTuple
@@ -250,6 +251,9 @@ class Scalars:
             if power is None or power < 0 or x.dtype is bool_:
                 raise Unsupported("integers to an unknown power")
             return Symbol(self._product(x.value, power), x.dtype)
+        known = self._known_power(x.value, constant_float(y.value))
+        if known is not None:
+            return self._rounded("pow", known, x.dtype)
         return self._rounded(
             "pow", self._math.pow(self.code, self.target, x.value, y.value), x.dtype
         )
@@ -262,6 +266,24 @@ class Scalars:
             power >>= 1
             square = self.code.op("mul", square, square) if power else square
         return result
+
+    def _known_power(self, x: Value, power: float | None) -> Value | None:
+        """x to a power that is quicker without a logarithm."""
+        code, one = self.code, self._constant(1, x)
+        if power == 0:
+            return one
+        if power == 1:
+            return x
+        if power in (2, 3):
+            square = code.op("fmul", x, x)
+            return square if power == 2 else code.op("fmul", square, x)
+        if power == -1:
+            return code.op("fdiv", one, x)
+        if power == 0.5:  # of -0 it is 0, of minus infinity infinity
+            root = code.intrinsic("llvm.sqrt", code.op("fadd", x, self._constant(0.0, x)))
+            below = code.compare("fcmp oeq", x, self._constant(float("-inf"), x))
+            return code.select(below, self._constant(float("inf"), x), root)
+        return None
 
     def _larger(self, name: str, x: Any, y: Any) -> Symbol:
         x, y = self._operands((x, y))
@@ -481,6 +503,14 @@ def constant_integer(value: Value) -> int | None:
     """
     text = value.text.removeprefix("splat (").removesuffix(")").split(" ")[-1]
     return int(text) if text.lstrip("-").isdigit() else None
+
+
+def constant_float(value: Value) -> float | None:
+    """The number that a floating-point constant has in all lanes; None for anything else."""
+    text = value.text.removeprefix("splat (").removesuffix(")").split(" ")[-1]
+    if not text.startswith("0x"):
+        return None
+    return struct.unpack("<d", struct.pack("<Q", int(text, 16)))[0]
 
 
 def _exact_number(value: Number, of: dtype) -> Number:

@@ -1,0 +1,201 @@
+"""Errors and speed of the compiled mathematical functions: `python -m bench.vector_math [names] [--all] [--doubles]`.
+
+Floats are compared with the same function in float64, doubles with it in the longest format that NumPy has (80 bits on
+x86); errors are in units in the last place of the result. With --all, every float there is; else one of every 1021.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import math
+import time
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+import scipy.special
+
+from alight import dtypes
+from alight.backends.cpu import jit, vector_math
+from alight.backends.cpu.code import Code, vector
+from alight.backends.cpu.scalars import Scalars, Symbol
+from alight.backends.cpu.target import Target, host
+from alight.primitives import special
+
+CHUNK = 1 << 21
+RUNS = 40
+
+
+class Entry(NamedTuple):
+    """A function, the range in which most of its interesting arguments lie, and NumPy's for comparison."""
+
+    rule: Callable  # (b, x) -> symbol
+    exact: Callable
+    low: float
+    high: float
+
+
+def _own(name: str) -> Callable:
+    return lambda b, x: Symbol(getattr(vector_math, name)(b.code, b.target, x.value), x.dtype)
+
+
+def _error_function(name: str) -> Callable:
+    """SciPy's for floats; for doubles the C library's, which is better far out."""
+
+    def exact(x: np.ndarray) -> np.ndarray:
+        if x.dtype != np.longdouble:
+            return getattr(scipy.special, name)(x)
+        return np.array(list(map(getattr(math, name), x.astype(float).tolist())), x.dtype)
+
+    return exact
+
+
+def _logistic(x):
+    return np.where(x < 0, np.exp(x) / (1 + np.exp(x)), 1 / (1 + np.exp(-x)))
+
+
+FUNCTIONS = {
+    "exp": Entry(_own("exp"), np.exp, -80, 80),
+    "expm1": Entry(_own("expm1"), np.expm1, -20, 80),
+    "log": Entry(_own("log"), np.log, 0, 100),
+    "log1p": Entry(_own("log1p"), np.log1p, -1, 10),
+    "tanh": Entry(_own("tanh"), np.tanh, -10, 10),
+    "sigmoid": Entry(_own("sigmoid"), _logistic, -80, 80),
+    "erf": Entry(special.erf, _error_function("erf"), -4, 4),
+    "erfc": Entry(special.erfc, _error_function("erfc"), -4, 10),
+    "sin": Entry(_own("sin"), np.sin, -1000, 1000),
+    "cos": Entry(_own("cos"), np.cos, -1000, 1000),
+    "tan": Entry(_own("tan"), np.tan, -1000, 1000),
+    "asin": Entry(_own("asin"), np.arcsin, -1, 1),
+    "acos": Entry(_own("acos"), np.arccos, -1, 1),
+    "atan": Entry(_own("atan"), np.arctan, -10, 10),
+    "sinh": Entry(_own("sinh"), np.sinh, -80, 80),
+    "cosh": Entry(_own("cosh"), np.cosh, -80, 80),
+    "asinh": Entry(_own("asinh"), np.arcsinh, -100, 100),
+    "acosh": Entry(_own("acosh"), np.arccosh, 1, 100),
+    "atanh": Entry(_own("atanh"), np.arctanh, -1, 1),
+    "sqrt": Entry(_own("sqrt"), np.sqrt, 0, 100),
+    "rsqrt": Entry(_own("rsqrt"), lambda x: 1 / np.sqrt(x), 0, 100),
+}
+
+
+def compiled(rule: Callable, of: dtypes.dtype, target: Target | None = None) -> Callable:
+    """The rule as a function `run(x, out, repetitions)` of contiguous arrays of a multiple of the lanes."""
+    target = target or host()
+    code = Code("kernel", [("ptr", "x"), ("ptr", "y"), ("i64", "n"), ("i64", "repetitions")])
+    b = Scalars(code, target)
+    zero, lanes = code.integer(0), target.lanes(of.itemsize)
+    type = vector("float" if of is dtypes.float32 else "double", lanes)
+    with code.loop(zero, code["repetitions"]), code.loop(zero, code["n"], lanes) as i:
+        x = Symbol(code.load(type, code.element(code["x"], i, of.itemsize)), of)
+        code.store(rule(b, x).value, code.element(code["y"], i, of.itemsize))
+    text = jit.module_text([code.finish()], code.declared.values(), target)
+    module = jit.link(jit.object_code(text, target), ["kernel"])
+    word = ctypes.c_int64
+    call = ctypes.CFUNCTYPE(None, word, word, word, word)(module.addresses["kernel"])
+
+    def run(x: np.ndarray, out: np.ndarray, repetitions: int = 1, keep: object = module) -> None:
+        call(x.ctypes.data, out.ctypes.data, x.size, repetitions)
+
+    return run
+
+
+class Worst:
+    """The largest error so far, and where."""
+
+    def __init__(self) -> None:
+        self.error, self.at, self.where, self.wrong = 0.0, math.nan, 0, 0
+
+    def add(self, x: np.ndarray, found: np.ndarray, exact: np.ndarray) -> None:
+        """Count wrong NaNs, and measure the rest; an infinity counts as the first number that is too large."""
+        limits = np.finfo(found.dtype)
+        wide = exact.dtype.type
+        beyond = wide(2.0) ** (limits.maxexp - 1) * 2
+        nan = np.isnan(exact)
+        self.wrong += int(np.count_nonzero(nan != np.isnan(found)))
+        found = np.clip(found.astype(exact.dtype), -beyond, beyond)
+        clipped = np.clip(exact, -beyond, beyond)
+        _, power = np.frexp(np.minimum(np.abs(clipped), beyond / 2))
+        unit = np.ldexp(wide(1), np.maximum(power - limits.nmant - 1, limits.minexp - limits.nmant))
+        error = np.abs(found - clipped) / unit
+        error[nan] = 0
+        worst = int(np.nanargmax(error))
+        if error[worst] > self.error:
+            self.error, self.at, self.where = float(error[worst]), float(x[worst]), worst
+
+
+def floats(every: int) -> Iterator[np.ndarray]:
+    """All floats, or one of every so many, in chunks."""
+    for first in range(0, 1 << 32, CHUNK * every):
+        bits = np.arange(first, min(first + CHUNK * every, 1 << 32), every, np.uint64)
+        yield np.resize(bits, -(-bits.size // 64) * 64).astype(np.uint32).view(np.float32)
+
+
+def doubles(entry: Entry, share: int = 1, seed: int = 0) -> Iterator[np.ndarray]:
+    """Random doubles: in the range, near 0, and of all magnitudes."""
+    rng = np.random.default_rng(seed)
+    count = CHUNK // 4 // share
+    for _ in range(4):
+        yield rng.uniform(entry.low, entry.high, count)
+        yield rng.uniform(-1, 1, count)
+        yield rng.standard_normal(count) * 2.0 ** rng.integers(-60, 20, count)
+        yield rng.integers(0, 1 << 63, count, np.uint64).view(np.float64)
+        yield -rng.integers(0, 1 << 63, count, np.uint64).view(np.float64)
+
+
+def measured(
+    name: str, of: dtypes.dtype, every: int = 1021, target: Target | None = None, share: int = 1
+) -> Worst:
+    """The largest error of a function."""
+    entry, worst = FUNCTIONS[name], Worst()
+    run = compiled(entry.rule, of, target)
+    wide = np.float64 if of is dtypes.float32 else np.longdouble
+    with np.errstate(all="ignore"):
+        for x in floats(every) if of is dtypes.float32 else doubles(entry, share):
+            found = np.empty_like(x)
+            run(x, found)
+            worst.add(x, found, entry.exact(x.astype(wide)))
+    return worst
+
+
+def nanoseconds(name: str, of: dtypes.dtype, count: int = 4096) -> tuple[float, float]:
+    """Time of an element in the first-level cache: ours, and NumPy's."""
+    entry = FUNCTIONS[name]
+    run = compiled(entry.rule, of)
+    kind = np.float32 if of is dtypes.float32 else np.float64
+    x = np.random.default_rng(0).uniform(entry.low, entry.high, count).astype(kind)
+    out, best, numpy_best = np.empty_like(x), math.inf, math.inf
+    exact = entry.exact
+    with np.errstate(all="ignore"):
+        for _ in range(RUNS):
+            start = time.perf_counter()
+            run(x, out, 20)
+            middle = time.perf_counter()
+            exact(x)
+            best = min(best, (middle - start) / 20)
+            numpy_best = min(numpy_best, time.perf_counter() - middle)
+    return best / count * 1e9, numpy_best / count * 1e9
+
+
+def main() -> None:
+    """Print a table."""
+    parser = argparse.ArgumentParser(prog="python -m bench.vector_math", description=__doc__)
+    parser.add_argument("names", nargs="*", default=list(FUNCTIONS))
+    parser.add_argument("--all", action="store_true", help="every float")
+    parser.add_argument("--doubles", action="store_true")
+    args = parser.parse_args()
+    of = dtypes.float64 if args.doubles else dtypes.float32
+    print("| function | largest error, ulp | at | wrong NaNs | ns an element | NumPy, ns |")
+    print("|---|---|---|---|---|---|")
+    for name in args.names:
+        worst = measured(name, of, 1 if args.all else 1021)
+        own, other = nanoseconds(name, of)
+        print(
+            f"| {name} | {worst.error:.3f} | {worst.at!r} | {worst.wrong} | {own:.2f} | {other:.2f} |",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()
