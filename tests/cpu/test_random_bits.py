@@ -21,7 +21,7 @@ from tests.cpu.elements import LEVELS
 
 def interpreted(seed: int, count: int) -> np.ndarray:
     types = [Type((), d.int64, CPU), Type((count,), d.uint32, CPU)]
-    node = Node(p.RandomBits, (0,), (1,), {"shape": (count,), "device": CPU}, None)
+    node = Node(p.RandomBits, (0,), {"shape": (count,), "device": CPU}, (1,))
     return executable(Program(types, [0], [node], [1]))([seed])[0]
 
 
