@@ -31,6 +31,7 @@ MERGED = {
     "d2l.torch": "alight.lessons",
     "torch.nn.modules": "alight.nn",
     "torch.nn.parameter": "alight.nn",
+    "torchvision.io.image": "alight.vision.io",
     "torch.optim.adam": "alight.optim",
     "torch.optim.adamw": "alight.optim",
     "torch.optim.optimizer": "alight.optim",

@@ -225,6 +225,8 @@ def _build_array(array: np.ndarray[Any, Any], state: Any) -> None:
         type(shape) is tuple and all(type(n) is int and n >= 0 for n in shape),
         "a NumPy array without a shape",
     )
+    if type(content) is str:  # Python 2's bytes
+        content = content.encode("latin1")
     needed = of.itemsize
     for extent in shape:
         needed *= extent

@@ -33,8 +33,8 @@ class Archive:
     """A data set as it was published: its files with the md5 that each may have, packed or unpacked."""
 
     title: str
-    folder: str
-    torch_folder: str
+    folder: str  # in the cache
+    torch_folder: str  # below the `root` that a program names, where torchvision keeps it
     mirrors: tuple[str, ...]
     files: dict[str, tuple[str, ...]]
 
@@ -46,7 +46,7 @@ class DataNotFoundError(RuntimeError):
 FASHION_MNIST = Archive(
     title="Fashion-MNIST",
     folder="fashion-mnist",
-    torch_folder="FashionMNIST",
+    torch_folder="FashionMNIST/raw",
     mirrors=(
         "https://storage.googleapis.com/tensorflow/tf-keras-datasets/",
         "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
@@ -75,7 +75,7 @@ FASHION_MNIST = Archive(
 MNIST = Archive(
     title="MNIST",
     folder="mnist",
-    torch_folder="MNIST",
+    torch_folder="MNIST/raw",
     mirrors=(
         "https://ossci-datasets.s3.amazonaws.com/mnist/",
         "https://storage.googleapis.com/cvdf-datasets/mnist/",
@@ -95,6 +95,36 @@ MNIST = Archive(
 )
 
 
+KMNIST = Archive(
+    title="Kuzushiji-MNIST",
+    folder="kmnist",
+    torch_folder="KMNIST/raw",
+    mirrors=("http://codh.rois.ac.jp/kmnist/dataset/kmnist/",),
+    files={
+        "train-images-idx3-ubyte.gz": ("bdb82020997e1d708af4cf47b453dcf7",),
+        "train-labels-idx1-ubyte.gz": ("e144d726b3acfaa3e44228e80efcd344",),
+        "t10k-images-idx3-ubyte.gz": ("5c965bf0a639b31b8f53240b1b52f4d7",),
+        "t10k-labels-idx1-ubyte.gz": ("7320c461ea6c1c855c0b718fb2a4b134",),
+    },
+)
+
+_TORONTO = ("https://www.cs.toronto.edu/~kriz/",)
+CIFAR10 = Archive(
+    title="CIFAR-10",
+    folder="cifar-10",
+    torch_folder=".",
+    mirrors=_TORONTO,
+    files={"cifar-10-python.tar.gz": ("c58f30108f718f92721af3b95e74349a",)},
+)
+CIFAR100 = Archive(
+    title="CIFAR-100",
+    folder="cifar-100",
+    torch_folder=".",
+    mirrors=_TORONTO,
+    files={"cifar-100-python.tar.gz": ("eb9058c3a382ffc7106e4002c42a8d85",)},
+)
+
+
 def cache_folder() -> Path:
     """Where downloads are kept: `ALIGHT_DATA`, else the user's cache folder."""
     if config.data_dir:
@@ -111,7 +141,7 @@ def places(archive: Archive, root: Path | None = None) -> Iterator[Path]:
     """The folders in which a copy of `archive` may lie, the nearest first."""
     bases = [cache_folder()] if root is None else [root, cache_folder()]
     for base in bases:
-        yield from (base / archive.torch_folder / "raw", base / archive.folder, base)
+        yield from (base / archive.torch_folder, base / archive.folder, base)
     project = Path(__file__).resolve().parents[2]
     for base in (Path.cwd(), project):
         yield base.parent / "shared" / "data" / archive.folder
@@ -156,9 +186,7 @@ def _is_published(archive: Archive, name: str, path: Path, content: bytes) -> bo
 
 def fetch(archive: Archive, name: str, root: Path | None = None, report: Report = print) -> Path:
     """Download one file of `archive`, from the first mirror that gives it whole."""
-    folder = (
-        cache_folder() / archive.folder if root is None else root / archive.torch_folder / "raw"
-    )
+    folder = cache_folder() / archive.folder if root is None else root / archive.torch_folder
     target = folder / name
     part = folder / (name + ".part")
     try:
@@ -184,9 +212,7 @@ def fetch(archive: Archive, name: str, root: Path | None = None, report: Report 
 
 def advice(archive: Archive, root: Path | None = None) -> str:
     """One line: which files are wanted, and where to put them."""
-    folder = (
-        cache_folder() / archive.folder if root is None else root / archive.torch_folder / "raw"
-    )
+    folder = cache_folder() / archive.folder if root is None else root / archive.torch_folder
     return f"{archive.title} was not found: put {', '.join(archive.files)} into {folder}"
 
 

@@ -38,7 +38,7 @@ def archive(tmp_path, monkeypatch):
     """A small archive, looked for below `tmp_path` only; each test adds its mirrors."""
     monkeypatch.setattr(config, "data_dir", str(tmp_path / "cache"))
     files = {name: (md5(PACKED[name]), md5(content)) for name, content in CONTENT.items()}
-    return archives.Archive("Small-MNIST", "small-mnist", "SmallMNIST", (), files)
+    return archives.Archive("Small-MNIST", "small-mnist", "SmallMNIST/raw", (), files)
 
 
 class Server(http.server.ThreadingHTTPServer):

@@ -160,3 +160,42 @@ def unpacked(kept):
         used[dtype] = start + math.prod(shape)
         found[name] = kept[dtype][start : used[dtype]].reshape(shape)
     return found
+
+
+MODELS = {
+    "alexnet": {},
+    "vgg11": {"num_classes": 10},
+    "vgg11_bn": {"num_classes": 3},
+    "resnet18": {},
+    "resnet34": {"num_classes": 7},
+    "resnet50": {"zero_init_residual": True},
+    "resnext50_32x4d": {},
+    "wide_resnet50_2": {"replace_stride_with_dilation": [False, True, True]},
+    "squeezenet1_0": {},
+    "squeezenet1_1": {"num_classes": 5},
+    "mobilenet_v2": {"width_mult": 0.5},
+    "densenet121": {"num_classes": 4},
+}
+RUN = ("resnet18", "squeezenet1_1", "mobilenet_v2")  # these also see an image
+
+
+def described(model):
+    """A model's parameters and buffers, in order: name, shape, and the first element."""
+    return [
+        [name, list(value.shape), float(value.reshape(-1)[0])]
+        for name, value in model.state_dict().items()
+    ]
+
+
+def model_results(models, lib):
+    """The names, shapes and first elements of each model's parameters from seed 0, and scores of some."""
+    found = {}
+    for name, options in MODELS.items():
+        lib.manual_seed(0)
+        model = getattr(models, name)(**options).eval()
+        scores = []
+        if name in RUN:
+            with lib.no_grad():
+                scores = model(lib.ones(1, 3, 64, 64) * 0.5)[0, :5].tolist()
+        found[name] = {"state": described(model), "scores": scores}
+    return found

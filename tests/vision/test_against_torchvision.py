@@ -16,7 +16,7 @@ COARSE = {"resize bicubic", "resized crop"}
 @pytest.fixture(scope="module")
 def kept():
     with np.load(Path(__file__).with_name("torchvision.npz")) as file:
-        return cases.unpacked(file)
+        return cases.unpacked(dict(file))
 
 
 @pytest.fixture(scope="module")

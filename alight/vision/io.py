@@ -1,0 +1,101 @@
+"""Image files as tensors: torchvision's `io`.
+
+In: a path, or the bytes of an image file. Out: a uint8 tensor (c, h, w); and back. Pillow reads and writes.
+"""
+
+from __future__ import annotations
+
+import io
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import alight
+from alight.errors import fail
+from alight.io import files
+from alight.vision import pictures
+
+
+class ImageReadMode(Enum):
+    """How many channels an image is read with."""
+
+    UNCHANGED = 0
+    GRAY = 1
+    GRAY_ALPHA = 2
+    RGB = 3
+    RGB_ALPHA = 4
+
+
+_PILLOW_MODES = {
+    ImageReadMode.GRAY: "L",
+    ImageReadMode.GRAY_ALPHA: "LA",
+    ImageReadMode.RGB: "RGB",
+    ImageReadMode.RGB_ALPHA: "RGBA",
+}
+
+
+def read_file(path: str | Path) -> Any:
+    """A file's bytes, as a uint8 tensor of one dimension."""
+    return alight.from_numpy(np.fromfile(path, np.uint8))
+
+
+def write_file(filename: str | Path, data: Any) -> None:
+    """Write a uint8 tensor of one dimension as a file."""
+    files.write(filename, lambda file: file.writelines([data.numpy().tobytes()]))
+
+
+def read_image(path: str | Path, mode: Any = ImageReadMode.UNCHANGED) -> Any:
+    """The image in a file, (c, h, w) of uint8."""
+    return decode_image(read_file(path), mode)
+
+
+def decode_image(input: Any, mode: Any = ImageReadMode.UNCHANGED) -> Any:
+    """The image in the bytes of a file, (c, h, w) of uint8.
+
+    Errors: RuntimeError where the bytes are no image.
+    """
+    mode = ImageReadMode[mode.upper()] if isinstance(mode, str) else mode
+    try:
+        picture = pictures.pillow().open(io.BytesIO(input.numpy().tobytes()))
+        picture.load()
+    except OSError as error:
+        fail(RuntimeError, f"the bytes cannot be read as an image: {error}")
+    if mode is not ImageReadMode.UNCHANGED:
+        picture = picture.convert(_PILLOW_MODES[mode])
+    elif picture.mode not in ("L", "LA", "RGB", "RGBA"):
+        picture = picture.convert("RGBA" if "transparency" in picture.info else "RGB")
+    pixels = np.asarray(picture)
+    planes = pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
+    return alight.from_numpy(np.ascontiguousarray(planes))
+
+
+def encode_png(input: Any, compression_level: int = 6) -> Any:
+    """A uint8 tensor (c, h, w) as the bytes of a PNG file."""
+    return _encoded(input, "PNG", compress_level=compression_level)
+
+
+def encode_jpeg(input: Any, quality: int = 75) -> Any:
+    """A uint8 tensor (c, h, w) as the bytes of a JPEG file."""
+    return _encoded(input, "JPEG", quality=quality)
+
+
+def write_png(input: Any, filename: str | Path, compression_level: int = 6) -> None:
+    """Write a uint8 tensor (c, h, w) as a PNG file."""
+    write_file(filename, encode_png(input, compression_level))
+
+
+def write_jpeg(input: Any, filename: str | Path, quality: int = 75) -> None:
+    """Write a uint8 tensor (c, h, w) as a JPEG file."""
+    write_file(filename, encode_jpeg(input, quality))
+
+
+def _encoded(image: Any, form: str, **options: Any) -> Any:
+    if image.dtype is not alight.uint8:
+        fail(RuntimeError, "Input tensor dtype should be uint8", [f"it is {image.dtype}"])
+    if image.ndim != 3 or image.shape[0] not in (1, 3):
+        fail(RuntimeError, f"The number of channels should be 1 or 3, got: {image.shape[0]}")
+    buffer = io.BytesIO()
+    pictures.to_picture(image).save(buffer, form, **options)
+    return alight.from_numpy(np.frombuffer(buffer.getvalue(), np.uint8).copy())
