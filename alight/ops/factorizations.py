@@ -292,7 +292,7 @@ def _solved_in_order(packed: Tensor, order: Tensor, b: Tensor, conjugate: bool) 
 # -- exponential -------------------------------------------------------------------------------------------------------
 
 
-@op(linalg="matrix_exp", functions="matrix_exp", methods="matrix_exp")
+@op(linalg="matrix_exp", functions="matrix_exp", methods="matrix_exp", aliases="input=A")
 def matrix_exp(A: Tensor) -> Tensor:
     """The exponential of square matrices: the sum of their powers over the factorials.
 

@@ -37,11 +37,15 @@ _TORCH = _index(
         "kl_div layer_norm leaky_relu_ log_softmax margin_ranking_loss max_pool1d max_pool2d max_pool3d mish_ "
         "pairwise_distance pdist pixel_shuffle pixel_unshuffle poisson_nll_loss prelu relu6_ rms_norm rrelu rrelu_ selu "
         "selu_ silu_ softmax threshold threshold_ triplet_margin_loss",
+        "nn.native": "batch_norm instance_norm native_batch_norm native_layer_norm native_group_norm dropout_ alpha_dropout "
+        "alpha_dropout_ feature_dropout feature_dropout_ feature_alpha_dropout feature_alpha_dropout_ native_dropout "
+        "convolution conv_tbc embedding native_channel_shuffle max_pool1d_with_indices norm_except_dim frobenius_norm "
+        "nuclear_norm get_device",
         "nn.recurrent": "lstm gru rnn_tanh rnn_relu lstm_cell gru_cell rnn_tanh_cell rnn_relu_cell",
         "nn.sequence_loss": "ctc_loss",
         "nn.sampling": "grid_sampler grid_sampler_2d grid_sampler_3d affine_grid_generator",
         "places": "empty_strided empty_permuted range diagflat fill constant_pad_nd nonzero_static unravel_index is_conj "
-        "is_neg is_distributed is_same_size is_signed resolve_neg conj_physical_ resize_as_",
+        "is_neg is_distributed is_same_size is_signed is_inference resolve_neg conj_physical_ resize_as_",
         "special": "i0 i0_ igamma igammac",
         "storage": "from_dlpack frombuffer",
         "spectrum": "stft istft",
@@ -69,6 +73,7 @@ _METHODS = _index(
 _FUNCTIONAL = _index(
     {
         "nn.multihead": "multi_head_attention_forward",
+        "nn.native": "conv_tbc",
         "nn.sampling": "grid_sample affine_grid",
         "nn.sequence_loss": "ctc_loss",
         "nn.unpooling": "max_unpool1d max_unpool2d max_unpool3d fractional_max_pool2d fractional_max_pool3d "

@@ -57,6 +57,7 @@ def _squares(name: str, x: Tensor, what: str = "A") -> Tensor:
         fail(
             RuntimeError,
             f"{name}: {what} must be batches of square matrices, but they are {m} by {n} matrices",
+            try_="torch.linalg.pinv, lstsq or svd, which take any shape",
         )
     return x
 
@@ -90,7 +91,7 @@ def _scaled_columns(x: Tensor, by: Tensor) -> Tensor:
 # -- inverse and determinant -------------------------------------------------------------------------------------------
 
 
-@op(methods="inverse", linalg="inv", functions="inverse")
+@op(methods="inverse", linalg="inv", functions="inverse", aliases="input=A")
 def inv(A: Tensor) -> Tensor:
     """The inverse.
 
@@ -111,7 +112,7 @@ def inv_ex(A: Tensor, *, check_errors: bool = False) -> tuple[Tensor, Tensor]:
     return p.Inverse(_squares("linalg.inv_ex", A)), _no_info(A)
 
 
-@op(methods="det", linalg="det", functions="det")
+@op(methods="det", linalg="det", functions="det", aliases="input=A")
 def det(A: Tensor) -> Tensor:
     """The determinant.
 

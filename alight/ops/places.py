@@ -213,6 +213,12 @@ _constant("is_neg", False, "False: there is no bit for a sign.")
 _constant("is_distributed", False, "False: a tensor lives in one process.")
 
 
+@function()
+def is_inference(input: Tensor) -> bool:
+    """Whether the tensor was made in inference mode."""
+    return bool(input.is_inference())
+
+
 @function(methods="is_same_size")
 def is_same_size(input: Tensor, other: Tensor) -> bool:
     """Whether both have the same shape."""

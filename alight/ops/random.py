@@ -189,6 +189,7 @@ def randint(
         fail(
             RuntimeError,
             f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}",
+            try_="randint(low, high, shape) with low < high; high itself is never drawn",
         )
     engine, of = _engine(generator), as_dtype("randint", dtype) or int64
     return _made(
@@ -376,8 +377,13 @@ def _check_weights(weights: Any, replacement: bool) -> None:
 
 
 @function("", methods="uniform_")
-def uniform_(self: Tensor, a: float = 0.0, b: float = 1.0, *, generator: Any = None) -> Tensor:
-    """Fill with numbers evenly spread over [a, b)."""
+def uniform_(
+    self: Tensor, a: float = 0.0, b: float = 1.0, *, generator: Any = None, **given: float
+) -> Tensor:
+    """Fill with numbers evenly spread over [a, b), which PyTorch calls `from` and `to`."""
+    a, b = given.pop("from", a), given.pop("to", b)
+    if given:
+        fail(TypeError, f"uniform_() got an unexpected keyword argument '{next(iter(given))}'")
     if a > b:
         fail(
             RuntimeError,

@@ -69,7 +69,7 @@ def reshape(input: Tensor, shape: Shape) -> Tensor:
     return p.Reshape(input, shape=filled_shape(shape, input.size))
 
 
-@op(methods="view", functions="", view="always", varargs="shape")
+@op(methods="view", functions="", view="always", varargs="shape", aliases="size=shape")
 def view(input: Tensor, shape: Shape) -> Tensor:
     """A view in another shape, or of the same bytes in another dtype; an error where it would have to copy.
 

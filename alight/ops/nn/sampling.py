@@ -293,10 +293,10 @@ def affine_grid(theta: Any, size: Any, align_corners: bool | None = None) -> Any
         )
     if theta.ndim != 3 or tuple(theta.shape[1:]) != (rank, rank + 1):
         matrix = f"Nx{rank}x{rank + 1}"
-        shape = f"torch.Size({list(theta.shape)})"
+        found = f"torch.Size({list(theta.shape)})"
         fail(
             ValueError,
-            f"Expected a batch of {rank}D affine matrices of shape {matrix} for size {size}. Got {shape}.",
+            f"Expected a batch of {rank}D affine matrices of shape {matrix} for size {size}. Got {found}.",
         )
     aligned = _align("grid_sample and affine_grid", align_corners)
     if min(size) <= 0:
