@@ -86,7 +86,7 @@ globals().update(typed_constructors())
 globals().update(OTHER_LAYOUTS)
 
 _SUBPACKAGES = (
-    "autograd", "backends", "bench", "cuda", "data", "distributed", "distributions", "explain", "fft", "func", "io", "lessons", "linalg", "nn",
+    "_C", "overrides", "autograd", "backends", "bench", "cuda", "data", "distributed", "distributions", "explain", "fft", "func", "io", "lessons", "linalg", "nn",
     "optim", "random", "record", "signal", "special", "testing", "train", "utils", "vision",
 )  # fmt: skip
 _FROM_IO = ("load", "save", "serialization")

@@ -94,6 +94,21 @@ class Tensor(metaclass=_TensorMeta):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         pass
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        from alight.ops.dispatch import prepare
+
+        prepare(cls)
+
+    @classmethod
+    def __torch_function__(
+        cls, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        """What calls with an instance of a subclass do: the plain operation, its results made instances of `cls`."""
+        from alight.ops.dispatch import default_torch_function
+
+        return default_torch_function(cls, func, types, args, kwargs)
+
     # -- what is known at once -------------------------------------------------------------------------------------
 
     @property
@@ -489,6 +504,8 @@ class Tensor(metaclass=_TensorMeta):
     # -- copies and storage --------------------------------------------------------------------------------------------
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        from copy import deepcopy
+
         if id(self) in memo:
             return memo[id(self)]
         if not self.is_leaf:
@@ -508,7 +525,7 @@ class Tensor(metaclass=_TensorMeta):
             copy._grad = self._grad.__deepcopy__(memo)
         for name, value in self.__dict__.items():
             if not name.startswith("_") or name == "_is_parameter":
-                copy.__dict__[name] = value
+                copy.__dict__[name] = deepcopy(value, memo)
         return copy
 
     def __reduce_ex__(self, protocol: Any) -> Any:

@@ -14,6 +14,7 @@ from alight.ir.program import Node, Program
 from alight.ir.types import Type
 from alight.ops.arguments import default_dtype
 from alight.ops.creation import resolve_device
+from alight.ops.dispatch import disabled_torch_function
 from alight.primitives import Detach
 from alight.record import views
 from alight.record.meta import Meta
@@ -57,6 +58,7 @@ class Parameter(Tensor):
     """
 
     _is_parameter = True
+    __torch_function__ = staticmethod(disabled_torch_function)  # type: ignore[assignment]
 
     def __new__(cls, data: Tensor | None = None, requires_grad: bool = True) -> Any:
         if data is None:
@@ -84,6 +86,7 @@ class Buffer(Tensor):
     """A tensor that becomes one of a module's buffers when it is assigned as an attribute."""
 
     persistent: bool
+    __torch_function__ = staticmethod(disabled_torch_function)  # type: ignore[assignment]
 
     def __new__(cls, data: Tensor | None = None, *, persistent: bool = True) -> Any:
         if data is None:
@@ -125,6 +128,7 @@ class UninitializedParameter(Parameter):
             "Can't access the shape of an uninitialized parameter or buffer. This error usually happens in "
             "`load_state_dict` when trying to load an uninitialized parameter into an initialized one. Call `forward` to "
             "initialize the parameters before accessing their attributes.",
+            try_="a first batch through the model: net(x)",
         )
 
     def __repr__(self, **options: Any) -> str:  # type: ignore[override]
@@ -133,6 +137,8 @@ class UninitializedParameter(Parameter):
 
 class UninitializedBuffer(Tensor):
     """A buffer of a lazy layer, whose shape the first input will tell."""
+
+    __torch_function__ = staticmethod(disabled_torch_function)  # type: ignore[assignment]
 
     def __new__(
         cls,

@@ -470,6 +470,12 @@ def with_vjp(rule: Callable[..., Any], outs: Any, start: int, *inputs: Value) ->
     return outs
 
 
+def is_operation(function: Any) -> bool:
+    """Whether a public function is the wrapper of an operation, not Python code that calls some."""
+    scope = getattr(function, "__globals__", None)
+    return scope is not None and scope.get("SELF") is function
+
+
 # -- declaring ----------------------------------------------------------------------------------------------------------
 
 
@@ -611,6 +617,7 @@ __all__ = [
     "Strided",
     "fit",
     "function",
+    "is_operation",
     "op",
     "thread",
     "with_vjp",

@@ -6,14 +6,17 @@ A generated wrapper looks the step up in the trie and makes the handle; everythi
 
 from __future__ import annotations
 
+import builtins
 import functools
 import inspect
 import linecache
 from collections.abc import Callable
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from alight import config
 from alight.errors import fail
+from alight.ops import dispatch
 from alight.record.recorder import thread
 
 if TYPE_CHECKING:
@@ -39,63 +42,69 @@ def place(
     if len(operators) not in (0, len(places)):
         place(operation, operators, varargs, aliases, out)
         places, operators = [one for one in places if not one[1].startswith("__")], []
-    built: list[Callable[..., Any]] = []
-
-    def first_call(*args: Any, **kwargs: Any) -> Any:
-        if not built:
-            wrapper = build(operation, varargs, aliases, out, in_place, bool(operators))
-            built.append(wrapper)
-            for namespace, name in places:
-                if namespace.get(name) is first_call:
-                    namespace[name] = wrapper
-                for listener in replaced:
-                    listener(namespace, name, first_call, wrapper)
-        return built[0](*args, **kwargs)
-
-    first_call.__name__ = first_call.__qualname__ = operation.name
-    first_call.__doc__ = operation.body.__doc__
-    setattr(first_call, "__wrapped__", operation.body)  # noqa: B010  (for inspect.signature)
+    function = _unbuilt(operation)
+    scope = function.__globals__
+    scope["BUILD"] = lambda: build(
+        function, operation, varargs, aliases, out, in_place, bool(operators)
+    )
     for namespace, name in places:
-        namespace[name] = first_call
-    return first_call
+        namespace[name] = function
+    return function
 
 
-replaced: list[
-    Callable[[dict[str, Any], str, Any, Any], None]
-] = []  # told when a wrapper takes its place
+def _template(*args: Any, **kwargs: Any) -> Any:
+    BUILD()  # type: ignore[name-defined]  # noqa: F821
+    return SELF(*args, **kwargs)  # type: ignore[name-defined]  # noqa: F821
+
+
+def _unbuilt(operation: Operation) -> FunctionType:
+    """A function that becomes the wrapper of `operation`, code and all, at its first call: it stays one object."""
+    scope: dict[str, Any] = {"__builtins__": builtins, "__name__": "alight"}
+    function = scope["SELF"] = FunctionType(_template.__code__, scope, operation.name)
+    function.__qualname__, function.__doc__ = operation.name, operation.body.__doc__
+    setattr(function, "__wrapped__", operation.body)  # noqa: B010  (for inspect.signature)
+    return function
 
 
 def build(
+    function: FunctionType,
     operation: Operation,
     varargs: str = "",
     aliases: str = "",
     out: bool = False,
     in_place: Callable[..., Any] | None = None,
     operator: bool = False,
-) -> Callable[..., Any]:
-    """The wrapper of `operation`."""
+) -> None:
+    """Make `function` the wrapper of `operation`."""
     source = wrapper_source(operation, varargs, aliases, out, in_place is not None)
     filename = f"<alight {operation.name}>"
     linecache.cache[filename] = (len(source), None, source.splitlines(True), filename)
     from alight.ops.out import write_out
     from alight.tensor import Tensor
 
-    scope: dict[str, Any] = {
+    slow = record_operator if operator else record
+    scope = function.__globals__
+    scope |= {
         "OPERATION": operation, "thread": thread, "Tensor": Tensor, "new": object.__new__,
-        "record": record_operator if operator else record, "MISSING": MISSING, "write_out": write_out,
-        "in_place": in_place,
+        "record": lambda operation, arguments: slow(operation, arguments, function),
+        "MISSING": MISSING, "write_out": write_out, "in_place": in_place,
     }  # fmt: skip
     for parameter in operation.parameters:
         if parameter.default is not inspect.Parameter.empty:
             scope["default_" + parameter.name] = parameter.default
     exec(compile(source, filename, "exec"), scope)
-    wrapper: Callable[..., Any] = scope[operation.name]
-    wrapper.__doc__, wrapper.__module__ = operation.body.__doc__, "alight"
-    return wrapper
+    wrapper: FunctionType = scope[operation.name]
+    function.__code__, function.__defaults__ = wrapper.__code__, wrapper.__defaults__
+    function.__kwdefaults__ = wrapper.__kwdefaults__
+    scope[operation.name] = function
 
 
-def record(operation: Operation, arguments: tuple[Any, ...]) -> Any:
+def record(operation: Operation, arguments: tuple[Any, ...], public: Any = None) -> Any:
     """The slow way of a call: a new path, or the first use of a tensor in this segment."""
+    if dispatch.watching():
+        taken = dispatch.of_operation(public, operation, arguments)
+        if taken is not dispatch.MISS:
+            return taken
     try:
         return thread.recorder.record(operation, arguments)
     except Exception as error:
@@ -104,7 +113,7 @@ def record(operation: Operation, arguments: tuple[Any, ...]) -> Any:
         raise error.with_traceback(None) from error.__cause__
 
 
-def record_operator(operation: Operation, arguments: tuple[Any, ...]) -> Any:
+def record_operator(operation: Operation, arguments: tuple[Any, ...], public: Any = None) -> Any:
     """The slow way of an operator: Python asks the other operand where it is neither a tensor nor a number."""
     if not hasattr(arguments[0], "_slot"):
         fail(TypeError, f"an operator of Tensor was called on a {type(arguments[0]).__name__}")
@@ -113,7 +122,7 @@ def record_operator(operation: Operation, arguments: tuple[Any, ...]) -> Any:
             number = parameter.kind == "operand" and isinstance(value, (int, float, complex))
             if not number and not hasattr(value, "__array__"):
                 return NotImplemented
-    return record(operation, arguments)
+    return record(operation, arguments, public)
 
 
 # -- the template ---------------------------------------------------------------------------------------------------

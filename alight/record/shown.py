@@ -11,6 +11,7 @@ from alight.dtypes import BY_NAME
 def tensor_text(tensor: Any) -> str:
     """The text of `print(tensor)`, as PyTorch writes it."""
     from alight.autograd.names import grad_name
+    from alight.ops.dispatch import overrides
     from alight.printing import format_tensor
     from alight.record.recorder import thread
 
@@ -32,6 +33,7 @@ def tensor_text(tensor: Any) -> str:
         device="" if meta.device.type == "cpu" else str(meta.device),
         grad_fn=maker,
         requires_grad=meta.requires_grad and not maker,
+        name=type(tensor).__name__ if overrides(type(tensor)) else "tensor",
         parameter=tensor._is_parameter,
     )
 
