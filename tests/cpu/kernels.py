@@ -11,6 +11,7 @@ import numpy as np
 from alight.backends.cpu import jit
 from alight.backends.cpu.code import Code, Value
 from alight.backends.cpu.target import Target, host
+from alight.backends.cpu.threads import TEAM_BYTES, library
 
 DTYPES = {"float": np.float32, "double": np.float64}
 BASELINE = Target("", "x86-64", "", 16, 16, 32 << 10, 512 << 10)
@@ -43,13 +44,13 @@ def kernel_text(emit: Emit, pointers: int, target: Target) -> str:
 def run_kernel(emit: Emit, arrays: Sequence[np.ndarray], target: Target, threads: int = 1) -> None:
     """Compile and run, each thread of the team in a thread of its own."""
     text = kernel_text(emit, len(arrays), target)
-    module = jit.link(jit.object_code(text, target), ["kernel"])
+    module = jit.link(jit.object_code(text, target), ["kernel"], library().symbols)
     signature = ctypes.CFUNCTYPE(
         None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p
     )
     call = signature(module.addresses["kernel"])
     args = (ctypes.c_void_p * len(arrays))(*[array.ctypes.data for array in arrays])
-    team = np.zeros(64, np.int64)
+    team = np.zeros(TEAM_BYTES // 8, np.int64)
     workers = [
         threading.Thread(target=call, args=(args, i, threads, team.ctypes.data))
         for i in range(1, threads)

@@ -110,7 +110,7 @@ def test_batches(layout):
     threads=st.integers(1, 3),
     axis=st.sampled_from([None, "m", "n"]),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_any_product(extents, layout, type, gap, threads, axis):
     m, n, k = extents
     check(product(m, n, k, *layout, type=type, gap=gap), None, threads, axis)
@@ -124,15 +124,21 @@ def test_strides_without_a_contiguous_axis():
 
 @pytest.mark.parametrize("threads", [1, 2])
 def test_long_sums_do_not_depend_on_threads(threads):
-    pytest.importorskip("alight.backends.cpu.threads")
     for m, n, k in [(10, 20, 5000), (1, 1, 4100), (70, 300, 4500)]:
         check(product(m, n, k, "km", "kn"), threads=threads)
 
 
-def test_far_steps_are_blocked():
-    made = product(512, 64, 640, "km", "kn")
-    assert plan_of(made, host()).partial
-    check(made)
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("type", ["float", "double"])
+def test_tall_products_go_over_b_for_each_tile_of_rows(type, threads):
+    far = product(602, 150, 580, "km", "kn", type=type)
+    assert plan_of(far, host()).rows_first
+    assert plan_of(far, host()).partial
+    check(far, threads=threads)
+    for layout in (("mk", "nk"), ("mk", "kn")):
+        near = product(1201, 100, 300, *layout, type="double")
+        assert plan_of(near, host()).rows_first
+        check(near, threads=threads)
 
 
 @pytest.mark.parametrize(

@@ -164,9 +164,8 @@ def test_narrower_machines(target, type, which):
 @pytest.mark.parametrize("case", ["lenet, second", "stem", "groups", "batch of one", "depthwise"])
 @pytest.mark.parametrize("order", ["batch", "channels"])
 def test_finish_gets_each_element_once(case, order, which):
-    if which == "filter":
-        pytest.importorskip("alight.backends.cpu.threads")
-    check(convolution(**CASES[case], order=order), which, finish=True)
+    for threads in (1, 2):
+        check(convolution(**CASES[case], order=order), which, threads=threads, finish=True)
 
 
 @pytest.mark.parametrize("which", ROLES)
@@ -198,7 +197,7 @@ def test_empty_batch(which):
     which=st.sampled_from(list(ROLES)),
     threads=st.integers(1, 2),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_any_convolution(
     batch, groups, inputs, outputs, size, window, stride, dilation, padding, order, weights, which,
     threads,

@@ -13,20 +13,30 @@ partial sums are added in order, so that results do not depend on the number of 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
 from math import prod
 from typing import NamedTuple
 
 from alight.backends.cpu.code import Code, Value, lanes, vector
 from alight.backends.cpu.division import divided, moved, shared
+from alight.backends.cpu.product_plan import (
+    Plan,
+    Product,
+    Section,
+    packed_bytes,
+    packs_rows,
+    panel_bytes,
+    partial_bytes,
+    partial_row,
+    plan_of,
+    row_panel_bytes,
+    vector_axis,
+)
 from alight.backends.cpu.target import Target
+from alight.backends.cpu.threads import barrier
 from alight.backends.cpu.tiles import (
-    ITEMSIZES,
     Panel,
     Shape,
     Steps,
-    accumulators,
-    best_shape,
     broadcast_tile,
     dot_tile,
     first_lanes,
@@ -36,205 +46,13 @@ from alight.backends.cpu.tiles import (
     zero,
 )
 
+__all__ = ["Finish", "Plan", "Product", "emit_product", "plan_of", "scratch_bytes", "vector_axis"]
+
+TRUE = Value("true", "i1")
+
 # finish(code, batch indices, row, column, values, mask): gets the finished sums of one vector of C exactly once for each
 # element: `target.lanes(itemsize)` lanes along the vector axis, of which the mask (None: all) tells the valid ones.
 Finish = Callable[[Code, list[Value], Value, Value, Value, "Value | None"], None]
-
-
-class Product(NamedTuple):
-    """C[b, m, n] = sum over k of A[b, m, k] * B[b, k, n]: extents, and element strides of the operands."""
-
-    type: str  # "float" or "double"
-    batch: tuple[int, ...]  # extents of batch axes, often none
-    m: int
-    n: int
-    k: int
-    a: tuple[int, ...]  # element strides: (*batch, m, k)
-    b: tuple[int, ...]  # (*batch, k, n)
-    c: tuple[int, ...]  # (*batch, m, n)
-
-    @property
-    def itemsize(self) -> int:
-        """Bytes of an element."""
-        return ITEMSIZES[self.type]
-
-    def exchanged(self) -> Product:
-        """The same product with rows and columns exchanged: Cᵀ = Bᵀ Aᵀ."""
-        a, b, c = ((*s[:-2], s[-1], s[-2]) for s in (self.b, self.a, self.c))
-        return self._replace(m=self.n, n=self.m, a=a, b=b, c=c)
-
-
-def vector_axis(product: Product) -> str:
-    """The axis of C that the vectors given to `finish` run along: "n", or "m" where C is contiguous along m.
-
-    >>> vector_axis(Product("float", (), 8, 8, 8, (8, 1), (8, 1), (1, 8)))
-    'm'
-    """
-    along_m = product.m > 1 and (product.n == 1 or (product.c[-2] == 1 and product.c[-1] != 1))
-    return "m" if along_m else "n"
-
-
-class Section(NamedTuple):
-    """Neighbouring panels of columns of C that have the same tile."""
-
-    first: int  # column
-    panels: int
-    width: int  # columns that a panel takes up, whole vectors
-    columns: int  # columns of a panel that exist
-    shape: Shape
-
-
-class Plan(NamedTuple):
-    """How a product is computed; vectors run along n of `product`, which may be the exchanged one."""
-
-    product: Product
-    tile: str  # "broadcast" or "dot"
-    crossed: bool  # sums are transposed in registers before they are finished
-    packed: bool  # B's panels are moved to scratch
-    sections: tuple[Section, ...]
-    parts: int  # parts of k that may be done at the same time
-    part: int  # steps of k in a part
-    block: int  # steps of k done at a time
-
-    @property
-    def partial(self) -> bool:
-        """Whether sums pass through scratch."""
-        return self.parts > 1 or self.block < self.part
-
-
-_BLOCK_STEPS = 2048  # steps of k done at a time: a panel of B stays in the second-level cache
-_FAR_STEPS = 256  # the same where each step of A is in another page
-_PART_STEPS = 1024  # steps of k that are worth a part of their own
-
-
-@lru_cache(256)
-def plan_of(product: Product, target: Target) -> Plan:
-    """The cheapest of the ways to compute a product whose finished vectors run along n."""
-    ways = [_broadcast_plan(product, target, False)]
-    if product.a[-1] == 1 and product.b[-2] == 1 and product.k > 1:
-        ways.append(_dot_plan(product, target))
-    crossed = _broadcast_plan(product.exchanged(), target, True)
-    if crossed[0].sections and not crossed[0].partial:
-        ways.append(crossed)
-    return min(ways, key=lambda way: way[1])[0]
-
-
-def _broadcast_plan(product: Product, target: Target, crossed: bool) -> tuple[Plan, float]:
-    """Broadcast tiles, and about how many cycles they take."""
-    sections, steps = _broadcast_sections(product, target, crossed)
-    packed = _wants_packing(product, target)
-    plan = _with_parts(product, target, "broadcast", crossed, packed, sections)
-    cycles = product.k * steps
-    if packed:
-        rate = 0.15 if product.b[-1] == 1 else 0.45 if product.b[-2] == 1 else 2.0
-        cycles += rate * product.k * _partial_row(plan)
-    if crossed:
-        cycles += 90 * sum(
-            _tiles(product, s) * s.width // target.lanes(product.itemsize) for s in sections
-        )
-    return plan, cycles
-
-
-def _dot_plan(product: Product, target: Target) -> tuple[Plan, float]:
-    """Dot tiles, and about how many cycles they take."""
-    count = target.lanes(product.itemsize)
-    panels, rest = divmod(product.n, count)
-    sections, cycles = [], 0.0
-    rows = min(product.m, 4 if target.registers >= 32 else 3)
-    limit = (20 if target.registers >= 32 else 9) // rows
-    for first, repeat, columns in ((0, panels, count), (product.n - rest, 1, rest)):
-        if not repeat or not columns:
-            continue
-        costs = {}
-        for wide in range(1, min(8, limit, columns, count) + 1):
-            step = max(rows * wide / 2, (rows + wide) / 2 * 1.1, 4.0) + 0.25 * (rows + wide)
-            tile = -(-product.k // count) * step + 8 + 4 * rows * wide
-            costs[wide] = -(-columns // wide) * tile
-        best = min(costs, key=lambda wide: costs[wide])
-        sections.append(Section(first, repeat, count, columns, Shape(rows, best)))
-        cycles += _tiles(product, sections[-1]) * costs[best]
-    return _with_parts(product, target, "dot", False, False, tuple(sections)), cycles
-
-
-def _tiles(product: Product, section: Section) -> int:
-    return section.panels * -(-product.m // section.shape.rows)
-
-
-def _with_parts(
-    product: Product,
-    target: Target,
-    tile: str,
-    crossed: bool,
-    packed: bool,
-    sections: tuple[Section, ...],
-) -> Plan:
-    """The plan with its division of k: parts when there are few tiles, blocks when caches are too small."""
-    units = prod(product.batch) * sum(_tiles(product, section) for section in sections)
-    parts, part = 1, product.k
-    if units < 8 and product.k >= 2 * _PART_STEPS:
-        parts = min(16, product.k // _PART_STEPS)
-        part = -(-product.k // parts // 64) * 64
-        parts = -(-product.k // part)
-    stride = abs(product.a[-1]) * product.itemsize
-    far = stride >= 2048 and product.m > 64 and product.k > 2 * _FAR_STEPS
-    block = min(part, _FAR_STEPS if far else _BLOCK_STEPS)
-    return Plan(product, tile, crossed, packed, sections, parts, part, block)
-
-
-def _wants_packing(product: Product, target: Target) -> bool:
-    if product.k == 0:
-        return False
-    if product.b[-1] != 1 and product.n > 1:
-        return True
-    stride = abs(product.b[-2]) * product.itemsize
-    if product.m < 24 or product.n * product.itemsize <= target.vector_bytes:
-        return False
-    return (product.m >= 64 and stride > 1024) or stride * product.k > target.l2_bytes // 2
-
-
-def _broadcast_sections(
-    product: Product, target: Target, crossed: bool
-) -> tuple[tuple[Section, ...], float]:
-    """The cheapest width of panels, a narrower last panel for the columns that are left; cycles a step."""
-    count = target.lanes(product.itemsize)
-    best: tuple[Section, ...] = ()
-    fewest = float("inf")
-    for vectors in (4, 2, 3, 1, 6, 8):
-        only = min(count, product.m) if crossed else None
-        if accumulators(target, vectors) < (only or 1) or vectors > max(1, -(-product.n // count)):
-            continue
-        sections, cycles = [], 0.0
-        panels, rest = divmod(product.n, vectors * count)
-        for first, repeat, columns in ((0, panels, vectors * count), (product.n - rest, 1, rest)):
-            if repeat and columns:
-                wide = -(-columns // count)
-                rows, steps = best_shape(product.m, wide, target, only)
-                sections.append(Section(first, repeat, wide * count, columns, Shape(rows, wide)))
-                cycles += repeat * steps
-        if cycles < fewest * 0.97:
-            best, fewest = tuple(sections), cycles
-    return best, fewest
-
-
-def _partial_row(plan: Plan) -> int:
-    """Elements from row to row of the partial sums."""
-    last = plan.sections[-1]
-    return last.first + last.panels * last.width
-
-
-def _partial_bytes(plan: Plan) -> int:
-    if not plan.partial:
-        return 0
-    product = plan.product
-    return plan.parts * prod(product.batch) * product.m * _partial_row(plan) * product.itemsize
-
-
-def _panel_bytes(plan: Plan, target: Target) -> int:
-    if not plan.packed:
-        return 0
-    count = target.lanes(plan.product.itemsize)
-    width = max(section.width for section in plan.sections)
-    return -(-plan.block // count) * count * width * plan.product.itemsize
 
 
 def _is_empty(product: Product) -> bool:
@@ -253,7 +71,7 @@ def scratch_bytes(
     if _is_empty(product):
         return 0
     plan = plan_of(_along(product, vector_axis), target)
-    return _partial_bytes(plan) + threads * _panel_bytes(plan, target)
+    return partial_bytes(plan) + threads * packed_bytes(plan, target)
 
 
 def emit_product(
@@ -317,6 +135,7 @@ class _Place(NamedTuple):
     flat: Value  # the batch as one number
     column: Value
     a: Value  # A at row 0 and the first step of k
+    a_step: int  # bytes from step to step of A
     b: Value  # the panel of B
     b_step: int  # bytes from step to step of the panel
     count: Value  # steps of k
@@ -348,13 +167,12 @@ class _Emitter:
     def run(self) -> None:
         """Write all of it."""
         for section in self.plan.sections:
-            self._section(section)
+            if self.plan.rows_first:
+                self._rows_first(section)
+            else:
+                self._section(section)
         if self.plan.parts > 1:
-            from alight.backends.cpu import threads
-
-            alone = self.code.compare("icmp eq", self.code["threads"], self.code.integer(1))
-            with self.code.when(self.code.op("xor", alone, Value("true", "i1"))):
-                threads.barrier(self.code)
+            barrier(self.code)
             for section in self.plan.sections:
                 groups = prod(self.product.batch) * section.panels
                 with shared(self.code, groups, self.product.m) as (group, first, last):
@@ -383,7 +201,9 @@ class _Emitter:
             a = self._at(self.a, product.a[:-2], batch)
             b = self._at(self.b, product.b[:-2] + product.b[-1:], [*batch, column])
             step = product.b[-2] * product.itemsize
-            place = _Place(batch, flat, column, a, b, step, code.integer(product.k), None, None)
+            k = code.integer(product.k)
+            a_step = product.a[-1] * product.itemsize
+            place = _Place(batch, flat, column, a, a_step, b, step, k, None, None)
             if not plan.partial:
                 self._rows(section, place, first, last)
                 return
@@ -415,7 +235,7 @@ class _Emitter:
         """Tiles [first, last) of a panel."""
         product, code = self.product, self.code
         if self.plan.packed:
-            place = self._packed(section, place)
+            place = self._packed(section, place, code.integer(0))
         full, rest = divmod(product.m, section.shape.rows)
         with code.loop(first, code.minimum(last, code.integer(full))) as tile:
             self._tile(section, section.shape.rows, code.mul(tile, section.shape.rows), place)
@@ -423,21 +243,105 @@ class _Emitter:
             with code.when(code.compare("icmp sgt", last, code.integer(full))):
                 self._tile(section, rest, code.integer(full * section.shape.rows), place)
 
-    def _packed(self, section: Section, place: _Place) -> _Place:
+    def _rows_first(self, section: Section) -> None:
+        """Tile by tile of rows over all panels, which are packed before; blocks of k one after another."""
+        product, plan, code = self.product, self.plan, self.code
+        step = product.b[-2] * product.itemsize
+        k, start = code.integer(product.k), code.integer(0)
+        a_step = product.a[-1] * product.itemsize
+        place = _Place([], start, start, self.a, a_step, self.b, step, k, None, None)
+        if not plan.partial:
+            self._all_rows(section, place)
+            return
+        with code.loop(start, k, plan.block) as at:
+            here = place._replace(
+                a=self._at(place.a, product.a[-1:], [at]),
+                b=self._at(place.b, product.b[-2:-1], [at]),
+                count=code.minimum(code.op("sub", k, at), code.integer(plan.block)),
+                partial=self._partial(start, start),
+                fresh=code.compare("icmp eq", at, start),
+            )
+            self._all_rows(section, here)
+        rows = section.shape.rows
+        with (
+            shared(code, -(-product.m // rows), section.panels) as (tile, first, last),
+            code.loop(first, last) as panel,
+        ):
+            row = code.mul(tile, rows)
+            stop = code.minimum(code.add(row, rows), code.integer(product.m))
+            self._add_parts(section, start, panel, row, stop)
+
+    def _all_rows(self, section: Section, place: _Place) -> None:
         product, code = self.product, self.code
+
+        def at_panel(panel: Value) -> _Place:
+            column = code.add(code.mul(panel, section.width), section.first)
+            return place._replace(column=column, b=self._at(place.b, product.b[-1:], [column]))
+
+        if self.plan.packed:
+            with code.loop(code.integer(0), code.integer(section.panels)) as panel:
+                self._packed(section, at_panel(panel), panel)
+        full, rest = divmod(product.m, section.shape.rows)
+        with shared(code, full + (rest > 0), section.panels) as (tile, first, last):
+            row = code.mul(tile, section.shape.rows)
+            inside = code.compare("icmp slt", tile, code.integer(full))
+            for rows, chosen in (
+                (section.shape.rows, inside),
+                (rest, code.op("xor", inside, TRUE)),
+            ):
+                if not rows:
+                    continue
+                tile_place = place
+                if packs_rows(self.plan):
+                    tile_place = self._packed_rows(section, rows, row, chosen, place)
+                with code.loop(code.select(chosen, first, last), last) as panel:
+                    here = at_panel(panel)._replace(a=tile_place.a, a_step=tile_place.a_step)
+                    if self.plan.packed:
+                        here = self._in_scratch(section, here, panel)
+                    self._tile(section, rows, row, here)
+
+    def _packed_rows(
+        self, section: Section, rows: int, row: Value, chosen: Value, place: _Place
+    ) -> _Place:
+        """Move a tile's part of A to scratch, rows of a step next to each other."""
+        code, product, plan, target = self.code, self.product, self.plan, self.target
         assert self.scratch is not None
-        own = code.mul(code["thread"], _panel_bytes(self.plan, self.target))
-        to = code.element(self.scratch, code.add(own, _partial_bytes(self.plan)), 1)
+        own = code.mul(code.add(code["thread"], 1), packed_bytes(plan, target))
+        offset = code.add(own, partial_bytes(plan) - row_panel_bytes(plan, target))
+        to = code.element(self.scratch, offset, 1)
+        width = -(-rows // self.count) * self.count
+        step, size = product.a[-1] * product.itemsize, product.itemsize
+        count = code.select(chosen, place.count, code.integer(0))
+        panel = Panel(product.type, count, rows, step, size)
+        source = self._at(place.a, product.a[-2:-1], [row])
+        pack(code, target, panel, source, to, width)
+        return place._replace(a=to, a_step=width * size)
+
+    def _packed(self, section: Section, place: _Place, panel: Value) -> _Place:
+        """Move a panel of B to scratch."""
+        product, code = self.product, self.code
         step, column = (stride * product.itemsize for stride in product.b[-2:])
         whole = product.k % self.count == 0
-        panel = Panel(product.type, place.count, section.columns, step, column, whole)
-        pack(code, self.target, panel, place.b, to, section.width)
-        return place._replace(b=to, b_step=section.width * product.itemsize)
+        moving = Panel(product.type, place.count, section.columns, step, column, whole)
+        here = self._in_scratch(section, place, panel)
+        pack(code, self.target, moving, place.b, here.b, section.width)
+        return here
+
+    def _in_scratch(self, section: Section, place: _Place, panel: Value) -> _Place:
+        """The place whose panel of B is the one in scratch."""
+        code, plan, target = self.code, self.plan, self.target
+        assert self.scratch is not None
+        own = code.mul(code["thread"], packed_bytes(plan, target))
+        offset = code.add(own, code.mul(panel, panel_bytes(plan, target)))
+        to = code.element(self.scratch, code.add(offset, partial_bytes(plan)), 1)
+        return place._replace(b=to, b_step=section.width * self.product.itemsize)
 
     # -- tiles ---------------------------------------------------------------------------------------------------------
 
     def _tile(self, section: Section, rows: int, row: Value, place: _Place) -> None:
-        a = self._at(place.a, self.product.a[-2:-1], [row])
+        a = place.a
+        if not packs_rows(self.plan):
+            a = self._at(a, self.product.a[-2:-1], [row])
         if self.plan.tile == "dot":
             sums = self._dot(section, rows, a, place)
         else:
@@ -509,9 +413,7 @@ class _Emitter:
 
     def _broadcast(self, section: Section, rows: int, a: Value, place: _Place) -> list[Value]:
         product, vectors = self.product, section.width // self.count
-        steps = Steps(
-            product.a[-2] * product.itemsize, product.a[-1] * product.itemsize, place.b_step
-        )
+        steps = Steps(product.a[-2] * product.itemsize, place.a_step, place.b_step)
         last = section.columns - (vectors - 1) * self.count
         mask = None if self.plan.packed else first_lanes(last, self.type)
         return broadcast_tile(
@@ -566,12 +468,12 @@ class _Emitter:
         """The partial sums of a part and a batch."""
         code = self.code
         assert self.scratch is not None
-        size = self.product.m * _partial_row(self.plan) * self.product.itemsize
+        size = self.product.m * partial_row(self.plan) * self.product.itemsize
         index = code.add(code.mul(part, prod(self.product.batch)), flat)
         return code.element(self.scratch, code.mul(index, size), 1)
 
     def _partial_element(self, base: Value, row: Value, column: Value) -> Value:
-        index = self.code.add(self.code.mul(row, _partial_row(self.plan)), column)
+        index = self.code.add(self.code.mul(row, partial_row(self.plan)), column)
         return self.code.element(base, index, self.product.itemsize)
 
     def _add_partial(self, place: _Place, row: Value, column: Value, values: Value) -> None:
@@ -591,7 +493,7 @@ class _Emitter:
         batch = self._batch(flat)
         start = code.add(code.mul(panel, section.width), section.first)
         base = self._partial(code.integer(0), flat)
-        size = prod(self.product.batch) * self.product.m * _partial_row(plan)
+        size = prod(self.product.batch) * self.product.m * partial_row(plan)
         with code.loop(first, last) as row:
             for j in range(section.width // self.count):
                 column = code.add(start, j * self.count)

@@ -18,6 +18,7 @@ from alight.backends.cpu.channel_filter import ChannelFilter, by_channels
 from alight.backends.cpu.code import Code, Value, vector
 from alight.backends.cpu.division import divided, moved, shared
 from alight.backends.cpu.target import Target
+from alight.backends.cpu.threads import barrier
 from alight.backends.cpu.tiles import ITEMSIZES, dot_tile, first_lanes, folded_sum, zero
 
 if TYPE_CHECKING:
@@ -149,11 +150,7 @@ def _finish_dense(
     code: Code, conv: Convolution, target: Target, dense: Value, finish: FilterFinish
 ) -> None:
     """All threads meet, then each finishes its share of the gradient's memory."""
-    from alight.backends.cpu import threads
-
-    alone = code.compare("icmp eq", code["threads"], code.integer(1))
-    with code.when(code.op("xor", alone, Value("true", "i1"))):
-        threads.barrier(code)
+    barrier(code)
     itemsize = ITEMSIZES[conv.type]
     count = target.lanes(itemsize)
     type = vector(conv.type, count)
