@@ -7,11 +7,14 @@ compiled code. A step that reports a failed check is run again by the interprete
 
 from __future__ import annotations
 
+import sys
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
+from alight import config
 from alight.backends.cpu import jit, threads
 from alight.backends.cpu.kernels import machine, stored_bytes
 from alight.backends.cpu.step import step_text
@@ -46,6 +49,33 @@ class Arenas:
 arenas = Arenas()
 
 
+class Recycled:
+    """Arrays for one output, used again once nobody else holds them: memory that is warm, and no page faults.
+
+    Two alternate for a parameter that a step updates: the old one is let go when the new one takes its place.
+    """
+
+    held_bytes = 0  # by all of them
+
+    def __init__(self, shape: tuple[int, ...], of: Any) -> None:
+        self.shape, self.of = shape, of
+        self.arrays: list[Any] = []
+
+    def take(self) -> Any:
+        """An array that nobody reads any more, or a new one."""
+        for array in self.arrays:
+            if sys.getrefcount(array) == 3:  # the list, the loop's name, the call's argument
+                return array
+        array = np.empty(self.shape, self.of)
+        if len(self.arrays) < 2 and Recycled.held_bytes + array.nbytes < config.cache_bytes:
+            Recycled.held_bytes += array.nbytes
+            self.arrays.append(array)
+        return array
+
+    def __del__(self) -> None:
+        Recycled.held_bytes -= sum(array.nbytes for array in self.arrays)
+
+
 class Native:
     """A program as machine code."""
 
@@ -66,10 +96,11 @@ class Native:
         self.in_types = [
             (types[i].shape, numpy_dtype(types[i].dtype)) for i in self.plan.program.inputs
         ]
-        self.outputs = list(dict.fromkeys(self.plan.program.outputs))
         self.out_types = [
             (types[i].shape, numpy_dtype(types[i].dtype)) for i in self.plan.program.outputs
         ]
+        self.spare = [Recycled(shape, of) for shape, of in self.out_types]
+        self.lock = threading.Lock()  # of `spare`: two threads must not take one array
 
     def _interpreted(self, number: int) -> Callable[[dict[int, Any]], None]:
         """One node run by the interpreter on arrays over the same memory."""
@@ -90,11 +121,10 @@ class Native:
         arrays: dict[int, Any] = {}
         for i, given, (shape, of) in zip(program.inputs, arguments, self.in_types, strict=True):
             arrays[i] = np.ascontiguousarray(given, of).reshape(shape)
-        results = []
-        for i, (shape, of) in zip(program.outputs, self.out_types, strict=True):
-            results.append(np.empty(shape, of))
-            if i not in arrays:
-                arrays[i] = results[-1]
+        with self.lock:
+            results = [spare.take() for spare in self.spare]
+        for i, result in zip(program.outputs, results, strict=True):
+            arrays.setdefault(i, result)
         arena = arenas.take(memory.size)
         try:
             arena[:4] = 0
