@@ -58,6 +58,7 @@ class device:  # noqa: N801  (PyTorch's name)
                 RuntimeError,
                 f"Expected one of {_NAMES} device type at start of device string: {type}",
                 facts=[f"alight knows {', '.join(KINDS)}"],
+                try_="'cuda' if torch.cuda.is_available() else 'cpu'",
             )
         self.type, self.index = type, index
         self._hash = hash((type, index))

@@ -94,7 +94,10 @@ class TensorDataset(Dataset[tuple[Any, ...]]):
         if any(tensor.shape[0] != tensors[0].shape[0] for tensor in tensors):
             sizes = ", ".join(str(tensor.shape[0]) for tensor in tensors)
             fail(
-                AssertionError, "Size mismatch between tensors", [f"their first sizes are {sizes}"]
+                AssertionError,
+                "Size mismatch between tensors",
+                [f"their first sizes are {sizes}"],
+                "tensors with one row for each example",
             )
         self.tensors = tensors
 
@@ -267,7 +270,10 @@ def random_split(
     if sum(lengths) != total:
         sentence = "Sum of input lengths does not equal the length of the input dataset!"
         fail(
-            ValueError, sentence, [f"the lengths add up to {sum(lengths)}, the dataset has {total}"]
+            ValueError,
+            sentence,
+            [f"the lengths add up to {sum(lengths)}, the dataset has {total}"],
+            "shares that add up to 1: [0.8, 0.2]",
         )
     order = distributions.permutation(sampler.engine_of(generator), total).tolist()
     ends = itertools.accumulate(int(length) for length in lengths)

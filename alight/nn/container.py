@@ -152,6 +152,9 @@ class ModuleList(Module):
     3
     """
 
+    def _in_place_of_forward(self) -> str:
+        return "for layer in layers: x = layer(x); or nn.Sequential(*layers)"
+
     def __init__(self, modules: Iterable[Module] | None = None) -> None:
         super().__init__()
         if modules is not None:
@@ -241,6 +244,9 @@ class ModuleDict(Module):
     >>> nn.ModuleDict({"act": nn.ReLU()})["act"]
     ReLU()
     """
+
+    def _in_place_of_forward(self) -> str:
+        return 'layers["name"](x): it holds layers by name'
 
     def __init__(self, modules: Any = None) -> None:
         super().__init__()

@@ -224,7 +224,11 @@ class Module(Stateful):
             self.register_parameter(name, value)
         elif parameters is None:
             if isinstance(value, Module):
-                raise AttributeError("cannot assign module before Module.__init__() call")
+                fail(
+                    AttributeError,
+                    "cannot assign module before Module.__init__() call",
+                    try_=f"super().__init__() first in {type(self).__name__}.__init__",
+                )
             object.__setattr__(self, name, value)
         elif name in parameters:
             if value is not None:

@@ -145,7 +145,11 @@ class Stateful:
         Errors: RuntimeError with all missing, unexpected (if `strict`) and misshapen names.
         """
         if not isinstance(state_dict, Mapping):
-            fail(TypeError, f"Expected state_dict to be dict-like, got {type(state_dict)}.")
+            fail(
+                TypeError,
+                f"Expected state_dict to be dict-like, got {type(state_dict)}.",
+                try_="other.state_dict()",
+            )
         missing: list[str] = []
         unexpected: list[str] = []
         errors: list[str] = []
@@ -186,9 +190,14 @@ class Stateful:
                 names = ", ".join(f'"{name}"' for name in missing)
                 errors.insert(0, f"Missing key(s) in state_dict: {names}. ")
         if errors:
-            raise RuntimeError(
+            names = strict and len(errors) == bool(missing) + bool(unexpected)
+            fail(
+                RuntimeError,
                 f"Error(s) in loading state_dict for {type(self).__name__}:\n\t"
-                + "\n\t".join(errors)
+                + "\n\t".join(errors),
+                try_="strict=False to load what has the same name"
+                if names
+                else "a model with the sizes of the one that was saved",
             )
 
     def _load_from_state_dict(

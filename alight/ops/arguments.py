@@ -101,6 +101,7 @@ def _tensor_sequence(operation: Any, parameter: Any, value: Any) -> tuple[Any, .
             TypeError,
             f"{operation.name}(): argument '{parameter.name}' (position 1) must be tuple of Tensors, not "
             f"{type(value).__name__}",
+            try_=f"{operation.name}((a, b))",
         )
     value = tuple(value)
     for i, one in enumerate(value):
@@ -268,10 +269,14 @@ def check_devices(values: Sequence[Any]) -> None:
         if found is None:
             found = value.type.device
         elif found != value.type.device:
+            here = value.type.device
+            without_data = "meta" in (found.type, here.type)
             fail(
                 RuntimeError,
-                "Expected all tensors to be on the same device, but found at least two devices, "
-                f"{found} and {value.type.device}!",
+                f"Tensor on device {here} is not on the expected device {found}!"
+                if without_data
+                else "Expected all tensors to be on the same device, but found at least two devices, "
+                f"{found} and {here}!",
                 facts=[
                     f"operand {i}: {v.type}" for i, v in enumerate(values) if isinstance(v, Value)
                 ],

@@ -137,6 +137,8 @@ def _sizes(terms: list[list[str]], operands: Any) -> dict[str, int]:
                     RuntimeError,
                     f"einsum(): subscript {label} has size {size} for operand {i} which does not broadcast with "
                     f"previously seen size {seen}",
+                    facts=[f"{label} stands for extents of {seen} and of {size}"],
+                    try_="one letter for each extent, equal letters for equal extents",
                 )
             sizes[label] = size if seen == 1 else seen
     return sizes

@@ -253,7 +253,13 @@ def _constant(name: str, value: Any, doc: str) -> Any:
             )
         return _into(
             out,
-            filled(shape_of(size, name), value, as_dtype(name, dtype) or default_dtype(), device, requires_grad),
+            filled(
+                shape_of(size, name),
+                value,
+                as_dtype(name, dtype) or default_dtype(),
+                device,
+                requires_grad,
+            ),
         )
 
     make.__name__ = make.__qualname__ = name
@@ -549,7 +555,11 @@ def eye(
     for name, extent in (("n", n), ("m", columns)):
         if extent < 0:
             fail(RuntimeError, f"{name} must be greater or equal to 0, got {extent}")
-    return _placed(_into(out, _eye(n, columns, as_dtype("eye", dtype) or default_dtype())), device, requires_grad)
+    return _placed(
+        _into(out, _eye(n, columns, as_dtype("eye", dtype) or default_dtype())),
+        device,
+        requires_grad,
+    )
 
 
 # -- writing -----------------------------------------------------------------------------------------------------------------

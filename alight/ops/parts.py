@@ -242,6 +242,8 @@ def split_with_sizes(input: Tensor, split_sizes: Any, dim: int = 0) -> tuple[Ten
             RuntimeError,
             f"split_with_sizes expects split_sizes to sum exactly to {shape[axis]} (input tensor's size at dimension "
             f"{axis}), but got split_sizes={sizes}",
+            facts=[f"they add up to {sum(sizes)}"],
+            try_=f".split(n), for parts of n and a rest; sizes of sum {shape[axis]}",
         )
     return _cut(input, axis, accumulate(sizes), "split_with_sizes")
 

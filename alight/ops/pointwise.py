@@ -101,12 +101,14 @@ def _check_difference(x: Any, y: Any) -> None:
             RuntimeError,
             "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or `logical_xor()` "
             "operator instead.",
+            try_="a ^ b, or a.float() - b.float()",
         )
     if any(bools):
         fail(
             RuntimeError,
             "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert a mask, "
             "use the `~` or `logical_not()` operator instead.",
+            try_="~mask, or 1 - mask.float()",
         )
 
 
@@ -460,6 +462,7 @@ def neg(input: Tensor) -> Tensor:
             RuntimeError,
             "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert a mask, use the "
             "`~` or `logical_not()` operator instead.",
+            try_="~mask",
         )
     return p.Neg(input)
 

@@ -115,8 +115,10 @@ class OneCycleLR(_WithMomentum):
         """The rates at this step; sets the momenta."""
         at = self.last_epoch
         if at > self.total_steps:
-            raise ValueError(
-                f"Tried to step {at} times. The specified number of total steps is {self.total_steps}"
+            fail(
+                ValueError,
+                f"Tried to step {at} times. The specified number of total steps is {self.total_steps}",
+                try_="total_steps=epochs * len(loader), for a step after each batch",
             )
         begin: float = 0
         phase = self._schedule_phases[0]

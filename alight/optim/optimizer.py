@@ -124,6 +124,14 @@ class Optimizer:
                 f"torch.{'Float' if params.dtype is float32 else ''}Tensor",
                 try_="[tensor]",
             )
+        if not hasattr(params, "__iter__"):
+            fail(
+                TypeError,
+                f"'{type(params).__name__}' object is not iterable",
+                try_="its parameters: net.parameters()"
+                if hasattr(params, "parameters")
+                else "[tensor]",
+            )
         self.state = defaultdict(dict)
         self.param_groups = []
         groups = list(params)
@@ -311,6 +319,11 @@ class Optimizer:
             fail(
                 ValueError,
                 "loaded state dict contains a parameter group that doesn't match the size of optimizer's group",
+                facts=[
+                    f"groups hold {[len(one['params']) for one in groups]} parameters, saved ones "
+                    f"{[len(one['params']) for one in saved]}"
+                ],
+                try_="an optimizer over the same parameters in the same order",
             )
         of_number: dict[int, Any] = {}
         for group, loaded in zip(groups, saved, strict=True):

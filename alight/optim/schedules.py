@@ -43,7 +43,11 @@ class LRScheduler:
 
     def _attach(self, optimizer: Any) -> None:
         if not isinstance(optimizer, Optimizer):
-            raise TypeError(f"{type(optimizer).__name__} is not an Optimizer")
+            fail(
+                TypeError,
+                f"{type(optimizer).__name__} is not an Optimizer",
+                try_="the optimizer: torch.optim.SGD(net.parameters(), lr=0.1)",
+            )
         self.optimizer = optimizer
 
     def _initial_step(self) -> None:

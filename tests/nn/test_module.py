@@ -287,7 +287,7 @@ def states(t):
     try:
         other.load_state_dict(short)
     except RuntimeError as error:
-        found.append(str(error))
+        found.append(str(error).split("\n  try ")[0])
     del short["blocks.0.scale"]
     found.append(repr(other.load_state_dict(short, strict=False)))
     fresh = OrderedDict((key, value.clone()) for key, value in state.items())

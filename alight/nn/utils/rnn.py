@@ -170,6 +170,8 @@ def pack_padded_sequence(
             "`lengths` array must be sorted in decreasing order when `enforce_sorted` is True. You can pass "
             "`enforce_sorted=False` to pack_padded_sequence and/or pack_sequence to sidestep this requirement if you "
             "do not need ONNX exportability.",
+            facts=[f"lengths are {sizes}"],
+            try_="enforce_sorted=False",
         )
     time = input.shape[1 if batch_first else 0]
     if sizes and sizes[0] > time:

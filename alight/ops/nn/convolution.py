@@ -220,6 +220,8 @@ def _transposed(
             RuntimeError,
             f"Given transposed=1, weight of size {list(weight.shape)}, expected input{list(x.shape)} to have "
             f"{weight.shape[0]} channels, but got {x.shape[1]} channels instead",
+            facts=["weights of transposed convolutions are (in, out / groups, ...)"],
+            try_=f"a layer of {x.shape[1]} input channels",
         )
     if any(e >= max(s, d) for e, s, d in zip(extra, stride, dilation, strict=True)):
         sizes = [

@@ -387,7 +387,7 @@ def kl_div(
         )
     batch_mean = reduction == "batchmean"
     reduction = "sum" if batch_mean else reduction_of(reduction, size_average, reduce)
-    x, t = promoted(input, target)
+    t, x = promoted(target, input)
     if log_target:
         each = p.Exp(t) * (t - x)
     else:

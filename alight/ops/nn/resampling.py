@@ -306,6 +306,7 @@ def _target(
             "only one of size or scale_factor should be defined"
             if size is not None
             else "either size or scale_factor should be defined",
+            try_="size=(height, width), or scale_factor=2",
         )
     if size is not None:
         sizes = tuple(size) if isinstance(size, (tuple, list)) else (int(size),) * count
