@@ -6,6 +6,7 @@ A knob is read once, at import. `alight.config.tier` and the rest may be set fro
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from typing import NamedTuple
 
 
@@ -66,6 +67,14 @@ def _read_int(name: str) -> int:
         raise ValueError(
             f"{knob.variable} is {text!r}; it wants a whole number ({knob.meaning})"
         ) from None
+
+
+def given() -> Iterator[tuple[Knob, str]]:
+    """The knobs that the environment sets, with their texts."""
+    for knob in KNOBS.values():
+        value = os.environ.get(knob.variable)
+        if value:
+            yield knob, value
 
 
 tier = _read_int("tier")

@@ -47,10 +47,8 @@ def findings() -> Iterator[tuple[str, str]]:
     for package, use in OPTIONAL.items():
         yield package, f"{_version(package) or 'not installed'}  ({use})"
     yield "cache", _cache_folder()
-    for name, knob in config.KNOBS.items():
-        value = os.environ.get(knob.variable)
-        if value:
-            yield knob.variable, f"{value}  ({config.KNOBS[name].meaning})"
+    for knob, value in config.given():
+        yield knob.variable, f"{value}  ({knob.meaning})"
 
 
 def _version(package: str) -> str | None:
