@@ -39,7 +39,7 @@ def _complex(*shape: int) -> Any:
 
 
 ROWS: list[tuple[Any, list[Any], dict[str, Any]]] = [
-    (Within, [_random.uniform(0.1, 0.9, (3, 5))], {"low": 0.0, "high": 1.0}),
+    (Within, [_random.uniform(0.1, 0.9, (3, 5))], {"low": 0.0, "high": 3.0}),
     (Sort, [_normal(3, 5)], {"axis": 1, "descending": False}),
     (Sort, [_normal(3, 5)], {"axis": 0, "descending": True}),
 ]
