@@ -136,9 +136,13 @@ def _resumed(args: argparse.Namespace) -> tuple[RunFolder, Training]:
 
 
 def _run(folder: RunFolder, training: Training) -> int:
+    from alight import config
     from alight.train import loop
     from alight.train.progress import stop_on_interrupt
 
+    # Compiled from the first step on: the interpreter rounds elsewhere, so a run that was resumed, and whose first
+    # steps were interpreted once more, would give other numbers.
+    config.hot = 0
     print(_summary(folder, training), flush=True)
     evaluation = None
     with stop_on_interrupt() as stop:

@@ -36,6 +36,7 @@ def small_images():
 def in_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(job_images, "load", small_images)
+    monkeypatch.setattr(alight.config, "hot", alight.config.hot)  # the command changes it
     return tmp_path
 
 
