@@ -61,8 +61,10 @@ class BatchNest:
         nest = self.nest
         best: list[tuple[int, int, int, Shape]] = []
         fewest = float("inf")
-        for vectors in (4, 2, 3, 1):
-            if accumulators(self.target, vectors) == 0:
+        for vectors in (4, 2, 3, 1, 6, 8):
+            if accumulators(self.target, vectors) == 0 or vectors > max(
+                1, -(-nest.batch // self.count)
+            ):
                 continue
             panels, rest = divmod(nest.batch, vectors * self.count)
             sections, cycles = [], 0.0

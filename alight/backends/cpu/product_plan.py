@@ -77,7 +77,7 @@ class Plan(NamedTuple):
 
 
 _BLOCK_STEPS = 2048  # steps of k done at a time: a panel of B stays in the second-level cache
-_FAR_STEPS = 256  # the same where each step of A is in another page
+_FAR_STEPS = 96  # the same where each step of A is in another page
 _PART_STEPS = 1024  # steps of k that are worth a part of their own
 
 
@@ -161,7 +161,7 @@ def _with_order(plan: Plan, target: Target) -> Plan:
     if _tiles(product, plan.sections[0]) < 16 * plan.sections[0].panels:
         return plan
     step_bytes = partial_row(plan) * size
-    if abs(product.a[-1]) * size >= 2048 and product.k > 2 * _FAR_STEPS:
+    if abs(product.a[-1]) * size >= 2048 and product.k > 4 * _FAR_STEPS:
         # Each step of A is in another page: few enough steps that a tile's part of A stays in the first cache.
         block = min(_FAR_STEPS, max(64, target.l2_bytes // 2 // step_bytes // 64 * 64))
         return plan._replace(block=block, rows_first=not plan.crossed)
