@@ -86,11 +86,22 @@ globals().update(typed_constructors())
 globals().update(OTHER_LAYOUTS)
 
 _SUBPACKAGES = (
-    "_C", "overrides", "autograd", "backends", "bench", "cuda", "data", "distributed", "distributions", "explain", "fft", "func", "io", "lessons", "linalg", "nn",
-    "optim", "random", "record", "signal", "special", "testing", "train", "utils", "vision",
+    "_C", "overrides", "amp", "autograd", "backends", "bench", "cuda", "data", "distributed", "distributions", "explain", "fft",
+    "func", "io", "lessons", "linalg", "nn", "optim", "random", "record", "signal", "special", "testing", "accelerator", "hub", "jit", "multiprocessing", "profiler", "train", "utils",
+    "version", "vision",
 )  # fmt: skip
-_FROM_IO = ("load", "save", "serialization")
-_FROM_FUNC = ("vmap",)
+_ELSEWHERE = {  # sub-module -> names that `torch` has of it
+    "amp": "autocast GradScaler is_autocast_enabled set_autocast_enabled get_autocast_dtype set_autocast_dtype "
+    "is_autocast_cache_enabled",
+    "func": "vmap",
+    "io": "load save serialization",
+    "settings": "use_deterministic_algorithms are_deterministic_algorithms_enabled set_deterministic_debug_mode "
+    "is_deterministic_algorithms_warn_only_enabled get_deterministic_debug_mode set_float32_matmul_precision "
+    "get_float32_matmul_precision set_default_device get_default_device set_flush_denormal set_num_interop_threads "
+    "get_num_interop_threads set_warn_always is_warn_always_enabled compiled_with_cxx11_abi sym_int sym_float sym_not "
+    "sym_max sym_min sym_sqrt sym_ite sym_sum",
+}
+_HOMES = {name: module for module, names in _ELSEWHERE.items() for name in names.split()}
 
 
 def __getattr__(name: str) -> Any:
@@ -100,10 +111,8 @@ def __getattr__(name: str) -> Any:
         except ModuleNotFoundError as error:
             if error.name != f"alight.{name}":
                 raise
-    elif name in _FROM_FUNC:
-        return getattr(import_module("alight.func"), name)
-    elif name in _FROM_IO:
-        return getattr(import_module("alight.io"), name)
+    elif name in _HOMES:
+        return getattr(import_module(f"alight.{_HOMES[name]}"), name)
     elif (found := later.torch_name(name)) is not None:
         globals()[name] = found
         return found

@@ -18,6 +18,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from alight.autograd.names import origin_of
+from alight.dtypes import dtype
 from alight.errors import UnsupportedDtypeError, fail, internal
 from alight.ir.program import Program, Value, prune
 from alight.primitives import Convert, Detach
@@ -185,6 +186,9 @@ class Operation:
         ids: list[int] = []  # of tensor inputs and numbers, in order
         for parameter, given in zip(self.parameters, arguments, strict=True):
             value = self._argument(recorder, tape, parameter, given)
+            if recorder.autocast is not None:
+                value = self._autocast(recorder.autocast, value)
+                start = len(tape.nodes)
             values.append(value)
             ids.extend(
                 one.id
@@ -228,6 +232,14 @@ class Operation:
         ):
             return recorder.number_argument(tape, given.__class__)
         return given
+
+    def _autocast(self, to: dtype, value: Any) -> Any:
+        """An argument in the dtype that torch.autocast has for this operation."""
+        from alight.ops.autocast import cast
+
+        if isinstance(value, tuple) and value and isinstance(value[0], Value):
+            return tuple(cast(self.name, one, to) for one in value)
+        return cast(self.name, value, to) if isinstance(value, Value) else value
 
     def _lowered(self, values: Sequence[Any], named: dict[str, Any]) -> Any:
         try:

@@ -50,6 +50,7 @@ class Recorder:
         self.grad_enabled = True
         self.inference = False
         self.default_dtype: dtype = float32
+        self.autocast: dtype | None = None  # what products are computed in, inside torch.autocast
         self.roots: dict[Hashable, Position] = {}
         self.positions = 0
         self.lap = 0
@@ -79,7 +80,7 @@ class Recorder:
 
     def ambient(self) -> tuple[Hashable, ...]:
         """The state outside any call that decides what a body records."""
-        return self.grad_enabled, self.inference, self.default_dtype
+        return self.grad_enabled, self.inference, self.default_dtype, self.autocast
 
     def _root(self) -> Position:
         key = self.ambient()
@@ -408,6 +409,7 @@ class Recorder:
         self.here = self.root
         self.handles, self.inputs, self.scalars = [], [], []
         self.leaves, self.pasts, self.calls = [], [], []
+        self.wrote_leaf = False
         if self.hooked:
             self.hooked, self.hooked_slots, self.retained = False, {}, []
         if self.segment is not None or self.node_hooks:

@@ -1,0 +1,19 @@
+"""torch.amp: autocast, which runs products in a shorter dtype, and GradScaler."""
+
+from alight.amp.casting import (
+    autocast,
+    custom_bwd,
+    custom_fwd,
+    get_autocast_dtype,
+    is_autocast_available,
+    is_autocast_cache_enabled,
+    is_autocast_enabled,
+    set_autocast_dtype,
+    set_autocast_enabled,
+)
+from alight.amp.scaling import GradScaler
+
+__all__ = [
+    "GradScaler", "autocast", "custom_bwd", "custom_fwd", "get_autocast_dtype", "is_autocast_available",
+    "is_autocast_cache_enabled", "is_autocast_enabled", "set_autocast_dtype", "set_autocast_enabled",
+]  # fmt: skip
