@@ -1,0 +1,80 @@
+"""torch.accelerator where there is none: what scripts ask before they decide where to run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from alight.errors import fail
+
+_NONE = "Cannot access accelerator device when none is available."
+
+
+def is_available() -> bool:
+    """Whether there is an accelerator: not yet."""
+    return False
+
+
+def current_accelerator(check_available: bool = False) -> Any:
+    """The kind of accelerator: None."""
+    return None
+
+
+def device_count() -> int:
+    """How many accelerators there are."""
+    return 0
+
+
+def current_device_index() -> int:
+    """PyTorch's error: there is none."""
+    fail(RuntimeError, _NONE, try_="torch.accelerator.is_available() first")
+
+
+current_device_idx = current_device_index
+
+
+def set_device_index(device: Any) -> None:
+    """PyTorch's error: there is none."""
+    fail(RuntimeError, _NONE, try_="torch.accelerator.is_available() first")
+
+
+set_device_idx = set_device_index
+
+
+def synchronize(device: Any = None) -> None:
+    """PyTorch's error: there is nothing to wait for."""
+    fail(RuntimeError, _NONE, try_="torch.accelerator.is_available() first")
+
+
+def current_stream(device: Any = None) -> Any:
+    """PyTorch's error: there is none."""
+    fail(RuntimeError, _NONE, try_="torch.accelerator.is_available() first")
+
+
+class device_index:  # noqa: N801
+    """A block in which another accelerator is the current one; nothing for None."""
+
+    def __init__(self, device: int | None) -> None:
+        self.device = device
+
+    def __enter__(self) -> None:
+        if self.device is not None:
+            set_device_index(self.device)
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+
+def memory_allocated(device: Any = None) -> int:
+    """Bytes in use on the accelerator."""
+    return 0
+
+
+max_memory_allocated = memory_reserved = max_memory_reserved = memory_allocated
+
+
+def empty_cache() -> None:
+    """Nothing to empty."""
+
+
+def reset_peak_memory_stats(device: Any = None) -> None:
+    """Nothing to reset."""

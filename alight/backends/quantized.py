@@ -1,0 +1,4 @@
+"""torch.backends.quantized: quantised operations is not used."""
+
+engine = "none"
+supported_engines = ["none"]
