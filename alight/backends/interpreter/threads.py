@@ -15,14 +15,14 @@ from typing import Any
 import numpy as np
 
 from alight import config
+from alight.backends.cores import available_cores
 
 
 def thread_count() -> int:
     """Threads that a kernel may use."""
     if config.num_threads > 0:
         return config.num_threads
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
+    return available_cores()
 
 
 def parallel(task: Callable[[int, int], Any], count: int, grain: int) -> list[Any]:
