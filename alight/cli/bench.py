@@ -1,5 +1,4 @@
-"""`alight bench NAME`: one of alight's benchmarks, with PyTorch's eager calls beside it where there
-is one."""
+"""`alight bench`: the cost of recording, or whole training steps, with PyTorch and JAX beside them where they are."""
 
 from __future__ import annotations
 
@@ -7,17 +6,36 @@ import argparse
 import importlib
 import importlib.util
 
-NAMES = ("recorder",)
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Which benchmark, and against what."""
-    parser.add_argument("name", choices=NAMES, help="recorder: the cost of recording a step")
-    parser.add_argument("--alone", action="store_true", help="leave the rival out")
+    """Which benchmark or which rows, and against what."""
+    parser.add_argument(
+        "names", nargs="*", help="recorder: the cost of recording; else rows of steps (none: all)"
+    )
+    parser.add_argument(
+        "--against", default="torch,torch.compile,jax", help="libraries beside alight, by commas"
+    )
+    parser.add_argument("--alone", action="store_true", help="leave the rivals out")
+    parser.add_argument("--threads", type=int, default=2, help="threads of every library")
+    parser.add_argument(
+        "--seconds", type=float, default=1.0, help="how long a row is measured in each round"
+    )
+    parser.add_argument("--rounds", type=int, default=3, help="how often the libraries take turns")
+    parser.add_argument("--json", action="store_true", help="print everything measured as JSON")
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the benchmark and print its table."""
-    rival = None if args.alone or importlib.util.find_spec("torch") is None else "torch"
-    print(importlib.import_module(f"alight.bench.{args.name}").main(rival))
+    if args.names == ["recorder"]:
+        rival = None if args.alone or importlib.util.find_spec("torch") is None else "torch"
+        print(importlib.import_module("alight.bench.recorder").main(rival))
+        return 0
+    rows = importlib.import_module("alight.bench.rows").ROWS
+    unknown = [name for name in args.names if name not in rows]
+    if unknown:
+        print(f"alight bench: no row {', '.join(unknown)}; there are: recorder, {', '.join(rows)}")
+        return 2
+    against = [] if args.alone else args.against.split(",")
+    steps = importlib.import_module("alight.bench.steps")
+    print(steps.main(args.names, against, args.threads, args.seconds, args.rounds, args.json))
     return 0

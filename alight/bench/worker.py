@@ -1,0 +1,65 @@
+"""One row under one library, in a process of its own: `python -m alight.bench.worker ROW LIBRARY THREADS SECONDS`.
+
+Prints one line of JSON: median and quartiles of a step, the first steps, the last loss, peak memory.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+from importlib import import_module
+from time import perf_counter
+from typing import Any
+
+from alight.bench.rows import ROWS, source
+
+
+def prepared(row: str, library: str, threads: int) -> Any:
+    """The row's step under a library."""
+    settings = ROWS[row].settings
+    if library == "jax":
+        return import_module("alight.bench.rows.jax_rows").make(row, threads)
+    if library == "alight":
+        from alight.cli.imports import serve
+
+        serve()
+    torch: Any = import_module("torch")
+    torch.set_num_threads(threads)
+    compiled = torch.compile if library == "torch.compile" else lambda f: f
+    scope: dict[str, Any] = {"__name__": f"bench_{row}"}
+    exec(compile(source(row), f"{ROWS[row].file}.py", "exec"), scope)
+    return scope["make"](compiled, **settings)
+
+
+def measure(row: str, library: str, threads: int, seconds: float) -> dict[str, Any]:
+    """Run until everything is compiled, then for `seconds`."""
+    begin = perf_counter()
+    step = prepared(row, library, threads)
+    ready = perf_counter()
+    value = step()
+    first = perf_counter() - ready
+    for _ in range(5):
+        step()
+    if library == "alight":
+        import_module("alight.compiler.hot").background.wait()
+    settled = perf_counter() - ready
+    for _ in range(3):
+        step()
+    times: list[float] = []
+    until = perf_counter() + seconds
+    while perf_counter() < until or len(times) < 5:
+        start = perf_counter()
+        value = step()
+        times.append(perf_counter() - start)
+    times.sort()
+    return {
+        "row": row, "library": library, "median": times[len(times) // 2], "low": times[len(times) // 4],
+        "high": times[3 * len(times) // 4], "first": first, "settled": settled, "made": ready - begin,
+        "value": float(value), "bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+    }  # fmt: skip
+
+
+if __name__ == "__main__":
+    _, row, library, threads, seconds = sys.argv
+    print(json.dumps(measure(row, library, int(threads), float(seconds))))
