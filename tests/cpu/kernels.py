@@ -11,7 +11,7 @@ import numpy as np
 from alight.backends.cpu import jit
 from alight.backends.cpu.code import Code, Value
 from alight.backends.cpu.target import Target, host
-from alight.backends.cpu.threads import TEAM_BYTES, library
+from alight.backends.cpu.threads import library
 
 DTYPES = {"float": np.float32, "double": np.float64}
 BASELINE = Target("", "x86-64", "", 16, 16, 32 << 10, 512 << 10)
@@ -50,7 +50,7 @@ def run_kernel(emit: Emit, arrays: Sequence[np.ndarray], target: Target, threads
     )
     call = signature(module.addresses["kernel"])
     args = (ctypes.c_void_p * len(arrays))(*[array.ctypes.data for array in arrays])
-    team = np.zeros(TEAM_BYTES // 8, np.int64)
+    team = np.zeros(512, np.int64)
     workers = [
         threading.Thread(target=call, args=(args, i, threads, team.ctypes.data))
         for i in range(1, threads)

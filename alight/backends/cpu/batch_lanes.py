@@ -83,25 +83,25 @@ class BatchNest:
             self._section(*section)
 
     def _section(self, first: int, panels: int, columns: int, shape: Shape) -> None:
-        """Units of work: (group, y, panel) x (x, tile of rows)."""
+        """Units of work: (group, y) x (x, panel, tile of rows): what is read and written moves through memory."""
         code, nest = self.code, self.nest
         tiles = -(-nest.rows // shape.rows)
         height, width = (walk.written for walk in nest.walks)
-        with shared(code, nest.groups * height * panels, width * tiles) as (unit, start, stop):
-            outer, panel = divided(code, unit, panels)
-            group, y = divided(code, outer, height)
-            n = code.add(code.mul(panel, shape.vectors * self.count), first)
+        with shared(code, nest.groups * height, width * panels * tiles) as (unit, start, stop):
+            group, y = divided(code, unit, height)
             vertical = run_at(code, nest.walks[0], y)
             read = moved(
-                code, self.read, nest.itemsize, nest.read[:2],
-                [n, code.mul(group, nest.terms)],
-            )  # fmt: skip
+                code, self.read, nest.itemsize, nest.read[1:2], [code.mul(group, nest.terms)]
+            )
             w = moved(code, self.w, nest.itemsize, (nest.w_group,), [group])
-            with code.loop(start, stop) as unit:
-                x, tile = divided(code, unit, tiles)
+            with code.loop(start, stop) as index:
+                outer, tile = divided(code, index, tiles)
+                x, panel = divided(code, outer, panels)
+                n = code.add(code.mul(panel, shape.vectors * self.count), first)
+                here = moved(code, read, nest.itemsize, nest.read[:1], [n])
                 horizontal = run_at(code, nest.walks[1], x)
                 self._position(
-                    shape, columns, tile, tiles, read, w, vertical, horizontal, [n, group, y, x]
+                    shape, columns, tile, tiles, here, w, vertical, horizontal, [n, group, y, x]
                 )
 
     def _position(
