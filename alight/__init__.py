@@ -86,8 +86,9 @@ globals().update(typed_constructors())
 globals().update(OTHER_LAYOUTS)
 
 _SUBPACKAGES = (
-    "_C", "overrides", "amp", "autograd", "backends", "bench", "cuda", "data", "distributed", "distributions", "explain", "fft",
-    "func", "io", "lessons", "linalg", "nn", "optim", "random", "record", "signal", "special", "testing", "accelerator", "hub", "jit", "multiprocessing", "profiler", "train", "utils",
+    "_C", "_dynamo", "accelerator", "amp", "autograd", "backends", "bench", "compiler", "cuda", "data", "distributed",
+    "distributions", "explain", "fft", "func", "hub", "io", "jit", "lessons", "linalg", "multiprocessing", "nn", "optim",
+    "overrides", "profiler", "random", "record", "signal", "special", "storage", "testing", "train", "types", "utils",
     "version", "vision",
 )  # fmt: skip
 _ELSEWHERE = {  # sub-module -> names that `torch` has of it

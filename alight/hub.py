@@ -1,0 +1,52 @@
+"""torch.hub: models from repositories run code from the network, which alight does not do."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from alight.errors import not_implemented
+
+_dir: str | None = None
+
+
+def load(repo_or_dir: str, model: str, *args: Any, **kwargs: Any) -> Any:
+    """Not there: it would run code from the network."""
+    not_implemented(
+        f"torch.hub.load({repo_or_dir!r})",
+        "the model's source beside your own, and torch.load of its weights",
+    )
+
+
+def list(github: str, *args: Any, **kwargs: Any) -> Any:
+    """Not there: see `load`."""
+    not_implemented("torch.hub.list", "the repository's page")
+
+
+def help(github: str, model: str, *args: Any, **kwargs: Any) -> Any:
+    """Not there: see `load`."""
+    not_implemented("torch.hub.help", "the repository's page")
+
+
+def load_state_dict_from_url(url: str, *args: Any, **kwargs: Any) -> Any:
+    """Not there: files are fetched by the user."""
+    not_implemented(
+        "torch.hub.load_state_dict_from_url", "a download by hand, then torch.load(path)"
+    )
+
+
+def download_url_to_file(url: str, dst: str, *args: Any, **kwargs: Any) -> None:
+    """Not there: files are fetched by the user."""
+    not_implemented("torch.hub.download_url_to_file", "urllib.request.urlretrieve(url, path)")
+
+
+def get_dir() -> str:
+    """Where downloaded files would lie."""
+    home = os.path.join(os.path.expanduser("~"), ".cache", "torch")
+    return _dir or os.path.join(os.environ.get("TORCH_HOME", home), "hub")
+
+
+def set_dir(d: Any) -> None:
+    """Choose that place."""
+    global _dir
+    _dir = os.path.expanduser(str(d))

@@ -1,0 +1,127 @@
+"""torch.jit: what is scripted or traced stays Python; alight compiles what repeats without being told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from alight.errors import not_implemented
+from alight.nn import Module
+
+ScriptModule = Module
+ScriptFunction = Callable
+
+
+def script(obj: Any, *args: Any, **kwargs: Any) -> Any:
+    """`obj` itself.
+
+    >>> import alight as torch
+    >>> torch.jit.script(abs)(-3)
+    3
+    """
+    return obj
+
+
+def trace(func: Any, example_inputs: Any = None, *args: Any, **kwargs: Any) -> Any:
+    """`func` itself: its Python code runs at each call, so branches stay branches."""
+    return func
+
+
+def trace_module(mod: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+    """`mod` itself."""
+    return mod
+
+
+def script_method(fn: Any) -> Any:
+    """`fn` itself."""
+    return fn
+
+
+def ignore(drop: Any = False, **kwargs: Any) -> Any:
+    """Decorator that leaves a function as it is."""
+    return drop if callable(drop) else lambda fn: fn
+
+
+def unused(fn: Any) -> Any:
+    """`fn` itself."""
+    return fn
+
+
+def export(fn: Any) -> Any:
+    """`fn` itself."""
+    return fn
+
+
+def interface(obj: Any) -> Any:
+    """`obj` itself."""
+    return obj
+
+
+def freeze(mod: Any, *args: Any, **kwargs: Any) -> Any:
+    """`mod` itself."""
+    return mod
+
+
+def optimize_for_inference(mod: Any, *args: Any, **kwargs: Any) -> Any:
+    """`mod` itself."""
+    return mod
+
+
+def is_scripting() -> bool:
+    """Whether this code is being scripted: never."""
+    return False
+
+
+def is_tracing() -> bool:
+    """Whether this code is being traced: never."""
+    return False
+
+
+def annotate(the_type: Any, the_value: Any) -> Any:
+    """`the_value`."""
+    return the_value
+
+
+def isinstance(obj: Any, target_type: Any) -> bool:
+    """Python's isinstance."""
+    import builtins
+
+    return builtins.isinstance(obj, target_type)
+
+
+class Attribute:
+    """A value with a type, for scripted modules: the value."""
+
+    def __new__(cls, value: Any, type: Any = None) -> Any:
+        return value
+
+
+def fork(func: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """A future whose value is computed at once."""
+    return _Done(func(*args, **kwargs))
+
+
+class _Done:
+    def __init__(self, value: Any) -> None:
+        self._value = value
+
+    def wait(self) -> Any:
+        """The value."""
+        return self._value
+
+    value = wait
+
+
+def wait(future: Any) -> Any:
+    """The value of a future."""
+    return future.wait()
+
+
+def save(m: Any, f: Any, *args: Any, **kwargs: Any) -> None:
+    """Not there: TorchScript files hold code."""
+    not_implemented("torch.jit.save", "torch.save(model.state_dict(), path)")
+
+
+def load(f: Any, *args: Any, **kwargs: Any) -> Any:
+    """Not there: TorchScript files hold code."""
+    not_implemented("torch.jit.load", "torch.load of a state_dict, into a model built in Python")
