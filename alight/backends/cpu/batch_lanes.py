@@ -54,7 +54,6 @@ class BatchNest:
         self.finish = finish or self._store
         self.count = batch_lanes(nest, target)
         self.type = vector(nest.type, self.count)
-        self.buffers: dict[int, Value] = {}
 
     def run(self) -> None:
         """Panels of the batch: equal ones, then a narrower one for what is left."""
@@ -203,11 +202,26 @@ class BatchNest:
         code = self.code
         n, group, y, x = place
         channel = code.add(code.mul(group, self.nest.rows), row)
-        for i in range(shape.rows):
-            for j in range(shape.vectors):
-                last = j == shape.vectors - 1
-                indices = [code.add(n, j * self.count), code.add(channel, i), y, x]
-                self.finish(code, indices, sums[i * shape.vectors + j], mask if last else None)
+
+        def finish_row(channel: Value, vectors: list[Value]) -> None:
+            for j, values in enumerate(vectors):
+                indices = [code.add(n, j * self.count), channel, y, x]
+                self.finish(code, indices, values, mask if j == len(vectors) - 1 else None)
+
+        wide = shape.vectors
+        if not self.looped or shape.rows == 1:
+            for i in range(shape.rows):
+                finish_row(code.add(channel, i), sums[i * wide : (i + 1) * wide])
+            return
+        # By way of the stack: the arithmetic of a long finish is written once, not once a row.
+        size = self.count * self.nest.itemsize
+        buffer = code.array(self.nest.type, len(sums) * self.count)
+        for i, values in enumerate(sums):
+            code.store(values, code.element(buffer, i * size, 1))
+        with code.loop(code.integer(0), code.integer(shape.rows)) as i:
+            at = code.element(buffer, code.mul(i, wide * size), 1)
+            vectors = [code.load(self.type, code.element(at, j * size, 1)) for j in range(wide)]
+            finish_row(code.add(channel, i), vectors)
 
     def _store(self, code: Code, indices: list[Value], values: Value, mask: Value | None) -> None:
         nest = self.nest
