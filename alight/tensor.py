@@ -24,8 +24,21 @@ from alight.record.views import place_in_root, root_of
 _new = object.__new__
 
 
+_SHOWN_AS = {"Tensor": "torch.Tensor", "Parameter": "torch.nn.parameter.Parameter"}
+
+
+def _is_own(cls: type) -> bool:
+    return cls.__module__ in ("alight.tensor", "alight.nn.parameter") and cls.__name__ in _SHOWN_AS
+
+
 class _TensorMeta(type):
-    """`isinstance(x, Tensor)` is true of subclasses only; the metaclass keeps room for the typed constructors."""
+    """`isinstance(x, Tensor)` is true of subclasses only; the metaclass keeps room for the typed constructors.
+
+    The class is shown under PyTorch's name: `<class 'torch.Tensor'>`.
+    """
+
+    def __repr__(cls) -> str:
+        return f"<class '{_SHOWN_AS[cls.__name__]}'>" if _is_own(cls) else super().__repr__()
 
 
 class Tensor(metaclass=_TensorMeta):

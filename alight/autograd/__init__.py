@@ -32,9 +32,12 @@ def backward(
 
 def grad(
     outputs: Any, inputs: Any, grad_outputs: Any = None, retain_graph: bool | None = None, create_graph: bool = False,
-    allow_unused: bool | None = None, is_grads_batched: bool = False, materialize_grads: bool = False,
+    only_inputs: bool = True, allow_unused: bool | None = None, is_grads_batched: bool = False,
+    materialize_grads: bool = False,
 ) -> tuple[Any, ...]:  # fmt: skip
     """Gradients of the sum of `outputs` with respect to each of `inputs`; `.grad` is left alone.
+
+    `inputs` and `outputs` are tensors or sequences of them; `only_inputs=False` is no longer supported.
 
     >>> import alight as torch
     >>> x = torch.tensor(3., requires_grad=True)
@@ -44,8 +47,18 @@ def grad(
     from alight.autograd import engine
     from alight.errors import fail
 
-    inputs = inputs if isinstance(inputs, Sequence) else (inputs,)
-    outputs = outputs if isinstance(outputs, Sequence) else (outputs,)
+    inputs, outputs = (
+        (given,) if hasattr(given, "_slot") else tuple(given) for given in (inputs, outputs)
+    )
+    if not only_inputs:
+        import warnings
+
+        warnings.warn(
+            "only_inputs argument is deprecated and is ignored now (defaults to True). To accumulate gradient for other "
+            "parts of the graph, please use torch.autograd.backward.",
+            FutureWarning,
+            stacklevel=2,
+        )
     if materialize_grads and allow_unused is False:
         fail(
             ValueError,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import Any
+
 from alight.optim import lr_scheduler, optimizer
 from alight.optim.adam import Adam, Adamax, AdamW, NAdam, RAdam
 from alight.optim.adaptive import Adadelta, Adagrad, RMSprop
@@ -12,3 +15,13 @@ __all__ = [
     "SGD", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "NAdam", "Optimizer", "RAdam", "RMSprop", "lr_scheduler",
     "optimizer",
 ]  # fmt: skip
+
+_LATER = {"ASGD": "averaging", "LBFGS": "lbfgs", "Rprop": "averaging"}  # name -> its file
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LATER:
+        return getattr(import_module(f"alight.optim.{_LATER[name]}"), name)
+    if name == "swa_utils":
+        return import_module("alight.optim.swa_utils")
+    raise AttributeError(f"module 'alight.optim' has no attribute '{name}'")

@@ -176,6 +176,7 @@ class Optimizer:
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Drop the gradients, or fill them with zeros."""
+        thread.recorder.lap_mark("zero_grad")
         if set_to_none:
             for group in self.param_groups:
                 for parameter in group["params"]:
