@@ -11,6 +11,9 @@ from typing import Any
 
 from alight.autograd.modes import no_grad
 from alight.errors import fail
+from alight.ir.types import Type
+from alight.ops.random import fill
+from alight.tensor import filled
 
 Tensor = Any
 
@@ -74,9 +77,10 @@ def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Any 
 
 
 def constant_(tensor: Tensor, val: float) -> Tensor:
-    """One number everywhere."""
+    """One number everywhere, written at once: what is pending is left alone."""
+    of = tensor._meta
     with no_grad():
-        return tensor.fill_(val)
+        return fill(tensor, lambda n: filled(Type((n,), of.dtype, of.device), val)._buffer)
 
 
 def ones_(tensor: Tensor) -> Tensor:

@@ -55,7 +55,7 @@ def _made(
     recorder = thread.recorder
     made = recorder.random(shape, make) if recorder.transforming else make(shape)
     if out is not None:
-        return write_out(out, made, "any")
+        return write_out(out, made)
     return made.requires_grad_() if requires_grad else made
 
 
