@@ -6,6 +6,7 @@ so that `except` clauses and searches find it, followed by at most four lines of
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
@@ -26,7 +27,7 @@ class LinAlgError(RuntimeError):
     """A factorisation or solution that does not exist: singular, not positive-definite, not finite."""
 
 
-class UnpicklingError(RuntimeError):
+class UnpicklingError(pickle.UnpicklingError, RuntimeError):
     """A file holds something that loading it must not build, or is not a file of tensors."""
 
 

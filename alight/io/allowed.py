@@ -41,11 +41,16 @@ class Allowed:
 
     def find(self, module: str, name: str) -> Any:
         """The object that stands for `module.name`."""
-        module = PYTHON2_MODULES.get(module, module)
-        path = PYTHON2_NAMES.get(f"{module}.{name}", f"{module}.{name}")
-        if path not in self.table:
-            _refuse(path)
-        return self.table[path]
+        path = _python3_name(f"{module}.{name}")
+        return self.table[path] if path in self.table else self.absent(path)
+
+    def has(self, path: str) -> bool:
+        """Whether something stands for the full name `path`."""
+        return _python3_name(path) in self.table
+
+    def absent(self, path: str) -> Any:
+        """What stands for a name that the table lacks: nothing."""
+        _refuse(path)
 
     def call(self, function: Any, arguments: tuple[Any, ...]) -> Any:
         """The result of a function of the table."""
@@ -71,9 +76,15 @@ class Allowed:
         elif isinstance(obj, np.dtype):
             _build_dtype(obj, state)
         elif id(type(obj)) in self.classes:
-            _build_object(obj, state)
+            build_object(obj, state)
         else:
             _refuse(f"a state for a {type(obj).__name__}")
+
+
+def _python3_name(path: str) -> str:
+    module, _, name = path.rpartition(".")
+    path = f"{PYTHON2_MODULES.get(module, module)}.{name}"
+    return PYTHON2_NAMES.get(path, path)
 
 
 def full_name(obj: Any) -> str:
@@ -106,7 +117,7 @@ def checked_key(key: Any) -> Any:
 
 
 def _refuse(path: str) -> NoReturn:
-    if path.startswith("torch."):
+    if path.startswith("torch.") and path.count(".") == 1:
         raise UnpicklingError(
             f"Weights only load failed. alight has nothing that stands for {path}"
         )
@@ -237,7 +248,7 @@ def _build_array(array: np.ndarray[Any, Any], state: Any) -> None:
     array.__setstate__((1, shape, of, bool(is_fortran), content))  # type: ignore[arg-type]
 
 
-def _build_object(obj: Any, state: Any) -> None:
+def build_object(obj: Any, state: Any) -> None:
     """The default of Python's protocol, for classes that the user added."""
     own = getattr(obj, "__setstate__", None)
     if own is not None:
@@ -273,6 +284,7 @@ TABLE: dict[str, Any] = {
     **{name: entry[0] for name, entry in _FUNCTIONS.items()},
     **{f"torch.{of.name}": of for of in DTYPES},
     **{f"torch.{name}": of for name, of in STORAGES.items()},
+    **{f"torch.cuda.{name}": of for name, of in STORAGES.items()},
     **{
         name: name for name in (UNTYPED, TENSOR, PARAMETER)
     },  # looked at by their users, never called

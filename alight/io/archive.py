@@ -121,6 +121,26 @@ class Reader:
             self._broken(f"file {info.filename} in archive is cut off", None)
         return content
 
+    def map(self, name: str, path: str) -> Bytes:
+        """The content of one record, as memory that is read from the file when it is looked at.
+
+        Writes to it stay in memory. Its checksum is not verified, for that would read it all.
+        """
+        info = self.records.get(self.folder + name)
+        if info is None:
+            self._broken(f"file not found: {self.folder}{name}", None)
+        with open(path, "rb") as file:
+            file.seek(info.header_offset)
+            head = file.read(LOCAL_HEADER)
+        if len(head) < LOCAL_HEADER or head[:4] != b"PK\x03\x04":
+            self._broken(f"file {info.filename} in archive is damaged", None)
+        start = info.header_offset + LOCAL_HEADER + sum(struct.unpack("<HH", head[26:30]))
+        if start + info.file_size > self.file_size:
+            self._broken(f"file {info.filename} in archive is cut off", None)
+        if not info.file_size:
+            return np.empty(0, np.uint8)
+        return np.asarray(np.memmap(path, np.uint8, "c", start, (info.file_size,)))
+
     def _broken(self, what: str, error: Exception | None) -> NoReturn:
         facts = [f"reading {self.name}"]
         if error is not None:

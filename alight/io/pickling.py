@@ -41,7 +41,7 @@ class Persistent(NamedTuple):
     identity: tuple[Any, ...]
 
 
-Describe = Callable[[Any], Global | Call | None]
+Describe = Callable[[Any], Global | Call | Persistent | None]
 
 
 def encode(obj: Any, describe: Describe) -> bytes:
@@ -169,6 +169,8 @@ class _Writer:
         described = self.describe(obj)
         if isinstance(described, Global):
             self._global(described)
+        elif isinstance(described, Persistent):
+            self._persistent(described)
         elif described is not None:
             self._call(*described)
             self._remember(id(obj), obj)

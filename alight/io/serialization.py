@@ -18,8 +18,10 @@ from typing import IO, Any
 from alight.device import CPU, device
 from alight.dtypes import dtype
 from alight.errors import fail, not_implemented
-from alight.io import archive, files, pickling, unpickling
+from alight.io import archive, files, legacy, pickling, unpickling
 from alight.io.allowed import Allowed, full_name
+from alight.io.legacy import Moved
+from alight.io.program_classes import ProgramAllowed
 from alight.io.tensors import UNTYPED, Saving, Storage
 
 FORMAT_VERSION = b"3\n"
@@ -91,9 +93,11 @@ def load(
     """What a checkpoint holds, from a path or an open binary file.
 
     `map_location` moves storages: a device for all, a dict from device to device, or a function of
-    a storage and its device's name. Differs: `weights_only=False` runs no code of the file's
-    either; classes of your own are built only after `torch.serialization.add_safe_globals`. With
-    `mmap` the file is read all the same.
+    a storage and its device's name. With `mmap`, which needs a path, memory is read when it is used.
+    Differs: nothing that a file names is imported or run, with `weights_only=False` neither. That
+    allows besides modules saved whole, and objects of classes that the program has defined or
+    imported; they are made without their constructors. Other classes are built after
+    `torch.serialization.add_safe_globals`.
     Errors: UnpicklingError naming what a file asks for and may not have; RuntimeError for a damaged
     file.
 
@@ -101,11 +105,15 @@ def load(
     """
     if pickle_module not in (None, pickle):
         not_implemented("another pickle_module", "leaving the argument out")
+    kind = ProgramAllowed if weights_only is False else Allowed
+    loading = _Loading(kind(_safe_globals), map_location, bool(mmap))
     if files.is_path(f):
         with open(os.fspath(f), "rb") as file:  # type: ignore[arg-type]
-            return _load(file, os.fspath(f), map_location)  # type: ignore[arg-type]
+            return loading.read(file, os.fspath(f))  # type: ignore[arg-type]
+    if mmap:
+        fail(ValueError, "f must be a file path in order to use the mmap argument")
     _check_seekable(f)
-    return _load(f, str(getattr(f, "name", "the file given")), map_location)  # type: ignore[arg-type]
+    return loading.read(f, str(getattr(f, "name", "the file given")))  # type: ignore[arg-type]
 
 
 def _check_seekable(f: Any) -> None:
@@ -119,36 +127,55 @@ def _check_seekable(f: Any) -> None:
         )
 
 
-def _load(file: IO[bytes], name: str, map_location: MapLocation) -> Any:
-    start = file.read(64)
-    file.seek(-len(start), os.SEEK_CUR)
-    if not start:
-        fail(EOFError, "Ran out of input", [f"{name} is empty"])
-    if archive.is_legacy(start):
-        not_implemented(
-            f"the format of PyTorch before 1.6, in which {name} is",
-            "torch.save(torch.load(path), path) with PyTorch once",
-        )
-    if not archive.is_zip(start):
-        fail(
-            RuntimeError,
-            "Invalid magic number; corrupt file?",
-            [f"{name} does not begin as a checkpoint does"],
-            "alight.io.safetensors.load_file for safetensors",
-        )
-    reader = archive.Reader(file, name)
-    if "constants.pkl" in reader:
-        not_implemented(f"TorchScript archives, of which {name} is one", "saving a state_dict()")
-    storages = _Storages(reader, map_location)
-    content = reader.read("data.pkl").tobytes()
-    return unpickling.decode(content, Allowed(_safe_globals), storages.load, name)
+class _Loading:
+    """How one file is to be read."""
+
+    def __init__(self, allowed: Allowed, map_location: MapLocation, mmap: bool) -> None:
+        self.allowed, self.map_location, self.mmap = allowed, map_location, mmap
+
+    def read(self, file: IO[bytes], name: str) -> Any:
+        """What an open file holds, whatever its format."""
+        start = file.read(64)
+        file.seek(-len(start), os.SEEK_CUR)
+        if not start:
+            fail(EOFError, "Ran out of input", [f"{name} is empty"])
+        if archive.is_legacy(start):
+            if self.mmap:
+                fail(
+                    RuntimeError,
+                    "mmap can only be used with files saved with "
+                    "`torch.save(_use_new_zipfile_serialization=True), please torch.save your checkpoint with this "
+                    "option in order to use mmap.",
+                )
+            return legacy.read(file, self.allowed, self._moved, name)
+        if not archive.is_zip(start):
+            fail(
+                RuntimeError,
+                "Invalid magic number; corrupt file?",
+                [f"{name} does not begin as a checkpoint does"],
+                "alight.io.safetensors.load_file for safetensors",
+            )
+        return self._of_archive(archive.Reader(file, name), name)
+
+    def _of_archive(self, reader: archive.Reader, name: str) -> Any:
+        if "constants.pkl" in reader:
+            not_implemented(
+                f"TorchScript archives, of which {name} is one", "saving a state_dict()"
+            )
+        storages = _Storages(reader, self._moved, name if self.mmap else None)
+        content = reader.read("data.pkl").tobytes()
+        found = unpickling.decode(content, self.allowed, storages.load, name)
+        return found.typed() if isinstance(found, Storage) else found
+
+    def _moved(self, storage: Storage, location: str) -> Storage:
+        return _moved(storage, location, self.map_location)
 
 
 class _Storages:
     """The storages of one file, each read when the first tensor asks for it."""
 
-    def __init__(self, reader: archive.Reader, map_location: MapLocation) -> None:
-        self.reader, self.map_location = reader, map_location
+    def __init__(self, reader: archive.Reader, moved: Moved, mapped: str | None) -> None:
+        self.reader, self.moved, self.mapped = reader, moved, mapped
         big = "byteorder" in reader and reader.read("byteorder").tobytes() == b"big"
         self.big_endian = big
         self.found: dict[str, Storage] = {}
@@ -165,12 +192,13 @@ class _Storages:
         if of is None and kind != UNTYPED:
             raise ValueError("a storage without a type")
         if key not in self.found:
-            raw = self.reader.read(f"data/{key}")
+            record = f"data/{key}"
+            raw = self.reader.map(record, self.mapped) if self.mapped else self.reader.read(record)
             needed = count * (of.itemsize if of else 1)
             if needed > raw.size:
                 raise ValueError(f"storage {key} claims {needed} bytes and has {raw.size}")
             storage = Storage(raw[:needed], of, CPU, self.big_endian)
-            self.found[key] = _moved(storage, location, self.map_location)
+            self.found[key] = self.moved(storage, location)
         return self.found[key]
 
 
@@ -229,3 +257,22 @@ def safe_globals(allowed: list[Any]) -> Iterator[None]:
         yield
     finally:
         _safe_globals[:] = before
+
+
+def get_unsafe_globals_in_checkpoint(f: files.Place) -> list[str]:
+    """The names that a checkpoint uses and that `load` would refuse, in the order of the alphabet.
+
+    >>> import io, alight as torch
+    >>> file = io.BytesIO()
+    >>> torch.save({"size": torch.Size([2])}, file)
+    >>> _ = file.seek(0)
+    >>> get_unsafe_globals_in_checkpoint(file)
+    []
+    """
+    if files.is_path(f):
+        with open(os.fspath(f), "rb") as file:  # type: ignore[arg-type]
+            return get_unsafe_globals_in_checkpoint(file)
+    reader = archive.Reader(f, str(getattr(f, "name", "the file given")))  # type: ignore[arg-type]
+    allowed = Allowed(_safe_globals)
+    names = unpickling.globals_of(reader.read("data.pkl").tobytes())
+    return sorted(name for name in names if not allowed.has(name))

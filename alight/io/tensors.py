@@ -21,6 +21,7 @@ from alight.errors import not_implemented
 from alight.io.elements import Array, Bytes, from_bytes, host_array, tensor_over, to_bytes
 from alight.io.pickling import Call, Global, Persistent
 from alight.ir.types import Type
+from alight.ops.storage import TypedStorage, UntypedStorage
 from alight.record.meta import Meta, Size, contiguous_strides
 from alight.record.views import root_of
 from alight.tensor import Tensor, wrap
@@ -57,14 +58,21 @@ class Saving:
             int, tuple[str, Array, Tensor]
         ] = {}  # by the id of the tensor that owns the memory
 
-    def describe(self, obj: Any) -> Global | Call | None:
-        """How a pickle says tensors, dtypes, sizes and devices; None for anything else."""
+    def describe(self, obj: Any) -> Global | Call | Persistent | None:
+        """How a pickle says tensors, storages, dtypes, sizes and devices, and classes of alight's.
+
+        None for anything else.
+        """
         if isinstance(obj, Tensor):
             return self._described(obj)
         if isinstance(obj, dtype):
             return Global("torch", obj.name)
         if isinstance(obj, Size):
             return Call(Global("torch", "Size"), (tuple(obj),))
+        if isinstance(obj, TypedStorage | UntypedStorage):
+            return Persistent(self._identity(obj._root))
+        if isinstance(obj, type) and obj.__module__.partition(".")[0] == "alight":
+            return _torch_class(obj)
         if isinstance(obj, device):
             parts = (obj.type,) if obj.index is None else (obj.type, obj.index)
             return Call(Global("torch", "device"), parts)
@@ -127,6 +135,12 @@ class Saving:
             key, memory = self._storage(tensor)
         return key, memory.size, 0, contiguous_strides(array.shape)
 
+    def _identity(self, root: Tensor) -> tuple[Any, ...]:
+        """What stands for a storage by itself."""
+        key, memory = self._storage(root)
+        kind = Global("torch", STORAGE_NAMES[root.dtype])
+        return ("storage", kind, key, str(root.device), memory.size)
+
     def _storage(self, owner: Tensor) -> tuple[str, Array]:
         found = self._keys.get(id(owner))
         if found is None:
@@ -134,6 +148,20 @@ class Saving:
             found = self._keys[id(owner)] = str(len(self.storages)), memory, owner
             self.storages.append((memory, owner.dtype))
         return found[0], found[1]
+
+
+def _torch_class(kind: type) -> Global | None:
+    """PyTorch's name of one of alight's classes."""
+    from alight import nn, optim
+
+    for home, name in (
+        (nn, "torch.nn"),
+        (optim, "torch.optim"),
+        (optim.lr_scheduler, "torch.optim.lr_scheduler"),
+    ):
+        if getattr(home, kind.__name__, None) is kind:
+            return Global(name, kind.__name__)
+    return None
 
 
 def _strides(array: Array, tensor: Tensor) -> tuple[int, ...] | None:
@@ -196,6 +224,12 @@ class Storage:
         return self.raw.size // (self.dtype.itemsize if self.dtype else 1)
 
     __len__ = size
+
+    def typed(self) -> TypedStorage:
+        """The storage as programs know it."""
+        of = self.dtype or dtypes.uint8
+        count = self.raw.size // of.itemsize
+        return TypedStorage(self.tensor(of, 0, (count,), (1,)))
 
     def tensor(
         self, of: dtype, offset: int, shape: tuple[int, ...], strides: tuple[int, ...]

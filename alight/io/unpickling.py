@@ -10,16 +10,20 @@ from __future__ import annotations
 
 import pickletools
 from collections.abc import Callable
+from io import BytesIO
 from typing import Any, NoReturn
 
 from alight.errors import UnpicklingError, message
 from alight.io.allowed import Allowed, checked_key
 
+DAMAGE = (
+    ValueError, IndexError, KeyError, TypeError, OverflowError, UnicodeError, AttributeError, RecursionError,
+)  # fmt: skip
 Load = Callable[[tuple[Any, ...]], Any]
 
 
-def decode(content: bytes, allowed: Allowed, load: Load, name: str) -> Any:
-    """The object that a pickle describes.
+def decode(content: bytes | BytesIO, allowed: Allowed, load: Load, name: str) -> Any:
+    """The object that a pickle describes; of a stream just the next pickle is read.
 
     `load` gives the objects kept outside the pickle by their identity; `name` is the file's, for
     messages.
@@ -40,7 +44,7 @@ def decode(content: bytes, allowed: Allowed, load: Load, name: str) -> Any:
     except UnpicklingError as error:
         sentence, *rest = error.args[0].split("\n")
         raise UnpicklingError("\n".join([sentence, f"  in {name}", *rest])) from None
-    except (ValueError, IndexError, KeyError, TypeError, OverflowError, UnicodeError) as error:
+    except DAMAGE as error:
         raise UnpicklingError(
             message(
                 "Weights only load failed. The pickle is damaged",
@@ -48,6 +52,24 @@ def decode(content: bytes, allowed: Allowed, load: Load, name: str) -> Any:
                 "an older checkpoint: this file is damaged or incomplete",
             )
         ) from None
+
+
+def globals_of(content: bytes) -> set[str]:
+    """The names that a pickle uses, as `module.name`.
+
+    >>> import pickle, collections
+    >>> sorted(globals_of(pickle.dumps(collections.OrderedDict(), 4)))
+    ['collections.OrderedDict']
+    """
+    found, texts = set(), ["", ""]
+    for opcode, argument, _ in pickletools.genops(content):
+        if opcode.name in ("GLOBAL", "INST"):
+            found.add(str(argument).replace(" ", "."))
+        elif opcode.name == "STACK_GLOBAL":
+            found.add(".".join(texts[-2:]))
+        elif isinstance(argument, str):
+            texts = [texts[-1], argument]
+    return found
 
 
 class _Machine:

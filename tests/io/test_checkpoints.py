@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import pickle
 from collections import Counter, OrderedDict
 from pathlib import Path
 from typing import Any
@@ -367,8 +368,11 @@ def test_classes_of_the_user(tmp_path: Path) -> None:
 
     path = tmp_path / "point.pt"
     save({"point": Point(3)}, path)
-    with pytest.raises(RuntimeError, match=r"GLOBAL \S*Point was not an allowed global"):
-        load(path, weights_only=False)
+    with pytest.raises(pickle.UnpicklingError, match=r"GLOBAL \S*Point was not an allowed global"):
+        load(path)
+    names = serialization.get_unsafe_globals_in_checkpoint(path)
+    assert names == [f"{Point.__module__}.Point"]
+    assert load(path, weights_only=False)["point"].x == 3  # a class that is here already
     with serialization.safe_globals([Point]):
         assert serialization.get_safe_globals() == [Point]
         assert load(path)["point"].x == 3
