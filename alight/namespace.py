@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -99,6 +100,9 @@ def set_num_threads(n: int) -> None:
     if not isinstance(n, int) or n <= 0:
         fail(RuntimeError, "set_num_threads expects a positive integer", try_="set_num_threads(2)")
     config.num_threads = n
+    pools = sys.modules.get("alight.backends.cpu.threads")
+    if pools is not None:  # compiled code has run
+        pools.number_changed()
 
 
 def get_num_threads() -> int:

@@ -43,6 +43,7 @@ class Library:
 
     def __init__(self, futex: int | None = None) -> None:
         from alight.backends.cpu import jit
+        from alight.backends.cpu.entry import Entry
 
         made = t.Team(host(), _futex_number() if futex is None else futex).functions()
         texts = [code.finish(value) for code, value in made]
@@ -58,6 +59,7 @@ class Library:
         self.run = of(ctypes.c_int32, pointer, pointer, pointer, word)(self.run_address)
         self.claim = of(word, pointer)(address["alight_claim"])
         self.wake = of(None, pointer)(address["alight_wake"])
+        self.entry = Entry(self.run_address)
         self._measure(of(None, word)(address["alight_spin"]), of(word)(address["alight_ticks"]))
 
     def _measure(self, spin: Any, ticks: Any) -> None:
@@ -167,6 +169,7 @@ class Pool:
         self.threads = 1
 
 
+_retired: list[Pool] = []  # somebody may still look at their memory
 _pool: Pool | None = None
 _pool_lock = threading.Lock()
 
@@ -180,9 +183,17 @@ def pool() -> Pool:
             if _pool is None or _pool.wanted != config.num_threads:
                 if _pool is not None:
                     _pool.stop()
+                    _retired.append(_pool)
                 _pool = Pool(config.num_threads)
+                _pool.library.entry.point_to(_pool.team, _pool.threads)
             found = _pool
     return found
+
+
+def number_changed() -> None:
+    """`config.num_threads` is another: the next step starts another pool."""
+    if _library is not None:
+        _library.entry.point_to(0, 0)
 
 
 def _stop_at_exit() -> None:
@@ -193,7 +204,10 @@ def _stop_at_exit() -> None:
 def _forget_after_fork() -> None:
     """A fork has no workers: its first step starts a pool of its own."""
     global _pool, _pool_lock
+    if _pool is not None:
+        _retired.append(_pool)
     _pool, _pool_lock = None, threading.Lock()
+    number_changed()
 
 
 atexit.register(_stop_at_exit)
