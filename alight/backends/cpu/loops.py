@@ -537,7 +537,7 @@ class LoopCode:
     def _stages(self, needed: list[int]) -> None:
         """Inside all outer loops: reductions stage by stage, stores as soon as their expressions are known."""
         nest = self.nest
-        if not nest.reduced:
+        if not nest.reduced and not nest.reductions:
             for store in nest.stores:
                 self.store(store)
             return

@@ -1,0 +1,82 @@
+"""Compiled programs give what the interpreter gives, within rounding."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from alight.backends.base import backend_of
+from alight.backends.cpu.native import Native
+from alight.device import CPU
+from alight.ir.text import parse, show
+from tests.compiler.random_programs import programs
+
+TOLERANCE = {
+    "float32": 2e-4,
+    "float64": 1e-10,
+}  # of the largest element: sums of a few thousand terms, exp and tanh
+
+
+def both(program, arguments):
+    """Results of the interpreter and of the compiled program."""
+    return backend_of(CPU).interpret(program)(list(arguments)), Native(program)(list(arguments))
+
+
+def agree(program, arguments):
+    """Assert that both tiers give the same values, shapes and dtypes."""
+    expected, got = both(program, arguments)
+    for a, b in zip(expected, got, strict=True):
+        a = np.asarray(a)
+        assert a.shape == b.shape and a.dtype == b.dtype, show(program)
+        if a.dtype.kind == "f":
+            finite = np.abs(a[np.isfinite(a)])
+            bound = TOLERANCE[a.dtype.name]
+            np.testing.assert_allclose(
+                b,
+                a,
+                rtol=bound,
+                atol=bound * max(1.0, finite.max(initial=0)),
+                err_msg=show(program),
+            )
+        else:
+            np.testing.assert_array_equal(a, b, err_msg=show(program))
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(programs())
+@pytest.mark.filterwarnings("ignore")
+def test_random_programs(made):
+    agree(*made)
+
+
+@pytest.mark.slow
+@settings(max_examples=2000, deadline=None, suppress_health_check=list(HealthCheck))
+@given(programs())
+@pytest.mark.filterwarnings("ignore")
+def test_many_random_programs(made):
+    agree(*made)
+
+
+SCAN = """
+program(%0: f32[3,5], %1: f32[5,5], %2: f32[4,3,5]) {
+  %3: f32[3,5], %4: f32[4,3,5] = scan(%0, %1, %2) body=program(%0: f32[3,5], %1: f32[5,5], %2: f32[3,5]) {
+    %3: f32[3,5] = dot_general(%0, %1) batch=((), ()) contract=((1,), (1,))
+    %4: f32[3,5] = add(%2, %3)
+    %5: f32[3,5] = tanh(%4)
+    return %5, %5
+  } length=4 carry_count=1 constant_count=1 reverse=REVERSE
+  return %3, %4
+}
+"""
+
+
+@pytest.mark.parametrize("reverse", ["False", "True"])
+def test_scan(reverse):
+    program = parse(SCAN.replace("REVERSE", reverse).strip())
+    random = np.random.default_rng(0)
+    arguments = [
+        random.standard_normal(program.types[i].shape).astype(np.float32) for i in program.inputs
+    ]
+    agree(program, arguments)
+    assert [kernel.kind for kernel in Native(program).plan.kernels] == ["scan"]
