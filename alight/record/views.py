@@ -15,7 +15,7 @@ from typing import Any
 from alight.dtypes import bool_, int64
 from alight.errors import fail, not_implemented
 from alight.ir.program import Builder, Node, Program, Statics, Value
-from alight.primitives import Complex, Convert, Imag, Permute, Real, Reshape, Select, Slice
+from alight.primitives import Complex, Convert, Detach, Imag, Permute, Real, Reshape, Select, Slice
 from alight.primitives.arithmetic import constant, fresh
 from alight.record.meta import Meta, contiguous_strides
 from alight.record.trie import Position, Tape
@@ -67,33 +67,33 @@ def attach(view: Any, base: Any, link: Program, numbers: tuple[Any, ...]) -> Non
 
 def rebind(recorder: Any, tensor: Any, position: Position, at: int) -> int:
     """Give a written tensor its new slot, number `at` of the step; the number of the next slot."""
-    tensor._slot, tensor._meta = position.slot + at, position.metas[at]
-    recorder.handles.append(tensor)
-    root = tensor
-    if tensor._base is not None:
+    silent = tensor._base is not None and is_silent(tensor)
+    link, chain = tensor, [tensor]
+    while True:
+        link._slot, link._meta = position.slot + at, position.metas[at]
+        recorder.handles.append(link)
         at += 1
-        link = tensor
-        while link._base is not None:
-            recorder.scalars.extend(link._numbers)
-            link = link._base
-        root = link
-        root._slot, root._meta = position.slot + at, position.metas[at]
-        recorder.handles.append(root)
-    if root is tensor or not is_silent(tensor):
+        if link._base is None:
+            break
+        recorder.scalars.extend(link._numbers)
+        link = link._base
+        chain.append(link)
+    root = link
+    if not silent:
         root._writes += 1
     meta, own = root._meta, tensor._meta
     if (meta.requires_grad and meta.leaf) or (own.requires_grad and own.leaf):
         recorder.wrote_leaf = True
     if root._views is not None:
-        root._views = [ref for ref in root._views if _stale(ref(), tensor)]
+        root._views = [ref for ref in root._views if _stale(ref(), chain)]
     if root._shared and (seen_from_outside(root) or any(root is one for one in recorder.transient)):
         recorder.must_write = True
-    return at + 1
+    return at
 
 
-def _stale(view: Any, written: Any) -> bool:
-    """Let a view of written memory derive itself again; whether it is still there."""
-    if view is not None and view is not written:
+def _stale(view: Any, written: list[Any]) -> bool:
+    """Let a view of written memory derive itself again, unless it was `written`; whether it is still there."""
+    if view is not None and all(view is not one for one in written):
         view._slot, view._history = -1, None
     return view is not None
 
@@ -118,21 +118,21 @@ def trace_write(
     differentiable: bool,
     origin: str | None = None,
 ) -> None:
-    """Record that `tensor` now has `value` (of its own type), and its root what follows from that."""
+    """Record that `tensor` now has `value` (of its own type), and all that it views what follows from that."""
     if recorder.transforming:
         recorder.refuse_write(tensor)
     silent = is_silent(tensor)
     _add_written(recorder, tape, tensor, value, differentiable, origin, silent)
-    if tensor._base is None:
-        return
     link = tensor
     while link._base is not None:
         kinds = [number.__class__ for number in link._numbers]
         numbers = [recorder.number_argument(tape, kind) for kind in kinds]
         parent = recorder.argument(tape, link._base)
         value = put(tape, link._link, parent, numbers, value)
+        if any(node.primitive is Detach for node in link._link.nodes):
+            differentiable = False  # x.detach() is written: x has the numbers, not their gradients
         link = link._base
-    _add_written(recorder, tape, link, value, differentiable, "CopySlices", silent)
+        _add_written(recorder, tape, link, value, differentiable, "CopySlices", silent)
 
 
 def is_silent(tensor: Any) -> bool:
