@@ -55,6 +55,8 @@ def counterpart(info: Any) -> Callable[..., Any] | None:
     """The operation of a row under alight; None where alight lacks it."""
     by_name = found(info.name)
     method = getattr(alight.Tensor, info.name, None)
+    if method is None:  # uniform_ and its like are rows without their underscore
+        method = getattr(alight.Tensor, f"{info.name}_", None)
     if by_name is None and method is None:
         return None
     function = info.op
