@@ -74,7 +74,8 @@ def compiled(emit: Callable, arrays: list[np.ndarray]) -> tuple[Callable[[], Non
     pointers = [code.load("ptr", code.element(code["args"], i, 8)) for i in range(len(arrays))]
     emit(code, pointers)
     text = jit.module_text([code.finish()], code.declared.values(), host())
-    module = jit.link(jit.object_code(text), ["kernel"], library().symbols)
+    symbols = library().symbols if "alight_barrier" in text else None
+    module = jit.link(jit.object_code(text), ["kernel"], symbols)
     took = (time.thread_time() - before) * 1e3
     kind = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p)
     function = kind(module.addresses["kernel"])

@@ -44,7 +44,8 @@ def kernel_text(emit: Emit, pointers: int, target: Target) -> str:
 def run_kernel(emit: Emit, arrays: Sequence[np.ndarray], target: Target, threads: int = 1) -> None:
     """Compile and run, each thread of the team in a thread of its own."""
     text = kernel_text(emit, len(arrays), target)
-    module = jit.link(jit.object_code(text, target), ["kernel"], library().symbols)
+    symbols = library().symbols if "alight_barrier" in text else None
+    module = jit.link(jit.object_code(text, target), ["kernel"], symbols)
     signature = ctypes.CFUNCTYPE(
         None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p
     )

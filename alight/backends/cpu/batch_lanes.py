@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 from alight.backends.cpu.code import Code, Value, vector
 from alight.backends.cpu.division import divided, moved, shared
@@ -24,8 +25,8 @@ from alight.backends.cpu.tiles import (
 from alight.backends.cpu.walk import Nest, Run, run_at
 
 # finish(code, [n, channel, row, column], values, mask): gets the finished sums of one vector exactly once for each
-# element. The indices are those of its first lane; lanes run along n ("batch") or the channel ("channels"), as
-# `vector_axis` says, and the mask (None: all) tells the valid ones.
+# element. The indices are those of its first lane; lanes run along n ("batch"), the channel ("channels") or the
+# column ("columns"), as `vector_axis` says, and the mask (None: all) tells the valid ones.
 Finish = Callable[[Code, list[Value], Value, "Value | None"], None]
 
 
@@ -33,6 +34,35 @@ def batch_lanes(nest: Nest, target: Target) -> int:
     """Lanes of the vectors: 1 where images do not lie next to each other."""
     contiguous = nest.batch == 1 or (nest.read[0] == 1 and nest.written[0] == 1)
     return target.lanes(nest.itemsize) if contiguous else 1
+
+
+class Panels(NamedTuple):
+    """Neighbouring panels of the axis that vectors run along, which have the same tile."""
+
+    first: int
+    panels: int
+    columns: int  # elements of a panel that exist
+    shape: Shape
+
+
+def batch_panels(extent: int, rows: int, count: int, target: Target) -> list[Panels]:
+    """The cheapest panels of vectors of `count` lanes along an axis, for tiles of some of `rows` channels."""
+    best: list[Panels] = []
+    fewest = float("inf")
+    for vectors in (4, 2, 3, 1, 6, 8):
+        if accumulators(target, vectors) == 0 or vectors > max(1, -(-extent // count)):
+            continue
+        panels, rest = divmod(extent, vectors * count)
+        found, cycles = [], 0.0
+        for first, repeat, columns in ((0, panels, vectors * count), (extent - rest, 1, rest)):
+            if repeat and columns:
+                wide = -(-columns // count)
+                size, steps = best_shape(rows, wide, target)
+                found.append(Panels(first, repeat, columns, Shape(size, wide)))
+                cycles += repeat * steps
+        if cycles < fewest * 0.97:
+            best, fewest = found, cycles
+    return best
 
 
 class BatchNest:
@@ -57,29 +87,8 @@ class BatchNest:
 
     def run(self) -> None:
         """Panels of the batch: equal ones, then a narrower one for what is left."""
-        nest = self.nest
-        best: list[tuple[int, int, int, Shape]] = []
-        fewest = float("inf")
-        for vectors in (4, 2, 3, 1, 6, 8):
-            if accumulators(self.target, vectors) == 0 or vectors > max(
-                1, -(-nest.batch // self.count)
-            ):
-                continue
-            panels, rest = divmod(nest.batch, vectors * self.count)
-            sections, cycles = [], 0.0
-            for first, repeat, columns in (
-                (0, panels, vectors * self.count),
-                (nest.batch - rest, 1, rest),
-            ):
-                if repeat and columns:
-                    wide = -(-columns // self.count)
-                    rows, steps = best_shape(nest.rows, wide, self.target)
-                    sections.append((first, repeat, columns, Shape(rows, wide)))
-                    cycles += repeat * steps
-            if cycles < fewest * 0.97:
-                best, fewest = sections, cycles
-        for section in best:
-            self._section(*section)
+        for panels in batch_panels(self.nest.batch, self.nest.rows, self.count, self.target):
+            self._section(*panels)
 
     def _section(self, first: int, panels: int, columns: int, shape: Shape) -> None:
         """Units of work: (group, y) x (x, panel, tile of rows): what is read and written moves through memory."""

@@ -1,14 +1,17 @@
 """Two-dimensional convolutions and their gradients, direct: nothing is unfolded or padded in memory.
 
 In: a `Convolution` (extents and element strides, all known when code is written) and pointers. Out: code that calls
-`finish` once for every vector of finished sums. Axes may lie in memory in any order; two orders are fast:
+`finish` once for every vector of finished sums. Axes may lie in memory in any order; three orders are fast:
 
 - batch innermost (channels, height, width, batch): vectors run along the batch; a tile holds several output channels of
   one position, and the weights are read as scalars where they lie. For batches of at least a vector.
 - channels innermost (batch, height, width, channels; weights height, width, inputs, outputs): vectors run along the
   output channels, scalars are pixels. For small batches.
 
-Both are one loop nest, sums over (channel, row of the window, column of the window) around the broadcast tile of
+- row-major (batch, channels, height, width) with stride 1 across: vectors run along rows. For single images with few
+  channels.
+
+All are one loop nest, sums over (channel, row of the window, column of the window) around the broadcast tile of
 matrix products. The gradient in the input is the same nest with the channels exchanged and the window walked backwards.
 """
 
@@ -20,6 +23,7 @@ from alight.backends.cpu.batch_lanes import BatchNest, Finish
 from alight.backends.cpu.channel_lanes import ChannelNest, channel_scratch
 from alight.backends.cpu.code import Code, Value
 from alight.backends.cpu.filter_gradient import emit_filter_gradient, filter_scratch_bytes
+from alight.backends.cpu.row_lanes import RowNest, by_rows
 from alight.backends.cpu.target import Target
 from alight.backends.cpu.tiles import ITEMSIZES
 from alight.backends.cpu.walk import Nest, Walk
@@ -107,7 +111,7 @@ def _backward_nest(conv: Convolution) -> Nest:
 
 
 def vector_axis(conv: Convolution, which: str) -> str:
-    """The axis that vectors given to `finish` run along, "batch" or "channels", by how the written operand lies.
+    """The axis that vectors given to `finish` run along by how the operands lie: "batch", "channels" or "columns".
 
     `which` is "forward" or "data".
     """
@@ -117,7 +121,7 @@ def vector_axis(conv: Convolution, which: str) -> str:
 def _lanes_along(nest: Nest) -> str:
     if nest.written[1] == 1 and nest.rows > 1 and (nest.written[0] != 1 or nest.batch == 1):
         return "channels"
-    return "batch"
+    return "columns" if by_rows(nest) else "batch"
 
 
 def scratch_bytes(conv: Convolution, which: str, target: Target, threads: int) -> int:
@@ -125,7 +129,7 @@ def scratch_bytes(conv: Convolution, which: str, target: Target, threads: int) -
     if which == "filter":
         return filter_scratch_bytes(conv, target, threads)
     nest = _forward_nest(conv) if which == "forward" else _backward_nest(conv)
-    return 0 if _lanes_along(nest) == "batch" else channel_scratch(nest, target) * threads
+    return channel_scratch(nest, target) * threads if _lanes_along(nest) == "channels" else 0
 
 
 def emit_forward(
@@ -169,8 +173,11 @@ def _emit(
     extents = (nest.batch, nest.groups, nest.rows, *(walk.written for walk in nest.walks))
     if 0 in extents:
         return
-    if _lanes_along(nest) == "batch":
+    along = _lanes_along(nest)
+    if along == "batch":
         BatchNest(code, nest, target, read, w, written, finish).run()
+    elif along == "columns":
+        RowNest(code, nest, target, read, w, written, finish).run()
     else:
         assert scratch is not None
         ChannelNest(code, nest, target, read, w, written, scratch, finish).run()

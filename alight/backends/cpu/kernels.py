@@ -148,7 +148,9 @@ def _convolution(
         emit_filter_gradient(code, conv, target, x, y, pointers[kernel.writes[0]], scratch)
         return
     assert kernel.nest is not None
-    along = 0 if convolution.vector_axis(conv, which) == "batch" else 1
+    last = len(kernel.nest.extents) - 1
+    axes = {"batch": 0, "channels": 1, "columns": last}
+    along = axes[convolution.vector_axis(conv, which)]
     finish = _finish(kernel, target, pointers, status, along)
     flat = len(kernel.nest.extents) == 3
 

@@ -1,0 +1,170 @@
+"""Convolutions whose vectors run along a row of the image: several output channels of neighbouring positions at a time.
+
+For row-major images and few channels, where neither the batch nor the channels fill a vector. The weights are read as
+scalars where they lie; lanes whose tap falls into the padding are masked out of the load.
+"""
+
+from __future__ import annotations
+
+from alight.backends.cpu.batch_lanes import Finish, Panels, batch_panels
+from alight.backends.cpu.code import Code, Value, vector
+from alight.backends.cpu.division import divided, moved, shared
+from alight.backends.cpu.target import Target
+from alight.backends.cpu.tiles import Shape, first_lanes, multiply_add, zero
+from alight.backends.cpu.walk import Nest, Run, run_at
+
+
+def by_rows(nest: Nest) -> bool:
+    """Whether vectors can run along rows: these are contiguous in both operands, and so are a tap's places."""
+    across = nest.walks[1]
+    along = nest.read[3] == nest.written[3] == 1 and across.stride == 1 and across.written > 1
+    images = nest.batch > 1 and nest.read[0] == nest.written[0] == 1
+    return along and not images
+
+
+class RowNest:
+    """Writes one convolution."""
+
+    def __init__(
+        self,
+        code: Code,
+        nest: Nest,
+        target: Target,
+        read: Value,
+        w: Value,
+        written: Value,
+        finish: Finish | None,
+    ) -> None:
+        self.code, self.nest, self.target = code, nest, target
+        self.read, self.w, self.written = read, w, written
+        self.finish = finish or self._store
+        self.count = target.lanes(nest.itemsize)
+        self.type = vector(nest.type, self.count)
+
+    def run(self) -> None:
+        """Panels of a row: equal ones, then a narrower one for what is left."""
+        width = self.nest.walks[1].written
+        for panels in batch_panels(width, self.nest.rows, self.count, self.target):
+            self._section(panels)
+
+    def _section(self, panels: Panels) -> None:
+        """Units of work: (image, group, y) x (panel of the row, tile of channels)."""
+        code, nest = self.code, self.nest
+        rows, wide = panels.shape
+        tiles = -(-nest.rows // rows)
+        height = nest.walks[0].written
+        units = nest.batch * nest.groups * height
+        with shared(code, units, panels.panels * tiles) as (unit, start, stop):
+            outer, y = divided(code, unit, height)
+            image, group = divided(code, outer, nest.groups)
+            vertical = run_at(code, nest.walks[0], y)
+            read = moved(
+                code, self.read, nest.itemsize, nest.read[:2],
+                [image, code.mul(group, nest.terms)],
+            )  # fmt: skip
+            w = moved(code, self.w, nest.itemsize, (nest.w_group,), [group])
+            with code.loop(start, stop) as index:
+                panel, tile = divided(code, index, tiles)
+                x = code.add(code.mul(panel, wide * self.count), panels.first)
+                full, rest = divmod(nest.rows, rows)
+                inside = code.compare("icmp slt", tile, code.integer(full))
+                outside = code.op("xor", inside, Value("true", "i1"))
+                for size, chosen in ((rows, inside), (rest, outside)):
+                    if not size:
+                        continue
+                    with code.when(chosen):
+                        row = code.mul(tile, rows)
+                        here = moved(code, w, nest.itemsize, nest.w[:1], [row])
+                        shape = Shape(size, wide)
+                        sums = self._sums(shape, panels.columns, x, here, read, vertical)
+                        channel = code.add(row, code.mul(group, nest.rows))
+                        self._finish_tile(shape, panels.columns, [image, channel, y, x], sums)
+
+    def _sums(
+        self, shape: Shape, columns: int, x: Value, w: Value, read: Value, vertical: Run
+    ) -> list[Value]:
+        """The sums over taps and terms; the loads' masks depend on the tap alone."""
+        code, nest, size = self.code, self.nest, self.nest.itemsize
+        down, across = nest.walks
+        base = code.add(x, across.padding if across.backward else -across.padding)
+
+        def line(j: Value, sums: list[Value]) -> list[Value]:
+            tap = code.add(vertical.tap, code.mul(j, down.tap_step))
+            place = code.add(vertical.place, code.mul(j, down.place_step))
+            at_w = moved(code, w, size, nest.w[2:3], [tap])
+            at_read = moved(code, read, size, nest.read[2:3], [place])
+
+            def column(s: Value, sums: list[Value]) -> list[Value]:
+                first = code.add(base, code.mul(s, across.place_step))
+                masks = self._masks(shape.vectors, columns, first)
+                tap_w = moved(code, at_w, size, nest.w[3:4], [s])
+                return self._terms(
+                    shape, tap_w, moved(code, at_read, size, (1,), [first]), masks, sums
+                )
+
+            return code.fold(code.integer(0), code.integer(across.taps), 1, sums, column)
+
+        start = [zero(self.type)] * (shape.rows * shape.vectors)
+        return code.fold(vertical.first, vertical.last, 1, start, line)
+
+    def _masks(self, vectors: int, columns: int, first: Value) -> list[Value | None]:
+        """For each vector, the lanes whose places exist, of the positions that exist; None: all."""
+        code, across = self.code, self.nest.walks[1]
+        narrow = vector("i32", self.count)
+        masks: list[Value | None] = []
+        for j in range(vectors):
+            exists = first_lanes(columns - j * self.count, self.type)
+            if across.plain:
+                masks.append(exists)
+                continue
+            start = code.op(f"trunc i64 {code.add(first, j * self.count).text} to i32", type="i32")
+            places = code.op("add", code.splat(start, narrow), code.lane_numbers(narrow))
+            mask = code.compare("icmp ult", places, code.constant(across.read, narrow))
+            masks.append(mask if exists is None else code.op("and", mask, exists))
+        return masks
+
+    def _terms(
+        self, shape: Shape, w: Value, read: Value, masks: list[Value | None], sums: list[Value]
+    ) -> list[Value]:
+        code, nest, size = self.code, self.nest, self.nest.itemsize
+
+        def term(_: Value, carried: list[Value]) -> list[Value]:
+            at_w, at_read, *total = carried
+            values = [
+                code.load(self.type, code.element(at_read, j * self.target.vector_bytes, 1), mask)
+                for j, mask in enumerate(masks)
+            ]
+            for i in range(shape.rows):
+                weight = code.load(nest.type, code.element(at_w, i * nest.w[0] * size, 1))
+                scalar = code.splat(weight, self.type)
+                for j, value in enumerate(values):
+                    at = i * shape.vectors + j
+                    total[at] = multiply_add(code, self.target, scalar, value, total[at])
+            following = [
+                code.element(at_w, nest.w[1] * size, 1),
+                code.element(at_read, nest.read[1] * size, 1),
+            ]
+            return [*following, *total]
+
+        return code.fold(code.integer(0), code.integer(nest.terms), 1, [w, read, *sums], term)[2:]
+
+    def _finish_tile(
+        self, shape: Shape, columns: int, place: list[Value], sums: list[Value]
+    ) -> None:
+        """By way of the stack: a loop over the channels."""
+        code, size = self.code, self.target.vector_bytes
+        image, channel, y, x = place
+        buffer = code.array(self.nest.type, len(sums) * self.count)
+        for i, values in enumerate(sums):
+            code.store(values, code.element(buffer, i * size, 1))
+        with code.loop(code.integer(0), code.integer(shape.rows)) as i:
+            at = code.element(buffer, code.mul(i, shape.vectors * size), 1)
+            for j in range(shape.vectors):
+                values = code.load(self.type, code.element(at, j * size, 1))
+                indices = [image, code.add(channel, i), y, code.add(x, j * self.count)]
+                mask = first_lanes(columns - j * self.count, self.type)
+                self.finish(code, indices, values, mask)
+
+    def _store(self, code: Code, indices: list[Value], values: Value, mask: Value | None) -> None:
+        nest = self.nest
+        code.store(values, moved(code, self.written, nest.itemsize, nest.written, indices), mask)
