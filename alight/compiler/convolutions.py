@@ -1,6 +1,7 @@
 """Convolutions as kernels: their operands in the order that is fast, their results into memory or an ending.
 
-With a batch of at least a vector's lanes the batch lies innermost, else the channels do. An operand that lies otherwise
+With a batch of at least a vector's lanes the batch lies innermost, else the channels do if they fill a vector; images
+of few channels stay row-major. An operand that lies otherwise
 (a program's input, mostly) is copied once; a result that must lie otherwise is computed in the fast order and copied.
 """
 
@@ -22,9 +23,11 @@ if TYPE_CHECKING:
 WRITES = {"conv": "forward", "conv_data": "data", "conv_filter": "filter"}
 
 
-def fast_order(rank: int, batch: int, lanes: int) -> tuple[int, ...]:
+def fast_order(rank: int, batch: int, lanes: int, channels: int) -> tuple[int, ...]:
     """The axes of (n, c, *spatial) as they should lie, outermost first."""
-    return (*range(1, rank), 0) if batch >= lanes else (0, *range(2, rank), 1)
+    if batch >= lanes:
+        return (*range(1, rank), 0)
+    return tuple(range(rank)) if channels <= lanes else (0, *range(2, rank), 1)
 
 
 def lower_convolution(low: Lowering, node: Node, ending: Group | None) -> None:
@@ -39,7 +42,10 @@ def lower_convolution(low: Lowering, node: Node, ending: Group | None) -> None:
     weights = shapes[{"forward": 1, "data": 1, "filter": 2}[which]]
     x_shape, out_shape = shapes[images[0]], shapes[images[1]]
     batch = x_shape[0]
-    order = fast_order(len(x_shape), low.lanes if which == "filter" else batch, low.lanes)
+    channels = max(x_shape[1], out_shape[1])
+    if any(step != 1 for step in node.statics["stride"]):
+        channels = low.lanes + 1  # rows of vectors need neighbouring places
+    order = fast_order(len(x_shape), low.lanes if which == "filter" else batch, low.lanes, channels)
     operands = [
         low.arranged(
             i,

@@ -30,6 +30,8 @@ def layouts(fusion: Fusion, lanes: int) -> dict[int, tuple[int, ...]]:
         shape = program.types[value].shape
         free = value not in outside and len(shape) >= 3 and shape[0] in batches
         found[value] = (
-            ordered(shape, fast_order(len(shape), shape[0], lanes)) if free else row_major(shape)
+            ordered(shape, fast_order(len(shape), shape[0], lanes, shape[1]))
+            if free
+            else row_major(shape)
         )
     return found
