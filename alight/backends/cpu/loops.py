@@ -377,6 +377,8 @@ class LoopCode:
         places = code.op(
             f"getelementptr {type}, ptr {pointer.text}, {spots.typed}", type=vector("ptr", count)
         )
+        if count == 1:  # a vector of one is no vector to LLVM
+            return code.load(type, places)
         many = vector(type, count)
         mask = mask or code.constant(True, vector("i1", count))
         from alight.backends.cpu.code import mangled
@@ -432,6 +434,9 @@ class LoopCode:
         places = code.op(
             f"getelementptr {type}, ptr {pointer.text}, {spots.typed}", type=vector("ptr", count)
         )
+        if count == 1:
+            code.store(value, places)
+            return
         mask = self.mask or code.constant(True, vector("i1", count))
         name = f"llvm.masked.scatter.{mangled(value.type)}.v{count}p0"
         code.declared[name] = (
