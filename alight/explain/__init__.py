@@ -17,16 +17,22 @@ from alight.explain.report import explain_call, explain_thread
 
 
 def explain(
-    function: Any = None, *args: Any, text: bool = False, programs: bool = True, **kwargs: Any
+    function: Any = None,
+    *args: Any,
+    text: bool = False,
+    programs: bool = True,
+    times: bool = False,
+    **kwargs: Any,
 ) -> Any:
     """Print a report of what this thread has recorded, or of one call of `function`.
 
-    Returns the call's result, or the report itself with `text=True`. `programs=False` leaves programs out.
+    Returns the call's result, or the report itself with `text=True`. `programs=False` leaves programs out;
+    `times=True` measures each kernel of compiled programs.
     """
     if function is None:
-        report, result = explain_thread(programs), None
+        report, result = explain_thread(programs, times), None
     else:
-        report, result = explain_call(function, args, kwargs, programs)
+        report, result = explain_call(function, args, kwargs, programs, times)
     if text:
         return report
     print(report)

@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterator
 from time import perf_counter
 from typing import Any
 
+from alight.explain.kernels import describe_native
 from alight.record.recorder import thread
 from alight.record.trie import Position
 
 SHOWN_SEGMENTS = 6  # of a whole thread's report; the busiest are shown
 
 
-def explain_thread(programs: bool) -> str:
+def explain_thread(programs: bool, times: bool = False) -> str:
     """What the calling thread has recorded so far."""
     recorder = thread.recorder
     ends = sorted(_ends(recorder), key=lambda position: -position.runs)
@@ -22,7 +23,7 @@ def explain_thread(programs: bool) -> str:
         f"{len(recorder.handles)} tensors pending"
     ]
     for position in ends[:SHOWN_SEGMENTS]:
-        lines.extend(["", *describe_segment(position, position.plan, programs)])
+        lines.extend(["", *describe_segment(position, position.plan, programs, times)])
     if len(ends) > SHOWN_SEGMENTS:
         lines.append(f"\n... and {len(ends) - SHOWN_SEGMENTS} segments that ran less often")
     lines.extend(describe_changes(recorder))
@@ -30,7 +31,11 @@ def explain_thread(programs: bool) -> str:
 
 
 def explain_call(
-    function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], programs: bool
+    function: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    programs: bool,
+    times: bool = False,
 ) -> tuple[str, Any]:
     """One call: each flush in order, and what is still pending at the end."""
     recorder = thread.recorder
@@ -52,11 +57,13 @@ def explain_call(
     for position, plan in log:
         if position is pending and position.reason == "explain ends":
             lines.append("\nnobody asked for the values of the last segment")
-        lines.extend(["", *describe_segment(position, plan, programs)])
+        lines.extend(["", *describe_segment(position, plan, programs, times)])
     return "\n".join(lines), result
 
 
-def describe_segment(position: Position, plan: Any, programs: bool) -> list[str]:
+def describe_segment(
+    position: Position, plan: Any, programs: bool, times: bool = False
+) -> list[str]:
     """Steps, reason of the flush, and the programs that it runs."""
     steps = list(position.path()[1:])
     calls = [step for step in steps if step.name not in ("enter", "view", "mode")]
@@ -83,10 +90,17 @@ def describe_segment(position: Position, plan: Any, programs: bool) -> list[str]
             continue
         tier = getattr(run.execute, "tier", 0)
         size = sum(run.program.types[i].bytes for node in run.program.nodes for i in node.outputs)
-        lines.append(
-            f"  ran as a program of {len(run.program.nodes)} primitives, {size / 1e6:.2f} MB of results, "
-            f"in tier {tier} ({'compiled' if tier else 'NumPy, primitive by primitive'})"
+        reason = getattr(run.execute, "reason", "")
+        how = (
+            "compiled"
+            if tier
+            else "NumPy, primitive by primitive" + (f"; {reason}" if reason else "")
         )
+        lines.append(
+            f"  ran as a program of {len(run.program.nodes)} primitives, {size / 1e6:.2f} MB of results, in tier {tier} ({how})"
+        )
+        if tier:
+            lines.extend(describe_native(run.execute.run, times))
         if programs:
             lines.extend("    " + line for line in str(run.program).splitlines())
     return lines

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from alight import config
+from alight.backends.cores import available_cores
 from alight.backends.cpu import convolution
 from alight.backends.cpu.code import Code, Value, element_type, lanes
 from alight.backends.cpu.contraction import Product, emit_product, scratch_bytes, vector_axis
@@ -25,21 +27,26 @@ from alight.ir.primitive import ELEMENTWISE, REDUCTION
 from alight.ir.program import Node, Program
 from alight.ir.types import Type
 
-THREADS = 64  # most threads of a team: scratch that each needs is planned for all
 PARALLEL_WORK = 20_000  # elementary steps (about 2 us) from which two threads are quicker than one
+
+
+def planned_threads() -> int:
+    """The most threads that a program compiled now may run on: scratch memory is planned for them."""
+    return min(64, max(available_cores(), config.num_threads))
 
 
 def machine(target: Target) -> Machine:
     """The target as the passes see it."""
+    threads = planned_threads()
 
     def finished(kernel: Kernel, types: tuple[Type, ...]) -> Kernel:
         if kernel.kind == "product":
-            return kernel._replace(scratch=scratch_bytes(product_of(kernel), target, THREADS))
+            return kernel._replace(scratch=scratch_bytes(product_of(kernel), target, threads))
         if kernel.kind == "convolution":
             which, conv = convolution_of(kernel)
             if not convolution.supports(conv):
                 raise NotHereError(kernel.nodes[0].outputs[0])
-            return kernel._replace(scratch=convolution.scratch_bytes(conv, which, target, THREADS))
+            return kernel._replace(scratch=convolution.scratch_bytes(conv, which, target, threads))
         return kernel
 
     products = frozenset({float32, float64})

@@ -9,20 +9,22 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from alight import config
-from alight.backends.cpu import jit, threads
-from alight.backends.cpu.kernels import machine, stored_bytes
+from alight.backends.cpu import entry, jit, threads
+from alight.backends.cpu.kernels import machine, planned_threads, stored_bytes
 from alight.backends.cpu.step import step_text
 from alight.backends.cpu.target import host
 from alight.backends.interpreter.arrays import numpy_dtype
 from alight.backends.interpreter.plan import compile_program
 from alight.compiler.pipeline import Plan, plan
 from alight.ir.program import Program
+
+LONG_WORK = 500_000  # steps of work (about 50 us) from which Python's lock is let go meanwhile
 
 
 class Arenas:
@@ -73,7 +75,9 @@ class Recycled:
         return array
 
     def __del__(self) -> None:
-        Recycled.held_bytes -= sum(array.nbytes for array in self.arrays)
+        type(self).held_bytes -= sum(
+            array.nbytes for array in self.arrays
+        )  # at exit names are gone
 
 
 class Native:
@@ -88,7 +92,7 @@ class Native:
         exported = dict.fromkeys((*text.steps, *filter(None, text.kernels)))
         self.module = jit.link(jit.object_code(text.text, target), exported, threads.symbols())
         self.steps = [self.module.addresses[name] for name in text.steps]
-        self.threads = threads.MOST if not all(self.plan.serial) else 1
+        self.threads = 1 if all(self.plan.serial) else planned_threads()
         self.between = [
             self._interpreted(n) for n, k in enumerate(self.plan.kernels) if k.kind == "interpreter"
         ]
@@ -100,7 +104,24 @@ class Native:
             (types[i].shape, numpy_dtype(types[i].dtype)) for i in self.plan.program.outputs
         ]
         self.spare = [Recycled(shape, of) for shape, of in self.out_types]
+        kinds = [entry.kind_of(types[i].shape, types[i].dtype) for i in self.plan.program.inputs]
+        self.descriptor = b""  # the quick way in, for programs that need nothing of the interpreter
+        if not self.between:
+            work = sum(kernel.work for kernel in self.plan.kernels)
+            self.descriptor = entry.descriptor(
+                self.steps[0], kinds, len(self.out_types), self.threads, work > LONG_WORK
+            )
+        self.given_twice = list(self._given_twice())
         self.lock = threading.Lock()  # of `spare`: two threads must not take one array
+
+    def _given_twice(self) -> Iterator[tuple[int, int]]:
+        """Outputs that are another output or an input: (its number, input number or -1 - output number)."""
+        inputs, outputs = self.plan.program.inputs, self.plan.program.outputs
+        for n, i in enumerate(outputs):
+            if i in inputs:
+                yield n, inputs.index(i)
+            elif outputs.index(i) < n:
+                yield n, -1 - outputs.index(i)
 
     def _interpreted(self, number: int) -> Callable[[dict[int, Any]], None]:
         """One node run by the interpreter on arrays over the same memory."""
@@ -117,34 +138,42 @@ class Native:
         return call
 
     def __call__(self, arguments: Sequence[Any]) -> list[Any]:
-        program, memory = self.plan.program, self.plan.memory
+        with self.lock:
+            results = [spare.take() for spare in self.spare]
+        arena = arenas.take(self.plan.memory.size)
+        try:
+            enter, status = threads.pool().library.entry.enter, entry.MISFIT
+            if enter is not None and self.descriptor and arguments.__class__ is list:
+                status = enter(self.descriptor, arguments, results, arena)  # type: ignore[arg-type]
+            if status == entry.MISFIT:
+                status = self._run(arguments, results, arena)
+        finally:
+            arenas.give_back(arena)
+        if status:
+            return compile_program(self.program)(arguments)
+        for n, other in self.given_twice:
+            results[n][...] = arguments[other] if other >= 0 else results[-other - 1]
+        return results
+
+    def _run(self, arguments: Sequence[Any], results: list[Any], arena: Any) -> int:
+        """Fill the table here: for arguments that have to be converted, and between calls of the interpreter."""
+        program = self.plan.program
         arrays: dict[int, Any] = {}
         for i, given, (shape, of) in zip(program.inputs, arguments, self.in_types, strict=True):
             arrays[i] = np.ascontiguousarray(given, of).reshape(shape)
-        with self.lock:
-            results = [spare.take() for spare in self.spare]
+        pointers = [arrays[i].ctypes.data for i in program.inputs]
+        pointers += [result.ctypes.data for result in results]
         for i, result in zip(program.outputs, results, strict=True):
             arrays.setdefault(i, result)
-        arena = arenas.take(memory.size)
-        try:
-            arena[:4] = 0
-            pointers = [arrays[i].ctypes.data for i in program.inputs]
-            pointers += [result.ctypes.data for result in results]
-            table = np.array([*pointers, arena.ctypes.data], np.uint64)
-            if self.between:
-                self._view_arena(arena, arrays)
-            for n, step in enumerate(self.steps):
-                threads.pool().run(step, table.ctypes.data, self.threads)
-                if n < len(self.between):
-                    self.between[n](arrays)
-            if arena[:4].view(np.int32)[0]:
-                return compile_program(self.program)(arguments)
-        finally:
-            arenas.give_back(arena)
-        for n, i in enumerate(program.outputs):
-            if arrays[i] is not results[n]:
-                results[n][...] = arrays[i]
-        return results
+        table = np.array([*pointers, arena.ctypes.data], np.uint64)
+        arena[:4] = 0
+        if self.between:
+            self._view_arena(arena, arrays)
+        for n, step in enumerate(self.steps):
+            threads.pool().run(step, table.ctypes.data, self.threads)
+            if n < len(self.between):
+                self.between[n](arrays)
+        return int(arena[:4].view(np.int32)[0])
 
     def _view_arena(self, arena: Any, arrays: dict[int, Any]) -> None:
         """Arrays over the intermediate values that the interpreter reads or writes."""
