@@ -28,17 +28,18 @@ INF = float("inf")
 # -- comparisons -------------------------------------------------------------------------------------------------------
 
 
-def _compared(primitive: Any, x: Any, y: Any, name: str) -> Tensor:
+def _compared(primitive: Any, x: Any, y: Any, name: str, turned: bool = False) -> Tensor:
+    """`primitive` of two operands in their common dtype; of the second and the first if `turned`."""
     pair = promoted(x, y)
     if pair[0].dtype.is_complex and primitive is not p.Equal:
         fail(
             NotImplementedError,
             f"\"{name}_cpu\" not implemented for '{scalar_type_name(pair[0].dtype)}'",
         )
-    return primitive(*pair)
+    return primitive(*reversed(pair)) if turned else primitive(*pair)
 
 
-@op(methods="eq __eq__", inplace="eq_")
+@op(methods="eq __eq__", inplace="eq_", pointwise=True)
 def eq(input: Tensor, other: Operand) -> Tensor:
     """Where input equals other, as bool.
 
@@ -49,34 +50,49 @@ def eq(input: Tensor, other: Operand) -> Tensor:
     return _compared(p.Equal, input, other, "compare_eq")
 
 
-@op(methods="ne __ne__ not_equal", inplace="ne_ not_equal_", functions="ne not_equal")
+@op(
+    methods="ne __ne__ not_equal",
+    inplace="ne_ not_equal_",
+    functions="ne not_equal",
+    pointwise=True,
+)
 def ne(input: Tensor, other: Operand) -> Tensor:
     """Where input differs from other, as bool."""
     return p.Not(_compared(p.Equal, input, other, "compare_ne"))
 
 
-@op(methods="lt __lt__ less", inplace="lt_ less_", functions="lt less")
+@op(methods="lt __lt__ less", inplace="lt_ less_", functions="lt less", pointwise=True)
 def lt(input: Tensor, other: Operand) -> Tensor:
     """Where input < other, as bool."""
     return _compared(p.Less, input, other, "compare_lt")
 
 
-@op(methods="le __le__ less_equal", inplace="le_ less_equal_", functions="le less_equal")
+@op(
+    methods="le __le__ less_equal",
+    inplace="le_ less_equal_",
+    functions="le less_equal",
+    pointwise=True,
+)
 def le(input: Tensor, other: Operand) -> Tensor:
     """Where input <= other, as bool."""
     return _compared(p.LessEqual, input, other, "compare_le")
 
 
-@op(methods="gt __gt__ greater", inplace="gt_ greater_", functions="gt greater")
+@op(methods="gt __gt__ greater", inplace="gt_ greater_", functions="gt greater", pointwise=True)
 def gt(input: Tensor, other: Operand) -> Tensor:
     """Where input > other, as bool."""
-    return _compared(p.Less, other, input, "compare_lt")
+    return _compared(p.Less, input, other, "compare_lt", turned=True)
 
 
-@op(methods="ge __ge__ greater_equal", inplace="ge_ greater_equal_", functions="ge greater_equal")
+@op(
+    methods="ge __ge__ greater_equal",
+    inplace="ge_ greater_equal_",
+    functions="ge greater_equal",
+    pointwise=True,
+)
 def ge(input: Tensor, other: Operand) -> Tensor:
     """Where input >= other, as bool."""
-    return _compared(p.LessEqual, other, input, "compare_le")
+    return _compared(p.LessEqual, input, other, "compare_le", turned=True)
 
 
 # -- special numbers ---------------------------------------------------------------------------------------------------
@@ -86,7 +102,7 @@ def _nowhere(x: Tensor) -> Tensor:
     return constant(x, False, x.shape, bool_)
 
 
-@op(methods="isnan")
+@op(methods="isnan", pointwise=True)
 def isnan(input: Tensor) -> Tensor:
     """Where input is not a number.
 
@@ -97,7 +113,7 @@ def isnan(input: Tensor) -> Tensor:
     return p.IsNan(input) if category(input.dtype) >= 2 else _nowhere(input)
 
 
-@op(methods="isinf")
+@op(methods="isinf", pointwise=True)
 def isinf(input: Tensor) -> Tensor:
     """Where input is infinite."""
     if input.dtype.is_complex:
@@ -105,7 +121,7 @@ def isinf(input: Tensor) -> Tensor:
     return equal(p.Abs(input), INF) if category(input.dtype) == 2 else _nowhere(input)
 
 
-@op(methods="isposinf")
+@op(methods="isposinf", pointwise=True)
 def isposinf(input: Tensor) -> Tensor:
     """Where input is positive infinity."""
     if input.dtype.is_complex:
@@ -113,7 +129,7 @@ def isposinf(input: Tensor) -> Tensor:
     return equal(input, INF) if category(input.dtype) == 2 else _nowhere(input)
 
 
-@op(methods="isneginf")
+@op(methods="isneginf", pointwise=True)
 def isneginf(input: Tensor) -> Tensor:
     """Where input is negative infinity."""
     if input.dtype.is_complex:
@@ -121,7 +137,7 @@ def isneginf(input: Tensor) -> Tensor:
     return equal(input, -INF) if category(input.dtype) == 2 else _nowhere(input)
 
 
-@op(methods="isfinite")
+@op(methods="isfinite", pointwise=True)
 def isfinite(input: Tensor) -> Tensor:
     """Where input is neither infinite nor NaN."""
     if input.dtype.is_complex:
@@ -214,7 +230,7 @@ def _truths(*values: Tensor) -> tuple[Tensor, ...]:
     return broadcast_all(*(p.Convert(value, dtype=bool_) for value in values))
 
 
-@op(methods="logical_and", inplace="logical_and_")
+@op(methods="logical_and", inplace="logical_and_", pointwise=True)
 def logical_and(input: Tensor, other: Tensor) -> Tensor:
     """Where both are non-zero.
 
@@ -225,19 +241,19 @@ def logical_and(input: Tensor, other: Tensor) -> Tensor:
     return p.And(*_truths(input, other))
 
 
-@op(methods="logical_or", inplace="logical_or_")
+@op(methods="logical_or", inplace="logical_or_", pointwise=True)
 def logical_or(input: Tensor, other: Tensor) -> Tensor:
     """Where at least one is non-zero."""
     return p.Or(*_truths(input, other))
 
 
-@op(methods="logical_xor", inplace="logical_xor_")
+@op(methods="logical_xor", inplace="logical_xor_", pointwise=True)
 def logical_xor(input: Tensor, other: Tensor) -> Tensor:
     """Where exactly one is non-zero."""
     return p.Xor(*_truths(input, other))
 
 
-@op(methods="logical_not", inplace="logical_not_")
+@op(methods="logical_not", inplace="logical_not_", pointwise=True)
 def logical_not(input: Tensor) -> Tensor:
     """Where input is zero."""
     return p.Not(*_truths(input))

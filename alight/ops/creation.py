@@ -568,8 +568,10 @@ def eye(
 @writing_op(methods="copy_")
 def copy_(input: Value, src: Value, non_blocking: bool = False) -> Value:
     """Write the elements of `src`, broadcast and converted, into this tensor."""
-    if broadcast_shape(src.shape, input.shape) != input.shape:
-        broadcast_error([input.shape, src.shape])
+    whole = broadcast_shape(src.shape, input.shape)
+    if whole != input.shape:
+        if whole is None:
+            broadcast_error([input.shape, src.shape])
         fail(
             RuntimeError,
             f"output with shape {list(input.shape)} doesn't match the broadcast shape {list(src.shape)}",

@@ -51,13 +51,7 @@ def _basic(x: Tensor, index: Any) -> tuple[Tensor, list[tuple[int, Tensor]]]:
     used = sum(_width(item) for item in items)
     if used > len(shape):
         if not shape:
-            fail(
-                IndexError,
-                "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in C++ to convert "
-                "a 0-dim tensor to a number"
-                if len(items) == 1
-                else "too many indices for tensor of dimension 0",
-            )
+            fail(IndexError, _no_dimensions(items), try_=".item(), the number in it")
         fail(
             IndexError,
             f"too many indices for tensor of dimension {len(shape)}",
@@ -102,6 +96,20 @@ def _basic(x: Tensor, index: Any) -> tuple[Tensor, list[tuple[int, Tensor]]]:
         return x, selectors
     pattern.extend(whole(size) for size in shape[axis:])
     return part(x, tuple(pattern), tuple(numbers), origin), selectors
+
+
+def _no_dimensions(items: Sequence[Any]) -> str:
+    """PyTorch's sentence for an index into a tensor without dimensions."""
+    if len(items) > 1 or isinstance(items[0], Tensor):
+        return "too many indices for tensor of dimension 0"
+    if isinstance(items[0], slice):
+        return "slice() cannot be applied to a 0-dim tensor."
+    if items[0]:
+        return f"index {items[0]} is out of bounds for dimension 0 with size 0"
+    return (
+        "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in C++ to convert a 0-dim "
+        "tensor to a number"
+    )
 
 
 def _width(item: Any) -> int:

@@ -199,6 +199,8 @@ class Operation:
         named = {
             one.name: v for one, v in zip(self.parameters, values, strict=True) if one.keyword_only
         }
+        if self.writes:
+            self._check_target(recorder, arguments[0])
         result = self._lowered(values[: len(values) - len(named)], named)
         differentiable = grads and recorder.grad_enabled and self.gradient
         outs = (
@@ -348,15 +350,9 @@ class Operation:
             return None, None
         return link, strides
 
-    def _trace_write(
-        self,
-        recorder: Recorder,
-        tape: Tape,
-        target: Any,
-        old: Any,
-        result: Any,
-        differentiable: bool,
-    ) -> None:
+    @staticmethod
+    def _check_target(recorder: Recorder, target: Any) -> None:
+        """PyTorch's errors for tensors that may not be written."""
         meta: Meta = target._meta
         if meta.origin == INFERENCE and not recorder.inference:
             fail(
@@ -364,6 +360,8 @@ class Operation:
                 "Inplace update to inference tensor outside InferenceMode is not allowed.You can make a clone to get a "
                 "normal tensor before doing inplace update.See https://github.com/pytorch/rfcs/pull/17 for more details.",
             )
+        if recorder.grad_enabled and target._base is not None:
+            views.refuse_ambiguous(target)
         if recorder.grad_enabled and meta.requires_grad:
             leaf = target
             while leaf is not None and not (leaf._meta.requires_grad and leaf._meta.leaf):
@@ -375,6 +373,21 @@ class Operation:
                     f"{of_view}a leaf Variable that requires grad is being used in an in-place operation.",
                     try_="with torch.no_grad(): around the write",
                 )
+        if any(
+            step == 0 and size > 1
+            for step, size in zip(meta.strides or (), meta.shape, strict=False)
+        ):
+            fail(RuntimeError, views.OVERLAP, try_=".clone() before the write")
+
+    def _trace_write(
+        self,
+        recorder: Recorder,
+        tape: Tape,
+        target: Any,
+        old: Any,
+        result: Any,
+        differentiable: bool,
+    ) -> None:
         result = fit(result, old, self.name)
         differentiable = differentiable and result.dtype.is_differentiable
         views.trace_write(recorder, tape, target, result, differentiable, self.name)
@@ -527,13 +540,14 @@ def op(
     out: str | bool = True,
     gradient: bool = True,
     results: Callable[..., Any] | None = None,
+    functional_out: bool = False,
 ) -> Callable[[Callable[..., Any]], Declared]:
     """Declare a public operation; names are separated by spaces.
 
     functions: names in `torch` (its own name if left out, none if ""). methods, inplace: names on Tensor.
     view: "always" or "maybe" where the result shares memory. varargs: the parameter that methods take spread out,
     x.permute(0, 1). aliases: "axis=dim keepdims=keepdim". out: whether functions take `out=`, and what
-    may be given: words of alight/ops/out.py.
+    may be given: words of alight/ops/out.py. functional_out: whether those of torch.nn.functional do.
     results: the named tuple that several results come in.
     """
     from alight.ops.wrappers import place
@@ -560,7 +574,7 @@ def op(
         place(operation, [(METHODS, one) for one in methods.split()], varargs, aliases, False)
         functional = [(FUNCTIONAL, one) for one in F.split()]
         if not inplace:
-            place(operation, functional, "", aliases, False)
+            place(operation, functional, "", aliases, functional_out)
             return declared
         writing = Operation(body, inplace.split()[0], True, "", False)
         OPERATIONS.append(writing)
@@ -569,7 +583,7 @@ def op(
         spots += [(TORCH, one) for one in inplace.split() if not one.startswith("__")]
         spots += [(FUNCTIONAL, one + "_") for one in F.split()]
         in_place = place(writing, spots, "", aliases, False)
-        place(operation, functional, "", aliases, False, in_place)
+        place(operation, functional, "", aliases, functional_out, in_place)
         return declared
 
     return declare

@@ -107,6 +107,48 @@ def seen_from_outside(tensor: Any) -> bool:
     return sys.getrefcount(owner) > 3
 
 
+_SEVERAL = {"unbind": "Unbind", "split": "Split", "split_with_sizes": "SplitWithSizes"}
+
+
+def refuse_ambiguous(view: Any) -> None:
+    """PyTorch's errors for writes to one of several views that were made at once, and to views of a no_grad block."""
+    several = _SEVERAL.get(view._meta.origin or "")
+    if several is not None:
+        fail(
+            RuntimeError,
+            f"Output {_output_number(view)} of {several} is a view and is being modified inplace. This view is the output "
+            "of a function that returns multiple views. Such functions do not allow the output views to be modified "
+            "inplace. You should replace the inplace operation by an out-of-place one.",
+            try_="a slice of the tensor: x[i] in place of x.unbind()[i]",
+        )
+    base = view
+    while base._base is not None and not base._meta.requires_grad:
+        if any(node.primitive is Detach for node in base._link.nodes):
+            return
+        base = base._base
+    if base is not view and base._meta.requires_grad and not base._meta.leaf:
+        fail(
+            RuntimeError,
+            "A view was created in no_grad mode and is being modified inplace with grad mode enabled. Given that this use "
+            "case is ambiguous and error-prone, it is forbidden. You can clarify your code by moving both the view and "
+            "the inplace either both inside the no_grad block (if you don't want the inplace to be tracked) or both "
+            "outside (if you want the inplace to be tracked).",
+        )
+
+
+def _output_number(view: Any) -> int:
+    """Which of several views made at once this one is, of equal parts."""
+    if view._numbers:
+        return int(view._numbers[0])
+    shape, base = view._meta.shape, view._base._meta.shape
+    for node in view._link.nodes:
+        if node.primitive is Slice:
+            for start, extent, whole in zip(node.statics["starts"], shape, base, strict=False):
+                if extent != whole:
+                    return -(-start // max(extent, 1))
+    return 0
+
+
 # -- recording a write --------------------------------------------------------------------------------------------
 
 

@@ -58,7 +58,14 @@ class Machine:
         return self.log, values, grads
 
     def seen(self, x):
-        return str(x.dtype), tuple(x.shape), tuple(x.stride()), x.requires_grad, x.is_leaf, x.tolist()
+        return (
+            str(x.dtype),
+            tuple(x.shape),
+            tuple(x.stride()),
+            x.requires_grad,
+            x.is_leaf,
+            x.tolist(),
+        )
 
     def backward(self):
         outs = [x.sum() for x in self.tensors if x.requires_grad]
@@ -69,6 +76,12 @@ class Machine:
         except RuntimeError as error:
             return str(error).split(":")[0].split("(")[0]
         return "done"
+
+
+def settled(x):
+    """A tensor whose elements have been computed: indices out of range show when the elements do."""
+    x.tolist()
+    return x
 
 
 # -- actions: what is made, or None ------------------------------------------------------------------------------------
@@ -198,7 +211,7 @@ def choose(m, a, b, c):
 
 
 def take_rows(m, a, b, c):
-    return m.pick(a)[[b % 2, c % 2, 0]]
+    return settled(m.pick(a)[[b % 2, c % 2, 0]])
 
 
 def take_mask(m, a, b, c):
@@ -242,7 +255,9 @@ def write_mask(m, a, b, c):
 
 
 def write_rows(m, a, b, c):
-    m.pick(a)[[0, 1]] = c % 5
+    x = m.pick(a)
+    x[[0, 1]] = c % 5
+    settled(x)
 
 
 def augmented(m, a, b, c):
@@ -255,7 +270,11 @@ def in_no_grad(m, a, b, c):
 
 
 def through_data(m, a, b, c):
-    m.pick(a).data.mul_(c % 3)
+    if (
+        m.gradients
+    ):  # PyTorch's backward then reads what was written, unnoticed; alight's what it saved
+        return None
+    return m.pick(a).data.mul_(c % 3)
 
 
 def look(m, a, b, c):
