@@ -1,0 +1,87 @@
+"""Speed that does not depend on the clock: kernels, meetings of threads and copies of the notes' training steps."""
+
+from __future__ import annotations
+
+import pytest
+
+import alight as torch
+from alight import nn
+from alight.backends.base import programs
+from alight.backends.cpu.kernels import machine
+from alight.backends.cpu.target import host
+from alight.compiler.pipeline import plan
+
+
+def step_plan(net, shape, classes=10, optimizer=None):
+    """The plan of a classifier's training step."""
+    trainer = (optimizer or torch.optim.SGD)(net.parameters(), lr=0.1)
+    x, y = torch.randn(*shape), torch.randint(0, classes, shape[:1])
+    for _ in range(2):
+        loss = nn.functional.cross_entropy(net(x), y)
+        trainer.zero_grad()
+        loss.backward()
+        trainer.step()
+        loss.item()
+    program = max(programs.entries, key=lambda program: len(program.nodes))
+    programs.entries.clear()
+    return plan(program, machine(host()))
+
+
+def counts(made):
+    """(kernels, meetings, calls of the interpreter, copies into another order)."""
+    kinds = [kernel.kind for kernel in made.kernels]
+    copies = [
+        k
+        for k in made.kernels
+        if k.kind == "loops" and {n.primitive.name for n in k.nodes} <= {"detach", "conv"}
+    ]
+    return len(kinds), made.phases[-1], kinds.count("interpreter"), len(copies)
+
+
+LENET = [
+    nn.Conv2d(1, 6, 5, padding=2), nn.Sigmoid(), nn.AvgPool2d(2), nn.Conv2d(6, 16, 5), nn.Sigmoid(), nn.AvgPool2d(2),
+    nn.Flatten(), nn.Linear(400, 120), nn.Sigmoid(), nn.Linear(120, 84), nn.Sigmoid(), nn.Linear(84, 10),
+]  # fmt: skip
+
+ROWS = {
+    "softmax": ([nn.Linear(784, 10)], (256, 784), (9, 5, 0, 0)),
+    "mlp": ([nn.Linear(784, 256), nn.ReLU(), nn.Linear(256, 10)], (256, 784), (11, 6, 0, 0)),
+    "lenet": (LENET, (256, 1, 28, 28), (29, 19, 0, 1)),  # one copy: the images, batch innermost
+}
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_steps_are_no_longer_than_this(name):
+    layers, shape, most = ROWS[name]
+    programs.entries.clear()
+    found = counts(step_plan(nn.Sequential(*layers), shape))
+    assert all(a <= b for a, b in zip(found, most, strict=True)), (
+        f"{found}, where {most} is known to be enough"
+    )
+
+
+def test_equal_layers_are_one_piece_of_code():
+    def different(depth):
+        programs.entries.clear()
+        net = nn.Sequential(
+            *[nn.Sequential(nn.Linear(64, 64), nn.Tanh()) for _ in range(depth)], nn.Linear(64, 10)
+        )
+        return len({kernel.key() for kernel in step_plan(net, (32, 64)).kernels})
+
+    assert different(12) <= different(4) + 1
+
+
+def test_passes_take_time_in_proportion_to_the_program():
+    import time
+
+    def seconds(depth):
+        programs.entries.clear()
+        net = nn.Sequential(
+            *[nn.Sequential(nn.Linear(8, 8), nn.ReLU()) for _ in range(depth)], nn.Linear(8, 10)
+        )
+        before = time.process_time()
+        step_plan(net, (4, 8))
+        return time.process_time() - before
+
+    seconds(4)
+    assert seconds(40) < 16 * seconds(4) + 0.2

@@ -1,0 +1,147 @@
+"""Programs that get hot: when they are compiled, that nobody notices, and what happens if they cannot be."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+
+import alight as torch
+from alight import config, nn
+from alight.backends.base import programs
+from alight.compiler.hot import Hot, background
+
+
+@pytest.fixture
+def hot_at_once(monkeypatch):
+    """Every program is compiled at its first run."""
+    monkeypatch.setattr(config, "hot", 0)
+    monkeypatch.setattr(config, "tier", 1)
+    programs.entries.clear()
+    yield
+    programs.entries.clear()
+
+
+def train(steps: int, dropout: float = 0.0) -> list[float]:
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(20, 33), nn.ReLU(), nn.Dropout(dropout), nn.Linear(33, 7))
+    optimizer = torch.optim.Adam(net.parameters(), lr=0.01)
+    x, y = torch.randn(48, 20), torch.randint(0, 7, (48,))
+    losses = []
+    for _ in range(steps):
+        loss = nn.functional.cross_entropy(net(x), y)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return losses
+
+
+def test_training_is_the_same_in_both_tiers(hot_at_once, monkeypatch):
+    compiled = train(25, dropout=0.5)
+    assert any(hot.tier for hot in programs.entries.values())
+    programs.entries.clear()
+    monkeypatch.setattr(config, "tier", 0)
+    np.testing.assert_allclose(compiled, train(25, dropout=0.5), rtol=2e-4)
+
+
+def test_a_program_is_compiled_in_the_background_after_a_few_runs(monkeypatch):
+    monkeypatch.setattr(config, "hot", 3)
+    monkeypatch.setattr(config, "tier", 1)
+    programs.entries.clear()
+    first = train(3)
+    assert background.wait()
+    assert any(hot.tier == 1 for hot in programs.entries.values())
+    assert train(3) == pytest.approx(first, rel=1e-5)
+
+
+def test_a_failed_compilation_is_remembered_with_its_reason():
+    calls = []
+
+    def refuse(program):
+        calls.append(program)
+        raise NotImplementedError("no such kernel")
+
+    program = next(iter(programs.entries), None) or _some_program()
+    hot = Hot(program, lambda arguments: ["cold"], refuse)
+    for _ in range(10):
+        assert hot([]) == ["cold"]
+        background.wait()
+    assert len(calls) == 1 and "no such kernel" in hot.reason and hot.tier == 0
+
+
+def _some_program():
+    (torch.ones(3) * 2).tolist()
+    return next(iter(programs.entries))
+
+
+def test_an_index_out_of_range_names_the_line_when_compiled_too(hot_at_once):
+    table, ids = torch.ones(5, 3), torch.tensor([0, 4])
+    assert nn.functional.embedding(ids, table).sum().item() == 6
+    wrong = torch.tensor([0, 5])
+    with pytest.raises(IndexError, match="index out of range in self") as caught:
+        nn.functional.embedding(wrong, table).sum().item()
+    assert "test_hot.py" in str(caught.value)
+
+
+def test_views_and_numpy_memory_stay_shared(hot_at_once):
+    array = np.arange(6, dtype=np.float32).reshape(2, 3)
+    x = torch.from_numpy(array)
+    for _ in range(3):
+        x[0] += 1
+    assert array[0].tolist() == [3, 4, 5]
+    assert (x.t() * 2)[2].tolist() == [10, 10]
+
+
+def test_outputs_that_somebody_holds_are_not_written_again(hot_at_once):
+    x, seen = torch.ones(1000), []
+    for n in range(6):
+        y = x * n + 1
+        y.sum().item()
+        seen.append(y.numpy())
+    assert [array[0] for array in seen] == [1, 2, 3, 4, 5, 6]
+
+
+def test_two_threads_run_one_program(hot_at_once):
+    x = torch.randn(300, 300)
+    expected = (x @ x).sum().item()
+    found: list[float] = []
+
+    def work() -> None:
+        for _ in range(20):
+            found.append((x @ x).sum().item())
+
+    workers = [threading.Thread(target=work) for _ in range(3)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert found == pytest.approx([expected] * 60, rel=1e-6)
+
+
+SCRIPT = """
+import alight as torch
+from alight import nn
+net = nn.Linear(30, 30)
+trainer = torch.optim.SGD(net.parameters(), lr=0.1)
+for n in range(20):
+    trainer.zero_grad(); net(torch.randn(8, 30)).square().mean().backward(); trainer.step()
+print("done")
+"""
+
+
+@pytest.mark.parametrize("hot", ["1", "3", "19"])
+def test_a_script_may_end_while_something_is_compiled(hot):
+    import os
+
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT],
+        env={**os.environ, "ALIGHT_HOT": hot},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")
