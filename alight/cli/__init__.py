@@ -1,4 +1,4 @@
-"""The command `alight`: run, train, predict, bench, explain, doctor.
+"""The command `alight`: run, train, predict, bench, explain, cache, doctor.
 
 In: the words of the command line. Out: an exit code. A command's module is imported when that
 command is given, so that none pays for another.
@@ -33,6 +33,9 @@ COMMANDS = {
     "bench": Command("time alight, PyTorch beside it", "alight.cli.bench", "add_arguments", "run"),
     "explain": Command(
         "run a script, then show what it recorded", "alight.cli.explain", "add_arguments", "run"
+    ),
+    "cache": Command(
+        "show, check or clear the compiled code on disk", "alight.cli.cache", "add_arguments", "run"
     ),
     "doctor": Command(
         "show versions, cores, tiers, folders", "alight.cli.doctor", "add_arguments", "run"

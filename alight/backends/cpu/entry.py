@@ -321,7 +321,7 @@ class Entry:
     """The way in, whose steps run by the pool's function at an address. `enter` is None where objects lie differently."""
 
     def __init__(self, run_address: int) -> None:
-        from alight.backends.cpu import jit, threads
+        from alight.backends.cpu import cache, jit, threads
 
         self.enter: Callable[[bytes, list[Any], list[Any], Any], int] | None = None
         types = [id(of) for of in (np.ndarray, list, float, int, bool)]
@@ -332,7 +332,7 @@ class Entry:
         text = jit.module_text([entry.finished()], entry.code.declared.values(), host())
         known = {name: _address(getattr(ctypes.pythonapi, name)) for name in _API}
         known["alight_run"] = run_address
-        self.module = jit.link(jit.object_code(text), ["alight_enter"], known)
+        self.module = jit.link(cache.object_code(text), ["alight_enter"], known)
         address = self.module.addresses["alight_enter"]
         self.method = _Method(b"enter", address, FASTCALL, b"Run a compiled program.")
         self.make = ctypes.pythonapi.PyCFunction_NewEx

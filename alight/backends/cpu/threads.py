@@ -42,7 +42,7 @@ class Library:
     """The pool's functions as machine code, made once a process."""
 
     def __init__(self, futex: int | None = None) -> None:
-        from alight.backends.cpu import jit
+        from alight.backends.cpu import cache, jit
         from alight.backends.cpu.entry import Entry
 
         made = t.Team(host(), _futex_number() if futex is None else futex).functions()
@@ -50,7 +50,7 @@ class Library:
         names = [code.name for code, _ in made]
         declared = {name: line for code, _ in made for name, line in code.declared.items()}
         wanted = [line for name, line in declared.items() if name not in names]
-        self.module = jit.link(jit.object_code(jit.module_text(texts, wanted, host())), names)
+        self.module = jit.link(cache.object_code(jit.module_text(texts, wanted, host())), names)
         address = self.module.addresses
         self.symbols = {"alight_barrier": address["alight_barrier"]}
         self.worker, self.run_address = address["alight_worker"], address["alight_run"]
