@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from alight import config
-from alight.backends.cpu import entry, jit, threads
+from alight.backends.cpu import cache, entry, jit, threads
 from alight.backends.cpu.kernels import machine, planned_threads, stored_bytes
 from alight.backends.cpu.step import step_text
 from alight.backends.cpu.target import host
@@ -90,7 +90,7 @@ class Native:
         text = step_text(self.plan, target)
         self.names = text.kernels
         exported = dict.fromkeys((*text.steps, *filter(None, text.kernels)))
-        self.module = jit.link(jit.object_code(text.text, target), exported, threads.symbols())
+        self.module = jit.link(cache.object_code(text.text, target), exported, threads.symbols())
         self.steps = [self.module.addresses[name] for name in text.steps]
         self.threads = 1 if all(self.plan.serial) else planned_threads()
         self.between = [
