@@ -66,7 +66,7 @@ class Maker:
         left = x.size
         while left > 1 and len(shape) < 4:
             part = self.draw(
-                st.sampled_from([d for d in range(1, left + 1) if left % d == 0][:8] + [left])
+                st.sampled_from([*[d for d in range(1, left + 1) if left % d == 0][:8], left])
             )
             shape.append(part)
             left //= part
