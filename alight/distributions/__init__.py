@@ -4,6 +4,9 @@ Draws come from the default generator in PyTorch's order, so that a seeded progr
 Dirichlet and StudentT have no gradient through their draws (`rsample` says so).
 """
 
+import sys
+from types import ModuleType
+
 from alight.distributions import constraints, transforms
 from alight.distributions.composite import (
     Independent,
@@ -43,3 +46,17 @@ from alight.distributions.transforms import (
     Transform,
     identity_transform,
 )
+
+# PyTorch has a module for each family; `from torch.distributions import normal` and the like find this one.
+_MODULES = (
+    "bernoulli", "beta", "binomial", "categorical", "cauchy", "chi2", "dirichlet", "distribution", "exponential",
+    "gamma", "geometric", "gumbel", "half_normal", "independent", "kl", "laplace", "log_normal", "mixture_same_family",
+    "multinomial", "multivariate_normal", "normal", "one_hot_categorical", "poisson", "relaxed_bernoulli",
+    "relaxed_categorical", "studentT", "transformed_distribution", "uniform",
+)  # fmt: skip
+
+
+def __getattr__(name: str) -> ModuleType:
+    if name in _MODULES:
+        return sys.modules[__name__]
+    raise AttributeError(f"module 'torch.distributions' has no attribute {name!r}")

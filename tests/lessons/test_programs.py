@@ -45,7 +45,8 @@ def lesson_data(tmp_path_factory):
     return path
 
 
-def run(command, program, lesson_data, folder):
+def run(command, lesson_data, folder):
+    """What a process prints, in a folder of its own."""
     environment = {
         **os.environ,
         "LESSON_DATA": str(lesson_data),
@@ -57,7 +58,7 @@ def run(command, program, lesson_data, folder):
         "OPENBLAS_NUM_THREADS": "1",
     }
     done = subprocess.run(
-        [sys.executable, *command, str(FOLDER / program)],
+        [sys.executable, *command],
         env=environment,
         cwd=folder,
         capture_output=True,
@@ -70,8 +71,9 @@ def run(command, program, lesson_data, folder):
 
 @pytest.mark.parametrize("program", sorted(path.name for path in FOLDER.glob("*.py")))
 def test_the_same_under_both(program, lesson_data, tmp_path):
+    path = str(FOLDER / program)
     ours, theirs = (
-        run(command, program, lesson_data, tmp_path) for command in (["-m", "alight", "run"], [])
+        run([*command, path], lesson_data, tmp_path) for command in (["-m", "alight", "run"], [])
     )
     assert NUMBER.sub("#", ours) == NUMBER.sub("#", theirs)
     for a, b in zip(NUMBER.findall(ours), NUMBER.findall(theirs), strict=True):

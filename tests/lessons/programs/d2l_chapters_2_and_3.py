@@ -23,7 +23,9 @@ for epoch in range(3):
         d2l.squared_loss(d2l.linreg(X, w, b), y).sum().backward()
         d2l.sgd([w, b], 0.03, 10)
     with torch.no_grad():
-        print(f"epoch {epoch + 1}, loss {float(d2l.squared_loss(d2l.linreg(features, w, b), labels).mean()):f}")
+        print(
+            f"epoch {epoch + 1}, loss {float(d2l.squared_loss(d2l.linreg(features, w, b), labels).mean()):f}"
+        )
 print(d2l.evaluate_loss(lambda X: d2l.linreg(X, w, b), data_iter, d2l.squared_loss))
 
 arrays = np.load(os.environ["LESSON_DATA"])

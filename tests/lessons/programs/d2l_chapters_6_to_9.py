@@ -25,9 +25,12 @@ def loader(name, count, shuffle):
     return d2l.load_array((X, torch.tensor(arrays[name + "_y"][:count])), 50, is_train=shuffle)
 
 
-
 net = nn.Sequential(
-    nn.Conv2d(1, 4, 5, padding=2), nn.Sigmoid(), nn.AvgPool2d(4, 4), nn.Flatten(), nn.Linear(196, 10)
+    nn.Conv2d(1, 4, 5, padding=2),
+    nn.Sigmoid(),
+    nn.AvgPool2d(4, 4),
+    nn.Flatten(),
+    nn.Linear(196, 10),
 )
 train_iter, test_iter = loader("train", 300, True), loader("test", 100, False)
 d2l.train_ch6(net, train_iter, test_iter, 2, 0.5, d2l.try_gpu())
@@ -96,13 +99,19 @@ d2l.train_ch8(net, train_iter, vocab, 1, 10, device)
 print(d2l.masked_softmax(torch.ones(2, 2, 4), torch.tensor([2, 3])))
 print(d2l.masked_softmax(torch.ones(2, 2, 4), torch.tensor([[1, 3], [2, 4]])))
 print(d2l.sequence_mask(torch.ones(2, 3, 4), torch.tensor([1, 2]), value=-1))
-weights = d2l.MaskedSoftmaxCELoss()(torch.ones(3, 4, 10), torch.ones((3, 4), dtype=torch.long), torch.tensor([4, 2, 0]))
+weights = d2l.MaskedSoftmaxCELoss()(
+    torch.ones(3, 4, 10), torch.ones((3, 4), dtype=torch.long), torch.tensor([4, 2, 0])
+)
 print(weights)
 attention = d2l.AdditiveAttention(key_size=2, query_size=20, num_hiddens=8, dropout=0.1).eval()
 keys, values = torch.ones((2, 10, 2)), torch.arange(40.0).reshape(1, 10, 4).repeat(2, 1, 1)
 print(attention(torch.normal(0, 1, (2, 1, 20)), keys, values, torch.tensor([2, 6])))
 heads = d2l.MultiHeadAttention(8, 8, 8, 8, 2, 0.0).eval()
-print(heads(torch.ones((2, 4, 8)), torch.ones((2, 6, 8)), torch.ones((2, 6, 8)), torch.tensor([3, 2])).shape)
+print(
+    heads(
+        torch.ones((2, 4, 8)), torch.ones((2, 6, 8)), torch.ones((2, 6, 8)), torch.tensor([3, 2])
+    ).shape
+)
 encoding = d2l.PositionalEncoding(8, 0).eval()
 print(encoding(torch.zeros((1, 3, 8))))
 encoder = d2l.TransformerEncoder(20, 8, 8, 8, 8, [5, 8], 8, 16, 2, 2, 0.0).eval()
@@ -114,7 +123,11 @@ source, target = d2l.tokenize_nmt(text)
 print(source, target)
 vocab = d2l.Vocab(source, reserved_tokens=["<pad>", "<bos>", "<eos>"])
 print(d2l.build_array_nmt(source, vocab, 6))
-print(d2l.bleu("va !", "va !", 2), d2l.bleu("il est", "il est riche", 2), d2l.truncate_pad([1, 2, 3], 5, 0))
+print(
+    d2l.bleu("va !", "va !", 2),
+    d2l.bleu("il est", "il est riche", 2),
+    d2l.truncate_pad([1, 2, 3], 5, 0),
+)
 
 
 def momentum(x1, x2, v1, v2):
