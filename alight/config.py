@@ -48,6 +48,7 @@ KNOBS = {
         "host",
         "which processor code is made for: host, or baseline for any of its family",
     ),
+    "torch_home": Knob("TORCH_HOME", "", "folder of torch.hub; empty for ~/.cache/torch"),
     "data_dir": Knob(
         "ALIGHT_DATA", "", "folder that holds data sets; empty for the user's cache folder"
     ),
@@ -89,3 +90,4 @@ cache_dir = _read("cache_dir")
 num_threads = _read_int("num_threads")
 cpu = _read("cpu")
 data_dir = _read("data_dir")
+torch_home = _read("torch_home")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from alight import config
 from alight.errors import not_implemented
 
 _dir: str | None = None
@@ -42,8 +43,8 @@ def download_url_to_file(url: str, dst: str, *args: Any, **kwargs: Any) -> None:
 
 def get_dir() -> str:
     """Where downloaded files would lie."""
-    home = os.path.join(os.path.expanduser("~"), ".cache", "torch")
-    return _dir or os.path.join(os.environ.get("TORCH_HOME", home), "hub")
+    home = config.torch_home or os.path.join(os.path.expanduser("~"), ".cache", "torch")
+    return _dir or os.path.join(home, "hub")
 
 
 def set_dir(d: Any) -> None:
