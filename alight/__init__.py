@@ -87,8 +87,8 @@ globals().update(OTHER_LAYOUTS)
 
 _SUBPACKAGES = (
     "_C", "_dynamo", "accelerator", "amp", "autograd", "backends", "bench", "compiler", "cuda", "data", "distributed",
-    "distributions", "explain", "fft", "func", "hub", "io", "jit", "lessons", "linalg", "multiprocessing", "nn", "optim",
-    "overrides", "profiler", "random", "record", "signal", "special", "storage", "testing", "train", "types", "utils",
+    "distributions", "explain", "fft", "func", "hub", "io", "jit", "lessons", "linalg", "masked", "multiprocessing", "nn",
+    "optim", "overrides", "profiler", "random", "record", "signal", "special", "storage", "testing", "train", "types", "utils",
     "version", "vision",
 )  # fmt: skip
 _ELSEWHERE = {  # sub-module -> names that `torch` has of it
