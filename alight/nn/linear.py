@@ -140,6 +140,9 @@ class Lazy(Module):
         )
 
 
+LazyModuleMixin = Lazy
+
+
 class LazyLinear(Lazy, Linear):
     """A Linear whose in_features the first input tells.
 

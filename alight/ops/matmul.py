@@ -119,7 +119,7 @@ def _instead(input: Tensor, weight: Tensor) -> str:
     return f"Linear({input.shape[-1] if input.ndim else 1}, {weight.shape[0]})"
 
 
-@op(functions="", F="linear")
+@op(functions="", F="linear", functional_out=True)
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """input @ weight.T + bias, with weight (out_features, in_features).
 

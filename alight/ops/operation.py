@@ -89,6 +89,7 @@ class Operation:
         self.pointwise = pointwise  # strides of the inputs carry over to the result
         self.vjp: Callable[..., Any] | None = None
         self.out: str | bool = True  # what `out=` may be: words of alight/ops/out.py
+        self.joins = False  # makes one tensor of many: done at once where all of them are data
         self.gradient = True  # False where no gradient flows through, on purpose: detach
         self.results: Callable[..., Any] | None = (
             None  # the named tuple that several results come in
@@ -201,6 +202,7 @@ class Operation:
         }
         if self.writes:
             self._check_target(recorder, arguments[0])
+            views.refuse_overlap(arguments[0], self.tensors(arguments)[1:])
         result = self._lowered(values[: len(values) - len(named)], named)
         differentiable = grads and recorder.grad_enabled and self.gradient
         outs = (
@@ -350,8 +352,7 @@ class Operation:
             return None, None
         return link, strides
 
-    @staticmethod
-    def _check_target(recorder: Recorder, target: Any) -> None:
+    def _check_target(self, recorder: Recorder, target: Any) -> None:
         """PyTorch's errors for tensors that may not be written."""
         meta: Meta = target._meta
         if meta.origin == INFERENCE and not recorder.inference:
@@ -373,10 +374,11 @@ class Operation:
                     f"{of_view}a leaf Variable that requires grad is being used in an in-place operation.",
                     try_="with torch.no_grad(): around the write",
                 )
-        if any(
+        repeats = any(
             step == 0 and size > 1
             for step, size in zip(meta.strides or (), meta.shape, strict=False)
-        ):
+        )
+        if repeats and self.name not in ("zero_", "fill_", "put_at"):
             fail(RuntimeError, views.OVERLAP, try_=".clone() before the write")
 
     def _trace_write(

@@ -141,6 +141,8 @@ class Crossing:
             return {key: self(one) for key, one in value.items()}
         if isinstance(value, (torch.dtype, torch.memory_format, torch.layout)):
             return getattr(alight, str(value).removeprefix("torch."))
+        if isinstance(value, torch.nn.Module):  # a distance, with the usual settings
+            return getattr(alight.nn, type(value).__name__)()
         if isinstance(value, torch.device):
             return alight.device(str(value))
         if isinstance(value, slice):

@@ -9,7 +9,9 @@ from alight.nn import *  # noqa: F403
 
 _FILES = {
     "activation": "activation",
+    "adaptive": "adaptive",
     "batchnorm": "norm",
+    "channelshuffle": "flatten",
     "container": "container",
     "conv": "conv",
     "distance": "padding",
@@ -17,6 +19,7 @@ _FILES = {
     "flatten": "flatten",
     "fold": "flatten",
     "instancenorm": "norm",
+    "lazy": "linear",
     "linear": "linear",
     "loss": "loss",
     "module": "module",
@@ -32,3 +35,15 @@ _FILES = {
 
 for _name, _file in _FILES.items():
     globals()[_name] = sys.modules[f"{__name__}.{_name}"] = import_module(f"alight.nn.{_file}")
+
+# Names that PyTorch has in another of its files, or under another name.
+_ALSO = {
+    "activation": ("attention", "MultiheadAttention"),
+    "linear": ("attention", "NonDynamicallyQuantizableLinear"),
+}
+for _name, (_file, _other) in _ALSO.items():
+    setattr(
+        import_module(f"alight.nn.{_FILES[_name]}"),
+        _other,
+        getattr(import_module(f"alight.nn.{_file}"), _other),
+    )

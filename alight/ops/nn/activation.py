@@ -11,11 +11,11 @@ from math import pi, sqrt
 from typing import Any
 
 from alight import primitives as p
-from alight.dtypes import category, float32
+from alight.dtypes import category, float32, float64
 from alight.errors import fail
 from alight.ir.program import Value as Tensor
-from alight.ops.arguments import normalize_dim, scalar_type_name
-from alight.ops.operation import FUNCTIONAL, function, op
+from alight.ops.arguments import normalize_dim, scalar_type_name, to_float
+from alight.ops.operation import FUNCTIONAL, TORCH, function, op
 from alight.primitives.arithmetic import sum_to, where
 
 Scalar = Any
@@ -141,6 +141,13 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
             f"prelu: Type promoting not supported. Got {scalar_type_name(input.dtype)} and "
             f"{scalar_type_name(weight.dtype)}",
         )
+    if weight.ndim > 1:
+        fail(
+            RuntimeError,
+            f"prelu: Expected `weight` to be a scalar or 1D tensor, but got: ndim = {weight.ndim}",
+        )
+    if weight.size != 1 and input.ndim == 0:
+        fail(RuntimeError, "Not allow zero-dim input tensor.")
     slope = _channel_weight(input, weight)
     return where(input > 0, input, input * slope)
 
@@ -192,6 +199,22 @@ def hardtanh(input: Tensor, min_val: Scalar = -1.0, max_val: Scalar = 1.0) -> Te
     tensor([-1.0000,  0.5000])
     """
     return in_single(clamped, input, min_val, max_val)
+
+
+@function(functions="", F="hardtanh")
+def _checked_hardtanh(
+    input: Any, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False
+) -> Any:
+    """hardtanh, whose bounds are checked at the call: numbers are inputs of the step."""
+    if min_val > max_val:
+        fail(
+            ValueError,
+            "min_val cannot be greater than max_val",
+            facts=[f"min_val is {min_val}, max_val is {max_val}"],
+        )
+    if inplace:
+        return FUNCTIONAL["hardtanh_"](input, min_val, max_val)
+    return hardtanh.function(input, min_val, max_val)
 
 
 @hardtanh.vjp
@@ -261,7 +284,13 @@ def _(ct: Tensor, out: Tensor, input: Tensor) -> Tensor:
     return in_single(formula, ct, input)
 
 
-@op(functions="hardshrink", methods="hardshrink", F="hardshrink", pointwise=True)
+@op(
+    functions="hardshrink",
+    methods="hardshrink",
+    F="hardshrink",
+    pointwise=True,
+    functional_out=True,
+)
 def hardshrink(input: Tensor, lambd: Scalar = 0.5) -> Tensor:
     """input where its absolute value is above lambd, else 0.
 
@@ -278,7 +307,7 @@ def _(ct: Tensor, out: Tensor, input: Tensor, lambd: Any) -> Tensor:
     return in_single(lambda g, x, limit: where(p.Abs(x) <= limit, 0, g), ct, input, lambd)
 
 
-@op(functions="", F="softshrink", pointwise=True)
+@op(functions="", pointwise=True)
 def softshrink(input: Tensor, lambd: Scalar = 0.5) -> Tensor:
     """input moved towards 0 by lambd, 0 where it would cross.
 
@@ -294,6 +323,17 @@ def softshrink(input: Tensor, lambd: Scalar = 0.5) -> Tensor:
     return in_single(formula, input, lambd)
 
 
+@function(functions="", F="softshrink")
+def _checked_softshrink(input: Any, lambd: float = 0.5, *, out: Any = None) -> Any:
+    """softshrink, whose limit is checked at the call: numbers are inputs of the step."""
+    if lambd < 0:
+        fail(
+            RuntimeError,
+            f"lambda must be in range [0, inf) for input dtype {input.dtype}, but found {lambd:g}",
+        )
+    return softshrink.function(input, lambd, out=out)
+
+
 @softshrink.vjp
 def _(ct: Tensor, out: Tensor, input: Tensor, lambd: Any) -> Tensor:
     return in_single(lambda g, x, limit: where(p.Abs(x) <= limit, 0, g), ct, input, lambd)
@@ -302,7 +342,7 @@ def _(ct: Tensor, out: Tensor, input: Tensor, lambd: Any) -> Tensor:
 # -- smooth ones ---------------------------------------------------------------------------------------------------------
 
 
-@op(functions="", F="gelu", pointwise=True)
+@op(functions="", F="gelu", pointwise=True, functional_out=True)
 def gelu(input: Tensor, *, approximate: str = "none") -> Tensor:
     """input times the normal distribution function of input (Hendrycks and Gimpel 2016), or its tanh approximation.
 
@@ -344,7 +384,8 @@ def silu(input: Tensor) -> Tensor:
     >>> torch.nn.functional.silu(torch.tensor([0., 1.]))
     tensor([0.0000, 0.7311])
     """
-    require_float(input, "silu_cpu")
+    if not input.dtype.is_complex:
+        require_float(input, "silu_cpu")
     return in_single(lambda x: x / (p.Exp(-x) + 1), input)
 
 
@@ -352,7 +393,8 @@ def silu(input: Tensor) -> Tensor:
 def _(ct: Tensor, out: Tensor, input: Tensor) -> Tensor:
     def formula(g: Tensor, x: Tensor) -> Tensor:
         s = logistic(x)
-        return g * s * (x * (1 - s) + 1)
+        slope = s * (x * (1 - s) + 1)
+        return g * (p.Conj(slope) if x.dtype.is_complex else slope)
 
     return in_single(formula, ct, input)
 
@@ -378,7 +420,7 @@ def _(ct: Tensor, out: Tensor, input: Tensor) -> Tensor:
     return in_single(formula, ct, input)
 
 
-@op(functions="", F="softplus", pointwise=True)
+@op(functions="", F="softplus", pointwise=True, functional_out=True)
 def softplus(input: Tensor, beta: Scalar = 1, threshold: Scalar = 20) -> Tensor:
     """log(1 + exp(beta * input)) / beta; input itself where beta * input is above threshold.
 
@@ -412,7 +454,8 @@ def softsign(input: Tensor) -> Tensor:
     >>> torch.nn.functional.softsign(torch.tensor([-1., 3.]))
     tensor([-0.5000,  0.7500])
     """
-    return input / (p.Abs(input) + 1)
+    x = to_float(input)
+    return x / (p.Abs(x) + 1)
 
 
 @softsign.vjp
@@ -429,10 +472,11 @@ def tanhshrink(input: Tensor) -> Tensor:
     >>> torch.nn.functional.tanhshrink(torch.tensor([0., 1.]))
     tensor([0.0000, 0.2384])
     """
-    return input - p.Tanh(input)
+    x = to_float(input)
+    return x - p.Tanh(x)
 
 
-@op(functions="", F="logsigmoid", pointwise=True)
+@op(functions="", F="logsigmoid", pointwise=True, functional_out=True)
 def logsigmoid(input: Tensor) -> Tensor:
     """log(sigmoid(input)), without overflow.
 
@@ -496,9 +540,14 @@ def rrelu(
     >>> torch.nn.functional.rrelu(torch.tensor([-1., 2.]), 0.5, 0.5)
     tensor([-0.5000,  2.0000])
     """
+    if lower > upper:
+        fail(RuntimeError, "Lower bound should be less than or equal to the upper bound")
     if not training:
         return FUNCTIONAL["leaky_relu"](input, (lower + upper) / 2, inplace)
-    slope = input.detach().new_empty(input.shape).uniform_(lower, upper)
+    falls = input.detach() <= 0  # as in PyTorch, only these draw a number
+    slope = input.detach().new_ones(input.shape)
+    drawn = TORCH["empty"](int(falls.sum()), dtype=float64).uniform_(lower, upper)
+    slope[falls] = drawn.to(slope.dtype)
     result = _rrelu.function(input, slope)
     return input.copy_(result) if inplace else result
 

@@ -203,7 +203,7 @@ def _transposed(
     count: int, input: Tensor, weight: Tensor, bias: Tensor | None, stride: Any, padding: Any, output_padding: Any,
     groups: int, dilation: Any,
 ) -> Tensor:  # fmt: skip
-    batched = _check_rank(f"conv_transpose{count}d", count, input, weight)
+    batched = _check_rank(f"conv_transpose{count}d", count, input, weight, True)
     stride, dilation = (
         per_dimension(stride, count, "stride"),
         per_dimension(dilation, count, "dilation"),
@@ -243,11 +243,14 @@ def _transposed(
             x.shape[2:], stride, pads, dilation, weight.shape[2:], extra, strict=True
         )
     )
-    shape = (x.shape[0], weight.shape[1] * groups, *spatial)
-    # The forward convolution that this transposes may leave `extra` places of its input unread on the high side.
+    # Extra places come out of the padding that is cut off on the high side; beyond it there are only zeros.
+    high = [max(n - e, 0) for n, e in zip(pads, extra, strict=True)]
+    zeros = [max(e - n, 0) for n, e in zip(pads, extra, strict=True)]
+    reached = (size - n for size, n in zip(spatial, zeros, strict=True))
+    shape = (x.shape[0], weight.shape[1] * groups, *reached)
     rest = {
         "stride": stride,
-        "padding": tuple((n, n) for n in pads),
+        "padding": tuple(zip(pads, high, strict=True)),
         "dilation": dilation,
         "groups": groups,
     }
@@ -258,15 +261,31 @@ def _transposed(
             f"{_times(spatial)}. Output size is too small",
         )
     out = in_single(lambda a, w: ConvData(a, w, shape=shape, **rest), x, weight)
+    out = p.Pad(out, low=(0,) * out.ndim, high=(0, 0, *zeros))
     return _finished(out, bias, batched)
 
 
 # -- checks ---------------------------------------------------------------------------------------------------------------
 
 
-def _check_rank(name: str, count: int, input: Tensor, weight: Tensor) -> bool:
+def _check_rank(
+    name: str, count: int, input: Tensor, weight: Tensor, transposed: bool = False
+) -> bool:
     """Whether the input has a batch dimension; PyTorch's error for other ranks."""
     if weight.ndim != count + 2:
+        if weight.ndim < 3:
+            fail(
+                RuntimeError,
+                "weight should have at least three dimensions",
+                facts=[f"weight is {list(weight.shape)}; {name} wants (out, in / groups, *kernel)"],
+            )
+        if not transposed and weight.ndim == count + 1:
+            fail(
+                RuntimeError,
+                f"Expected {weight.ndim}-dimensional input for {weight.ndim}-dimensional weight {list(weight.shape)}, but "
+                f"got {input.ndim}-dimensional input of size {list(input.shape)} instead",
+                facts=[f"{name} wants a weight of {count + 2} dimensions"],
+            )
         fail(
             RuntimeError,
             f"Expected {count + 2}-dimensional weight for {name}, but got {weight.ndim}-dimensional weight of size "
@@ -295,6 +314,12 @@ def _check_positive(stride: tuple[int, ...], dilation: tuple[int, ...], groups: 
 
 
 def _check_channels(x: Tensor, weight: Tensor, bias: Tensor | None, groups: int, name: str) -> None:
+    if weight.shape[0] < groups:
+        fail(
+            RuntimeError,
+            f"Given groups={groups}, expected weight to be at least {groups} at dimension 0, but got weight of size "
+            f"{list(weight.shape)} instead",
+        )
     if weight.shape[0] % groups:
         fail(
             RuntimeError,

@@ -249,6 +249,7 @@ def linear_cross_entropy(
     Shapes: input (n, in) or (in); linear_weight (classes, in) or (classes, d1, ..., in); target (n, d1, ...).
     Differs: `options` ask for nothing here, the logits are one step of the program.
     """
+    _check_linear(input, linear_weight, linear_bias, target, ignore_index)
     classes, *inner, size = linear_weight.shape
     logits = FUNCTIONAL["linear"](input, linear_weight.reshape(-1, size))
     if inner:
@@ -260,3 +261,33 @@ def linear_cross_entropy(
     return cross_entropy(
         logits, target, weight, None, ignore_index, None, reduction, label_smoothing
     )
+
+
+def _check_linear(input: Any, weight: Any, bias: Any, target: Any, ignore_index: Any) -> None:
+    """PyTorch's errors for shapes that do not go together."""
+    if input.dim() not in (1, 2):
+        fail(RuntimeError, f"expected input with dimensionality 1 or 2, got {input.dim()}")
+    if weight.dim() < 2:
+        fail(
+            RuntimeError,
+            f"expected linear_weight with dimensionality at least 2, got {weight.dim()}",
+        )
+    if input.shape[-1] != weight.shape[-1]:
+        fail(
+            RuntimeError,
+            "expected equal input and linear_weight last dimensions (in_features), got "
+            f"{input.shape[-1]} and {weight.shape[-1]}, respectively",
+        )
+    if weight.dim() > 2 and input.dim() == 1:
+        fail(
+            RuntimeError,
+            f"K-dimensional loss defined by linear_weight shape {tuple(weight.shape)} requires batched input, "
+            f"(N, {weight.shape[-1]}), got unbatched input with shape {tuple(input.shape)}",
+        )
+    if bias is not None and bias.shape != weight.shape[:-1]:
+        fail(
+            RuntimeError,
+            f"expected linear_bias shape {tuple(weight.shape[:-1])}, got {tuple(bias.shape)}",
+        )
+    if ignore_index is not None and target.is_floating_point():
+        fail(RuntimeError, "ignore_index cannot be specified when target contains probabilities")

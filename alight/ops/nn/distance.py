@@ -7,7 +7,7 @@ from typing import Any
 from alight import primitives as p
 from alight.errors import fail
 from alight.ir.program import Value as Tensor
-from alight.ops.arguments import normalize_dim, promoted
+from alight.ops.arguments import normalize_dim, promoted, scalar_type_name, to_float
 from alight.ops.nn.cross_entropy import _at
 from alight.ops.nn.loss import _clamped_low, reduced, reduction_of
 from alight.ops.nn.normalization import norm
@@ -27,6 +27,8 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
     tensor([0.7071])
     """
     a, b = promoted(x1, x2)
+    if a.ndim == 0:  # one number is a vector of one
+        a, b = (p.Reshape(one, shape=(1,)) for one in (a, b))
     return _cosine(a, b, normalize_dim(dim, a.ndim), eps)
 
 
@@ -66,7 +68,7 @@ def cosine_embedding_loss(
 ) -> Tensor:  # fmt: skip
     """1 - cos where target is 1, max(0, cos - margin) where it is -1."""
     reduction = reduction_of(reduction, size_average, reduce)
-    a, b = promoted(input1, input2)
+    a, b = (to_float(one) for one in promoted(input1, input2))
     if a.ndim != target.ndim + 1:
         fail(
             RuntimeError,
@@ -92,10 +94,23 @@ def triplet_margin_loss(
 ) -> Tensor:  # fmt: skip
     """max(0, distance(anchor, positive) - distance(anchor, negative) + margin) (Balntas et al. 2016)."""
     reduction = reduction_of(reduction, size_average, reduce)
+    _check_triplet(anchor.ndim, positive.ndim, negative.ndim, margin)
     near, far = _distance(anchor, positive, p, eps), _distance(anchor, negative, p, eps)
     return reduced(
         _clamped_low(near - _swapped(far, positive, negative, p, eps, swap) + margin), reduction
     )
+
+
+def _check_triplet(anchor: int, positive: int, negative: int, margin: float) -> None:
+    """PyTorch's errors for a margin or for ranks that cannot be."""
+    if margin <= 0:
+        fail(ValueError, f"margin must be greater than 0, got {margin}")
+    if not anchor == positive == negative:
+        fail(
+            RuntimeError,
+            "The anchor, positive, and negative tensors are expected to have the same number of dimensions, but got: "
+            f"anchor {anchor}D, positive {positive}D, and negative {negative}D inputs",
+        )
 
 
 def _swapped(
@@ -111,6 +126,7 @@ def triplet_margin_with_distance_loss(
 ) -> Any:  # fmt: skip
     """triplet_margin_loss with a distance of one's own."""
     reduction = reduction_of(reduction, None, None)
+    _check_triplet(anchor.dim(), positive.dim(), negative.dim(), margin)
     distance = FUNCTIONAL["pairwise_distance"] if distance_function is None else distance_function
     near, far = distance(anchor, positive), distance(anchor, negative)
     if swap:
@@ -127,8 +143,42 @@ def multi_margin_loss(
     """Sum over wrong classes of max(0, margin - input[target] + input[class]) ** p, over the number of classes."""
     if p not in (1, 2):
         fail(ValueError, "only p == 1 and p == 2 supported")
-    return _multi_margin(
-        input, target, p, margin, weight, reduction_of(reduction, size_average, reduce)
+    reduction = reduction_of(reduction, size_average, reduce)
+    input, target = _checked_margin(input, target, weight)
+    return _multi_margin(input, target, p, margin, weight, reduction)
+
+
+def _checked_margin(input: Tensor, target: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor]:
+    """A vector, or rows, and the class of each; PyTorch's errors for anything else."""
+    if input.ndim > 2 or (input.ndim and input.shape[-1] == 0):
+        _empty_rows(input)
+    classes = input.shape[-1] if input.ndim else 1
+    if input.ndim < 2 and target.ndim < 2 and target.size == 1:
+        input, target = p.Reshape(input, shape=(classes,)), p.Reshape(target, shape=())
+    elif target.shape != input.shape[:1] or input.ndim < 2:
+        fail(
+            RuntimeError,
+            "multi_margin_loss: target tensor should be 1-D with size equal to the number of input samples (batch "
+            f"size). Expected target size [{input.shape[0] if input.ndim > 1 else 1}], but got {list(target.shape)}. "
+            f"Input has shape {list(input.shape)}.",
+        )
+    if weight is not None and weight.ndim != 1:
+        fail(ValueError, "weight must be one-dimensional")
+    if weight is not None and weight.shape != (classes,):
+        fail(
+            RuntimeError,
+            f"inconsistent weight size, expected {classes} but got {list(weight.shape)}",
+        )
+    if target.dtype.name != "int64":
+        fail(RuntimeError, f"expected scalar type Long but found {scalar_type_name(target.dtype)}")
+    return input, target
+
+
+def _empty_rows(input: Tensor) -> None:
+    fail(
+        RuntimeError,
+        "Expected non-empty vector or matrix with optional 0-dim batch size, but got: "
+        f"{list(input.shape)}",
     )
 
 
@@ -163,7 +213,9 @@ def multilabel_margin_loss(
     tensor(0.8500)
     """
     reduction = reduction_of(reduction, size_average, reduce)
-    if input.ndim > 2 or input.shape != target.shape:
+    if input.ndim > 2 or (input.ndim and input.shape[-1] == 0):
+        _empty_rows(input)
+    if input.shape != target.shape:
         fail(
             RuntimeError,
             f"inconsistent target size: {list(target.shape)} for input of size: {list(input.shape)}",

@@ -14,10 +14,16 @@ from alight import primitives as p
 from alight.dtypes import bool_, category
 from alight.errors import fail
 from alight.ir.program import Value as Tensor
-from alight.ops.arguments import broadcast_all, promoted, scalar_type_name
+from alight.ops.arguments import (
+    broadcast_all,
+    broadcast_error,
+    promoted,
+    scalar_type_name,
+    to_float,
+)
 from alight.ops.nn.activation import in_single, logistic
 from alight.ops.operation import op
-from alight.primitives.arithmetic import broadcast, equal, sum_to, where
+from alight.primitives.arithmetic import broadcast, broadcast_shape, equal, sum_to, where
 
 Operand = Any
 
@@ -397,6 +403,12 @@ def kl_div(
     return result / input.shape[0] if batch_mean and input.ndim else result
 
 
+def _broadcast_backwards(input: Tensor, target: Tensor) -> None:
+    """PyTorch's error where input and target do not broadcast; it names the target first."""
+    if broadcast_shape(input.shape, target.shape) is None:
+        broadcast_error([target.shape, input.shape])
+
+
 @op(functions="poisson_nll_loss", F="poisson_nll_loss")
 def poisson_nll_loss(
     input: Tensor,
@@ -410,7 +422,9 @@ def poisson_nll_loss(
 ) -> Tensor:
     """Negative log-likelihood of counts `target` under a Poisson distribution of (logarithmic) rate `input`."""
     reduction = reduction_of(reduction, size_average, reduce)
+    _broadcast_backwards(input, target)
     x, t = promoted(input, target)
+    x, t = to_float(x), to_float(t)
     each = p.Exp(x) - t * x if log_input else x - t * p.Log(x + eps)
     if full:  # Stirling's formula for log(target!)
         safe = where(t > 1, t, 1)
@@ -431,7 +445,8 @@ def gaussian_nll_loss(
 
     Differs: negative variances give a wrong value, where PyTorch raises ValueError.
     """
-    reduction = reduction_of(reduction, None, None)
+    if reduction not in ("none", "mean", "sum"):
+        fail(ValueError, f"{reduction} is not valid", try_='"mean", "sum" or "none"')
     if getattr(var, "number", None) is not None:
         var = broadcast(p.Convert(var, dtype=input.dtype), input.shape)
     if var.shape != input.shape:
@@ -465,7 +480,17 @@ def margin_ranking_loss(
 ) -> Tensor:
     """max(0, -target (input1 - input2) + margin): input1 should rank above input2 where target is 1."""
     reduction = reduction_of(reduction, size_average, reduce)
-    x, y, t = promoted(input1, input2, target)
+    if not input1.ndim == input2.ndim == target.ndim:
+        sizes = (
+            f"{n}: {list(x.shape)}"
+            for n, x in zip(("input1", "input2", "target"), (input1, input2, target), strict=True)
+        )
+        fail(
+            RuntimeError,
+            "margin_ranking_loss : All input tensors should have same dimension but got sizes: "
+            + ", ".join(sizes),
+        )
+    x, y, t = (to_float(one) for one in promoted(input1, input2, target))
     return reduced(_clamped_low(margin - t * (x - y)), reduction)
 
 
@@ -486,8 +511,8 @@ def hinge_embedding_loss(
     """input where target is 1, max(0, margin - input) where it is -1."""
     reduction = reduction_of(reduction, size_average, reduce)
     x, t = promoted(input, target)
-    near = where(equal(t, -1), _clamped_low(margin - x), 0)
-    return reduced(near + where(equal(t, 1), x, 0), reduction)
+    near = where(equal(t, 1), 0, _clamped_low(margin - x))
+    return reduced(near + where(equal(t, -1), 0, x), reduction)
 
 
 @op(functions="", F="soft_margin_loss")

@@ -15,7 +15,7 @@ from alight.errors import fail
 from alight.ir.program import Value as Tensor
 from alight.ops.arguments import normalize_dims, to_float
 from alight.ops.operation import function, op, with_vjp
-from alight.primitives.arithmetic import constant, kept_shape, put_back, where
+from alight.primitives.arithmetic import constant, equal, kept_shape, put_back, where
 from alight.primitives.window import WindowSum
 from alight.record.recorder import thread
 
@@ -206,6 +206,14 @@ def batch_norm(
     tensor([[-1.],
             [ 1.]])
     """
+    if input.dim() < 2 and not input.numel():
+        return input.clone()
+    if input.dim() < 2:
+        fail(
+            IndexError,
+            "Dimension out of range (expected to be in range of [-1, 0], but got 1)",
+            facts=[f"the input is {list(input.shape)}; channels are dimension 1"],
+        )
     if (running_mean is not None and running_mean.shape[0] != input.shape[1]) or weight is not None:
         _check_channels(
             input,
@@ -413,7 +421,7 @@ def instance_norm(
 # -- by a norm ------------------------------------------------------------------------------------------------------------
 
 
-@op(functions="", F="normalize", out=True)
+@op(functions="", F="normalize", functional_out=True)
 def normalize(input: Tensor, p: float = 2.0, dim: Any = 1, eps: Scalar = 1e-12) -> Tensor:
     """input divided by its norm of order p along `dim`, or by eps where that is larger.
 
@@ -432,6 +440,10 @@ def norm(x: Tensor, order: float, axes: tuple[int, ...]) -> Tensor:
     x = to_float(x)
     if order == float("inf"):
         return p.Max(p.Abs(x), axes=axes)
+    if order == float("-inf"):
+        return p.Min(p.Abs(x), axes=axes)
+    if order == 0:
+        return p.Sum(p.Convert(~equal(x, 0), dtype=x.dtype), axes=axes)
     if order == 2:
         start = len(x.builder.nodes)
         root = p.Sqrt(p.Sum(x * x, axes=axes))
@@ -462,7 +474,11 @@ def local_response_norm(
         squares, window=(size,), stride=(1,), padding=((size // 2, (size - 1) // 2),), dilation=(1,)
     )
     back = tuple(order.index(i) for i in range(input.ndim))
-    return input / (p.Permute(sums, order=back) * (alpha / size) + k) ** beta
+    means = p.Permute(sums, order=back)
+    if not means.dtype.is_floating_point:
+        means = to_float(means // constant(means, size, means.shape))
+        return to_float(input) / (means * alpha + k) ** beta
+    return input / (means * (alpha / size) + k) ** beta
 
 
 __all__ = ["Any", "batch_norm", "constant", "norm", "standardized"]

@@ -55,7 +55,7 @@ class _Geometry:
         if x.ndim not in (count + 1, count + 2):
             fail(
                 RuntimeError,
-                f"{name}(): Expected {count + 1}D or {count + 2}D (batch mode) tensor with optional 0 dim batch size for "
+                f"{name}: Expected {count + 1}D or {count + 2}D (batch mode) tensor with optional 0 dim batch size for "
                 f"input, but got:{list(x.shape)}"
                 if count == 1
                 else f"non-empty {count + 1}D or {count + 2}D (batch mode) tensor expected for input",
@@ -68,18 +68,57 @@ class _Geometry:
         )
         self.padding = per_dimension(padding, count, "padding")
         self.dilation = per_dimension(dilation, count, "dilation")
-        if min(self.stride) < 1:
-            fail(RuntimeError, "stride should not be zero")
-        if any(2 * low > k for low, k in zip(self.padding, self.kernel, strict=True)):
+        self._check_numbers(name)
+        if any(
+            2 * low > d * (k - 1) + 1
+            for low, k, d in zip(self.padding, self.kernel, self.dilation, strict=True)
+        ):
             fail(
                 RuntimeError,
                 "pad should be at most half of effective kernel size, but got "
                 f"pad={self.padding[0]}, kernel_size={self.kernel[0]} and dilation={self.dilation[0]}",
             )
+        self._check_extents(name, x)
         self.pads = window_padding(
             self.spatial, self.kernel, self.stride, self.padding, self.dilation, ceil_mode
         )
         self._check(x)
+
+    def _check_numbers(self, name: str) -> None:
+        """PyTorch's errors for sizes and steps of zero or less."""
+        if min(self.padding) < 0:
+            fail(RuntimeError, f"pad must be non-negative, but got pad: {min(self.padding)}")
+        if name == "max_pool1d":
+            for what in ("kernel", "stride", "dilation"):
+                number = getattr(self, what)[0]
+                if number < 1:
+                    what = "kernel_size" if what == "kernel" else what
+                    fail(
+                        RuntimeError, f"{name}() {what} must be greater than zero, but got {number}"
+                    )
+        if min(self.stride) < 1:
+            fail(RuntimeError, "stride should not be zero")
+
+    def _check_extents(self, name: str, x: Tensor) -> None:
+        """PyTorch's error for an input of nothing but a batch of none."""
+        count = len(self.spatial)
+        rest = x.shape[x.ndim - count - 1 :]
+        if not name.startswith("max_pool") or min(rest) > 0:
+            return
+        if count == 3:
+            axis = rest.index(0)
+            fail(
+                RuntimeError,
+                "max_pool3d_with_indices_out_cpu_template(): Expected input's non-batch dimensions to have positive "
+                f"length, but input has a shape of {list(x.shape)} and non-batch dimension {axis + x.ndim - count - 2} "
+                "has length zero!",
+            )
+        before = "max_pool1d: " if count == 1 else ""
+        fail(
+            RuntimeError,
+            f"{before}Expected {count + 1}D or {count + 2}D (batch mode) tensor with optional 0 dim batch size for "
+            f"input, but got:{list(x.shape)}",
+        )
 
     def _check(self, x: Tensor) -> None:
         needed = (d * (k - 1) + 1 for d, k in zip(self.dilation, self.kernel, strict=True))
@@ -89,6 +128,8 @@ class _Geometry:
                 self.spatial, self.pads, needed, self.stride, strict=True
             )
         ]
+        if min(extents) < 1 and len(extents) == 1:
+            fail(RuntimeError, f"max_pool1d() Invalid computed output size: {extents[0]}")
         if min(extents) < 1:
             lead = x.shape[x.ndim - len(extents) - 1]
             fail(
@@ -195,11 +236,19 @@ def _average(
     g = _Geometry(f"avg_pool{count}d", count, x, kernel_size, stride, padding, 1, ceil_mode)
     sums = WindowSum(x, **g.statics)
     if divisor is not None:
-        return sums / divisor
+        return _shared(sums, constant(x, divisor))
     counted = g.padding if count_include_pad else (0,) * count
     if all(high <= low and low <= c for (low, high), c in zip(g.pads, counted, strict=True)):
-        return sums / prod(g.kernel)
-    return sums / broadcast(_places(x, g, counted), sums.shape)
+        return _shared(sums, constant(x, prod(g.kernel)))
+    return _shared(sums, _places(x, g, counted))
+
+
+def _shared(sums: Tensor, counts: Tensor) -> Tensor:
+    """Sums over counts; whole numbers are cut off towards zero."""
+    counts = broadcast(counts, sums.shape)
+    if sums.dtype.is_floating_point:
+        return sums / counts
+    return p.Sign(sums) * p.Sign(counts) * (p.Abs(sums) // p.Abs(counts))
 
 
 def _places(x: Tensor, g: _Geometry, counted: tuple[int, ...]) -> Tensor:
@@ -226,7 +275,7 @@ def avg_pool1d(
     return _average(1, input, kernel_size, stride, padding, ceil_mode, count_include_pad, None)
 
 
-@op(functions="", F="avg_pool2d")
+@op(functions="", F="avg_pool2d", functional_out=True)
 def avg_pool2d(
     input: Tensor, kernel_size: Ints, stride: Ints = None, padding: Ints = 0, ceil_mode: bool = False,
     count_include_pad: bool = True, divisor_override: int | None = None,
@@ -242,7 +291,7 @@ def avg_pool2d(
     )
 
 
-@op(functions="", F="avg_pool3d")
+@op(functions="", F="avg_pool3d", functional_out=True)
 def avg_pool3d(
     input: Tensor, kernel_size: Ints, stride: Ints = None, padding: Ints = 0, ceil_mode: bool = False,
     count_include_pad: bool = True, divisor_override: int | None = None,
@@ -303,7 +352,7 @@ def _bounds(size: int, wanted: int) -> list[tuple[int, int]]:
 
 
 def _adaptive_average(count: int, x: Tensor, output_size: Any) -> Tensor:
-    _check_adaptive("adaptive_avg_pool", count, x)
+    _check_adaptive("adaptive_avg_pool", count, x, output_size)
     first = x.ndim - count
     wanted = _wanted(output_size, x.shape[first:], count)
     kernel = tuple(size // max(want, 1) for size, want in zip(x.shape[first:], wanted, strict=True))
@@ -326,7 +375,24 @@ def _averaging(like: Tensor, size: int, wanted: int) -> Tensor:
     return p.Concat(*rows, axis=0) if rows else constant(like, 0, (0, size))
 
 
-def _check_adaptive(name: str, count: int, x: Tensor) -> None:
+def _check_adaptive(name: str, count: int, x: Tensor, output_size: Any) -> None:
+    if count > 1 and x.ndim < count + 1:
+        fail(
+            ValueError,
+            f"Input dimension should be at least {count + 1}",
+            facts=[f"the input is {list(x.shape)}"],
+        )
+    if isinstance(output_size, (tuple, list)):
+        if len(output_size) != count:
+            sentence = f"output_size must be {count}" if "avg" in name else "internal error"
+            if count == 1:
+                sentence = f"{name}1d() argument 'output_size' should contain one int (got {len(output_size)})"
+            fail(RuntimeError, sentence, facts=[f"output_size is {tuple(output_size)}"])
+        if any(one is not None and one < 0 for one in output_size):
+            sentence = "elements of output_size must be greater than or equal to 0"
+            if "max" in name:
+                sentence = f"Trying to create tensor with negative dimension {min(output_size)}: {list(output_size)}"
+            fail(RuntimeError, f"{name}: {sentence}" if "avg" in name else sentence)
     if x.ndim not in (count + 1, count + 2):
         fail(
             RuntimeError,
@@ -365,11 +431,11 @@ def adaptive_avg_pool3d(input: Tensor, output_size: Ints) -> Tensor:
 @op(functions="")
 def _adaptive_max_pool(input: Tensor, count: int, output_size: Ints) -> tuple[Tensor, Tensor]:
     """Maxima over output_size parts of the last dimensions, and their places."""
-    _check_adaptive("adaptive_max_pool", count, input)
+    _check_adaptive("adaptive_max_pool", count, input, output_size)
     first = input.ndim - count
     spatial = input.shape[first:]
     wanted = _wanted(output_size, spatial, count)
-    if all(size % want == 0 for size, want in zip(spatial, wanted, strict=True)):
+    if all(want and size % want == 0 for size, want in zip(spatial, wanted, strict=True)):
         kernel = tuple(size // want for size, want in zip(spatial, wanted, strict=True))
         g = _Geometry("adaptive_max_pool", count, input, kernel, kernel, 0, 1, False)
         return WindowMax(input, **g.statics), WindowArgMax(input, **g.statics)

@@ -7,7 +7,7 @@ import warnings
 from typing import Any
 
 from alight import primitives as p
-from alight.dtypes import float64, int64
+from alight.dtypes import float32, float64, int64, uint8
 from alight.errors import fail
 from alight.ir.program import Value as Tensor
 from alight.ops.operation import FUNCTIONAL, function, op
@@ -62,6 +62,10 @@ def pad(input: Tensor, pad: Ints, mode: str = "constant", value: Scalar = None) 
             try_="one or two dimensions that are not padded, in front",
         )
     x = input
+    if mode == "circular":  # what is taken off is not there to be wrapped around
+        for axis, low, high in pairs:
+            x = part(x, axis, max(-low, 0), x.shape[axis] - max(-high, 0))
+        pairs = [(axis, max(low, 0), max(high, 0)) for axis, low, high in pairs]
     for axis, low, high in pairs:
         x = rule(x, axis, max(low, 0), max(high, 0), input.shape) if low > 0 or high > 0 else x
         x = part(x, axis, max(-low, 0), x.shape[axis] - max(-high, 0))
@@ -229,6 +233,9 @@ def interpolate(
     sizes, scales = _target(input.shape[2:], count, size, scale_factor, recompute_scale_factor)
     if mode == "area":
         return FUNCTIONAL[f"adaptive_avg_pool{count}d"](input, sizes)
+    if input.dtype is uint8 and mode in ("bilinear", "bicubic"):
+        sizes, scales = _target(input.shape[2:], count, size, scale_factor, recompute_scale_factor)
+        return _bytes.function(input, sizes, scales, mode, bool(align_corners), antialias)
     if antialias:
         return _smoothed.function(input, sizes, scales, mode, bool(align_corners))
     return _interpolate.function(input, sizes, scales, mode, bool(align_corners))
@@ -244,6 +251,31 @@ def _smoothed(input: Tensor, size: Ints, scales: Any, mode: str, align_corners: 
         weights = _filter_weights(x, x.shape[axis], count, scale, mode)
         moved = p.DotGeneral(x, weights, batch=((), ()), contract=((axis,), (1,)))
         x = p.Permute(moved, order=(*range(axis), x.ndim - 1, *range(axis, x.ndim - 1)))
+    return x
+
+
+@op(functions="")
+def _bytes(
+    input: Tensor, size: Ints, scales: Any, mode: str, align_corners: bool, antialias: bool
+) -> Tensor:
+    """Images of bytes: each dimension in turn, the last one first, rounded to bytes after each."""
+    x = input
+    for axis in (3, 2):
+        count, scale, have = size[axis - 2], scales[axis - 2], x.shape[axis]
+        if count == have and not antialias:
+            continue
+        wide = p.Convert(x, dtype=float32)
+        if antialias:
+            step = (have - 1) / (count - 1) if align_corners and count > 1 else scale
+            weights = _filter_weights(wide, have, count, step, mode)
+            moved = p.DotGeneral(wide, weights, batch=((), ()), contract=((axis,), (1,)))
+            wide = p.Permute(moved, order=(*range(axis), 3, *range(axis, 3)))
+        else:
+            along = _cubic if mode == "bicubic" else _linear
+            wide = along(wide, axis, count, scale, align_corners)
+        rounded = p.Floor(wide + 0.5)
+        rounded = where(rounded < 0, 0, where(rounded > 255, 255, rounded))
+        x = p.Convert(rounded, dtype=uint8)
     return x
 
 
