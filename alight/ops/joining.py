@@ -51,6 +51,9 @@ def cat(tensors: Tensors, dim: int = 0) -> Tensor:
     return p.Concat(*parts, axis=axis)
 
 
+cat.operation.joins = True
+
+
 def _check_joinable(first: Tensor, one: Tensor, i: int, axis: int) -> None:
     if one.ndim != first.ndim:
         fail(
@@ -97,6 +100,9 @@ def stack(tensors: Tensors, dim: int = 0) -> Tensor:
     axis = normalize_dim(dim, len(first) + 1)
     shape = (*first[:axis], 1, *first[axis:])
     return p.Concat(*(p.Reshape(one, shape=shape) for one in _together(tensors)), axis=axis)
+
+
+stack.operation.joins = True
 
 
 def _at_least(x: Tensor, ndim: int) -> Tensor:

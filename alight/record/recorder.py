@@ -176,6 +176,8 @@ class Recorder:
     def record(self, operation: Any, arguments: tuple[Any, ...]) -> Any:
         """Take a step that the wrapper did not find by itself; the operation's result."""
         arguments = operation.normalize(arguments)
+        if operation.joins and (joined := self._joined(operation, arguments)) is not None:
+            return joined
         for tensor in operation.tensors(arguments):
             self.enter(tensor)
         key, scalars = operation.key(arguments)
@@ -187,6 +189,18 @@ class Recorder:
         result = self._take(position, operation, arguments, scalars)
         self.settle(position)
         return result
+
+    def _joined(self, operation: Any, arguments: tuple[Any, ...]) -> Any:
+        """Many tensors of data joined at once, outside the path; None where that is not what this is.
+
+        Else a batch drawn from a replay memory would make a new path each time: which of its tensors are one and the
+        same is part of the key.
+        """
+        from alight.record import joined
+
+        if self.inference or self.transforming:
+            return None
+        return joined.at_once(operation, arguments, self.grad_enabled)
 
     def settle(self, position: Position) -> None:
         """After a step: forget the slots of shared memory, and flush where the path says so."""
