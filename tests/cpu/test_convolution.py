@@ -119,6 +119,7 @@ CASES = {
     "one by one": dict(batch=3, inputs=10, outputs=33, size=(5, 6), window=(1, 1)),
     "one by one, stride 2": dict(batch=16, inputs=8, outputs=8, size=(5, 6), window=(1, 1), stride=(2, 2)),
     "depthwise": dict(batch=16, inputs=12, outputs=12, size=(8, 8), window=(3, 3), padding=(1, 1), groups=12),
+    "depthwise, many": dict(batch=2, inputs=150, outputs=150, size=(5, 6), window=(3, 2), stride=(2, 1), padding=(1, 1), groups=150),
     "depthwise, multiplied": dict(batch=2, inputs=4, outputs=8, size=(8, 8), window=(3, 3), padding=(1, 1), groups=4),
     "groups": dict(batch=20, inputs=6, outputs=9, size=(9, 8), window=(3, 2), stride=(2, 1), padding=(1, 1), groups=3),
     "dilation": dict(batch=5, inputs=3, outputs=7, size=(11, 12), window=(3, 2), dilation=(2, 3), padding=(2, 1)),
@@ -138,6 +139,18 @@ CASES = {
 def test_both_fast_orders(case, which):
     check(convolution(**CASES[case]), which)
     check(convolution(**CASES[case], order="channels", weights="hwco"), which)
+
+
+@pytest.mark.parametrize("which", ["forward", "data"])
+@pytest.mark.parametrize("case", CASES)
+def test_row_major_images(case, which):
+    check(convolution(**CASES[case], order="rows"), which)
+
+
+@pytest.mark.parametrize("weights", ["ochw", "ocwh", "hwco", "whco"])
+@pytest.mark.parametrize("which", ["forward", "data"])
+def test_weights_of_depthwise_convolutions(weights, which):
+    check(convolution(**CASES["depthwise, many"], order="channels", weights=weights), which)
 
 
 @pytest.mark.parametrize("which", ROLES)
@@ -161,11 +174,12 @@ def test_narrower_machines(target, type, which):
 
 
 @pytest.mark.parametrize("which", ROLES)
-@pytest.mark.parametrize("case", ["lenet, second", "stem", "groups", "batch of one", "depthwise"])
-@pytest.mark.parametrize("order", ["batch", "channels"])
+@pytest.mark.parametrize(
+    "case", ["lenet, second", "stem", "groups", "batch of one", "depthwise, many"]
+)
+@pytest.mark.parametrize("order", ["batch", "channels", "rows"])
 def test_finish_gets_each_element_once(case, order, which):
-    for threads in (1, 2):
-        check(convolution(**CASES[case], order=order), which, threads=threads, finish=True)
+    check(convolution(**CASES[case], order=order), which, threads=2, finish=True)
 
 
 @pytest.mark.parametrize("which", ROLES)
@@ -197,7 +211,7 @@ def test_empty_batch(which):
     which=st.sampled_from(list(ROLES)),
     threads=st.integers(1, 2),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_any_convolution(
     batch, groups, inputs, outputs, size, window, stride, dilation, padding, order, weights, which,
     threads,

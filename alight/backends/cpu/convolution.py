@@ -22,6 +22,7 @@ from typing import NamedTuple
 from alight.backends.cpu.batch_lanes import BatchNest, Finish
 from alight.backends.cpu.channel_lanes import ChannelNest, channel_scratch
 from alight.backends.cpu.code import Code, Value
+from alight.backends.cpu.depthwise import Depthwise, depthwise_scratch, is_depthwise
 from alight.backends.cpu.filter_gradient import emit_filter_gradient, filter_scratch_bytes
 from alight.backends.cpu.row_lanes import RowNest, by_rows
 from alight.backends.cpu.target import Target
@@ -119,6 +120,8 @@ def vector_axis(conv: Convolution, which: str) -> str:
 
 
 def _lanes_along(nest: Nest) -> str:
+    if is_depthwise(nest):
+        return "channels"
     if nest.written[1] == 1 and nest.rows > 1 and (nest.written[0] != 1 or nest.batch == 1):
         return "channels"
     return "columns" if by_rows(nest) else "batch"
@@ -129,6 +132,8 @@ def scratch_bytes(conv: Convolution, which: str, target: Target, threads: int) -
     if which == "filter":
         return filter_scratch_bytes(conv, target, threads)
     nest = _forward_nest(conv) if which == "forward" else _backward_nest(conv)
+    if is_depthwise(nest):
+        return depthwise_scratch(nest, target) * threads
     return channel_scratch(nest, target) * threads if _lanes_along(nest) == "channels" else 0
 
 
@@ -174,7 +179,9 @@ def _emit(
     if 0 in extents:
         return
     along = _lanes_along(nest)
-    if along == "batch":
+    if is_depthwise(nest):
+        Depthwise(code, nest, target, read, w, written, scratch, finish).run()
+    elif along == "batch":
         BatchNest(code, nest, target, read, w, written, finish).run()
     elif along == "columns":
         RowNest(code, nest, target, read, w, written, finish).run()

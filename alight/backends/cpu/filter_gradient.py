@@ -96,9 +96,14 @@ def _steps(outputs: int, target: Target) -> int:
     return max(4, target.l1_bytes * 9 // 16 // (outputs * target.vector_bytes))
 
 
+def _single_rows(conv: Convolution) -> bool:
+    """Whether there is one image whose rows are contiguous: vectors run along these."""
+    return conv.batch == 1 and conv.x[3] == conv.out[3] == 1 and conv.stride[1] == 1
+
+
 def _lane_count(conv: Convolution, target: Target) -> int:
     """Lanes of the vectors: 1 where images do not lie next to each other."""
-    contiguous = conv.x[0] == 1 and conv.out[0] == 1
+    contiguous = (conv.x[0] == 1 and conv.out[0] == 1) or _single_rows(conv)
     return target.lanes(ITEMSIZES[conv.type]) if contiguous else 1
 
 
@@ -363,6 +368,8 @@ class _FilterGradient:
     def _is_run(self) -> bool:
         """Whether the images of one position are followed by those of the next one, in x and out_ct alike."""
         conv = self.conv
+        if _single_rows(conv):
+            return True
         whole = self.blocks.images == conv.batch and conv.batch % self.count == 0
         lanes_lie = self.count == 1 or conv.x[0] == conv.out[0] == 1
         return (
