@@ -8,7 +8,7 @@ from alight import primitives as p
 from alight.errors import fail
 from alight.ir.program import Value as Tensor
 from alight.ops.arguments import as_value, scalar_type_name
-from alight.ops.operation import op
+from alight.ops.operation import function, op
 from alight.primitives.arithmetic import broadcast, broadcast_shape
 
 
@@ -82,6 +82,12 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
     if column:
         shape = shape[:-1]
     return p.Reshape(result, shape=shape)
+
+
+@function("", methods="__rmatmul__")
+def _reflected_matmul(self: Any, other: Any) -> Any:
+    """other @ self, where other has no product of its own for tensors."""
+    return matmul(other, self) if hasattr(other, "_slot") else NotImplemented
 
 
 def _check_product(x: Tensor, y: Tensor, column: bool = False) -> None:
