@@ -17,6 +17,7 @@ import re
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from typing import NamedTuple
 
 # Contraction lets a multiplication and an addition become one instruction; nothing else about floats is relaxed.
@@ -36,18 +37,21 @@ class Value(NamedTuple):
         return f"{self.type} {self.text}"
 
 
+@cache
 def element_type(type: str) -> str:
     """The type of a vector's lanes; a scalar type itself."""
     found = _VECTOR.match(type)
     return found[2] if found else type
 
 
+@cache
 def lanes(type: str) -> int:
     """How many lanes a type has; 1 for a scalar."""
     found = _VECTOR.match(type)
     return int(found[1]) if found else 1
 
 
+@cache
 def vector(type: str, count: int) -> str:
     """The type of `count` lanes; the scalar itself for 1.
 
@@ -57,6 +61,7 @@ def vector(type: str, count: int) -> str:
     return type if count == 1 else f"<{count} x {element_type(type)}>"
 
 
+@cache
 def like(type: str, element: str) -> str:
     """`element` with as many lanes as `type`."""
     return vector(element, lanes(type))
@@ -404,12 +409,14 @@ def _is_number(value: Value) -> bool:
     return value.text.lstrip("-").isdigit()
 
 
+@cache
 def _align(type: str) -> int:
     return {"i1": 1, "i8": 1, "i16": 2, "half": 2, "bfloat": 2, "i32": 4, "float": 4}.get(
         element_type(type), 8
     )
 
 
+@cache
 def mangled(type: str) -> str:
     """A type as the names of intrinsics spell it.
 
