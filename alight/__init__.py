@@ -117,4 +117,4 @@ def __getattr__(name: str) -> Any:
     elif (found := later.torch_name(name)) is not None:
         globals()[name] = found
         return found
-    raise AttributeError(f"module 'alight' has no attribute '{name}'")
+    raise AttributeError(import_module("alight.ops.absent").sentence(name))
