@@ -23,5 +23,5 @@ def test_the_nearest_thing_is_named(name: str, hint: str) -> None:
 
 
 def test_other_names_are_plain_errors() -> None:
-    with pytest.raises(AttributeError, match="^module 'alight' has no attribute 'condd'$"):
+    with pytest.raises(AttributeError, match=r"^module 'alight' has no attribute 'condd'$"):
         alight.condd  # noqa: B018
