@@ -64,6 +64,7 @@ class DataLoader(Generic[T_co]):
         if self._iterable:
             _check_iterable(shuffle, sampler, batch_sampler)
         _check_sampling(batch_size, shuffle, sampler, batch_sampler, drop_last)
+        self._epoch: Epoch | None = None  # the one that persistent workers are at
         self.dataset = dataset
         self.num_workers = num_workers
         self.prefetch_factor = 2 if num_workers and prefetch_factor is None else prefetch_factor
@@ -83,7 +84,6 @@ class DataLoader(Generic[T_co]):
         default = collate.default_convert if self.batch_sampler is None else collate.default_collate
         self.collate_fn = default if collate_fn is None else collate_fn
         self.persistent_workers = persistent_workers
-        self._epoch: Epoch | None = None  # the one that persistent workers are at
         self._ready = True
 
     def _default_sampler(self, shuffle: bool | None) -> Any:

@@ -235,7 +235,7 @@ class InThreads:
 
     def _ask(self) -> None:
         """Let the next index batch be fetched."""
-        index = next(self._indices, END)
+        index: Any = next(self._indices, END)
         if index is END:
             return
         worker = self._workers[self._asked % len(self._workers)]

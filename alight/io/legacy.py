@@ -31,7 +31,7 @@ class Claim(NamedTuple):
     """What a pickle says of a storage: its elements' type, their number, and its device."""
 
     of: dtype
-    count: int
+    length: int
     location: str
 
 
@@ -112,8 +112,8 @@ def _storages(
     for key in keys:
         claim, head = claims[key], stream.read(8)
         count = struct.unpack(order, head)[0] if len(head) == 8 else -1
-        if count != claim.count:
-            _damaged(f"storage {key} holds {count} elements where {claim.count} are due", name)
+        if count != claim.length:
+            _damaged(f"storage {key} holds {count} elements where {claim.length} are due", name)
         left = len(stream.getbuffer()) - stream.tell()
         size = count * claim.of.itemsize
         if size > left:

@@ -45,6 +45,11 @@ def evaluate_accuracy_gpu(net: nn.Module, data_iter: Iterable[Any], device: Any 
     return float(metric[0] / metric[1])
 
 
+def _init_xavier(m: nn.Module) -> None:
+    if type(m) in (nn.Linear, nn.Conv2d):
+        nn.init.xavier_uniform_(m.weight)
+
+
 def train_ch6(
     net: nn.Module,
     train_iter: Any,
@@ -54,12 +59,7 @@ def train_ch6(
     device: Any,
 ) -> None:
     """Train a convolutional network from Xavier's initialisation with plain gradient descent; prints the result."""
-
-    def init_weights(m: nn.Module) -> None:
-        if type(m) in (nn.Linear, nn.Conv2d):
-            nn.init.xavier_uniform_(m.weight)
-
-    net.apply(init_weights)
+    net.apply(_init_xavier)
     print("training on", device)
     net.to(device)
     optimizer = torch.optim.SGD(net.parameters(), lr=lr)

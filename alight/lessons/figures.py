@@ -197,7 +197,8 @@ class Animator:
             plt = pyplot()
         except ImportError as error:
             print(str(error).replace("\n", ";"))
-            self.fig = self.axes = None
+            self.fig: Any = None
+            self.axes: Any = None
             return
         use_svg_display()
         _finish_last()

@@ -78,7 +78,7 @@ def predict_ch8(prefix: str, num_preds: int, net: Any, vocab: Any, device: Any) 
     outputs = [vocab[prefix[0]]]
 
     def get_input() -> Tensor:
-        return torch.tensor([outputs[-1]], device=device).reshape((1, 1))
+        return torch.tensor([outputs[-1]], device=device).reshape((1, 1))  # type: ignore[operator]
 
     for y in prefix[1:]:
         _, state = net(get_input(), state)
@@ -91,10 +91,8 @@ def predict_ch8(prefix: str, num_preds: int, net: Any, vocab: Any, device: Any) 
 
 def grad_clipping(net: Any, theta: float) -> None:
     """Scale all gradients together so that their norm is `theta` at most."""
-    if isinstance(net, nn.Module):
-        params = [p for p in net.parameters() if p.requires_grad]
-    else:
-        params = net.params
+    params: list[Any] = net.params if not isinstance(net, nn.Module) else list(net.parameters())
+    params = [p for p in params if p.requires_grad]
     norm = torch.sqrt(sum(torch.sum(p.grad**2) for p in params))
     if norm > theta:
         for param in params:

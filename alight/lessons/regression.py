@@ -43,8 +43,9 @@ def sgd(params: Iterable[Tensor], lr: float, batch_size: int) -> None:
     """A step of minibatch gradient descent in place; the gradients are set to zero."""
     with torch.no_grad():
         for param in params:
-            param -= lr * param.grad / batch_size
-            param.grad.zero_()
+            gradient: Any = param.grad
+            param -= lr * gradient / batch_size
+            gradient.zero_()
 
 
 def load_array(

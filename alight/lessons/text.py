@@ -109,7 +109,7 @@ def seq_data_iter_random(
     random.shuffle(starts)
 
     def rows(of: Sequence[int], shift: int) -> Tensor:
-        return torch.tensor([corpus[at + shift : at + shift + num_steps] for at in of])
+        return torch.tensor([corpus[at + shift : at + shift + num_steps] for at in of])  # type: ignore[operator]
 
     for first in range(0, batch_size * (count // batch_size), batch_size):
         chosen = starts[first : first + batch_size]
@@ -122,8 +122,8 @@ def seq_data_iter_sequential(
     """Minibatches whose rows go on where the last minibatch's rows ended, from a random start."""
     offset = random.randint(0, num_steps)
     count = (len(corpus) - offset - 1) // batch_size * batch_size
-    Xs = torch.tensor(corpus[offset : offset + count]).reshape(batch_size, -1)
-    Ys = torch.tensor(corpus[offset + 1 : offset + 1 + count]).reshape(batch_size, -1)
+    Xs = torch.tensor(corpus[offset : offset + count]).reshape(batch_size, -1)  # type: ignore[operator]
+    Ys = torch.tensor(corpus[offset + 1 : offset + 1 + count]).reshape(batch_size, -1)  # type: ignore[operator]
     num_batches = Xs.shape[1] // num_steps
     for i in range(0, num_steps * num_batches, num_steps):
         yield Xs[:, i : i + num_steps], Ys[:, i : i + num_steps]

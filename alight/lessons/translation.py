@@ -154,7 +154,7 @@ def truncate_pad(line: Sequence[Any], num_steps: int, padding_token: Any) -> lis
 def build_array_nmt(lines: Sequence[Any], vocab: Vocab, num_steps: int) -> tuple[Tensor, Tensor]:
     """Sentences as a tensor (n, steps) of indices, and their lengths without padding."""
     indexed = [[*vocab[line], vocab[END]] for line in lines]
-    array = torch.tensor([truncate_pad(line, num_steps, vocab[PAD]) for line in indexed])
+    array = torch.tensor([truncate_pad(line, num_steps, vocab[PAD]) for line in indexed])  # type: ignore[operator]
     return array, (array != vocab[PAD]).type(torch.int32).sum(1)
 
 
@@ -163,7 +163,8 @@ def load_data_nmt(
 ) -> tuple[DataLoader[Any], Vocab, Vocab]:
     """A loader of translated sentences, and the two vocabularies."""
     source, target = tokenize_nmt(preprocess_nmt(read_data_nmt()), num_examples)
-    vocabs, arrays = [], []
+    vocabs: list[Vocab] = []
+    arrays: list[Tensor] = []
     for lines in (source, target):
         vocab = Vocab(lines, min_freq=2, reserved_tokens=[PAD, BEGIN, END])
         vocabs.append(vocab)
@@ -223,7 +224,7 @@ def train_seq2seq(
         for batch in data_iter:
             optimizer.zero_grad()
             X, _, Y, Y_valid_len = (x.to(device) for x in batch)
-            begin = torch.tensor([tgt_vocab[BEGIN]] * Y.shape[0], device=device).reshape(-1, 1)
+            begin = torch.tensor([tgt_vocab[BEGIN]] * Y.shape[0], device=device).reshape(-1, 1)  # type: ignore[operator]
             Y_hat, _ = net(X, torch.cat([begin, Y[:, :-1]], 1), batch[1].to(device))
             errors = loss(Y_hat, Y, Y_valid_len)
             errors.sum().backward()
@@ -250,11 +251,11 @@ def predict_seq2seq(
     """The likeliest translation, word by word, and the attention weights of each step if they are asked for."""
     net.eval()
     tokens = [*src_vocab[src_sentence.lower().split(" ")], src_vocab[END]]
-    enc_valid_len = torch.tensor([len(tokens)], device=device)
+    enc_valid_len = torch.tensor([len(tokens)], device=device)  # type: ignore[operator]
     tokens = truncate_pad(tokens, num_steps, src_vocab[PAD])
-    enc_X = torch.tensor(tokens, dtype=torch.long, device=device).unsqueeze(0)
+    enc_X = torch.tensor(tokens, dtype=torch.long, device=device).unsqueeze(0)  # type: ignore[operator]
     dec_state = net.decoder.init_state(net.encoder(enc_X, enc_valid_len), enc_valid_len)
-    dec_X = torch.tensor([tgt_vocab[BEGIN]], dtype=torch.long, device=device).unsqueeze(0)
+    dec_X = torch.tensor([tgt_vocab[BEGIN]], dtype=torch.long, device=device).unsqueeze(0)  # type: ignore[operator]
     words, weights = [], []
     for _ in range(num_steps):
         Y, dec_state = net.decoder(dec_X, dec_state)

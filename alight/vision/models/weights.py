@@ -42,7 +42,7 @@ class Weights(Enum):
 
 def members(name: str, **names: str) -> Any:
     """An enumeration of weights; DEFAULT is the last."""
-    return Weights(name, {**names, "DEFAULT": list(names.values())[-1]})  # type: ignore[call-overload]
+    return Weights(name, {**names, "DEFAULT": list(names.values())[-1]})  # type: ignore[call-overload, call-arg]
 
 
 def initialised(

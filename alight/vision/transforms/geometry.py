@@ -286,7 +286,7 @@ def _affine_grid(matrix: Sequence[float], old: tuple[int, int], new: tuple[int, 
     """For each new pixel its place in the old image, (h, w, 2), in half widths from the middle."""
     x = np.linspace(-new[1] * 0.5 + 0.5, new[1] * 0.5 - 0.5, new[1], dtype=np.float32)
     y = np.linspace(-new[0] * 0.5 + 0.5, new[0] * 0.5 - 0.5, new[0], dtype=np.float32)
-    theta = np.array(matrix, np.float32).reshape(2, 3).T
+    theta: Array = np.array(matrix, np.float32).reshape(2, 3).T
     theta = theta / np.array([0.5 * old[1], 0.5 * old[0]], np.float32)
     base = np.stack([*np.meshgrid(x, y), np.ones((len(y), len(x)), np.float32)], axis=-1)
     return base @ theta

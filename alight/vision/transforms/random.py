@@ -122,7 +122,7 @@ class RandomResizedCrop:
     ) -> tuple[int, int, int, int]:
         """A random window: top, left, height and width."""
         _, height, width = get_dimensions(img)
-        low, high = alight.log(alight.tensor(list(ratio))).tolist()
+        low, high = alight.log(alight.tensor(list(ratio))).tolist()  # type: ignore[operator]
         for _ in range(ATTEMPTS):
             target = height * width * uniform(scale[0], scale[1])
             aspect = float(alight.exp(alight.empty(1).uniform_(low, high)).item())
@@ -403,7 +403,7 @@ class RandomErasing:
     ) -> tuple[int, int, int, int, Any]:
         """A random window (top, left, height, width) and its values; the image itself where none was found."""
         channels, height, width = img.shape[-3:]
-        low, high = alight.log(alight.tensor(list(ratio))).tolist()
+        low, high = alight.log(alight.tensor(list(ratio))).tolist()  # type: ignore[operator]
         for _ in range(ATTEMPTS):
             area = height * width * uniform(scale[0], scale[1])
             aspect = float(alight.exp(alight.empty(1).uniform_(low, high)).item())
@@ -413,7 +413,7 @@ class RandomErasing:
             if value is None:
                 v = alight.empty([channels, h, w], dtype=alight.float32).normal_()
             else:
-                v = alight.tensor(value)[:, None, None]
+                v = alight.tensor(value)[:, None, None]  # type: ignore[operator]
             return whole(0, height - h + 1), whole(0, width - w + 1), h, w, v
         return 0, 0, height, width, img
 
