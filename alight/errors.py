@@ -99,6 +99,8 @@ def reworded(error: Exception, operation: str) -> Exception:
         number = str(int(number) - place["size"])
     fact = " ".join([what, number, *rest]).replace("but the table has rows", range_of)
     hint = "smaller indices" if what == "index" else "labels that count from 0"
+    if place["size"] == 0 and sentence == _OF_DIMENSION:
+        sentence = "index is out of bounds for dimension with size 0"
     return kind(message(sentence.format(number, **place), [fact], hint))
 
 

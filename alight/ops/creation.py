@@ -574,7 +574,7 @@ def copy_(input: Value, src: Value, non_blocking: bool = False) -> Value:
             broadcast_error([input.shape, src.shape])
         fail(
             RuntimeError,
-            f"output with shape {list(input.shape)} doesn't match the broadcast shape {list(src.shape)}",
+            f"output with shape {list(input.shape)} doesn't match the broadcast shape {list(whole)}",
         )
     return broadcast(p.Convert(src, dtype=input.dtype), input.shape)
 

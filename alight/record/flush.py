@@ -94,6 +94,8 @@ def flush(recorder: Any, reason: str) -> None:
         tensor = handles[i]
         buffer = results.get(value)
         if buffer is None:
+            if failure is not None and tensor._buffer is None:
+                tensor._buffer = _older_value(recorder, position, plan, i)
             continue
         if i in plan.repeated:
             buffer = buffer.copy()
@@ -272,6 +274,19 @@ def _what_still_works(run: Run, arguments: Sequence[Any]) -> dict[int, Any]:
     return results
 
 
+def _older_value(recorder: Any, position: Position, plan: Plan, i: int) -> Any:
+    """What a tensor held before the write that failed: the buffer of an earlier slot of it, or None."""
+    tape = position.tape.prefix(position.counts)
+    for slot in range(i - 1, -1, -1):
+        if recorder.handles[slot] is not recorder.handles[i]:
+            continue
+        try:
+            return _value(recorder, tape, tape.slots[slot][0])
+        except Exception:
+            return None
+    return None
+
+
 # -- values ----------------------------------------------------------------------------------------------------------
 
 
@@ -299,9 +314,12 @@ def buffer_of(tensor: Any, recorder: Any, reason: str) -> Any:
 def peek(recorder: Any, tensor: Any) -> Any:
     """The value of a tensor pending in `recorder`, which belongs to another thread and is left as it is."""
     position: Position = recorder.here
-    inputs, scalars = list(recorder.inputs), list(recorder.scalars)
     tape = position.tape.prefix(position.counts)
-    value, _ = tape.slots[tensor._slot - recorder.offset]
+    return _value(recorder, tape, tape.slots[tensor._slot - recorder.offset][0])
+
+
+def _value(recorder: Any, tape: Tape, value: int) -> Any:
+    inputs, scalars = list(recorder.inputs), list(recorder.scalars)
     sources = dict(zip(tape.inputs, tape.sources, strict=True))
     if value in sources:
         kind, i = sources[value]

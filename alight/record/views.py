@@ -15,8 +15,26 @@ from typing import Any
 from alight.dtypes import bool_, int64
 from alight.errors import fail, not_implemented
 from alight.ir.program import Builder, Node, Program, Statics, Value
-from alight.primitives import Complex, Convert, Detach, Imag, Permute, Real, Reshape, Select, Slice
+from alight.primitives import (
+    And,
+    Complex,
+    Convert,
+    Detach,
+    Equal,
+    Expand,
+    Imag,
+    Iota,
+    IsNan,
+    Max,
+    Not,
+    Permute,
+    Real,
+    Reshape,
+    Select,
+    Slice,
+)
 from alight.primitives.arithmetic import constant, fresh
+from alight.primitives.gather import take_along
 from alight.record.meta import Meta, contiguous_strides
 from alight.record.trie import Position, Tape
 from alight.transforms.reverse import Region
@@ -93,9 +111,25 @@ def rebind(recorder: Any, tensor: Any, position: Position, at: int) -> int:
 
 def _stale(view: Any, written: list[Any]) -> bool:
     """Let a view of written memory derive itself again, unless it was `written`; whether it is still there."""
-    if view is not None and all(view is not one for one in written):
+    if view is None:
+        return False
+    if all(view is not one for one in written):
         view._slot, view._history = -1, None
-    return view is not None
+        meta = view._meta
+        if not meta.requires_grad and _takes_part(view):
+            view._meta = meta.replace(requires_grad=True, leaf=False, origin="as_strided")
+    return True
+
+
+def _takes_part(view: Any) -> bool:
+    """Whether a view shows elements that take gradients, by now."""
+    if not view._meta.dtype.is_differentiable:
+        return False
+    while view._base is not None and not _is_apart(view._link):
+        view = view._base
+        if view._meta.requires_grad and not view._meta.leaf:
+            return True
+    return False
 
 
 def seen_from_outside(tensor: Any) -> bool:
@@ -107,16 +141,89 @@ def seen_from_outside(tensor: Any) -> bool:
     return sys.getrefcount(owner) > 3
 
 
+PARTLY = (
+    "unsupported operation: some elements of the input tensor and the written-to tensor refer to a single memory location. "
+    "Please clone() the tensor before performing the operation."
+)
+
+
+def refuse_overlap(written: Any, others: list[Any]) -> None:
+    """PyTorch's error where an operand shows a part of what is written, at other places."""
+    root = root_of(written)
+    for other in others:
+        if (
+            other is written
+            or root_of(other) is not root
+            or not (_is_dense(written) and _is_dense(other))
+        ):
+            continue
+        first, start = _offset(written), _offset(other)
+        if first is None or start is None:
+            continue
+        size, extent = written._meta.type.size, other._meta.type.size
+        same = (first, size) == (start, extent)
+        if same and written._meta.full_strides() == other._meta.full_strides():
+            continue
+        if first < start + extent and start < first + size:
+            fail(RuntimeError, PARTLY, try_=".clone() of the operand")
+
+
+def _is_dense(tensor: Any) -> bool:
+    """Whether a tensor's elements fill a stretch of memory, each once."""
+    meta, step = tensor._meta, 1
+    pairs = sorted(
+        (stride, size)
+        for stride, size in zip(meta.full_strides(), meta.shape, strict=True)
+        if size != 1
+    )
+    for stride, size in pairs:
+        if stride != step:
+            return False
+        step *= size
+    return meta.type.size > 0
+
+
+def _offset(tensor: Any) -> int | None:
+    """Where a view begins in its root's memory; None if that takes more than slices to know."""
+    total = 0
+    while tensor._base is not None:
+        link = tensor._link
+        strides: tuple[int, ...] | None = tensor._base._meta.full_strides()
+        numbers = dict(zip(link.inputs[1:], tensor._numbers, strict=True))
+        for node in link.nodes:
+            name = node.primitive.name
+            if name in ("slice", "dynamic_slice"):
+                starts = node.statics.get("starts") or [numbers.get(i, 0) for i in node.inputs[1:]]
+                if strides is None:
+                    return None
+                total += sum(int(a) * b for a, b in zip(starts, strides, strict=True))
+            elif name == "permute" and strides is not None:
+                strides = tuple(strides[i] for i in node.statics["order"])
+            elif name in ("reshape", "expand"):
+                strides = None
+            elif name in ("index", "convert", "real", "imag"):
+                return None
+        tensor = tensor._base
+    return total
+
+
 _SEVERAL = {"unbind": "Unbind", "split": "Split", "split_with_sizes": "SplitWithSizes"}
 
 
 def refuse_ambiguous(view: Any) -> None:
     """PyTorch's errors for writes to one of several views that were made at once, and to views of a no_grad block."""
-    several = _SEVERAL.get(view._meta.origin or "")
-    if several is not None:
+    base, several = view, ""
+    while base is not None and not several:
+        several, base = _SEVERAL.get(base._meta.origin or "", ""), base._base
+    if several:
+        number = _output_number(view) if view._meta.origin in _SEVERAL else 0
+        if view._meta.origin not in _SEVERAL:
+            from alight.autograd.names import backward_name
+
+            several = backward_name(view._meta.origin or "alias").removesuffix("Backward0")
         fail(
             RuntimeError,
-            f"Output {_output_number(view)} of {several} is a view and is being modified inplace. This view is the output "
+            f"Output {number} of {several} is a view and is being modified inplace. This view is the output "
             "of a function that returns multiple views. Such functions do not allow the output views to be modified "
             "inplace. You should replace the inplace operation by an out-of-place one.",
             try_="a slice of the tensor: x[i] in place of x.unbind()[i]",
@@ -164,17 +271,40 @@ def trace_write(
     if recorder.transforming:
         recorder.refuse_write(tensor)
     silent = is_silent(tensor)
-    _add_written(recorder, tape, tensor, value, differentiable, origin, silent)
-    link = tensor
-    while link._base is not None:
-        kinds = [number.__class__ for number in link._numbers]
-        numbers = [recorder.number_argument(tape, kind) for kind in kinds]
+    chain, values, flags = [tensor], [value], [differentiable]
+    scalars: list[list[Any]] = []
+    while chain[-1]._base is not None:
+        link = chain[-1]
+        numbers = [recorder.number_argument(tape, one.__class__) for one in link._numbers]
+        scalars.append(numbers)
         parent = recorder.argument(tape, link._base)
-        value = put(tape, link._link, parent, numbers, value)
-        if any(node.primitive is Detach for node in link._link.nodes):
-            differentiable = False  # x.detach() is written: x has the numbers, not their gradients
-        link = link._base
-        _add_written(recorder, tape, link, value, differentiable, "CopySlices", silent)
+        apart = _is_apart(
+            link._link
+        )  # x.detach() is written: x has the numbers, not their gradients
+        new = Detach(values[-1]) if apart else values[-1]
+        values.append(put(tape, link._link, parent, numbers, new))
+        flags.append(flags[-1] and not apart)
+        chain.append(link._base)
+    for k in range(len(scalars) - 1, 0, -1):
+        if any(_repeats(one._link) for one in chain[k:-1]):  # shows one element at several places
+            (values[k],) = tape.inline(chain[k]._link, [values[k + 1], *scalars[k]])
+    for k, one in enumerate(chain):
+        _add_written(
+            recorder, tape, one, values[k], flags[k], "CopySlices" if k else origin, silent
+        )
+
+
+def _is_apart(link: Program) -> bool:
+    """Whether no gradient flows from a view to what it views."""
+    return any(node.primitive is Detach for node in link.nodes)
+
+
+def _repeats(link: Program) -> bool:
+    """Whether a view shows one element at several places."""
+    return any(
+        node.primitive is Expand and link.types[node.inputs[0]].shape != node.statics["shape"]
+        for node in link.nodes
+    )
 
 
 def is_silent(tensor: Any) -> bool:
@@ -254,8 +384,21 @@ def _put_slice(before: Value, _: list[Value], statics: Statics, new: Value) -> V
 
 
 def _put_expand(before: Value, _: list[Value], statics: Statics, new: Value) -> Value:
-    if statics["shape"] != before.shape:
-        fail(RuntimeError, OVERLAP, try_=".clone() before the write")
+    """Of all places that show one element, the last one that was written counts."""
+    shape = statics["shape"]
+    whole = Expand(before, shape=shape)
+    for axis, (size, extent) in enumerate(zip(before.shape, shape, strict=True)):
+        if size == extent:
+            continue
+        written = Not(Equal(new, whole))
+        if new.dtype.is_differentiable:
+            written = And(written, Not(And(IsNan(new), IsNan(whole))))
+        with new.builder.active():
+            place = Iota(shape=new.shape, axis=axis, dtype=int64, device=new.type.device)
+        last = Max(Select(written, place, constant(place, 0, place.shape)), axes=(axis,))
+        kept = tuple(1 if i == axis else n for i, n in enumerate(new.shape))
+        new = take_along(new, Reshape(last, shape=kept), axis)
+        whole = Slice(whole, starts=(0,) * whole.ndim, stops=kept, steps=(1,) * whole.ndim)
     return new
 
 
