@@ -12,6 +12,7 @@ row lose the index for it. Nothing here changes a bit of any result.
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import frexp
 from typing import Any
 
 from alight.dtypes import bool_, int64
@@ -22,6 +23,7 @@ from alight.primitives import (
     Full,
     Index,
     Iota,
+    Mul,
     Permute,
     Reshape,
     Select,
@@ -147,7 +149,18 @@ def _mul(r: _Rewriter, node: Node, x: list[Value]) -> Value | None:
 
 
 def _div(r: _Rewriter, node: Node, x: list[Value]) -> Value | None:
-    return x[0] if r.constant_of(x[1]) == 1 else None
+    """By a power of two: the product with its inverse is the same number."""
+    number = r.constant_of(x[1])
+    if number == 1:
+        return x[0]
+    if (
+        isinstance(number, (int, float))
+        and number
+        and abs(frexp(number)[0]) == 0.5
+        and abs(number) < 2.0**100
+    ):
+        return r.one(Mul, x[0], r.full(x[1], 1 / number, x[1].shape))
+    return None
 
 
 def _sum(r: _Rewriter, node: Node, x: list[Value]) -> Value | None:
