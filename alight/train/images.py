@@ -38,8 +38,7 @@ def load(report: archives.Report = print) -> Images:
     try:
         train, test = (datasets.read_split(archives.FASHION_MNIST, half) for half in (True, False))
     except archives.DataNotFoundError as error:
-        report(str(error))
-        report("going on with the handwritten digits of scikit-learn")
+        report(f"{error}; going on with the handwritten digits of scikit-learn")
         return load_digits()
     classes = datasets.FashionMNIST.classes
     return _images("Fashion-MNIST", classes, train, test, {})
