@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import alight as torch
 from alight import nn
-from alight.backends.base import programs
 from alight.backends.cpu import jit
 from alight.backends.cpu.kernels import kernel_code, machine
 from alight.backends.cpu.target import Target, host
 from alight.compiler.nest import Apply, Load, Nest, Number
 from alight.compiler.pipeline import Plan, plan
+from alight.ir.program import Program
+from alight.record.recorder import thread
 
 PAGE = Path(__file__).parent / "compiler.md"
 AVX512 = "+avx512f,+avx512vl,+avx512dq,+avx512bw,+fma,-prefer-256-bit"
@@ -27,13 +31,28 @@ def lenet_plan(target: Target) -> Plan:
     )  # fmt: skip
     trainer = torch.optim.SGD(net.parameters(), lr=0.1)
     x, y = torch.randn(256, 1, 28, 28), torch.randint(0, 10, (256,))
-    for _ in range(2):
-        loss = nn.functional.cross_entropy(net(x), y)
-        trainer.zero_grad()
-        loss.backward()
+    loss = nn.functional.cross_entropy(net(x), y)
+    trainer.zero_grad()
+    loss.backward()
+    with flushes() as log:
         trainer.step()
-        loss.item()
-    return plan(max(programs.entries, key=lambda program: len(program.nodes)), machine(target))
+    return plan(log[0], machine(target))
+
+
+@contextmanager
+def flushes() -> Iterator[list[Program]]:
+    """The largest program of each flush inside."""
+    log: list[Any] = []
+    found: list[Program] = []
+    thread.recorder.log = log
+    try:
+        yield found
+    finally:
+        thread.recorder.log = None
+    for _, made in log:
+        found.append(
+            max((run.program for run in made.runs), key=lambda program: len(program.nodes))
+        )
 
 
 def kernels_text(made: Plan) -> str:
