@@ -20,6 +20,7 @@ from alight.backends.cpu.tiles import (
     best_shape,
     broadcast_tile,
     first_lanes,
+    on_stack,
     zero,
 )
 from alight.backends.cpu.walk import Nest, Run, run_at
@@ -224,13 +225,11 @@ class BatchNest:
             return
         # By way of the stack: the arithmetic of a long finish is written once, not once a row.
         size = self.count * self.nest.itemsize
-        buffer = code.array(self.nest.type, len(sums) * self.count)
-        for i, values in enumerate(sums):
-            code.store(values, code.element(buffer, i * size, 1))
-        with code.loop(code.integer(0), code.integer(shape.rows)) as i:
-            at = code.element(buffer, code.mul(i, wide * size), 1)
+        buffer = on_stack(code, sums)
+        with code.loop(code.integer(0), code.integer(shape.rows)) as row_number:
+            at = code.element(buffer, code.mul(row_number, wide * size), 1)
             vectors = [code.load(self.type, code.element(at, j * size, 1)) for j in range(wide)]
-            finish_row(code.add(channel, i), vectors)
+            finish_row(code.add(channel, row_number), vectors)
 
     def _store(self, code: Code, indices: list[Value], values: Value, mask: Value | None) -> None:
         nest = self.nest

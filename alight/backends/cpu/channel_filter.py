@@ -152,10 +152,10 @@ class ChannelFilter:
             source = code.element(sums, code.mul(i, width), self.itemsize)
             to = code.element(start, code.mul(i, conv.w[1]), self.itemsize)
             if conv.w[0] == 1:
-                for j in range(0, width, self.lanes):
-                    values = code.load(self.type, code.element(source, j, self.itemsize))
-                    mask = first_lanes(columns - j, self.type)
-                    code.store(values, code.element(to, j, self.itemsize), mask)
+                for first in range(0, width, self.lanes):
+                    values = code.load(self.type, code.element(source, first, self.itemsize))
+                    mask = first_lanes(columns - first, self.type)
+                    code.store(values, code.element(to, first, self.itemsize), mask)
                 return
             with code.loop(code.integer(0), code.integer(columns)) as j:
                 value = code.load(conv.type, code.element(source, j, self.itemsize))

@@ -13,7 +13,15 @@ from alight.backends.cpu.batch_lanes import Finish
 from alight.backends.cpu.code import Code, Value, vector
 from alight.backends.cpu.division import divided, moved, shared
 from alight.backends.cpu.target import Target
-from alight.backends.cpu.tiles import Panel, first_lanes, has_fma, multiply_add, pack, zero
+from alight.backends.cpu.tiles import (
+    Panel,
+    first_lanes,
+    has_fma,
+    multiply_add,
+    on_stack,
+    pack,
+    zero,
+)
 from alight.backends.cpu.walk import Nest, Walk
 
 
@@ -237,9 +245,7 @@ class ChannelNest:
     ) -> None:
         """By way of the stack: a loop over the positions that exist."""
         code, width = self.code, self.target.vector_bytes
-        buffer = code.array(self.nest.type, size * vectors * self.lanes)
-        for i, values in enumerate(sums):
-            code.store(values, code.element(buffer, i * width, 1))
+        buffer = on_stack(code, sums)
         left = code.op("sub", code.integer(_positions(self.nest)), position)
         with code.loop(code.integer(0), code.minimum(left, code.integer(size))) as i:
             image, y, x = self._indices(code.add(position, i))

@@ -41,6 +41,7 @@ from alight.backends.cpu.tiles import (
     dot_tile,
     first_lanes,
     lane_sums,
+    on_stack,
     pack,
     shuffled,
     zero,
@@ -138,7 +139,7 @@ class _Place(NamedTuple):
     a_step: int  # bytes from step to step of A
     b: Value  # the panel of B
     b_step: int  # bytes from step to step of the panel
-    count: Value  # steps of k
+    steps: Value  # of k
     partial: Value | None  # partial sums of this batch and part
     fresh: Value | None  # whether these are the first of them
 
@@ -225,7 +226,7 @@ class _Emitter:
             here = place._replace(
                 a=self._at(place.a, product.a[-1:], [at]),
                 b=self._at(place.b, product.b[-2:-1], [at]),
-                count=code.minimum(code.op("sub", stop, at), code.integer(plan.block)),
+                steps=code.minimum(code.op("sub", stop, at), code.integer(plan.block)),
                 partial=partial,
                 fresh=code.compare("icmp eq", at, start),
             )
@@ -257,7 +258,7 @@ class _Emitter:
             here = place._replace(
                 a=self._at(place.a, product.a[-1:], [at]),
                 b=self._at(place.b, product.b[-2:-1], [at]),
-                count=code.minimum(code.op("sub", k, at), code.integer(plan.block)),
+                steps=code.minimum(code.op("sub", k, at), code.integer(plan.block)),
                 partial=self._partial(start, start),
                 fresh=code.compare("icmp eq", at, start),
             )
@@ -311,7 +312,7 @@ class _Emitter:
         to = code.element(self.scratch, offset, 1)
         width = -(-rows // self.count) * self.count
         step, size = product.a[-1] * product.itemsize, product.itemsize
-        count = code.select(chosen, place.count, code.integer(0))
+        count = code.select(chosen, place.steps, code.integer(0))
         panel = Panel(product.type, count, rows, step, size)
         source = self._at(place.a, product.a[-2:-1], [row])
         pack(code, target, panel, source, to, width)
@@ -322,7 +323,7 @@ class _Emitter:
         product, code = self.product, self.code
         step, column = (stride * product.itemsize for stride in product.b[-2:])
         whole = product.k % self.count == 0
-        moving = Panel(product.type, place.count, section.columns, step, column, whole)
+        moving = Panel(product.type, place.steps, section.columns, step, column, whole)
         here = self._in_scratch(section, place, panel)
         pack(code, self.target, moving, place.b, here.b, section.width)
         return here
@@ -370,7 +371,7 @@ class _Emitter:
         """By way of the stack: the arithmetic of a long finish is written once, not once a row."""
         code, vectors = self.code, len(sums) // rows
         buffer = self._buffer(len(sums))
-        self._stage(buffer, sums)
+        on_stack(code, sums, buffer)
         with code.loop(code.integer(0), code.integer(rows)) as i:
             at = code.element(buffer, code.mul(i, vectors * self.target.vector_bytes), 1)
             self._finish_row(section, code.add(row, i), place, self._staged(at, vectors))
@@ -386,7 +387,7 @@ class _Emitter:
         turned = code.element(square, padded * width, 1)
         panel = Panel(self.product.type, code.integer(self.count), rows, itemsize, width, True)
         for j in range(vectors):
-            self._stage(square, sums[j::vectors])
+            on_stack(code, sums[j::vectors], square)
             pack(code, self.target, panel, square, turned, self.count)
             valid = min(self.count, section.columns - j * self.count)
             with code.loop(code.integer(0), code.integer(valid)) as i:
@@ -399,10 +400,6 @@ class _Emitter:
         if vectors not in self.buffers:
             self.buffers[vectors] = self.code.array(self.product.type, vectors * self.count)
         return self.buffers[vectors]
-
-    def _stage(self, buffer: Value, values: list[Value]) -> None:
-        for i, value in enumerate(values):
-            self.code.store(value, self.code.element(buffer, i * self.target.vector_bytes, 1))
 
     def _staged(self, buffer: Value, vectors: int) -> list[Value]:
         width = self.target.vector_bytes
@@ -421,7 +418,7 @@ class _Emitter:
             self.target,
             self.type,
             Shape(rows, vectors),
-            place.count,
+            place.steps,
             1 if product.k % 2 else 2,
             a,
             place.b,
@@ -439,13 +436,13 @@ class _Emitter:
         buffer = self._buffer(2 * rows)
         tail = None
         if product.k % self.count:
-            left = code.op("and", place.count, code.integer(self.count - 1))
+            left = code.op("and", place.steps, code.integer(self.count - 1))
             tail = code.tail_mask(left, self.type)
         if self.plan.partial is False and product.k % self.count:
             tail = first_lanes(product.k % self.count, self.type)
         with code.loop(code.integer(0), code.integer(section.columns), wide) as column:
             b_rows = [self._column(section, place, column, j) for j in range(wide)]
-            sums = dot_tile(code, self.target, self.type, a_rows, b_rows, place.count, tail)
+            sums = dot_tile(code, self.target, self.type, a_rows, b_rows, place.steps, tail)
             for i, row in enumerate(sums):
                 values, stride = lane_sums(code, row)
                 few = shuffled(code, values, values, range(0, self.count, stride))

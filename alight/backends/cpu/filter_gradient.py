@@ -402,13 +402,10 @@ class _FilterGradient:
         out_rows = [
             code.element(out, i * conv.out[1] * self.itemsize, 1) for i in range(blocks.outputs)
         ]
-        places, valid = zip(
-            self._place(0, y, tile.row, blocks.rows),
-            self._place(1, p, tile.column, blocks.columns),
-            strict=True,
-        )
+        row_place, row_inside = self._place(0, y, tile.row, blocks.rows)
+        column_place, column_inside = self._place(1, p, tile.column, blocks.columns)
         x_rows = []
-        base = moved(code, x, self.itemsize, conv.x[2:], [places[0], places[1]])
+        base = moved(code, x, self.itemsize, conv.x[2:], [row_place, column_place])
         for c, r, s in combinations(
             range(blocks.inputs), range(blocks.rows), range(blocks.columns)
         ):
@@ -416,7 +413,7 @@ class _FilterGradient:
                 c * conv.x[1] + r * conv.dilation[0] * conv.x[2] + s * conv.dilation[1] * conv.x[3]
             )
             row = code.element(base, offset * self.itemsize, 1)
-            x_rows.append(self._or_zeros(row, valid[0][r], valid[1][s]))
+            x_rows.append(self._or_zeros(row, row_inside[r], column_inside[s]))
         tail = None
         if conv.batch % self.count:
             tail = code.tail_mask(code.op("and", images, code.integer(self.count - 1)), self.type)

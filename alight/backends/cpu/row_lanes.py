@@ -10,7 +10,7 @@ from alight.backends.cpu.batch_lanes import Finish, Panels, batch_panels
 from alight.backends.cpu.code import Code, Value, vector
 from alight.backends.cpu.division import divided, moved, shared
 from alight.backends.cpu.target import Target
-from alight.backends.cpu.tiles import Shape, first_lanes, multiply_add, zero
+from alight.backends.cpu.tiles import Shape, first_lanes, multiply_add, on_stack, zero
 from alight.backends.cpu.walk import Nest, Run, run_at
 
 
@@ -154,9 +154,7 @@ class RowNest:
         """By way of the stack: a loop over the channels."""
         code, size = self.code, self.target.vector_bytes
         image, channel, y, x = place
-        buffer = code.array(self.nest.type, len(sums) * self.count)
-        for i, values in enumerate(sums):
-            code.store(values, code.element(buffer, i * size, 1))
+        buffer = on_stack(code, sums)
         with code.loop(code.integer(0), code.integer(shape.rows)) as i:
             at = code.element(buffer, code.mul(i, shape.vectors * size), 1)
             for j in range(shape.vectors):

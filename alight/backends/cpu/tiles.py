@@ -238,6 +238,16 @@ def store_transposed(code: Code, rows: Sequence[Value], pointer: Value, step: in
             code.store(piece, code.element(pointer, (part * block + i) * step, 1))
 
 
+def on_stack(code: Code, values: Sequence[Value], buffer: Value | None = None) -> Value:
+    """Vectors one after another on the stack: for loops over them, which registers do not have."""
+    type = values[0].type
+    size = lanes(type) * ITEMSIZES[element_type(type)]
+    buffer = buffer or code.array(element_type(type), len(values) * lanes(type))
+    for i, value in enumerate(values):
+        code.store(value, code.element(buffer, i * size, 1))
+    return buffer
+
+
 class Panel(NamedTuple):
     """`steps` rows of `columns` elements of an operand, as its bytes lie: strides from step to step, column to column."""
 
