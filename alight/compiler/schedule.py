@@ -82,8 +82,9 @@ def _touches(nest: Nest) -> list[tuple[Affine, int]]:
 
 def _vector_axis(nest: Nest, lanes: int) -> int | None:
     best, best_score = None, 0.0
+    adds = any(store.add for store in nest.stores)
     for axis, extent in enumerate(nest.extents):
-        if axis in nest.sequential or (nest.sequential and not _all_beside(nest, axis)):
+        if axis in nest.sequential or (adds and not _all_beside(nest, axis)):
             continue
         score = 0.0
         for index, weight in _touches(nest):

@@ -58,7 +58,7 @@ def test_steps_are_no_longer_than_this(name):
 
 def test_equal_layers_are_one_piece_of_code():
     def different(depth):
-            net = nn.Sequential(
+        net = nn.Sequential(
             *[nn.Sequential(nn.Linear(64, 64), nn.Tanh()) for _ in range(depth)], nn.Linear(64, 10)
         )
         return len({kernel.key() for kernel in step_plan(net, (32, 64)).kernels})
@@ -70,7 +70,7 @@ def test_passes_take_time_in_proportion_to_the_program():
     import time
 
     def seconds(depth):
-            net = nn.Sequential(
+        net = nn.Sequential(
             *[nn.Sequential(nn.Linear(8, 8), nn.ReLU()) for _ in range(depth)], nn.Linear(8, 10)
         )
         before = time.process_time()
