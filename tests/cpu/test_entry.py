@@ -238,3 +238,45 @@ def test_code_of_a_vector_step_is_called() -> None:
     result = np.zeros(4, np.float32)
     assert enter([np.arange(4, dtype=np.float32)], [result], np.zeros(8, np.uint8)) == 0
     np.testing.assert_array_equal(result, [1, 2, 3, 4])
+
+
+def test_threads_of_python_changes_of_the_pool_and_barriers_at_once() -> None:
+    import alight
+
+    code = Code(
+        "step", STEP, "i32"
+    )  # each thread marks its cell of a round, and looks for everybody's
+    cells = code.load("ptr", code.element(code["table"], 0, 8))
+    failures = code.element(cells, 64, 8)
+    with code.loop(code.integer(1), code.integer(20)) as number:
+        code.store(number, code.element(cells, code["thread"], 8))
+        threads.barrier(code)
+        with code.loop(code.integer(0), code["threads"]) as other:
+            found = code.load("i64", code.element(cells, other, 8))
+            with code.when(code.compare("icmp ne", found, number)):
+                code.store(number, failures)
+        threads.barrier(code)
+    module = linked(code, symbols=threads.symbols())
+    enter = make_entry(module.addresses["step"], [], [((65,), d.int64)])
+    wrong, stop = [], []
+
+    def work() -> None:
+        result, arena = np.zeros(65, np.int64), np.zeros(64, np.uint8)
+        while not stop:
+            if enter([], [result], arena) or result[64]:
+                wrong.append(result.copy())
+
+    workers = [threading.Thread(target=work) for _ in range(3)]
+    before = alight.get_num_threads()
+    for worker in workers:
+        worker.start()
+    try:
+        for count in (1, 3, 2, 5, 2, 2, 4) * 5:
+            alight.set_num_threads(count)
+            time.sleep(0.02)
+    finally:
+        stop.append(1)
+        for worker in workers:
+            worker.join()
+        alight.set_num_threads(before)
+    assert not wrong

@@ -24,6 +24,7 @@ from alight.backends.cpu.target import host
 from alight.backends.cpu.team import barrier
 
 MOST = 64  # threads of a team
+STACK = 8 << 20  # bytes: what Linux gives, and macOS would not
 SPIN_SECONDS = 100e-6  # how long a worker waits awake
 CROWDED_SPIN_SECONDS = 2e-6  # the same if there are more threads than cores
 SHORTEST_PATIENCE, LONGEST_PATIENCE = 4e-6, 300e-6  # for workers to come, in seconds
@@ -125,6 +126,9 @@ class Pool:
         try:
             libc = ctypes.CDLL(None)
             create = libc.pthread_create
+            attributes = (ctypes.c_char * 128)()  # longer than any system's
+            libc.pthread_attr_init(attributes)
+            libc.pthread_attr_setstacksize(attributes, ctypes.c_size_t(STACK))
             if not _futex_number():
                 libc.pthread_mutex_init(ctypes.c_void_p(self.team + t.MUTEX), None)
                 libc.pthread_cond_init(ctypes.c_void_p(self.team + t.CONDITION), None)
@@ -138,7 +142,7 @@ class Pool:
             for _ in range(1, self.threads):
                 handle = ctypes.c_ulong()
                 start = ctypes.c_void_p(self.library.worker)
-                if create(ctypes.byref(handle), None, start, ctypes.c_void_p(self.team)):
+                if create(ctypes.byref(handle), attributes, start, ctypes.c_void_p(self.team)):
                     self.stop()
                     return False
                 self.workers.append(handle)
@@ -171,27 +175,31 @@ class Pool:
 
 _retired: list[Pool] = []  # somebody may still look at their memory
 _pool: Pool | None = None
+_changed = False
 _pool_lock = threading.Lock()
 
 
 def pool() -> Pool:
     """The process's pool, started at its first use and anew when `config.num_threads` was changed."""
-    global _pool
+    global _pool, _changed
     found = _pool
-    if found is None or found.wanted != config.num_threads:
+    if found is None or _changed or found.wanted != config.num_threads:
         with _pool_lock:
+            _changed = False
             if _pool is None or _pool.wanted != config.num_threads:
                 if _pool is not None:
                     _pool.stop()
                     _retired.append(_pool)
                 _pool = Pool(config.num_threads)
-                _pool.library.entry.point_to(_pool.team, _pool.threads)
             found = _pool
+            found.library.entry.point_to(found.team, found.threads)
     return found
 
 
 def number_changed() -> None:
     """`config.num_threads` is another: the next step starts another pool."""
+    global _changed
+    _changed = True
     if _library is not None:
         _library.entry.point_to(0, 0)
 
