@@ -19,6 +19,7 @@ from alight.backends import cores
 from alight.backends.cpu import jit, team, threads
 from alight.backends.cpu.code import Code, Value
 from alight.backends.cpu.target import host
+from tests.cpu.elements import AARCH64
 
 STEP = [("ptr", "table"), ("i64", "thread"), ("i64", "threads"), ("ptr", "team")]
 ROOT = Path(__file__).parents[2]
@@ -241,3 +242,15 @@ def test_quotas(tmp_path: Path) -> None:
     (first / "cpu.cfs_period_us").write_text("100000")
     assert cores._quotas(str(tmp_path), str(own)) == [1.5, 3.0, 0.5]
     assert cores._quotas(str(tmp_path / "nowhere"), str(tmp_path / "nothing")) == []
+
+
+def test_code_of_the_pool_for_another_processor() -> None:
+    functions = team.Team(AARCH64, futex=98).functions()
+    names = [code.name for code, _ in functions]
+    declared = {name: line for code, _ in functions for name, line in code.declared.items()}
+    wanted = [line for name, line in declared.items() if name not in names]
+    texts = [code.finish(value) for code, value in functions]
+    assembly = jit.assembly(jit.module_text(texts, wanted, AARCH64), AARCH64)
+    assert "yield" in assembly or "hint" in assembly  # the pause
+    assert "cntvct_el0" in assembly.lower()  # the clock that programs may read
+    assert "ldaxr" in assembly or "casal" in assembly or "ldaddal" in assembly

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -139,8 +140,10 @@ def test_no_library_is_called_where_arguments_are_usual() -> None:
         "sinh",
         "cosh",
     ):
-        for target in (LEVELS["host"](), LEVELS["avx2"](), AARCH64):
-            text = text_of(FUNCTIONS[name].rule, [d.float32], d.float32, target, target.lanes(4))
+        for target, of in product(
+            (LEVELS["host"](), LEVELS["avx2"](), AARCH64), (d.float32, d.float64)
+        ):
+            text = text_of(FUNCTIONS[name].rule, [of], of, target, target.lanes(of.itemsize))
             assembly = jit.assembly(text, target)
             assert "\tcall" not in assembly and "\tbl\t" not in assembly, name
 
