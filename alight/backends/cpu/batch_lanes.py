@@ -19,8 +19,8 @@ from alight.backends.cpu.tiles import (
     accumulators,
     best_shape,
     broadcast_tile,
+    finish_rows,
     first_lanes,
-    on_stack,
     zero,
 )
 from alight.backends.cpu.walk import Nest, Run, run_at
@@ -213,23 +213,14 @@ class BatchNest:
         n, group, y, x = place
         channel = code.add(code.mul(group, self.nest.rows), row)
 
-        def finish_row(channel: Value, vectors: list[Value]) -> None:
+        def finish_row(row: Value, vectors: list[Value]) -> None:
             for j, values in enumerate(vectors):
-                indices = [code.add(n, j * self.count), channel, y, x]
+                indices = [code.add(n, j * self.count), code.add(channel, row), y, x]
                 self.finish(code, indices, values, mask if j == len(vectors) - 1 else None)
 
-        wide = shape.vectors
-        if not self.looped or shape.rows == 1:
-            for i in range(shape.rows):
-                finish_row(code.add(channel, i), sums[i * wide : (i + 1) * wide])
-            return
-        # By way of the stack: the arithmetic of a long finish is written once, not once a row.
-        size = self.count * self.nest.itemsize
-        buffer = on_stack(code, sums)
-        with code.loop(code.integer(0), code.integer(shape.rows)) as row_number:
-            at = code.element(buffer, code.mul(row_number, wide * size), 1)
-            vectors = [code.load(self.type, code.element(at, j * size, 1)) for j in range(wide)]
-            finish_row(code.add(channel, row_number), vectors)
+        taps = self.nest.walks[0].taps * self.nest.walks[1].taps
+        steps = taps * self.nest.terms if self.looped else 0
+        finish_rows(code, sums, shape.rows, steps, finish_row)
 
     def _store(self, code: Code, indices: list[Value], values: Value, mask: Value | None) -> None:
         nest = self.nest

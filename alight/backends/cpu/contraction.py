@@ -39,6 +39,7 @@ from alight.backends.cpu.tiles import (
     Steps,
     broadcast_tile,
     dot_tile,
+    finish_rows,
     first_lanes,
     lane_sums,
     on_stack,
@@ -349,12 +350,13 @@ class _Emitter:
             sums = self._broadcast(section, rows, a, place)
         if self.plan.crossed:
             self._finish_crossed(section, rows, row, place, sums)
-        elif place.partial is None and self.looped and rows > 1:
-            self._finish_looped(section, rows, row, place, sums)
         else:
-            for i in range(rows):
-                vectors = sums[i * len(sums) // rows : (i + 1) * len(sums) // rows]
-                self._finish_row(section, self.code.add(row, i), place, vectors)
+            # Stores alone, to scratch or to C, are short: no way over the stack.
+            steps = self.product.k if self.looped and place.partial is None else 0
+            finish_rows(
+                self.code, sums, rows, steps,
+                lambda i, vectors: self._finish_row(section, self.code.add(row, i), place, vectors),
+            )  # fmt: skip
 
     def _finish_row(self, section: Section, row: Value, place: _Place, sums: list[Value]) -> None:
         for j, values in enumerate(sums):
@@ -364,17 +366,6 @@ class _Emitter:
                 self.finish(self.code, place.batch, row, column, values, mask)
             else:
                 self._add_partial(place, row, column, values)
-
-    def _finish_looped(
-        self, section: Section, rows: int, row: Value, place: _Place, sums: list[Value]
-    ) -> None:
-        """By way of the stack: the arithmetic of a long finish is written once, not once a row."""
-        code, vectors = self.code, len(sums) // rows
-        buffer = self._buffer(len(sums))
-        on_stack(code, sums, buffer)
-        with code.loop(code.integer(0), code.integer(rows)) as i:
-            at = code.element(buffer, code.mul(i, vectors * self.target.vector_bytes), 1)
-            self._finish_row(section, code.add(row, i), place, self._staged(at, vectors))
 
     def _finish_crossed(
         self, section: Section, rows: int, row: Value, place: _Place, sums: list[Value]

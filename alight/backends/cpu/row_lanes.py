@@ -10,7 +10,7 @@ from alight.backends.cpu.batch_lanes import Finish, Panels, batch_panels
 from alight.backends.cpu.code import Code, Value, vector
 from alight.backends.cpu.division import divided, moved, shared
 from alight.backends.cpu.target import Target
-from alight.backends.cpu.tiles import Shape, first_lanes, multiply_add, on_stack, zero
+from alight.backends.cpu.tiles import Shape, finish_rows, first_lanes, multiply_add, zero
 from alight.backends.cpu.walk import Nest, Run, run_at
 
 
@@ -151,17 +151,17 @@ class RowNest:
     def _finish_tile(
         self, shape: Shape, columns: int, place: list[Value], sums: list[Value]
     ) -> None:
-        """By way of the stack: a loop over the channels."""
-        code, size = self.code, self.target.vector_bytes
+        code, nest = self.code, self.nest
         image, channel, y, x = place
-        buffer = on_stack(code, sums)
-        with code.loop(code.integer(0), code.integer(shape.rows)) as i:
-            at = code.element(buffer, code.mul(i, shape.vectors * size), 1)
-            for j in range(shape.vectors):
-                values = code.load(self.type, code.element(at, j * size, 1))
-                indices = [image, code.add(channel, i), y, code.add(x, j * self.count)]
+
+        def finish_row(row: Value, vectors: list[Value]) -> None:
+            for j, values in enumerate(vectors):
+                indices = [image, code.add(channel, row), y, code.add(x, j * self.count)]
                 mask = first_lanes(columns - j * self.count, self.type)
                 self.finish(code, indices, values, mask)
+
+        steps = nest.walks[0].taps * nest.walks[1].taps * nest.terms
+        finish_rows(code, sums, shape.rows, steps, finish_row)
 
     def _store(self, code: Code, indices: list[Value], values: Value, mask: Value | None) -> None:
         nest = self.nest

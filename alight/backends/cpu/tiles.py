@@ -8,7 +8,7 @@ a panel of an operand into scratch so that its vectors are contiguous.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from alight.backends.cpu.code import Code, Value, element_type, lanes, vector
@@ -246,6 +246,40 @@ def on_stack(code: Code, values: Sequence[Value], buffer: Value | None = None) -
     for i, value in enumerate(values):
         code.store(value, code.element(buffer, i * size, 1))
     return buffer
+
+
+_LOOPED_STEPS = 256  # from so many steps of a tile on, a way over the stack costs nothing
+_UNROLLED_LINES = 300  # of a finish, all rows together
+
+
+def finish_rows(
+    code: Code,
+    sums: Sequence[Value],
+    rows: int,
+    steps: int,
+    finish_row: Callable[[Value, list[Value]], None],
+) -> None:
+    """Call finish_row(row of the tile, its vectors) for each row of a tile's sums.
+
+    A loop over the rows on the stack, so that a long finish is written once; one row after another where the finish
+    turns out short and the tile has too few steps to hide the loop.
+    """
+    wide, first = len(sums) // rows, 0
+    if steps < _LOOPED_STEPS or rows == 1:
+        before = len(code.lines)
+        finish_row(code.integer(0), list(sums[:wide]))
+        first = rows if (len(code.lines) - before) * rows <= _UNROLLED_LINES else 1
+        for i in range(1, first):
+            finish_row(code.integer(i), list(sums[i * wide : (i + 1) * wide]))
+    if first == rows:
+        return
+    buffer = on_stack(code, sums[first * wide :])
+    type = sums[0].type
+    size = lanes(type) * ITEMSIZES[element_type(type)]
+    with code.loop(code.integer(first), code.integer(rows)) as row:
+        at = code.element(buffer, code.mul(code.add(row, -first), wide * size), 1)
+        vectors = [code.load(type, code.element(at, j * size, 1)) for j in range(wide)]
+        finish_row(row, vectors)
 
 
 class Panel(NamedTuple):
