@@ -62,7 +62,7 @@ _METHODS = _index(
         "histograms": "histogram",
         "integers": "gcd gcd_ lcm lcm_ frexp nextafter nextafter_",
         "places": "new_empty_strided diagflat nonzero_static is_conj is_neg is_distributed is_same_size resolve_neg "
-        "conj_physical_",
+        "conj_physical_ resize resize_as",
         "special": "i0 i0_ igamma igamma_ igammac igammac_ polygamma_",
         "spectrum": "stft istft",
         "storage": "untyped_storage storage _typed_storage storage_type __dlpack__ __dlpack_device__ __array_wrap__ new "

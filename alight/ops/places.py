@@ -243,6 +243,31 @@ def conj_physical_(self: Tensor) -> Any:
     return self.copy_(self.conj()) if self.is_complex() else self
 
 
+@function("", methods="resize")
+def resize(self: Tensor, *sizes: Any) -> Any:
+    """The elements in another shape: an old form of `reshape`, with a warning."""
+    from alight.ops.creation import shape_of
+
+    warnings.warn("non-inplace resize is deprecated", stacklevel=2)
+    shape = shape_of(sizes)
+    if prod(shape) != self.numel():
+        shown, own = ("x".join(map(str, one)) for one in (shape, self.shape))
+        fail(
+            RuntimeError,
+            f"requested resize to {shown} ({prod(shape)} elements in total), but the given tensor has a size of {own} "
+            f"({self.numel()} elements). autograd's resize can only change the shape of a given tensor, while preserving "
+            "the number of elements. ",
+            try_="resize_(), which may change the number of elements",
+        )
+    return self.contiguous().view(shape)
+
+
+@function("", methods="resize_as")
+def resize_as(self: Tensor, tensor: Tensor) -> Any:
+    """The elements in the shape of another tensor: an old form of `view_as`, with a warning."""
+    return self.resize(tensor.shape)
+
+
 @function("resize_as_")
 def resize_as_(self: Tensor, the_template: Tensor, *, memory_format: Any = None) -> Any:
     """The shape of another tensor."""

@@ -5,6 +5,6 @@ from typing import Any
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("checkpoint", "data", "dlpack", "hooks", "tensorboard"):
+    if name in ("checkpoint", "data", "dlpack", "hooks", "tensorboard", "_pytree"):
         return import_module(f"alight.utils.{name}")
     raise AttributeError(f"module 'alight.utils' has no attribute '{name}'")

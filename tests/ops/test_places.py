@@ -34,6 +34,8 @@ PROGRAMS = [
     "torch.unravel_index(i.flatten()[:3], (3, 4))[0].contiguous(), torch.unravel_index(torch.tensor(5), 7)",
     "torch.unravel_index(x, (3, 4))",
     "torch.unravel_index(i, (-3, 4))",
+    "v.resize(2, 2), x.t().resize(2, 6), v.resize_as(torch.ones(4, 1))",
+    "v.resize(3)",
     # slopes
     "torch.gradient(x), torch.gradient(x, spacing=[2.0, 0.5], dim=(1, 0)), torch.gradient(i, spacing=2)",
     "torch.gradient(v, spacing=(torch.tensor([0.0, 1.0, 3.0, 3.5]),), edge_order=2)",

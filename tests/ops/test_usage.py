@@ -91,7 +91,7 @@ LEFT_OUT = {
     "torch": "batch_norm_backward_elemt batch_norm_backward_reduce batch_norm_elemt batch_norm_gather_stats "
     "batch_norm_gather_stats_with_counts batch_norm_stats batch_norm_update_stats embedding_bag hash_tensor lobpcg "
     "native_norm segment_reduce slice_inverse",
-    "Tensor": "chalf const_data_ptr hash_tensor index ipu module_load mtia record_stream resize resize_as slice_inverse to_mkldnn "
+    "Tensor": "chalf const_data_ptr hash_tensor index ipu module_load mtia record_stream slice_inverse to_mkldnn "
     "xpu reinforce",
     "nn.functional": "",
     "linalg": "",
@@ -140,7 +140,7 @@ ANY_NAME = {
 }  # fmt: skip
 OWN_NAMES = {
     "torch": "gru lstm rnn_relu rnn_tanh gru_cell tensordot sort rrelu isin group_norm swapaxes",
-    "Tensor": "backward copy_ set_ sort where swapaxes view",
+    "Tensor": "backward copy_ set_ sort where swapaxes view resize resize_as",
     "linalg": "lstsq matrix_rank tensorsolve",
     "special": " ".join(name for name in dir(torch.special) if "polynomial" in name or "bessel" in name)
     + " airy_ai",
