@@ -26,7 +26,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     from torch.testing._internal.common_methods_invocations import op_db
 
-SAMPLES = int(os.environ.get("OPINFO_SAMPLES", "0"))  # of an operation and dtype; 0 takes all
+SAMPLES = int(os.environ.get("OPINFO_SAMPLES", "100"))  # of an operation and dtype; 0 takes all
 ALL_DTYPES = bool(os.environ.get("OPINFO_ALL_DTYPES"))
 WHOLE_DTYPES = (torch.int64, torch.bool, torch.uint8, torch.int32)
 GAPS = tomllib.loads((Path(__file__).parent / "gaps.toml").read_text())
