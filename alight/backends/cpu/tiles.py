@@ -353,8 +353,8 @@ def _pack_columns(
         store_transposed(code, rows, to, width * itemsize)
 
     with (
-        code.loop(code.integer(0), code.integer(panel.columns), block) as first_column,
         code.loop(code.integer(0), panel.steps, count) as first_step,
+        code.loop(code.integer(0), code.integer(panel.columns), block) as first_column,
     ):
         left = code.op("sub", panel.steps, first_step)
         square(first_column, first_step, None if panel.whole else code.tail_mask(left, type))
