@@ -13,7 +13,7 @@ from docs.listings import lenet_plan
 
 L1, L2 = 32 << 10, 512 << 10
 TARGETS = {
-    "neon": (Target("aarch64-unknown-linux-gnu", "generic", "+neon,+fp-armv8", 16, 32, L1, L2), r"\bfmla\b", r"\bv?fmadd"),
+    "neon": (Target("aarch64-unknown-linux-gnu", "generic", "+neon,+fp-armv8", 16, 32, L1, L2), r"\bfmla\b", r"vfmadd"),
     "avx2": (Target("x86_64-unknown-linux-gnu", "x86-64-v3", "+avx2,+fma", 32, 16, L1, L2), r"vfmadd\w+ps.*ymm", r"zmm"),
     "baseline": (Target("x86_64-unknown-linux-gnu", "x86-64", "", 16, 16, L1, L2), r"\bmulps\b", r"[yz]mm|call\w*\s+fma"),
 }  # fmt: skip
