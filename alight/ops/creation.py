@@ -110,7 +110,8 @@ def _without_tensors(data: Any) -> Any:
                 facts=[f"the list holds a tensor {list(data.shape)}"],
                 try_="torch.stack(...) of tensors of one shape",
             )
-        return data.item()
+        plain = data.detach().reshape(())  # as a number of NumPy it keeps its dtype
+        return plain.item() if data.dtype.name == "bfloat16" else plain.numpy()[()]
     return [_without_tensors(one) for one in data] if isinstance(data, (list, tuple)) else data
 
 

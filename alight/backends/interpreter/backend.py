@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from importlib.util import find_spec
@@ -12,7 +13,7 @@ import numpy as np
 from alight import dtypes
 from alight.backends.interpreter.arrays import ALIGHT, Array, numpy_dtype, round_bfloat16
 from alight.backends.interpreter.plan import compile_program
-from alight.dtypes import bfloat16, dtype
+from alight.dtypes import bfloat16, bool_, dtype, int64, promote
 from alight.errors import fail
 from alight.ir.program import Program
 
@@ -60,7 +61,9 @@ class Interpreter:
         assert array is not None and found is not None
         first = _first(data)
         keeps = isinstance(first, np.ndarray | np.generic)
-        if of is None:
+        if of is None and keeps and isinstance(data, list | tuple):
+            of = _common_dtype(data, default)
+        elif of is None:
             of = found if keeps or not found.is_differentiable else default
             if found.is_complex and not keeps:
                 of = default.to_complex()
@@ -212,6 +215,16 @@ def _check_lengths(data: Any, dim: int) -> None:
 
 
 __all__ = ["Interpreter", "dtypes"]
+
+
+def _common_dtype(data: Any, default: dtype) -> dtype:
+    """What numbers of NumPy and Python together give: each with its own dtype, `default` for Python's fractions."""
+    if isinstance(data, list | tuple):
+        return functools.reduce(promote, (_common_dtype(one, default) for one in data))
+    if isinstance(data, np.ndarray | np.generic):
+        return ALIGHT[data.dtype]
+    kinds = {bool: bool_, int: int64, complex: default.to_complex()}
+    return kinds.get(type(data), default)
 
 
 def _element_name(array: Array) -> str:
