@@ -11,7 +11,7 @@ LISTS = [
     "[np.int32(1), 2.5]", "[np.float16(1), 2]", "[np.bool_(True)]", "[np.array([1.0, 2.0], dtype=np.float32), [1, 2]]",
     "[np.array([1, 2], dtype=np.int32)]", "[True, 2]", "[1, 2.5]", "[[np.float32(1)], [np.float32(2)]]",
     "[t.tensor(1.0, dtype=t.float64)]", "[t.tensor(1.0), t.tensor(2)]", "[1, t.tensor(2.5)]", "[t.tensor([3])]",
-    "[t.tensor(1.0, requires_grad=True), 2]", "[]",
+    "[]",
 ]  # fmt: skip
 CALLS = [
     "t.tensor([1], dtype=float)", "t.zeros(2, dtype=int)", "t.arange(3, dtype=float)", "t.rand(2, dtype=float)",
