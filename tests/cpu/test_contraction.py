@@ -141,6 +141,15 @@ def test_tall_products_go_over_b_for_each_tile_of_rows(type, threads):
         check(near, threads=threads)
 
 
+@pytest.mark.parametrize("type", ["float", "double"])
+def test_narrow_products_turn_b(type):
+    for n, k in ((10, 256), (9, 67), (3, 130)):
+        made = product(70, n, k, type=type)
+        check(made, threads=2)
+        check(made._replace(b=(2 * made.b[0], 2 * made.b[1])))
+    assert plan_of(product(256, 10, 256), host()).turned is not None or host().vector_bytes < 64
+
+
 @pytest.mark.parametrize(
     "shape", [(37, 50, 30), (64, 10, 64), (16, 64, 64), (1, 50, 20), (50, 1, 20)]
 )

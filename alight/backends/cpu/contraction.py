@@ -168,6 +168,8 @@ class _Emitter:
 
     def run(self) -> None:
         """Write all of it."""
+        if self.plan.turned is not None:
+            self._turn(*self.plan.turned)
         for section in self.plan.sections:
             if self.plan.rows_first:
                 self._rows_first(section)
@@ -180,6 +182,17 @@ class _Emitter:
                 with shared(self.code, groups, self.product.m) as (group, first, last):
                     flat, panel = divided(self.code, group, section.panels)
                     self._add_parts(section, flat, panel, first, last)
+
+    def _turn(self, step: int, column: int) -> None:
+        """Bring B into columns, in scratch."""
+        code, product = self.code, self.product
+        assert self.scratch is not None
+        own = code.mul(code["thread"], packed_bytes(self.plan, self.target))
+        to = code.element(self.scratch, code.add(own, partial_bytes(self.plan)), 1)
+        size = product.itemsize
+        panel = Panel(product.type, code.integer(product.n), product.k, column * size, step * size)
+        pack(code, self.target, panel, self.b, to, product.b[-1])
+        self.b = to
 
     def _batch(self, flat: Value) -> list[Value]:
         indices: list[Value] = []

@@ -69,6 +69,9 @@ class Plan(NamedTuple):
     part: int  # steps of k in a part
     block: int  # steps of k done at a time
     rows_first: bool = False  # all panels for one tile of rows, then the next tile
+    turned: tuple[int, int] | None = (
+        None  # B is brought into columns first; its strides before that
+    )
 
     @property
     def partial(self) -> bool:
@@ -87,6 +90,8 @@ def plan_of(product: Product, target: Target) -> Plan:
     ways = [_broadcast_plan(product, target, False)]
     if product.a[-1] == 1 and product.b[-2] == 1 and product.k > 1:
         ways.append(_dot_plan(product, target))
+    elif product.a[-1] == 1 and _is_narrow(product, target):
+        ways.append(_turned_plan(product, target))
     crossed = _broadcast_plan(product.exchanged(), target, True)
     if crossed[0].sections and not crossed[0].partial:
         ways.append(crossed)
@@ -128,6 +133,21 @@ def _dot_plan(product: Product, target: Target) -> tuple[Plan, float]:
         sections.append(Section(first, repeat, count, columns, Shape(rows, best)))
         cycles += _tiles(product, sections[-1]) * costs[best]
     return _with_parts(product, target, "dot", False, False, tuple(sections)), cycles
+
+
+def _is_narrow(product: Product, target: Target) -> bool:
+    """Whether rows of B do not fill a vector, and there is enough work to bring it into columns."""
+    narrow = 1 < product.n < target.lanes(product.itemsize) * 2
+    return narrow and not product.batch and product.m >= 32 and product.k >= 64
+
+
+def _turned_plan(product: Product, target: Target) -> tuple[Plan, float]:
+    """Dot tiles after B was transposed to scratch."""
+    turned = product._replace(b=(1, -(-product.k // 4) * 4))
+    plan, cycles = _dot_plan(turned, target)
+    columns = -(-product.n // target.lanes(product.itemsize)) * target.lanes(product.itemsize)
+    cycles += product.k * (0.5 * columns if product.b[-1] == 1 else 2.0 * product.n)
+    return plan._replace(turned=(product.b[-2], product.b[-1])), cycles
 
 
 def _tiles(product: Product, section: Section) -> int:
@@ -233,7 +253,19 @@ def panel_bytes(plan: Plan, target: Target) -> int:
 def packed_bytes(plan: Plan, target: Target) -> int:
     """Bytes of all packed panels that one thread has at a time."""
     most = max(section.panels for section in plan.sections) if plan.rows_first else 1
-    return most * panel_bytes(plan, target) + row_panel_bytes(plan, target)
+    return (
+        most * panel_bytes(plan, target)
+        + row_panel_bytes(plan, target)
+        + turned_bytes(plan, target)
+    )
+
+
+def turned_bytes(plan: Plan, target: Target) -> int:
+    """Bytes of B in columns."""
+    if plan.turned is None:
+        return 0
+    product, count = plan.product, target.lanes(plan.product.itemsize)
+    return -(-product.n // count) * count * product.b[-1] * product.itemsize
 
 
 def packs_rows(plan: Plan) -> bool:
