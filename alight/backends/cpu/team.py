@@ -64,7 +64,10 @@ class Team:
 
     def _now(self, code: Code) -> Value:
         if self.is_arm:  # the counter that programs may read
-            return code.op('call i64 asm sideeffect "mrs $0, CNTVCT_EL0", "=r"()', type="i64")
+            code.declared["llvm.read_volatile_register.i64"] = (
+                'declare i64 @llvm.read_volatile_register.i64(metadata)\n!0 = !{!"CNTVCT_EL0"}'
+            )
+            return code.op("call i64 @llvm.read_volatile_register.i64(metadata !0)", type="i64")
         return code.call("i64", "llvm.readcyclecounter")
 
     def _yield(self, code: Code) -> None:
