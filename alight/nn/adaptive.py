@@ -74,9 +74,9 @@ class AdaptiveLogSoftmaxWithLoss(Module):
     def reset_parameters(self) -> None:
         """Draw all layers."""
         self.head.reset_parameters()
-        for first, second in self.tail:
-            first.reset_parameters()
-            second.reset_parameters()
+        for layers in self.tail:
+            for layer in layers:  # type: ignore[attr-defined]
+                layer.reset_parameters()
 
     def _check(self, input: Tensor, target: Tensor) -> None:
         if target.dim() == 1:

@@ -26,6 +26,35 @@ every_full_backward: OrderedDict[int, Hook] = OrderedDict()
 on_every_module: OrderedDict[int, Hook] = OrderedDict()  # all of the above
 
 
+# Called when a parameter, buffer or sub-module gets its name; what they return takes its place.
+on_registration: dict[str, OrderedDict[int, Hook]] = {
+    kind: OrderedDict() for kind in ("parameter", "buffer", "module")
+}
+
+
+def registered(kind: str, module: Any, name: str, value: Any) -> Any:
+    """A parameter, buffer or module after the hooks on its registration."""
+    for hook in on_registration[kind].values():
+        changed = hook(module, name, value)
+        value = value if changed is None else changed
+    return value
+
+
+def register_module_parameter_registration_hook(hook: Hook) -> RemovableHandle:
+    """Call `hook(module, name, parameter)` when any module gets a parameter; what it returns takes its place."""
+    return add(on_registration["parameter"], hook)
+
+
+def register_module_buffer_registration_hook(hook: Hook) -> RemovableHandle:
+    """Call `hook(module, name, buffer)` when any module gets a buffer; what it returns takes its place."""
+    return add(on_registration["buffer"], hook)
+
+
+def register_module_module_registration_hook(hook: Hook) -> RemovableHandle:
+    """Call `hook(module, name, submodule)` when any module gets another; what it returns takes its place."""
+    return add(on_registration["module"], hook)
+
+
 def add(
     table: OrderedDict[int, Any], hook: Any, prepend: bool = False, *more: Any
 ) -> RemovableHandle:

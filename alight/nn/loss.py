@@ -444,6 +444,5 @@ class LinearCrossEntropyLoss(Module):
 
     def extra_repr(self) -> str:
         """Sizes and settings."""
-        names = ("in_features", "num_classes", "out_features", "bias", "reduction", "ignore_index")
-        names += ("label_smoothing", "options")
-        return ", ".join(f"{name}={getattr(self, name)}" for name in names)
+        names = "in_features num_classes out_features bias reduction ignore_index label_smoothing options"
+        return ", ".join(f"{name}={getattr(self, name)}" for name in names.split())

@@ -8,24 +8,28 @@ it is written directly. A module without hooks costs one call more than its `for
 from __future__ import annotations
 
 import difflib
-import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from alight.autograd.hooks import RemovableHandle
-from alight.autograd.modes import no_grad
-from alight.errors import fail
+from alight.errors import fail, message
 from alight.nn import hooks
+from alight.nn.conversion import Convertible
 from alight.nn.hooks import (
     add,
     on_every_module,
+    register_module_buffer_registration_hook,
     register_module_forward_hook,
     register_module_forward_pre_hook,
     register_module_full_backward_hook,
     register_module_full_backward_pre_hook,
+    register_module_module_registration_hook,
+    register_module_parameter_registration_hook,
+    registered,
 )
-from alight.nn.parameter import Buffer, Parameter, is_lazy
+from alight.nn.parameter import Buffer, Parameter
+from alight.nn.registry import Registry, _name_of, typename
 from alight.nn.state import Stateful
 from alight.tensor import Tensor
 
@@ -37,83 +41,7 @@ _HOOK_TABLES = (
 )  # fmt: skip
 
 
-class Registry(dict[str, Any]):
-    """A dictionary whose entries are attributes of a module as well."""
-
-    __slots__ = ("_owner",)
-
-    def __init__(self, owner: Any = None, entries: Any = ()) -> None:
-        self._owner = None if owner is None else weakref.ref(owner)
-        self.update(entries)
-
-    def __setitem__(self, name: str, value: Any) -> None:
-        dict.__setitem__(self, name, value)
-        owner = self._owner() if self._owner is not None else None
-        if owner is not None:
-            owner.__dict__[name] = value
-
-    def __delitem__(self, name: str) -> None:
-        dict.__delitem__(self, name)
-        owner = self._owner() if self._owner is not None else None
-        if owner is not None:
-            owner.__dict__.pop(name, None)
-
-    def pop(self, name: str, *default: Any) -> Any:
-        """Take an entry out, the attribute with it."""
-        if default and name not in self:
-            return default[0]
-        value = self[name]
-        del self[name]
-        return value
-
-    def popitem(self) -> tuple[str, Any]:
-        """Take the last entry out."""
-        name = next(reversed(self))
-        return name, self.pop(name)
-
-    def clear(self) -> None:
-        """Take all entries out."""
-        for name in list(self):
-            del self[name]
-
-    def update(self, entries: Any = (), **more: Any) -> None:  # type: ignore[override]
-        """Set several entries."""
-        for name, value in dict(entries, **more).items():
-            self[name] = value
-
-    def setdefault(self, name: str, default: Any = None) -> Any:
-        """The entry, set first if there is none."""
-        if name not in self:
-            self[name] = default
-        return self[name]
-
-    def __reduce__(self) -> Any:
-        return Registry, (), None, None, iter(self.items())
-
-
-def _name_of(value: Any) -> str:
-    """As `torch.typename` has it: a class by its own name."""
-    if isinstance(value, type):
-        return f"{value.__module__}.{value.__qualname__}"
-    return typename(value)
-
-
-def typename(value: Any) -> str:
-    """The name of a value's type as PyTorch's messages have it."""
-    if isinstance(value, Tensor):
-        kind = {"float32": "Float", "float64": "Double", "int64": "Long", "float16": "Half"}.get(
-            value.dtype.name, ""
-        )
-        return f"torch.{kind}Tensor" if type(value) is Tensor else "torch.nn.parameter.Parameter"
-    module = type(value).__module__
-    return (
-        type(value).__qualname__
-        if module in ("builtins", "__builtin__")
-        else f"{module}.{type(value).__qualname__}"
-    )
-
-
-class Module(Stateful):
+class Module(Convertible, Stateful):
     """Base class of layers and models: assign parameters and sub-modules in `__init__`, compute in `forward`.
 
     >>> import alight as torch
@@ -240,7 +168,7 @@ class Module(Stateful):
             self.register_parameter(name, None)
         elif isinstance(value, Module):
             self._forget(name, "_parameters", "_buffers")
-            self._modules[name] = value
+            self._modules[name] = registered("module", self, name, value)
         elif name in self._modules:
             if value is not None:
                 fail(
@@ -254,12 +182,17 @@ class Module(Stateful):
         else:
             object.__setattr__(self, name, value)
 
+    def __getattr__(self, name: str) -> Any:
+        raise NoAttributeError(self, name)
+
     def _set_buffer(self, name: str, value: Any) -> None:
         if value is not None and not isinstance(value, Tensor):
             raise TypeError(
                 f"cannot assign '{typename(value)}' as buffer '{name}' (torch.nn.Buffer, torch.Tensor or None expected)"
             )
         if isinstance(value, Buffer):
+            if not any(name in self.__dict__[registry] for registry in REGISTRIES):
+                self._check_name(name, "buffer", "_buffers")
             self._forget(name, "_parameters", "_modules")
             self._buffers.pop(name, None)
             self.register_buffer(name, value, value.persistent)
@@ -303,10 +236,6 @@ class Module(Stateful):
         """Add a parameter under a name; None keeps the name without one."""
         held = self.__dict__.get("_parameters")
         if held is None or name not in held:
-            if (
-                isinstance(param, Parameter) and name in self.__dict__
-            ):  # an attribute becomes a parameter
-                self.__dict__.pop(name)
             self._check_name(name, "parameter", "_parameters")
         if param is not None and not isinstance(param, Parameter):
             raise TypeError(
@@ -317,7 +246,9 @@ class Module(Stateful):
                 f"Cannot assign non-leaf Tensor to parameter '{name}'. Model parameters must be created explicitly. To "
                 f"express '{name}' as a function of another Tensor, compute the value in the forward() method."
             )
-        self._parameters[name] = param
+        self._parameters[name] = (
+            registered("parameter", self, name, param) if param is not None else None
+        )
 
     def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
         """Add a tensor that belongs to the module's state but is no parameter."""
@@ -326,7 +257,7 @@ class Module(Stateful):
             raise TypeError(
                 f"cannot assign '{typename(tensor)}' object to buffer '{name}' (torch Tensor or None required)"
             )
-        self._buffers[name] = tensor
+        self._buffers[name] = None if tensor is None else registered("buffer", self, name, tensor)
         if persistent:
             self._non_persistent_buffers_set.discard(name)
         else:
@@ -343,7 +274,7 @@ class Module(Stateful):
                 try_=f"{module.__name__}()" if made else "a module",
             )
         self._check_name(name, "module", "_modules")
-        self._modules[name] = module
+        self._modules[name] = None if module is None else registered("module", self, name, module)
 
     register_module = add_module
 
@@ -493,124 +424,6 @@ class Module(Stateful):
         fn(self)
         return self
 
-    # -- modes and conversions ------------------------------------------------------------------------------------------
-
-    def train(self, mode: bool = True) -> Any:
-        """Set training mode, here and inside."""
-        if not isinstance(mode, bool):
-            raise ValueError("training mode is expected to be boolean")
-        self.training = mode
-        for module in self.children():
-            module.train(mode)
-        return self
-
-    def eval(self) -> Any:
-        """Set evaluation mode, here and inside."""
-        return self.train(False)
-
-    def requires_grad_(self, requires_grad: bool = True) -> Any:
-        """Set whether gradients of the parameters are recorded."""
-        for parameter in self.parameters():
-            parameter.requires_grad_(requires_grad)
-        return self
-
-    def zero_grad(self, set_to_none: bool = True) -> None:
-        """Drop the parameters' gradients, or fill them with zeros."""
-        for parameter in self.parameters():
-            if parameter._grad is None:
-                continue
-            if set_to_none:
-                parameter._grad = None
-            else:
-                parameter.grad = parameter.grad.detach() * 0  # type: ignore[union-attr]
-
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:
-        """Replace every parameter, gradient and buffer by fn of it."""
-        if recurse:
-            for module in self.children():
-                module._apply(fn)
-        for parameter in self._parameters.values():
-            if parameter is None:
-                continue
-            with no_grad():
-                old = parameter if is_lazy(parameter) else parameter.detach()
-                converted = fn(old)
-                if converted is not old:
-                    parameter.data = converted
-                if parameter._grad is not None:
-                    parameter._grad = fn(parameter._grad)
-        for name, buffer in self._buffers.items():
-            if buffer is not None:
-                self._buffers[name] = fn(buffer)
-        return self
-
-    def to(self, *args: Any, **kwargs: Any) -> Any:
-        """Move to a device, or convert floating-point parameters and buffers to a dtype: to(device), to(dtype), to(tensor)."""
-        device, dtype = _device_and_dtype(*args, **kwargs)
-        if dtype is not None and not dtype.is_differentiable:
-            raise TypeError(
-                f"nn.Module.to only accepts floating point or complex dtypes, but got desired dtype={dtype}"
-            )
-
-        def convert(tensor: Tensor) -> Tensor:
-            wanted = dtype if tensor.is_floating_point() or tensor.is_complex() else None
-            if wanted in (None, tensor.dtype) and device in (None, tensor.device):
-                return tensor
-            if tensor.device.type == "meta" and device not in (None, tensor.device):
-                fail(
-                    NotImplementedError,
-                    "Cannot copy out of meta tensor; no data! Please use torch.nn.Module.to_empty() instead of "
-                    "torch.nn.Module.to() when moving module from meta to a different device.",
-                )
-            return tensor.to(device=device or tensor.device, dtype=wanted or tensor.dtype)
-
-        return self._apply(convert)
-
-    def type(self, dst_type: Any) -> Any:
-        """Convert all parameters and buffers to a dtype."""
-        return self._apply(lambda tensor: tensor.to(dst_type))
-
-    def _floating(self, name: str) -> Any:
-        import alight
-
-        return self.to(getattr(alight, name))
-
-    def float(self) -> Any:
-        """Convert floating-point parameters and buffers to float32."""
-        return self._floating("float32")
-
-    def double(self) -> Any:
-        """Convert floating-point parameters and buffers to float64."""
-        return self._floating("float64")
-
-    def half(self) -> Any:
-        """Convert floating-point parameters and buffers to float16."""
-        return self._floating("float16")
-
-    def bfloat16(self) -> Any:
-        """Convert floating-point parameters and buffers to bfloat16."""
-        return self._floating("bfloat16")
-
-    def cpu(self) -> Any:
-        """Move to the CPU."""
-        return self.to("cpu")
-
-    def cuda(self, device: Any = None) -> Any:
-        """Move to an NVIDIA device."""
-        return self.to(
-            "cuda" if device is None else f"cuda:{device}" if isinstance(device, int) else device
-        )
-
-    def to_empty(self, *, device: Any, recurse: bool = True) -> Any:
-        """Move to a device without the elements."""
-        import alight
-
-        return self._apply(lambda tensor: alight.empty_like(tensor, device=device), recurse)
-
-    def share_memory(self) -> Any:
-        """Differs: does nothing; memory is not shared between processes."""
-        return self
-
     # -- text -----------------------------------------------------------------------------------------------------------
 
     def _get_name(self) -> str:
@@ -634,27 +447,34 @@ class Module(Stateful):
         """Does nothing: every program is compiled by itself."""
 
 
+class NoAttributeError(AttributeError):
+    """A name that a module does not have. The text is made when it is read: `hasattr` has no use for it."""
+
+    def __init__(self, module: Any, name: str) -> None:
+        super().__init__()
+        self.module, self.missing = module, name
+
+    def __str__(self) -> str:
+        known = {*self.module.__dict__, *vars(type(self.module))} - {self.missing}
+        near = difflib.get_close_matches(self.missing, sorted(known), 1, 0.75)
+        return message(
+            f"'{type(self.module).__name__}' object has no attribute '{self.missing}'",
+            try_=f".{near[0]}" if near else None,
+        )
+
+    def __reduce__(self) -> Any:
+        return AttributeError, (str(self),)
+
+
+NoAttributeError.__name__ = NoAttributeError.__qualname__ = (
+    "AttributeError"  # as tracebacks show it
+)
+NoAttributeError.__module__ = "builtins"
+
+
 def indented(text: str) -> str:
     """Text with its lines after the first moved in by two places."""
     return text.replace("\n", "\n  ")
-
-
-def _device_and_dtype(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
-    """What the arguments of `to` ask for."""
-    from alight.device import device as Device
-    from alight.dtypes import dtype as Dtype
-
-    device, dtype = kwargs.get("device"), kwargs.get("dtype")
-    for one in (*args[:2], kwargs.get("tensor")):
-        if isinstance(one, Dtype):
-            dtype = one
-        elif isinstance(one, Tensor):
-            device, dtype = one.device, one.dtype
-        elif isinstance(one, (str, int, Device)) and not isinstance(one, bool):
-            device = one
-    if device is not None and not isinstance(device, Device):
-        device = Device(device)
-    return device, dtype
 
 
 __all__ = [
@@ -664,6 +484,9 @@ __all__ = [
     "register_module_forward_hook",
     "register_module_forward_pre_hook",
     "register_module_full_backward_hook",
+    "register_module_buffer_registration_hook",
     "register_module_full_backward_pre_hook",
+    "register_module_module_registration_hook",
+    "register_module_parameter_registration_hook",
     "typename",
 ]

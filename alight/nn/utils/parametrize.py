@@ -70,7 +70,7 @@ class ParametrizationList(ModuleList):
         super().__init__(modules)
         self.unsafe = unsafe
         shape, of = original.shape, original.dtype
-        new = _back(list(self), original)
+        new: Any = _back(list(self), original)
         if not isinstance(new, Tensor) and not isinstance(new, Sequence):
             raise ValueError(
                 "'right_inverse' must return a Tensor or a Sequence of tensors (list, tuple...). "
@@ -181,7 +181,11 @@ def _derive_class(module: Module) -> None:
         return replica
 
     cls = type(module)
-    body = {"__getstate__": getstate, "parametrizations": None, "__module__": __name__}
+    body: dict[str, Any] = {
+        "__getstate__": getstate,
+        "parametrizations": None,
+        "__module__": __name__,
+    }
     if not hasattr(cls, "__deepcopy__"):
         body["__deepcopy__"] = deepcopy
     module.__class__ = type(f"Parametrized{cls.__name__}", (cls,), body)

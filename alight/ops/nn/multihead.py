@@ -273,8 +273,8 @@ def attend(
         fail(
             AssertionError, f"was expecting embedding dimension of {embed}, but got {shapes[0][2]}"
         )
-    _check_weights(embed, *shapes[1:], in_weight, weights)  # type: ignore[misc]
-    _check_sizes(*shapes, padding, mask, embed, heads)  # type: ignore[misc]
+    _check_weights(embed, shapes[1], shapes[2], in_weight, weights)
+    _check_sizes(shapes[0], shapes[1], shapes[2], padding, mask, embed, heads)
     seed = dropout_word() if dropout_p else 0
     extra = () if bias_k is None or bias_v is None else (bias_k, bias_v)
     made = _multi_head_attention.function(

@@ -149,13 +149,13 @@ def _fractional_max_pool(
         column = of_axis[axis]
         sample = p.Slice(flat, starts=(0, column), stops=(rows, column + 1), steps=(1, 1))
         starts = _starts(p.Reshape(sample, shape=(rows,)), spatial[axis], sizes[axis], kernel[axis])
-        shape = [rows] + [1] * (2 * count)
-        shape[1 + axis] = sizes[axis]
+        row = [rows] + [1] * (2 * count)
+        row[1 + axis] = sizes[axis]
         with input.builder.active():
             inside = p.Iota(
                 shape=grid, axis=1 + count + axis, dtype=int64, device=input.type.device
             )
-        at = inside + broadcast(p.Reshape(starts, shape=tuple(shape)), grid)
+        at = inside + broadcast(p.Reshape(starts, shape=tuple(row)), grid)
         places = at if places is None else places * spatial[axis] + at
     window = prod(kernel)
     places = p.Reshape(places, shape=(rows, prod(sizes) * window))
