@@ -18,12 +18,12 @@ class Bar:
     """One epoch's bar."""
 
     def __init__(self, total: int, title: str, done: int = 0) -> None:
+        self.is_shown = False  # whether there is a bar to see
         try:
             from tqdm import tqdm
         except ImportError:
-            self._bar: Any = None
             return
-        self._bar = tqdm(
+        self._bar: Any = tqdm(
             total=total,
             desc=title,
             initial=done,
@@ -32,11 +32,7 @@ class Bar:
             dynamic_ncols=True,
             disable=None,  # no bar in a file or a pipe
         )
-
-    @property
-    def is_shown(self) -> bool:
-        """Whether there is a bar to see."""
-        return self._bar is not None and not self._bar.disable
+        self.is_shown = not self._bar.disable  # closing it disables it
 
     def update(self, done: int, loss: float, accuracy: float) -> None:
         """Show that `done` images are done."""
@@ -51,7 +47,7 @@ class Bar:
 
     def close(self) -> None:
         """Leave the bar as it stands."""
-        if self._bar is not None:
+        if self.is_shown:
             self._bar.close()
 
 

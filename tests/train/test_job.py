@@ -3,6 +3,7 @@
 import argparse
 import csv
 import importlib.util
+import io
 import json
 import signal
 
@@ -175,3 +176,20 @@ def test_digits():
 def test_a_damaged_folder_is_told(tmp_path):
     with pytest.raises(FileNotFoundError, match="not a run folder"):
         RunFolder(tmp_path).read_config()
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize("seen", [True, False])
+def test_a_bar_or_a_line_for_each_epoch(in_folder, monkeypatch, capsys, seen):
+    screen = Terminal() if seen else io.StringIO()
+    monkeypatch.setattr("sys.stderr", screen)
+    monkeypatch.setenv("COLUMNS", "140")
+    assert command("--model", "softmax", "--epochs", "2") == 0
+    said = capsys.readouterr().out
+    assert ("images/s" in said) is not seen
+    assert ("epoch 2/2: 100%" in screen.getvalue()) is seen
+    assert ("test accuracy" in screen.getvalue()) is seen
