@@ -35,7 +35,7 @@ def _filled(input: Any, mask: Any, value: Any) -> Any:
 
 
 def _lowest(input: Any) -> Any:
-    if category(input.dtype) == 2:
+    if category(input.dtype) >= 2:
         return -math.inf
     return False if input.dtype is torch.bool else torch.iinfo(input.dtype).min
 
@@ -155,7 +155,7 @@ def logsumexp(
     input: Any, dim: Any = None, *, keepdim: bool = False, dtype: Any = None, mask: Any = None
 ) -> Any:
     """log of the sum of exponentials of the elements that the mask keeps."""
-    x = _wide(input, dtype)
+    x = input if dtype is None else input.to(dtype)
     dims = _dims(x, dim)
     x = _filled(x, mask, _lowest(x))
     result = torch.logsumexp(x, dims, keepdim=keepdim) if dims else x.clone()
@@ -185,7 +185,7 @@ def _spread(
     squares = (gap * gap.conj()).real if x.is_complex() else gap * gap
     total = squares.sum(dims, keepdim=keepdim) if dims else squares
     left = count if keepdim or not dims else count.reshape(total.shape)
-    return total / (left - freedom).clamp(min=0)
+    return (total / (left - freedom).clamp(min=0)).to(of)
 
 
 def var(
@@ -208,13 +208,15 @@ def std(
 
 
 def cumsum(input: Any, dim: int, *, dtype: Any = None, mask: Any = None) -> Any:
-    """Running sums in which masked-out elements count as 0."""
-    return _filled(_wide(input, dtype), mask, 0).cumsum(dim)
+    """Running sums in which masked-out elements count as 0, in the dtype of the input."""
+    x = input if dtype is None else input.to(dtype)
+    return _filled(x, mask, 0).cumsum(dim).to(x.dtype)
 
 
 def cumprod(input: Any, dim: int, *, dtype: Any = None, mask: Any = None) -> Any:
-    """Running products in which masked-out elements count as 1."""
-    return _filled(_wide(input, dtype), mask, 1).cumprod(dim)
+    """Running products in which masked-out elements count as 1, in the dtype of the input."""
+    x = input if dtype is None else input.to(dtype)
+    return _filled(x, mask, 1).cumprod(dim).to(x.dtype)
 
 
 def softmax(input: Any, dim: int, *, dtype: Any = None, mask: Any = None) -> Any:

@@ -177,6 +177,8 @@ def sum_to_size(self: Tensor, *size: Any) -> Any:
     fits = lead >= 0 and all(b in (1, a) for a, b in zip(own[max(lead, 0) :], shape, strict=True))
     if not fits:
         fail(RuntimeError, f"size {{{list(shape)}}} is not expandable to size {{{list(own)}}}.")
+    if not shape:
+        return self.sum()
     grown = [lead + i for i, b in enumerate(shape) if b == 1 and own[lead + i] != 1]
     dims = [*range(lead), *grown]
     return (self.sum(dims) if dims else self.view_as(self)).reshape(shape)

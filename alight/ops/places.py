@@ -190,7 +190,7 @@ def unravel_index(indices: Tensor, shape: Any) -> tuple[Tensor, ...]:
     if any(size < 0 for size in sizes):
         fail(ValueError, f"'shape' cannot have negative values, but got {sizes}")
     result: list[Any] = []
-    rest: Any = indices
+    rest: Any = indices.to(int64)
     for size in reversed(sizes):
         result.append(rest % size)
         rest = rest // size
