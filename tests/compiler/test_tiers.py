@@ -9,7 +9,11 @@ from hypothesis import HealthCheck, given, settings
 from alight.backends.base import backend_of
 from alight.backends.cpu.native import Native
 from alight.device import CPU
+from alight.dtypes import float32
+from alight.ir.program import Builder
 from alight.ir.text import parse, show
+from alight.ir.types import Type
+from alight.primitives import Sum
 from tests.compiler.random_programs import programs
 
 TOLERANCE = {
@@ -80,3 +84,15 @@ def test_scan(reverse):
     ]
     agree(program, arguments)
     assert [kernel.kind for kernel in Native(program).plan.kernels] == ["scan"]
+
+
+@pytest.mark.parametrize(
+    ("shape", "axes"), [((200_000, 20), (0,)), ((3, 700_000), (1,)), ((1_000_000,), (0,))]
+)
+def test_long_sums_are_about_as_exact_as_the_interpreters(shape, axes):
+    b = Builder()
+    program = b.finish([Sum(b.input(Type(shape, float32)), axes=axes)])
+    x = np.random.default_rng(0).random(shape, np.float32)
+    exact = x.sum(axes, dtype=np.float64)
+    (expected,), (got,) = both(program, [x])
+    assert np.abs(got - exact).max() <= 4 * max(np.abs(expected - exact).max(), 1e-7 * exact.max())

@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from alight.backends.cpu.code import Code, Value, Variable, lanes, like, vector
+from alight.backends.cpu.code import Code, Value, lanes, like, vector
 from alight.backends.cpu.random_bits import random_start, random_words
-from alight.backends.cpu.scalars import Scalars, Symbol, load_type, register_type
+from alight.backends.cpu.reductions import Pass, extreme
+from alight.backends.cpu.scalars import Scalars, Symbol, load_type
 from alight.backends.cpu.target import Target
 from alight.compiler.affine import Affine
 from alight.compiler.nest import (
@@ -32,7 +33,6 @@ from alight.compiler.nest import (
 from alight.compiler.schedule import Schedule
 from alight.dtypes import dtype, int64
 
-IDENTITY = {"sum": 0, "prod": 1, "max": "lowest", "min": "highest"}
 SMALL_BODY = (
     40  # expressions on the vector axis up to which a block of several vectors is written out
 )
@@ -44,18 +44,6 @@ def lanes_of(nest: Nest, target: Target) -> int:
         e.dtype.itemsize for e in nest.expressions
     ]
     return max(1, target.vector_bytes // max(4, min(sizes, default=4)))
-
-
-def extreme(which: str, of: dtype) -> float | int:
-    """The lowest or highest number of a dtype; infinite for floats."""
-    if of.kind == "f":
-        return float("-inf") if which == "lowest" else float("inf")
-    if of.kind == "b":
-        return which == "highest"
-    bits = of.itemsize * 8
-    if of.kind == "u":
-        return 0 if which == "lowest" else (1 << bits) - 1
-    return -(1 << bits - 1) if which == "lowest" else (1 << bits - 1) - 1
 
 
 class LoopCode:
@@ -560,44 +548,16 @@ class LoopCode:
                 if not s.outer and nest.expressions[s.expression].stage == stage
             ]
             if reductions or stores:
-                self._pass(reductions, stores)
+                Pass(self, reductions, stores).run()
         self._stage = 0
 
-    def _pass(self, reductions: list[int], stores: list[Store]) -> None:
-        """Once over the reduced axes."""
-        nest = self.nest
-        roots = [nest.reductions[n].expression for n in reductions] + [s.expression for s in stores]
-        needed = self.needed(roots)
-        reduced_vector = self.vector is not None and self.vector in nest.reduced
-        size = sum(self.on_vector(nest.expressions[i].axes) for i in needed)
-        block = self.block
-        if reduced_vector:
-            whole = nest.extents[self._axis()] // self.lanes
-            block = 4 if size <= SMALL_BODY and whole >= 4 else 1
-        sums = {n: [self._accumulator(n) for _ in range(block)] for n in reductions}
+    def reduced_block(self, needed: Sequence[int]) -> int:
+        """How many vectors along a reduced vector axis are done at a time."""
+        size = sum(self.on_vector(self.nest.expressions[i].axes) for i in needed)
+        whole = self.nest.extents[self._axis()] // self.lanes
+        return 4 if size <= SMALL_BODY and whole >= 4 else 1
 
-        def body() -> None:
-            self._collect(reductions, stores, sums)
-
-        self._inner(0, needed, body)
-        for n in reductions:
-            self._close(n, sums[n], reduced_vector)
-
-    def _wide_reduction(self, n: int) -> bool:
-        return self.vector is not None
-
-    def _accumulator(self, n: int) -> Variable:
-        reduction = self.nest.reductions[n]
-        of = self.nest.expressions[reduction.expression].dtype
-        identity: Any = IDENTITY[reduction.primitive.name]
-        if isinstance(identity, str):
-            identity = extreme(identity, of)
-        type = register_type(of)
-        if self._wide_reduction(n):
-            type = vector(type, self.lanes)
-        return self.code.variable(self.code.constant(identity, type))
-
-    def _inner(self, depth: int, needed: list[int], body: Callable[[], None]) -> None:
+    def walk_reduced(self, depth: int, needed: list[int], body: Callable[[], None]) -> None:
         if depth:
             self.prepare(len(self.outer) + depth, needed, self._stage)
         if depth == len(self.inner):
@@ -605,83 +565,14 @@ class LoopCode:
             return
         axis = self.inner[depth]
         if axis == self.vector:
-            self._vectors(axis, None, lambda: self._inner(depth + 1, needed, body), needed)
+            self._vectors(axis, None, lambda: self.walk_reduced(depth + 1, needed, body), needed)
             return
         with (
             self.scope(),
             self.code.loop(self.code.integer(0), self.code.integer(self.nest.extents[axis])) as i,
         ):
             self.index[axis] = i
-            self._inner(depth + 1, needed, body)
-
-    def _collect(
-        self, reductions: list[int], stores: list[Store], sums: dict[int, list[Variable]]
-    ) -> None:
-        """Innermost: add to the accumulators and store."""
-        for n in reductions:
-            reduction = self.nest.reductions[n]
-            for u in range(self.block):
-                count = self.lanes if self.vector is not None else 1
-                value = self.wide(reduction.expression, u, count)
-                total = sums[n][u]
-                if self.mask is not None:  # lanes beyond the end leave the accumulator as it is
-                    added = reduction.primitive.combine(
-                        self.scalars, Symbol(total.get(), value.dtype), value
-                    )
-                    total.set(self.code.select(self.mask, added.value, total.get()))
-                else:
-                    total.set(
-                        reduction.primitive.combine(
-                            self.scalars, Symbol(total.get(), value.dtype), value
-                        ).value
-                    )
-        for store in stores:
-            self.store(store)
-
-    def _close(self, n: int, sums: list[Variable], reduced_vector: bool) -> None:
-        """The result of a reduction, from its accumulators."""
-        reduction = self.nest.reductions[n]
-        of = self.nest.expressions[reduction.expression].dtype
-        result = next(
-            i
-            for i, e in enumerate(self.nest.expressions)
-            if isinstance(e.what, Reduced) and e.what.number == n
-        )
-        values = [Symbol(total.get(), of) for total in sums]
-        if not reduced_vector:
-            for u, value in enumerate(values):
-                self.found[
-                    (result, u if self.on_vector(self.nest.expressions[result].axes) else 0)
-                ] = value
-            return
-        while len(values) > 1:
-            half = len(values) // 2
-            values = [
-                reduction.primitive.combine(self.scalars, values[k], values[k + half])
-                for k in range(half)
-            ]
-        self.found[(result, 0)] = self._across(reduction.primitive, values[0])
-
-    def _across(self, primitive: Any, value: Symbol) -> Symbol:
-        """All lanes combined, by halves."""
-        code, count = self.code, lanes(value.value.type)
-        type = register_type(value.dtype)
-        while count > 2:
-            half = count // 2
-            parts = []
-            for begin in (0, half):
-                numbers = ", ".join(f"i32 {begin + k}" for k in range(half))
-                text = f"shufflevector {value.value.typed}, {value.value.type} poison, <{half} x i32> <{numbers}>"
-                parts.append(Symbol(code.op(text, type=vector(type, half)), value.dtype))
-            value = primitive.combine(self.scalars, *parts)
-            count = half
-        if count == 1:
-            return value
-        parts = [
-            Symbol(code.op(f"extractelement {value.value.typed}, i64 {k}", type=type), value.dtype)
-            for k in (0, 1)
-        ]
-        return primitive.combine(self.scalars, *parts)
+            self.walk_reduced(depth + 1, needed, body)
 
 
 __all__ = ["LoopCode", "extreme", "lanes_of", "like"]
