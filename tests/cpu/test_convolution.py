@@ -142,7 +142,7 @@ def test_both_fast_orders(case, which):
 
 
 @pytest.mark.parametrize("which", ["forward", "data"])
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", [*CASES][::2])
 def test_row_major_images(case, which):
     check(convolution(**CASES[case], order="rows"), which)
 
@@ -155,7 +155,7 @@ def test_weights_of_depthwise_convolutions(weights, which):
 
 @pytest.mark.parametrize("which", ROLES)
 @pytest.mark.parametrize("order", ORDERS)
-@pytest.mark.parametrize("weights", ["ochw", "hwco", "hwoc", "cohw"])
+@pytest.mark.parametrize("weights", ["ochw", "hwoc"])
 def test_every_order_of_axes(order, weights, which):
     made = dict(batch=19, inputs=4, outputs=6, size=(5, 6), window=(3, 2), padding=(1, 1), groups=2)
     check(convolution(**made, order=order, weights=weights), which)
@@ -211,7 +211,7 @@ def test_empty_batch(which):
     which=st.sampled_from(list(ROLES)),
     threads=st.integers(1, 2),
 )
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_any_convolution(
     batch, groups, inputs, outputs, size, window, stride, dilation, padding, order, weights, which,
     threads,

@@ -204,6 +204,14 @@ class BatchNest:
             ]
 
         start = [zero(self.type)] * (shape.rows * shape.vectors)
+        if all(
+            walk.taps == 1 and walk.plain for walk in walks
+        ):  # a matrix product at each position
+            steps = Steps(nest.w[0] * size, nest.w[1] * size, nest.read[1] * size, apart)
+            return broadcast_tile(
+                code, self.target, self.type, shape, code.integer(nest.terms),
+                1 if nest.terms % 2 else 2, w, read, steps, start, mask,
+            )  # fmt: skip
         return code.fold(code.integer(0), code.integer(nest.terms), 1, [w, read, *start], term)[2:]
 
     def _finish_tile(

@@ -231,9 +231,8 @@ class _FilterGradient:
         )  # fmt: skip
         if not padded:
             return
-        vectors = -(-self.blocks.images // self.count)
-        if self._is_run():
-            vectors *= self.blocks.wide
+        longest = self.blocks.images * (self.blocks.wide if self._is_run() else 1)
+        vectors = -(-longest // self.count)
         self.zeros = code.array(conv.type, vectors * self.count)
         with code.loop(code.integer(0), code.integer(vectors)) as i:
             at = code.element(self.zeros, code.mul(i, self.vector_bytes), 1)
