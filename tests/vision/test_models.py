@@ -38,7 +38,9 @@ def test_trained_weights_come_from_the_cache(tmp_path, monkeypatch):
     for asked in (weights, "IMAGENET1K_V1", "DEFAULT", "SqueezeNet1_1_Weights.IMAGENET1K_V1"):
         loaded = models.squeezenet1_1(weights=asked)
         assert (loaded.features[0].weight == trained.features[0].weight).all()
-    loaded = models.squeezenet1_1(pretrained=True)
-    assert (loaded.features[0].weight == trained.features[0].weight).all()
+    for loaded in (models.squeezenet1_1(pretrained=True), models.squeezenet1_1(True)):
+        assert (loaded.features[0].weight == trained.features[0].weight).all()
+    loaded = models.squeezenet1_1(False)
+    assert not (loaded.features[0].weight == trained.features[0].weight).all()
     with pytest.raises(TypeError, match="Expected Weight class"):
         models.squeezenet1_1(weights=models.AlexNet_Weights.DEFAULT)

@@ -47,7 +47,7 @@ class AlexNet(nn.Module):
 
 
 def alexnet(
-    *, weights: Any = None, progress: bool = True, pretrained: bool = False, **kwargs: Any
+    weights: Any = None, progress: bool = True, pretrained: bool = False, **kwargs: Any
 ) -> AlexNet:
     """AlexNet; `kwargs` go to the class."""
     return initialised(AlexNet(**kwargs), AlexNet_Weights, weights, progress, pretrained)  # type: ignore[no-any-return]

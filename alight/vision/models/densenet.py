@@ -140,21 +140,21 @@ def _densenet(
     )  # type: ignore[no-any-return]
 
 
-def densenet121(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> DenseNet:
+def densenet121(weights: Any = None, progress: bool = True, **kwargs: Any) -> DenseNet:
     """DenseNet with 121 layers."""
     return _densenet(32, (6, 12, 24, 16), 64, DenseNet121_Weights, weights, progress, **kwargs)
 
 
-def densenet161(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> DenseNet:
+def densenet161(weights: Any = None, progress: bool = True, **kwargs: Any) -> DenseNet:
     """DenseNet with 161 layers."""
     return _densenet(48, (6, 12, 36, 24), 96, DenseNet161_Weights, weights, progress, **kwargs)
 
 
-def densenet169(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> DenseNet:
+def densenet169(weights: Any = None, progress: bool = True, **kwargs: Any) -> DenseNet:
     """DenseNet with 169 layers."""
     return _densenet(32, (6, 12, 32, 32), 64, DenseNet169_Weights, weights, progress, **kwargs)
 
 
-def densenet201(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> DenseNet:
+def densenet201(weights: Any = None, progress: bool = True, **kwargs: Any) -> DenseNet:
     """DenseNet with 201 layers."""
     return _densenet(32, (6, 12, 48, 32), 64, DenseNet201_Weights, weights, progress, **kwargs)

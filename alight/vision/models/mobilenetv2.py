@@ -112,7 +112,7 @@ class MobileNetV2(nn.Module):
 
 
 def mobilenet_v2(
-    *, weights: Any = None, progress: bool = True, pretrained: bool = False, **kwargs: Any
+    weights: Any = None, progress: bool = True, pretrained: bool = False, **kwargs: Any
 ) -> MobileNetV2:
     """MobileNetV2; `kwargs` go to the class."""
     model = MobileNetV2(**kwargs)

@@ -228,7 +228,7 @@ def _resnet(
     return initialised(ResNet(block, layers, **kwargs), known, weights, progress, pretrained)  # type: ignore[no-any-return]
 
 
-def resnet18(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> ResNet:
+def resnet18(weights: Any = None, progress: bool = True, **kwargs: Any) -> ResNet:
     """ResNet with 18 layers.
 
     >>> sum(parameter.numel() for parameter in resnet18(num_classes=10).parameters())
@@ -237,33 +237,33 @@ def resnet18(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> Re
     return _resnet(BasicBlock, [2, 2, 2, 2], ResNet18_Weights, weights, progress, **kwargs)
 
 
-def resnet34(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> ResNet:
+def resnet34(weights: Any = None, progress: bool = True, **kwargs: Any) -> ResNet:
     """ResNet with 34 layers."""
     return _resnet(BasicBlock, [3, 4, 6, 3], ResNet34_Weights, weights, progress, **kwargs)
 
 
-def resnet50(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> ResNet:
+def resnet50(weights: Any = None, progress: bool = True, **kwargs: Any) -> ResNet:
     """ResNet with 50 layers."""
     return _resnet(Bottleneck, [3, 4, 6, 3], ResNet50_Weights, weights, progress, **kwargs)
 
 
-def resnet101(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> ResNet:
+def resnet101(weights: Any = None, progress: bool = True, **kwargs: Any) -> ResNet:
     """ResNet with 101 layers."""
     return _resnet(Bottleneck, [3, 4, 23, 3], ResNet101_Weights, weights, progress, **kwargs)
 
 
-def resnet152(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> ResNet:
+def resnet152(weights: Any = None, progress: bool = True, **kwargs: Any) -> ResNet:
     """ResNet with 152 layers."""
     return _resnet(Bottleneck, [3, 8, 36, 3], ResNet152_Weights, weights, progress, **kwargs)
 
 
-def resnext50_32x4d(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> ResNet:
+def resnext50_32x4d(weights: Any = None, progress: bool = True, **kwargs: Any) -> ResNet:
     """ResNeXt with 50 layers, its inner convolutions in 32 groups of 4 channels."""
     kwargs = {"groups": 32, "width_per_group": 4, **kwargs}
     return _resnet(Bottleneck, [3, 4, 6, 3], ResNeXt50_32X4D_Weights, weights, progress, **kwargs)
 
 
-def wide_resnet50_2(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> ResNet:
+def wide_resnet50_2(weights: Any = None, progress: bool = True, **kwargs: Any) -> ResNet:
     """ResNet with 50 layers, its inner convolutions twice as wide."""
     kwargs = {"width_per_group": 128, **kwargs}
     return _resnet(Bottleneck, [3, 4, 6, 3], Wide_ResNet50_2_Weights, weights, progress, **kwargs)

@@ -80,7 +80,7 @@ class SqueezeNet(nn.Module):
 
 
 def squeezenet1_0(
-    *, weights: Any = None, progress: bool = True, pretrained: bool = False, **kwargs: Any
+    weights: Any = None, progress: bool = True, pretrained: bool = False, **kwargs: Any
 ) -> SqueezeNet:
     """SqueezeNet 1.0."""
     model = SqueezeNet("1_0", **kwargs)
@@ -88,7 +88,7 @@ def squeezenet1_0(
 
 
 def squeezenet1_1(
-    *, weights: Any = None, progress: bool = True, pretrained: bool = False, **kwargs: Any
+    weights: Any = None, progress: bool = True, pretrained: bool = False, **kwargs: Any
 ) -> SqueezeNet:
     """SqueezeNet 1.1, with less than half the computation."""
     model = SqueezeNet("1_1", **kwargs)

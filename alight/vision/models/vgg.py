@@ -94,41 +94,41 @@ def _vgg(
     return initialised(model, known, weights, progress, pretrained)  # type: ignore[no-any-return]
 
 
-def vgg11(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> VGG:
+def vgg11(weights: Any = None, progress: bool = True, **kwargs: Any) -> VGG:
     """VGG with 11 layers."""
     return _vgg(11, False, VGG11_Weights, weights, progress, **kwargs)
 
 
-def vgg11_bn(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> VGG:
+def vgg11_bn(weights: Any = None, progress: bool = True, **kwargs: Any) -> VGG:
     """VGG with 11 layers and batch normalisation."""
     return _vgg(11, True, VGG11_BN_Weights, weights, progress, **kwargs)
 
 
-def vgg13(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> VGG:
+def vgg13(weights: Any = None, progress: bool = True, **kwargs: Any) -> VGG:
     """VGG with 13 layers."""
     return _vgg(13, False, VGG13_Weights, weights, progress, **kwargs)
 
 
-def vgg13_bn(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> VGG:
+def vgg13_bn(weights: Any = None, progress: bool = True, **kwargs: Any) -> VGG:
     """VGG with 13 layers and batch normalisation."""
     return _vgg(13, True, VGG13_BN_Weights, weights, progress, **kwargs)
 
 
-def vgg16(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> VGG:
+def vgg16(weights: Any = None, progress: bool = True, **kwargs: Any) -> VGG:
     """VGG with 16 layers."""
     return _vgg(16, False, VGG16_Weights, weights, progress, **kwargs)
 
 
-def vgg16_bn(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> VGG:
+def vgg16_bn(weights: Any = None, progress: bool = True, **kwargs: Any) -> VGG:
     """VGG with 16 layers and batch normalisation."""
     return _vgg(16, True, VGG16_BN_Weights, weights, progress, **kwargs)
 
 
-def vgg19(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> VGG:
+def vgg19(weights: Any = None, progress: bool = True, **kwargs: Any) -> VGG:
     """VGG with 19 layers."""
     return _vgg(19, False, VGG19_Weights, weights, progress, **kwargs)
 
 
-def vgg19_bn(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> VGG:
+def vgg19_bn(weights: Any = None, progress: bool = True, **kwargs: Any) -> VGG:
     """VGG with 19 layers and batch normalisation."""
     return _vgg(19, True, VGG19_BN_Weights, weights, progress, **kwargs)

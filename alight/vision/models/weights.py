@@ -48,10 +48,10 @@ def members(name: str, **names: str) -> Any:
 def initialised(
     model: Any, known: Any, weights: Any = None, progress: bool = True, pretrained: bool = False
 ) -> Any:
-    """`model` with trained weights where they are asked for."""
-    if pretrained and weights is None:
+    """`model` with trained weights where they are asked for; True, as in older scripts, means the first."""
+    if weights is True or (pretrained and weights is None):
         weights = next(iter(known))
-    if weights is None:
+    if weights is None or weights is False:
         return model
     chosen = known[weights.rpartition(".")[2]] if isinstance(weights, str) else weights
     if not isinstance(chosen, known):
