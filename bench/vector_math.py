@@ -54,8 +54,15 @@ def _error_function(name: str) -> Callable:
     return exact
 
 
+def _sigmoid(b: Scalars, x: Symbol) -> Symbol:
+    """As alight writes it in primitives."""
+    return b.div(1.0, b.add(b.exp(b.neg(x)), 1.0))
+
+
 def _logistic(x):
-    return np.where(x < 0, np.exp(x) / (1 + np.exp(x)), 1 / (1 + np.exp(-x)))
+    """0 where exp(-x) is infinite in the format below, as in that formula."""
+    exact = np.where(x < 0, np.exp(x) / (1 + np.exp(x)), 1 / (1 + np.exp(-x)))
+    return np.where(x < (-88.72283 if x.dtype == np.float64 else -709.782712893384), 0, exact)
 
 
 FUNCTIONS = {
@@ -64,7 +71,7 @@ FUNCTIONS = {
     "log": Entry(_own("log"), np.log, 0, 100),
     "log1p": Entry(_own("log1p"), np.log1p, -1, 10),
     "tanh": Entry(_own("tanh"), np.tanh, -10, 10),
-    "sigmoid": Entry(_own("sigmoid"), _logistic, -80, 80),
+    "sigmoid": Entry(_sigmoid, _logistic, -80, 80),
     "erf": Entry(special.erf, _error_function("erf"), -4, 4),
     "erfc": Entry(special.erfc, _error_function("erfc"), -4, 10),
     "sin": Entry(_own("sin"), np.sin, -1000, 1000),

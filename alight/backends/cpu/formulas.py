@@ -219,13 +219,6 @@ class Formulas:
             near = self.fma(near, 1 - x * near, near)
         return near
 
-    def ratio(self, x: Term, y: Term, low: Term) -> Term:
-        """x / (y + low) rounded nearly to the nearest, for y as in `reciprocal`."""
-        inverse = self.reciprocal(y)
-        near = self.product(x, inverse)
-        rest = self.fma(-near, y, x) if self.fused else x - self.product(near, y)
-        return inverse * (rest - near * low) + near
-
     def copysign(self, x: Term, sign: Term) -> Term:
         """x with the sign of another."""
         return self.call("copysign", x, sign)

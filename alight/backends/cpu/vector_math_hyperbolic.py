@@ -1,4 +1,4 @@
-"""Hyperbolic functions of vectors, their inverses, and the logistic function.
+"""Hyperbolic functions of vectors and their inverses.
 
 Near 0 a polynomial in x^2, further out the exponential; inverses by log1p. Float inverses are computed in double.
 """
@@ -27,15 +27,6 @@ def tanh(code: Code, target: Target, x: Value) -> Value:
     bounded = f.smaller(SATURATED[f.element], size)
     far = 1 - 2 * f.reciprocal(exp_of(f, bounded + bounded, bounded=True) + 1)
     return f.copysign(f.where(size < 0.625, near, far), given).value
-
-
-def sigmoid(code: Code, target: Target, x: Value) -> Value:
-    """1 / (1 + exp(-x)), for negative x as exp(x) / (1 + exp(x))."""
-    f = Formulas(code, target, x.type)
-    given = f.term(x)
-    power = exp_of(f, -f.call("fabs", given))
-    total = power + 1
-    return f.ratio(f.where(given < 0, power, 1.0), total, power - (total - 1)).value
 
 
 def sinh(code: Code, target: Target, x: Value) -> Value:
