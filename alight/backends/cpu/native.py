@@ -63,11 +63,8 @@ class Recycled:
         self.shape, self.of = shape, of
         self.arrays: list[Any] = []
 
-    def take(self) -> Any:
-        """An array that nobody reads any more, or a new one."""
-        for array in self.arrays:
-            if sys.getrefcount(array) == 3:  # the list, the loop's name, the call's argument
-                return array
+    def new(self) -> Any:
+        """One more array; kept for later if there is room."""
         array = np.empty(self.shape, self.of)
         if len(self.arrays) < 2 and Recycled.held_bytes + array.nbytes < config.cache_bytes:
             Recycled.held_bytes += array.nbytes
@@ -78,6 +75,34 @@ class Recycled:
         type(self).held_bytes -= sum(
             array.nbytes for array in self.arrays
         )  # at exit names are gone
+
+
+def _arrays_for(outputs: Sequence[Recycled], free: int) -> list[Any]:
+    """An array for each output; `free` is the reference count of one that nobody else holds, seen from here."""
+    count, taken = sys.getrefcount, []
+    for output in outputs:
+        for array in output.arrays:
+            if count(array) == free:
+                break
+        else:
+            array = output.new()
+        taken.append(array)
+    return taken
+
+
+def _free_count() -> int:
+    """What `_arrays_for` counts for an array that nobody else holds: it depends on the version of Python."""
+    for free in (3, 2):
+        kept = Recycled((1,), np.float32)
+        kept.new()
+        taken_again = _arrays_for([kept], free)[0] is kept.arrays[0]
+        held = kept.arrays[0]
+        if taken_again and _arrays_for([kept], free)[0] is not held:
+            return free
+    return -1
+
+
+FREE = _free_count()  # -1 where it cannot be told: then no array is used again
 
 
 class Native:
@@ -139,7 +164,7 @@ class Native:
 
     def __call__(self, arguments: Sequence[Any]) -> list[Any]:
         with self.lock:
-            results = [spare.take() for spare in self.spare]
+            results = _arrays_for(self.spare, FREE)
         arena = arenas.take(self.plan.memory.size)
         try:
             enter, status = threads.pool().library.entry.enter, entry.MISFIT
