@@ -199,3 +199,23 @@ def test_code_for_neon() -> None:
         text = text_of(rule, [of, of], d.float16, AARCH64, AARCH64.lanes(4))
         code = jit.assembly(text, AARCH64)
         assert "fcmgt" in code and "\tbl\t" not in code  # vectors, and no library calls
+
+
+@pytest.mark.parametrize("of", [d.float16, d.bfloat16], ids=lambda of: of.name)
+def test_functions_of_halves(of: dtype) -> None:
+    """The same within a unit in the last place of the format: both round a float's function, and functions differ."""
+    near = {d.float16: 2.0**-10, d.bfloat16: 2.0**-7}[of]
+    x = numbers(of)
+    tried = 0
+    for primitive in REGISTRY.values():
+        if primitive.kind != ELEMENTWISE or of not in primitive.accepts or primitive in ARITHMETIC:
+            continue
+        if arguments(primitive, of) != [of] or primitive.statics:
+            continue
+        tried += 1
+        found = compiled(primitive.scalar, [of], of)(x)
+        with np.errstate(all="ignore"):
+            expected = scalar_function(primitive, (of,), {})(x)
+        tiny = 1e-7 if of is d.float16 else 1e-40
+        np.testing.assert_allclose(found, expected, rtol=near, atol=tiny, err_msg=primitive.name)
+    assert tried > 15
