@@ -250,7 +250,8 @@ class InThreads:
 
     def __next__(self) -> Any:
         if not self._queue:
-            self._pool.shutdown(wait=False)
+            if not self._plan.loader.persistent_workers:
+                self._pool.shutdown(wait=False)
             raise StopIteration
         found = self._queue.popleft().result()
         self._ask()

@@ -106,6 +106,14 @@ def test_persistent_workers_after_an_epoch_broken_off():
     assert [batch.tolist() for batch in loader] == [[i, i + 1] for i in range(0, 16, 2)]
 
 
+def test_persistent_threads():
+    images = datasets.ArrayImages(np.zeros((8, 4, 4), np.uint8), np.arange(8))
+    images.transform = transforms.Compose([transforms.Resize(6), transforms.ToTensor()])
+    loader = alight_data.DataLoader(images, 3, num_workers=2, persistent_workers=True)
+    for _ in range(2):
+        assert [labels.tolist() for _, labels in loader] == [[0, 1, 2], [3, 4, 5], [6, 7]]
+
+
 def test_persistent_iterable():
     def program(side):
         class Few(side.data.IterableDataset):
