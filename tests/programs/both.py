@@ -27,8 +27,8 @@ def run_all(programs, library):
     return json.loads(done.stdout)
 
 
-def differences(ours, theirs, rel=2e-3, abs=2e-4):
-    """How two texts differ: words must be equal, numbers close. Nothing if they agree."""
+def differences(ours, theirs, rel=2e-3, abs=2e-4, same_digits=False):
+    """How two texts differ: words must be equal, numbers close, with as many digits if `same_digits`."""
     if NUMBER.sub("#", ours) != NUMBER.sub("#", theirs):
         for a, b in zip(ours.splitlines(), theirs.splitlines(), strict=False):
             if NUMBER.sub("#", a) != NUMBER.sub("#", b):
@@ -36,12 +36,15 @@ def differences(ours, theirs, rel=2e-3, abs=2e-4):
         return f"  alight prints {len(ours.splitlines())} lines, PyTorch {len(theirs.splitlines())}"
     for a, b in zip(ours.splitlines(), theirs.splitlines(), strict=True):
         for m, n in zip(NUMBER.findall(a), NUMBER.findall(b), strict=True):
+            digits = [len(one.partition("e")[0].partition(".")[2]) for one in (m, n)]
+            if same_digits and digits[0] != digits[1] and max(digits) < 7:
+                return f"  {m} is not written as {n}\n  alight  {a}\n  PyTorch {b}"
             if float(m) != pytest.approx(float(n), rel=rel, abs=abs):
                 return f"  {m} is not {n}\n  alight  {a}\n  PyTorch {b}"
     return ""
 
 
-def compare(programs):
+def compare(programs, **how):
     """Fail with a list of the programs that do not run, or print something else, under alight."""
     theirs, ours = run_all(programs, "torch"), run_all(programs, "alight")
     wrong = []
@@ -51,7 +54,9 @@ def compare(programs):
             f"{name} fails under PyTorch:\n{theirs[path]['failure']}"
         )
         assert theirs[path]["printed"].strip(), f"{name} prints nothing"
-        found = ours[path]["failure"] or differences(ours[path]["printed"], theirs[path]["printed"])
+        found = ours[path]["failure"] or differences(
+            ours[path]["printed"], theirs[path]["printed"], **how
+        )
         if found:
             wrong.append(f"{name}:\n{found}")
     assert not wrong, "\n".join(wrong)
