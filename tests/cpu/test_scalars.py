@@ -219,3 +219,18 @@ def test_functions_of_halves(of: dtype) -> None:
         tiny = 1e-7 if of is d.float16 else 1e-40
         np.testing.assert_allclose(found, expected, rtol=near, atol=tiny, err_msg=primitive.name)
     assert tried > 15
+
+
+def test_a_constant_that_is_no_number() -> None:
+    x = numbers(d.float32)
+    for nan in (float("nan"), -float("nan")):
+        for name in ("max", "min"):
+            for swapped in (False, True):
+                run = compiled(
+                    lambda b, x, f=name, n=nan, s=swapped: getattr(b, f)(
+                        *((n, x) if s else (x, n))
+                    ),
+                    [d.float32],
+                    d.float32,
+                )
+                assert np.isnan(run(x)).all()

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from alight import dtypes
 from alight.backends.cpu import halves
-from alight.backends.cpu.code import Code, Value, lanes, like, vector
+from alight.backends.cpu.code import Code, Value, element_type, lanes, like, vector
 from alight.backends.cpu.target import Target
 from alight.dtypes import bfloat16, bool_, dtype, float16, float32, float64
 from alight.ir.primitive import ELEMENTWISE, REDUCTION
@@ -485,14 +485,13 @@ class Scalars:
 
 
 def _element(value: Value) -> str:
-    from alight.backends.cpu.code import element_type
-
     return element_type(value.type)
 
 
 def is_constant(value: Value) -> bool:
     """Whether a value is a number known now (and not NaN)."""
-    return not value.text.startswith("%") and "0x7FF8" not in value.text
+    number = constant_float(value)
+    return not value.text.startswith("%") and (number is None or number == number)
 
 
 def constant_integer(value: Value) -> int | None:
