@@ -93,7 +93,8 @@ def grad_clipping(net: Any, theta: float) -> None:
     """Scale all gradients together so that their norm is `theta` at most."""
     params: list[Any] = net.params if not isinstance(net, nn.Module) else list(net.parameters())
     params = [p for p in params if p.requires_grad]
-    norm = torch.sqrt(sum(torch.sum(p.grad**2) for p in params))
+    squares: Any = sum(torch.sum(p.grad**2) for p in params)
+    norm = torch.sqrt(squares)
     if norm > theta:
         for param in params:
             param.grad[:] *= theta / norm

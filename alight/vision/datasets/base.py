@@ -80,8 +80,8 @@ class ArrayImages(VisionDataset):
         target_transform: Transform | None = None,
     ) -> None:
         super().__init__(root, transform=transform, target_transform=target_transform)
-        self.data = alight.from_numpy(images)
-        self.targets = alight.from_numpy(labels.astype(np.int64))
+        self.data: Any = alight.from_numpy(images)
+        self.targets: Any = alight.from_numpy(labels.astype(np.int64))
 
     def pixels(self) -> Array:
         """All pictures, as they are now."""
