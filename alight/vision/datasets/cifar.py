@@ -54,8 +54,8 @@ class CIFAR10(ArrayImages):
         wanted = {**(self.train_files if train else self.test_files), **self.meta_files}
         *batches, names = self._read(wanted, Path(root).expanduser(), download).values()
         planes = np.concatenate([batch["data"] for batch in batches]).reshape(-1, 3, 32, 32)
-        self.data: Array = np.ascontiguousarray(planes.transpose(0, 2, 3, 1))
-        self.targets: list[int] = [label for batch in batches for label in batch[self.labels_key]]
+        self.data: Any = np.ascontiguousarray(planes.transpose(0, 2, 3, 1))
+        self.targets: Any = [label for batch in batches for label in batch[self.labels_key]]
         self.classes = list(names[self.names_key])  # type: ignore[misc]
 
     def pixels(self) -> Array:

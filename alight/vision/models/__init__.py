@@ -3,6 +3,9 @@
 In: options. Out: a module from (n, 3, h, w) to (n, num_classes). Trained weights are fetched as they were published.
 """
 
+from typing import Any
+
+from alight.errors import fail
 from alight.vision.models.alexnet import AlexNet, AlexNet_Weights, alexnet
 from alight.vision.models.densenet import (
     DenseNet,
@@ -59,3 +62,29 @@ from alight.vision.models.vgg import (
     vgg19,
     vgg19_bn,
 )
+
+_BUILDERS = {
+    function.__name__: function
+    for function in (
+        alexnet, densenet121, densenet161, densenet169, densenet201, mobilenet_v2, resnet18, resnet34, resnet50,
+        resnet101, resnet152, resnext50_32x4d, squeezenet1_0, squeezenet1_1, vgg11, vgg11_bn, vgg13, vgg13_bn, vgg16,
+        vgg16_bn, vgg19, vgg19_bn, wide_resnet50_2,
+    )
+}  # fmt: skip
+
+
+def list_models() -> list[str]:
+    """The names that `get_model` knows, in the order of the alphabet."""
+    return sorted(_BUILDERS)
+
+
+def get_model(name: str, **config: Any) -> Any:
+    """The model of that name, in any case; `config` goes to its function.
+
+    >>> type(get_model("ResNet18", num_classes=10)).__name__
+    'ResNet'
+    """
+    found = _BUILDERS.get(name.lower())
+    if found is None:
+        fail(ValueError, f"Unknown model {name}", [f"known: {', '.join(list_models())}"])
+    return found(**config)
