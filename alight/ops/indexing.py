@@ -309,6 +309,8 @@ def _assign(view: Tensor, value: Any) -> None:
     while len(shape) - lead > len(target) and shape[lead] == 1:
         lead += 1
     if broadcast_shape(shape[lead:], target) != target:
+        while lead < len(shape) and shape[lead] == 1:
+            lead += 1
         value.reshape(shape[lead:]).expand(target)  # PyTorch's error
     view.copy_(value.reshape(shape[lead:]) if lead else value)
 

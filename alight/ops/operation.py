@@ -378,7 +378,7 @@ class Operation:
             step == 0 and size > 1
             for step, size in zip(meta.strides or (), meta.shape, strict=False)
         )
-        if repeats and self.name not in ("zero_", "fill_", "put_at"):
+        if repeats and self.name not in ("zero_", "fill_", "put_at", "masked_fill_"):
             fail(RuntimeError, views.OVERLAP, try_=".clone() before the write")
 
     def _trace_write(

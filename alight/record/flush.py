@@ -15,6 +15,7 @@ from alight import config
 from alight.errors import reworded
 from alight.ir.program import Node, Program, needed_nodes, prune
 from alight.record.history import History, owed_residuals
+from alight.record.references import LISTED
 from alight.record.sources import user_line
 from alight.record.trie import Position, Tape
 
@@ -157,7 +158,7 @@ def _make_plan(recorder: Any, position: Position, old: Plan | None) -> Plan:
             continue  # an input that nobody wrote
         if tensor._base is not None or meta.device.type == "meta":
             continue  # a view derives itself from its base
-        alive = tensor._slot == i + recorder.offset and sys.getrefcount(tensor) > 3
+        alive = tensor._slot == i + recorder.offset and sys.getrefcount(tensor) > LISTED
         if i in kept or alive:
             stored.append((i, value))
         else:

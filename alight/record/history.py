@@ -31,8 +31,8 @@ class History:
     """One flushed segment of which gradients may still be asked."""
 
     __slots__ = (
-        "serial", "position", "tape", "values", "inputs", "calls", "owed", "versions", "freed", "hooked", "holders",
-        "node_hooks", "retained", "segment", "views",
+        "serial", "position", "tape", "values", "inputs", "calls", "owed", "versions", "freed", "freed_at", "hooked",
+        "holders", "node_hooks", "retained", "segment", "views",
     )  # fmt: skip
 
     def __init__(self, position: Position, tape: Tape) -> None:
@@ -50,6 +50,7 @@ class History:
         self.freed: set[int] = tape.marked(
             "freed"
         )  # numbers of nodes whose residuals were given up
+        self.freed_at: Any = None  # the line of the backward that gave them up
         self.hooked: dict[int, Any] = {}  # value -> tensor whose hooks want its gradient
         self.holders: dict[int, Any] = {}  # residual -> tensor to enter it with
         self.retained: dict[int, Any] = {}  # value -> tensor that keeps its gradient

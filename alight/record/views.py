@@ -36,6 +36,7 @@ from alight.primitives import (
 from alight.primitives.arithmetic import constant, fresh
 from alight.primitives.gather import take_along
 from alight.record.meta import Meta, contiguous_strides
+from alight.record.references import LISTED
 from alight.record.trie import Position, Tape
 from alight.transforms.reverse import Region
 
@@ -138,7 +139,7 @@ def seen_from_outside(tensor: Any) -> bool:
     while getattr(owner, "base", None) is not None:
         owner = owner.base
     # A buffer that owns its memory is held by the tensor; one that does not holds its owner. Plus ours and the call's.
-    return sys.getrefcount(owner) > 3
+    return sys.getrefcount(owner) > LISTED
 
 
 PARTLY = (
@@ -331,7 +332,8 @@ def _add_written(
 ) -> None:
     meta: Meta = tensor._meta
     old, _ = tape.slots[tensor._slot - recorder.offset]
-    if value.id == old:  # written with itself
+    known = recorder.here.counts.types
+    if value.id == old or (differentiable and value.id < known):  # what was there before the step
         value = fresh(value)
     if differentiable:
         meta = meta.replace(requires_grad=True, leaf=False, origin=origin)
