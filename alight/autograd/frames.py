@@ -7,13 +7,14 @@ recorded step, found again by its key; past frames are in `past.py`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from alight.errors import fail
 from alight.ir.program import Value
 from alight.primitives.arithmetic import constant, fresh
 from alight.record.history import History, active_inputs, sweep
 from alight.record.meta import Meta
+from alight.record.sources import user_line
 from alight.record.trie import Tape
 from alight.tensor import Tensor, new_handle
 from alight.transforms.reverse import Backward, active_values
@@ -91,7 +92,10 @@ def _trace(
     check(found, tape, tape.marked("freed"), None)
     results = tape.inline(found.program, [*cotangents, *(tape.value(i) for i in found.residuals)])
     if not retain:
-        tape.marks.extend(("freed", i) for i in ancestors(tape, nodes, [out.id for out in outputs]))
+        line = user_line()
+        tape.marks.extend(
+            ("freed", i, line) for i in ancestors(tape, nodes, [out.id for out in outputs])
+        )
     differentiable = create_graph and _depends(tape, found, cotangents)
     for value, result in zip(found.reached, results, strict=True):
         targets.append(slot_of[value])
@@ -159,7 +163,7 @@ def check(
     for value in found.residuals:
         readers = [reader + start for reader in found.readers[value]]
         if any(reader in freed for reader in readers):
-            fail(RuntimeError, SECOND_TIME, try_="backward(retain_graph=True) the first time")
+            second_time(tape, history)
         mark = writes.get(value)
         if mark is not None and any(reader < mark[2] for reader in readers):
             before = _writes_after(
@@ -167,12 +171,22 @@ def check(
             )
             after = before + _writes_after(writes, value)
             last = max(reader for reader in readers if reader < mark[2])
-            _overwritten(tape, value, last, mark[3], after, before)
+            wrote = tape.nodes[mark[2]].line if mark[2] < len(tape.nodes) else None
+            _overwritten(tape, value, last, mark[3], after, before, wrote)
         if history is not None and value in history.versions:
             tensor, version = history.versions[value]
             if tensor._writes != version:
                 origin = tensor._meta.origin
                 _overwritten(tape, value, max(readers), origin, tensor._writes, version)
+
+
+def second_time(tape: Tape, history: History | None) -> NoReturn:
+    """PyTorch's error for a graph that is used up, with the line that used it."""
+    marked = (mark[2] for mark in tape.marks if mark[0] == "freed")
+    line = history.freed_at if history is not None else None
+    line = line or next(marked, None)
+    facts = [f"{line}  {line.text}  used it up"] if line is not None else []
+    fail(RuntimeError, SECOND_TIME, facts, "backward(retain_graph=True) the first time")
 
 
 def _writes_after(writes: dict[int, Any], value: int) -> int:
@@ -184,8 +198,8 @@ def _writes_after(writes: dict[int, Any], value: int) -> int:
 
 
 def _overwritten(
-    tape: Tape, value: int, reader: int, writer: str | None, found: int = 1, expected: int = 0
-) -> None:
+    tape: Tape, value: int, reader: int, writer: str | None, found: int = 1, expected: int = 0, wrote: Any = None
+) -> None:  # fmt: skip
     from alight.autograd.names import backward_name
     from alight.ops.arguments import scalar_type_name
 
@@ -206,6 +220,9 @@ def _overwritten(
         f"[torch.{scalar_type_name(type.dtype)}Tensor {list(type.shape)}]{what} is at version {found}; expected version "
         f"{expected} instead. Hint: enable anomaly detection to find the operation that failed to compute its gradient, "
         "with torch.autograd.set_detect_anomaly(True, check_nan=False).",
-        facts=[f"{line}  {getattr(line, 'text', '')}  needs the old value in backward"],
+        facts=[
+            f"{line}  {getattr(line, 'text', '')}  needs the old value in backward",
+            *([f"{wrote}  {wrote.text}  wrote over it"] if hasattr(wrote, "text") else []),
+        ],
         try_="y = y + 1 in place of y += 1, or .clone() before the write",
     )

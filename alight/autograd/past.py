@@ -10,12 +10,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
-from alight.autograd.frames import SECOND_TIME, Found, ancestors, check, gradient_meta
+from alight.autograd.frames import (
+    SECOND_TIME,
+    Found,
+    ancestors,
+    check,
+    gradient_meta,
+    second_time,
+)
 from alight.autograd.modes import anomaly, no_recording
 from alight.errors import fail
 from alight.primitives.arithmetic import fresh
 from alight.record.history import History, active_inputs, sweep
 from alight.record.meta import Meta
+from alight.record.sources import user_line
 from alight.record.trie import Position, Tape
 from alight.tensor import Tensor, new_handle, wrap
 from alight.transforms.reverse import active_values
@@ -79,6 +87,7 @@ class PastFrame:
         if not self.retain:
             traversed = ancestors(tape, len(tape.nodes), outputs)
             history.freed.update(traversed)
+            history.freed_at = history.freed_at or user_line()
             for call in tape.functions:
                 if call.start in history.freed:
                     history.calls[call.number].release()
@@ -155,7 +164,7 @@ class PastFrame:
         if all(gradient is None for gradient in given):
             return call.start
         if call.start in self.history.freed:
-            fail(RuntimeError, SECOND_TIME, try_="backward(retain_graph=True) the first time")
+            second_time(self.history.tape, self.history)
         with no_recording(self.create_graph):
             gradients = call_backward(call, self.history.calls[call.number], given, self.history)
         for value, gradient in zip(call.inputs, gradients, strict=True):
@@ -197,7 +206,7 @@ class PastFrame:
         if holder is None:
             buffer = history.values.get(value)
             if buffer is None:
-                fail(RuntimeError, SECOND_TIME, try_="backward(retain_graph=True) the first time")
+                second_time(history.tape, history)
             type = history.tape.types[value]
             if type.shape == () and isinstance(buffer, (int, float, bool, complex)):
                 from alight.backends.base import backend_of
