@@ -37,7 +37,7 @@ class Plan(NamedTuple):
     """A compiled program before code is written."""
 
     program: Program  # simplified
-    fusion: Fusion
+    fusion: Fusion | None  # while it is being made
     types: tuple[Type, ...]  # of its values, and of copies that lowering made
     strides: dict[int, tuple[int, ...]]
     kernels: tuple[Kernel, ...]

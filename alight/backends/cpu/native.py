@@ -113,6 +113,7 @@ class Native:
         self.program = program
         self.plan: Plan = plan(program, machine(target))
         text = step_text(self.plan, target)
+        self.plan = self.plan._replace(fusion=None)  # large, and of no use from here on
         self.names = text.kernels
         exported = dict.fromkeys((*text.steps, *filter(None, text.kernels)))
         self.module = jit.link(cache.object_code(text.text, target), exported, threads.symbols())
