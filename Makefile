@@ -33,6 +33,7 @@ lint: $(VENV)/test.stamp
 format: $(VENV)/test.stamp
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+	$(BIN)/python -m alight.ops.stubs
 
 bench: $(VENV)/bench.stamp
 	$(BIN)/alight bench recorder

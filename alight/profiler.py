@@ -81,7 +81,7 @@ class FunctionEventAvg(NamedTuple):
     """All blocks of one name together; times in microseconds."""
 
     key: str
-    count: int
+    count: int  # type: ignore[assignment]  # a tuple has a method of this name
     cpu_time_total: float
 
     @property
@@ -89,8 +89,25 @@ class FunctionEventAvg(NamedTuple):
         """The mean time of a block."""
         return self.cpu_time_total / self.count
 
-    self_cpu_time_total = property(lambda self: self.cpu_time_total)
-    cuda_time_total = device_time_total = self_device_time_total = property(lambda self: 0.0)
+    @property
+    def self_cpu_time_total(self) -> float:
+        """The same: blocks do not know what ran inside them."""
+        return self.cpu_time_total
+
+    @property
+    def device_time_total(self) -> float:
+        """Time on a device, which is none."""
+        return 0.0
+
+    @property
+    def self_device_time_total(self) -> float:
+        """The same."""
+        return 0.0
+
+    @property
+    def cuda_time_total(self) -> float:
+        """The same, by its older name."""
+        return 0.0
 
 
 class EventList(list[FunctionEventAvg]):

@@ -78,7 +78,7 @@ class Lowering:
             value = node.outputs[0]
             if not group.alone or node.primitive.name not in ("dot_general", "conv", "conv_data"):
                 continue
-            users = self.fusion.users.get(value, ())
+            users = self.fusion.users.get(value, [])
             homes = {id(self.fusion.group_of.get(user.outputs[0])) for user in users}
             if len(homes) != 1:
                 continue

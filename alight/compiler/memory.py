@@ -29,7 +29,8 @@ def phases(kernels: Sequence[Kernel], is_serial: Callable[[Kernel], bool]) -> li
 
     Kernels that run on the first thread alone follow one another without a meeting.
     """
-    phase, found = 0, []
+    phase = 0
+    found: list[int] = []
     written: dict[int, bool] = {}  # values written in this phase: whether by the first thread alone
     read: dict[int, bool] = {}
     for kernel in kernels:

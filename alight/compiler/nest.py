@@ -22,7 +22,7 @@ class Load(NamedTuple):
     """An element of a value in memory."""
 
     value: int
-    index: Affine
+    index: Affine  # type: ignore[assignment]  # a tuple has a method of this name
     guard: tuple[
         tuple[Affine, int, int], ...
     ] = ()  # where one of these is out of range, nothing is read
@@ -37,7 +37,7 @@ class Number(NamedTuple):
 class Place(NamedTuple):
     """A whole number made of loop indices, as int64."""
 
-    index: Affine
+    index: Affine  # type: ignore[assignment]  # a tuple has a method of this name
 
 
 class Apply(NamedTuple):
@@ -56,7 +56,7 @@ class Inside(NamedTuple):
 class Random(NamedTuple):
     """Random bits: of the seed (the input) and of the element's number in row-major order."""
 
-    index: Affine
+    index: Affine  # type: ignore[assignment]  # a tuple has a method of this name
 
 
 class Reduced(NamedTuple):
@@ -101,7 +101,7 @@ class Store(NamedTuple):
     """An expression written to memory: once for each index of all axes, or of the outer ones if it is `outer`."""
 
     value: int
-    index: Affine
+    index: Affine  # type: ignore[assignment]  # a tuple has a method of this name
     expression: int
     outer: bool
     add: bool = False  # to what is there already

@@ -123,7 +123,8 @@ def reshaped(nest: Nest, at: Coordinates, out: Shape, into: Shape) -> Coordinate
     i = j = 0
     while j < len(into):
         # The smallest groups of axes of equal size on both sides.
-        axes_out, axes_in = [], [j]
+        axes_out: list[int] = []
+        axes_in = [j]
         size_in, size_out = into[j], 1
         j += 1
         while size_out != size_in or (

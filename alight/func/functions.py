@@ -76,7 +76,7 @@ def _captured_backward(
         else None
         for one in outputs
     ]
-    cotangents = [given[i] for i in through]
+    cotangents: list[Any] = [given[i] for i in through]
     with capturing() as inner:
         for i, one in zip(through, cotangents, strict=True):
             given[i] = inner.argument_for(one)

@@ -20,7 +20,7 @@ class Tree(NamedTuple):
     children: tuple[Tree, ...] = ()
 
     @property
-    def count(self) -> int:
+    def count(self) -> int:  # type: ignore[override]
         """Number of leaves."""
         return 1 if self.kind is None else sum(child.count for child in self.children)
 

@@ -190,13 +190,13 @@ class Stateful:
                 names = ", ".join(f'"{name}"' for name in missing)
                 errors.insert(0, f"Missing key(s) in state_dict: {names}. ")
         if errors:
-            names = strict and len(errors) == bool(missing) + bool(unexpected)
+            only_names = strict and len(errors) == bool(missing) + bool(unexpected)
             fail(
                 RuntimeError,
                 f"Error(s) in loading state_dict for {type(self).__name__}:\n\t"
                 + "\n\t".join(errors),
                 try_="strict=False to load what has the same name"
-                if names
+                if only_names
                 else "a model with the sizes of the one that was saved",
             )
 

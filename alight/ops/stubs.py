@@ -1,9 +1,10 @@
 """Type stubs of what `@op` and `@function` attach, for editors and type checkers.
 
-    python -m alight.ops.stubs          writes alight/ops/methods.pyi, functions.pyi, functional.pyi
+    python -m alight.ops.stubs          writes alight/__init__.pyi, alight/nn/functional.pyi, alight/ops/methods.pyi
     python -m alight.ops.stubs --check  says whether they are current
 
-The three modules exist as stubs only: `Tensor` and the namespaces take their types from them.
+`Tensor` takes the types of its methods from the last, which exists as a stub only. Names that a stub does not list,
+those of modules and classes, are `Any`.
 """
 
 from __future__ import annotations
@@ -16,27 +17,36 @@ from typing import Any
 
 _HEAD = """# Written by `python -m alight.ops.stubs`; do not edit.
 # ruff: noqa
-from collections.abc import Sequence
+from builtins import bool as _bool
+from builtins import complex as _complex
+from builtins import float as _float
+from builtins import int as _int
+from builtins import str as _str
+from collections.abc import Sequence as _Sequence
 from typing import Any
 
-from alight.dtypes import dtype as _dtype
-from alight.tensor import Tensor
+from alight.tensor import Tensor as Tensor
 
-_Number = bool | int | float | complex
+_Number = _bool | _int | _float | _complex
 """
+_CLASSES = """from alight.device import device as device
+from alight.dtypes import dtype as dtype
+from alight.record.meta import Size as Size
+"""
+_REST = "def __getattr__(name: _str) -> Any: ...\n"
 _TYPES = {
     "Tensor": "Tensor",
     "Tensor | None": "Tensor | None",
-    "Tensors": "Sequence[Tensor]",
+    "Tensors": "_Sequence[Tensor]",
     "Operand": "Tensor | _Number",
     "Operand | None": "Tensor | _Number | None",
     "Scalar": "_Number",
     "Scalar | None": "_Number | None",
-    "int": "int",
-    "int | None": "int | None",
-    "bool": "bool",
-    "float": "float",
-    "str": "str",
+    "int": "_int",
+    "int | None": "_int | None",
+    "bool": "_bool",
+    "float": "_float",
+    "str": "_str",
     "None": "None",
     "Value": "Tensor",
     "Declared": "Tensor",
@@ -52,10 +62,14 @@ def stubs() -> dict[str, str]:
 
     methods = "\n".join("    " + line for line in _declarations(METHODS, method=True))
     return {
-        "methods.pyi": f"{_HEAD}\nclass Methods:\n{methods}\n",
-        "functions.pyi": _HEAD + "\n" + "\n".join(_declarations(TORCH, method=False)) + "\n",
-        "functional.pyi": _HEAD + "\n" + "\n".join(_declarations(FUNCTIONAL, method=False)) + "\n",
+        "ops/methods.pyi": f"{_HEAD}\nclass Methods:\n{methods}\n",
+        "__init__.pyi": _of_functions(_CLASSES, TORCH),
+        "nn/functional.pyi": _of_functions("", FUNCTIONAL),
     }
+
+
+def _of_functions(classes: str, namespace: Mapping[str, Callable[..., Any]]) -> str:
+    return "\n".join([_HEAD + classes, *_declarations(namespace, method=False), _REST])
 
 
 def _declarations(namespace: Mapping[str, Callable[..., Any]], method: bool) -> list[str]:
@@ -80,7 +94,13 @@ def _declaration(name: str, function: Callable[..., Any], method: bool) -> str:
     extra = "" if name.startswith("__") or _takes_all(signature) else ", *args: Any, **kwargs: Any"
     if starred:
         extra = extra.replace("*args: Any, ", "")
-    return f"def {name}({', '.join(parts)}{extra}) -> {_result(signature)}: ..."
+    # Python's own annotations of comparisons and in-place operators differ from PyTorch's operators.
+    ignored = (
+        "  # type: ignore[misc, override]"
+        if name in ("__eq__", "__ne__") or name[:3] == "__i"
+        else ""
+    )
+    return f"def {name}({', '.join(parts)}{extra}) -> {_result(signature)}: ...{ignored}"
 
 
 def _takes_all(signature: inspect.Signature) -> bool:
@@ -106,7 +126,7 @@ def main(arguments: list[str]) -> int:
     """Write the stubs, or compare them."""
     import alight.ops  # noqa: F401  (declares everything)
 
-    folder, stale = Path(__file__).parent, []
+    folder, stale = Path(__file__).parent.parent, []
     for name, text in stubs().items():
         path = folder / name
         if not path.exists() or path.read_text() != text:

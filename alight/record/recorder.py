@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Callable, Hashable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from alight import config
 from alight.dtypes import bool_, complex128, dtype, float32, float64, int64
@@ -43,6 +43,9 @@ class Recorder:
     """Pending work of one thread and the trie of its paths."""
 
     transforming = False  # True while a function is being transformed: see alight.func
+    if TYPE_CHECKING:  # what its recorder, alight.func.capture.Capture, has besides
+
+        def __getattr__(self, name: str) -> Any: ...
 
     def __init__(self) -> None:
         self.number = next(_numbers)

@@ -191,7 +191,7 @@ def _batched_region(
 def _fitted(grad: Value, grad_flag: bool, input_flag: bool, size: int) -> Value:
     """A gradient with a batch axis exactly where its input has one; that of what all examples share adds up."""
     if grad_flag and not input_flag:
-        return Sum(grad, axes=(0,))  # type: ignore[no-any-return]
+        return Sum(grad, axes=(0,))
     if input_flag and not grad_flag:
         return broadcast(Reshape(grad, shape=(1, *grad.shape)), (size, *grad.shape))
     return grad

@@ -35,7 +35,7 @@ def _shifted(axes: tuple[int, ...]) -> tuple[int, ...]:
 
 def _to_front(x: Value, axis: int) -> Value:
     """Axis `axis` as axis 0, the others in order."""
-    return Permute(x, order=(axis, *(i for i in range(x.ndim) if i != axis)))  # type: ignore[no-any-return]
+    return Permute(x, order=(axis, *(i for i in range(x.ndim) if i != axis)))
 
 
 def _all(batch: Batch, values: list[Value], flags: list[bool]) -> list[Value]:
@@ -121,23 +121,23 @@ def _dot(batch: Batch, node: Node, values: list[Value], flags: list[bool]) -> An
 def _folded(batch: Batch, x: Value) -> Value:
     """The batch made part of the channels: (size, n, c, ...) as (n, size * c, ...)."""
     turned = Permute(x, order=(1, 0, *range(2, x.ndim)))
-    return Reshape(turned, shape=(x.shape[1], batch.size * x.shape[2], *x.shape[3:]))  # type: ignore[no-any-return]
+    return Reshape(turned, shape=(x.shape[1], batch.size * x.shape[2], *x.shape[3:]))
 
 
 def _unfolded(batch: Batch, x: Value) -> Value:
     """The other way round: (n, size * c, ...) as (size, n, c, ...)."""
     n, channels = x.shape[:2]
     split = Reshape(x, shape=(n, batch.size, channels // batch.size, *x.shape[2:]))
-    return Permute(split, order=(1, 0, *range(2, split.ndim)))  # type: ignore[no-any-return]
+    return Permute(split, order=(1, 0, *range(2, split.ndim)))
 
 
 def _merged(x: Value) -> Value:
     """The batch made part of the examples: (size, n, ...) as (size * n, ...)."""
-    return Reshape(x, shape=(x.shape[0] * x.shape[1], *x.shape[2:]))  # type: ignore[no-any-return]
+    return Reshape(x, shape=(x.shape[0] * x.shape[1], *x.shape[2:]))
 
 
 def _parted(batch: Batch, x: Value) -> Value:
-    return Reshape(x, shape=(batch.size, x.shape[0] // batch.size, *x.shape[1:]))  # type: ignore[no-any-return]
+    return Reshape(x, shape=(batch.size, x.shape[0] // batch.size, *x.shape[1:]))
 
 
 @rule("conv")
@@ -197,7 +197,7 @@ def _fold(batch: Batch, node: Node, values: list[Value], flags: list[bool]) -> A
 
 def _example_ids(batch: Batch, ids: Value) -> Value:
     """The example that each index belongs to."""
-    return Iota(shape=ids.shape, axis=0, dtype=int64, device=ids.type.device)  # type: ignore[no-any-return]
+    return Iota(shape=ids.shape, axis=0, dtype=int64, device=ids.type.device)
 
 
 @rule("index")

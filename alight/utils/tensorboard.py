@@ -111,7 +111,7 @@ class SummaryWriter:
     ) -> None:  # fmt: skip
         """A picture: floating-point numbers in [0, 1], or bytes."""
         from alight.ops.creation import as_tensor
-        from alight.vision.transforms import to_pil_image
+        from alight.vision.transforms.functional import to_pil_image
 
         image = as_tensor(_array(img_tensor))
         order = {"CHW": (0, 1, 2), "HWC": (2, 0, 1)}.get(dataformats)

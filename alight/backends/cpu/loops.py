@@ -388,13 +388,13 @@ class LoopCode:
         pointer = self.pointers[store.value]
         if not self.on_vector(self.nest.affine_axes(store.index)):
             place = code.element(pointer, self.base(store.index, self._far), size)
-            value = self.scalars.to_memory(
+            only = self.scalars.to_memory(
                 self._added(store, self.symbol(store.expression, 0), place)
             )
-            code.store(value, place)
+            code.store(only, place)
             return
         for u in range(self.block):
-            value = self.wide(store.expression, u, self.lanes)
+            value: Any = self.wide(store.expression, u, self.lanes)
             if self._side_by_side(store.index):
                 first = code.add(self.index[self._axis()], u * self.lanes)
                 start = code.add(self.base(store.index, self._far), first)

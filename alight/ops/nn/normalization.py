@@ -301,7 +301,7 @@ def layer_norm(
 
 @op(functions="rms_norm", F="rms_norm")
 def rms_norm(
-    input: Tensor, normalized_shape: Shape, weight: Tensor | None = None, eps: Scalar = None
+    input: Tensor, normalized_shape: Shape, weight: Tensor | None = None, eps: Scalar | None = None
 ) -> Tensor:
     """The last dimensions divided by the root of their mean square, then scaled (Zhang and Sennrich 2019).
 
