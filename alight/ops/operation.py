@@ -311,6 +311,7 @@ class Operation:
                 link, strides = self._link(tape, start, ids, out, values[0], strides)
             elif self.pointwise:
                 strides = pointwise_strides(out, values)
+            origin: str | None
             if requires_grad or not self.gradient:
                 origin = origin_of(self.name, values)
             else:
