@@ -122,6 +122,32 @@ def test_strides_without_a_contiguous_axis():
     check(made._replace(a=twice[0], b=twice[1], c=twice[2]))
 
 
+@pytest.mark.parametrize(
+    "made",
+    [
+        product(33, 70, 50), product(33, 70, 50, "mk", "nk"), product(33, 10, 64, "mk", "nk"),
+        product(70, 10, 96), product(10, 20, 5000, "km", "kn"), product(602, 150, 580, "km", "kn"),
+        product(9, 9, 9, batch=(3,)),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_results_do_not_depend_on_the_number_of_threads(made):
+    def computed(threads: int) -> bytes:
+        a, _ = filled((*made.batch, made.m, made.k), made.a, made.type, 0)
+        b, _ = filled((*made.batch, made.k, made.n), made.b, made.type, 1)
+        c, _ = filled((*made.batch, made.m, made.n), made.c, made.type, 2)
+        scratch = np.zeros(scratch_bytes(made, host(), threads) // 4 + 16, np.float32)
+        run_kernel(
+            lambda code, p: emit_product(code, made, host(), *p),
+            [a, b, c, scratch],
+            host(),
+            threads,
+        )
+        return c.tobytes()
+
+    assert computed(1) == computed(2) == computed(3)
+
+
 @pytest.mark.parametrize("threads", [1, 2])
 def test_long_sums_do_not_depend_on_threads(threads):
     for m, n, k in [(10, 20, 5000), (1, 1, 4100), (70, 300, 4500)]:

@@ -26,6 +26,15 @@ EMIT = {
 }
 
 
+@pytest.fixture(autouse=True, scope="module")
+def one_thread_of_torch():
+    """The oracle's threads wait by spinning, which on a busy machine takes seconds."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 def convolution(
     batch, inputs, outputs, size, window, stride=(1, 1), padding=(0, 0), dilation=(1, 1), groups=1,
     order="batch", weights="ochw", type="float",
@@ -60,6 +69,35 @@ def expected(conv: Convolution, which: str, arrays: dict[str, np.ndarray]) -> to
         return made.detach()
     made.backward(out)
     return x.grad if which == "data" else w.grad
+
+
+def test_results_do_not_depend_on_the_number_of_threads():
+    for which, (_, _, written) in ROLES.items():
+        for order in ("batch", "channels", "rows"):
+            conv = convolution(**CASES["lenet, second"], order=order)
+            assert len({computed(conv, which, threads) for threads in (1, 2, 3)}) == 1, (
+                which,
+                written,
+            )
+
+
+def computed(conv: Convolution, which: str, threads: int) -> bytes:
+    """The result's memory."""
+    sizes = {
+        "x": conv.batch * conv.inputs * np.prod(conv.size),
+        "w": conv.outputs * conv.inputs // conv.groups * np.prod(conv.window),
+        "out": conv.batch * conv.outputs * np.prod(conv.out_size),
+    }
+    random = np.random.default_rng(0)
+    arrays = [random.standard_normal(sizes[name]).astype(np.float32) for name in ROLES[which]]
+    size = cv.scratch_bytes(conv, which, host(), threads)
+    scratch = np.zeros(size // 4 + 16, np.float32)
+
+    def emit(code: Code, pointers: list[Value]) -> None:
+        EMIT[which](code, conv, host(), *pointers)
+
+    run_kernel(emit, [*arrays, scratch], host(), threads)
+    return arrays[2].tobytes()
 
 
 def check(
