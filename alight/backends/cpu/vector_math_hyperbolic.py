@@ -1,11 +1,9 @@
 """Hyperbolic functions of vectors and their inverses.
 
-Near 0 a polynomial in x^2, further out the exponential; inverses by log1p. Float inverses are computed in double.
+Near 0 a polynomial in x^2, further out the exponential; inverses by log1p.
 """
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 from alight.backends.cpu import polynomials
 from alight.backends.cpu.code import Code, Value
@@ -48,19 +46,6 @@ def cosh(code: Code, target: Target, x: Value) -> Value:
     return (half + 0.25 / half).value
 
 
-def _in_double(rule: Callable[[Formulas, Term], Term]) -> Callable[[Code, Target, Value], Value]:
-    """A rule on doubles; floats are computed as doubles."""
-
-    def function(code: Code, target: Target, x: Value) -> Value:
-        f = Formulas(code, target, x.type)
-        if f.is_double:
-            return rule(f, f.term(x)).value
-        wide, given = f.widened(f.term(x))
-        return wide.narrowed(rule(wide, given))
-
-    return function
-
-
 def _asinh(f: Formulas, x: Term) -> Term:
     """log1p(|x| + x^2 / (1 + sqrt(1 + x^2)))."""
     size = f.call("fabs", x)
@@ -95,6 +80,19 @@ def _atanh(f: Formulas, x: Term) -> Term:
     return f.copysign(result, x)
 
 
-asinh = _in_double(_asinh)
-acosh = _in_double(_acosh)
-atanh = _in_double(_atanh)
+def asinh(code: Code, target: Target, x: Value) -> Value:
+    """Inverse hyperbolic sine."""
+    f = Formulas(code, target, x.type)
+    return _asinh(f, f.term(x)).value
+
+
+def acosh(code: Code, target: Target, x: Value) -> Value:
+    """Inverse hyperbolic cosine, from 1 on."""
+    f = Formulas(code, target, x.type)
+    return _acosh(f, f.term(x)).value
+
+
+def atanh(code: Code, target: Target, x: Value) -> Value:
+    """Inverse hyperbolic tangent, from -1 to 1."""
+    f = Formulas(code, target, x.type)
+    return _atanh(f, f.term(x)).value
