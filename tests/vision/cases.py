@@ -93,6 +93,15 @@ CASES = {
     "gamma": (ALL, lambda T: lambda img: T.functional.adjust_gamma(img, 0.7, 1.2)),
     "gamma up": (ALL, lambda T: lambda img: T.functional.adjust_gamma(img, 2.2)),
     "crop beyond the edge": (ALL, lambda T: lambda img: T.functional.crop(img, -2, 9, 8, 9)),
+    "RandAugment": (
+        ("rgb", "grey", "uint8"),
+        lambda T: T.Compose([T.RandAugment(magnitude=m) for m in (9, 15, 30)]),
+    ),
+    "RandAugment, filled": (("rgb",), lambda T: T.RandAugment(4, 12, fill=50)),
+    "TrivialAugment": (
+        ("rgb", "grey", "uint8"),
+        lambda T: T.Compose([T.TrivialAugmentWide() for _ in range(4)]),
+    ),
     "for training": (
         ("rgb",),
         lambda T: T.Compose(

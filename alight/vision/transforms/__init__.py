@@ -12,6 +12,7 @@ from alight.vision.transforms.fixed import (
     TenCrop,
 )
 from alight.vision.transforms.images import InterpolationMode
+from alight.vision.transforms.policies import RandAugment, TrivialAugmentWide
 from alight.vision.transforms.random import (
     ColorJitter,
     GaussianBlur,
@@ -66,6 +67,7 @@ __all__ = [
     "Normalize",
     "PILToTensor",
     "Pad",
+    "RandAugment",
     "RandomAdjustSharpness",
     "RandomAffine",
     "RandomApply",
@@ -90,6 +92,7 @@ __all__ = [
     "TenCrop",
     "ToPILImage",
     "ToTensor",
+    "TrivialAugmentWide",
     "draw_words",
     "functional",
     "has_stack_form",

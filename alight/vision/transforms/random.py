@@ -10,6 +10,8 @@ import random
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 import alight
 from alight.errors import fail
 from alight.vision.transforms import functional as F
@@ -125,7 +127,7 @@ class RandomResizedCrop:
         low, high = alight.log(alight.tensor(list(ratio))).tolist()  # type: ignore[operator]
         for _ in range(ATTEMPTS):
             target = height * width * uniform(scale[0], scale[1])
-            aspect = float(alight.exp(alight.empty(1).uniform_(low, high)).item())
+            aspect = float(np.exp(np.float32(uniform(low, high))))
             w = round(math.sqrt(target * aspect))
             h = round(math.sqrt(target / aspect))
             if 0 < w <= width and 0 < h <= height:
@@ -406,7 +408,7 @@ class RandomErasing:
         low, high = alight.log(alight.tensor(list(ratio))).tolist()  # type: ignore[operator]
         for _ in range(ATTEMPTS):
             area = height * width * uniform(scale[0], scale[1])
-            aspect = float(alight.exp(alight.empty(1).uniform_(low, high)).item())
+            aspect = float(np.exp(np.float32(uniform(low, high))))
             h, w = round(math.sqrt(area * aspect)), round(math.sqrt(area / aspect))
             if not (h < height and w < width):
                 continue
