@@ -6,10 +6,11 @@ centres of the outer pixels or their outer edges.
 
 from __future__ import annotations
 
+import functools
 import math
 import warnings
 from itertools import product
-from typing import Any
+from typing import Any, NamedTuple
 
 from alight import primitives as p
 from alight.dtypes import category, int64
@@ -18,7 +19,6 @@ from alight.ir.program import Value as Tensor
 from alight.ops.arguments import scalar_type_name
 from alight.ops.operation import TORCH, function, op
 from alight.primitives.arithmetic import broadcast, constant, where, zeros_like
-from alight.primitives.gather import take_along
 
 MODES = ("bilinear", "nearest", "bicubic")
 PADDINGS = ("zeros", "border", "reflection")
@@ -54,24 +54,27 @@ def _reflected(x: Tensor, size: int, align_corners: bool) -> Tensor:
     return where(even, extra + low, high - extra)
 
 
-def _read(x: Tensor, places: tuple[Tensor, ...], sizes: tuple[int, ...], zeros: bool) -> Tensor:
-    """Pixels of x (n, c, all places) at whole places (n, points), slowest dimension first; 0 outside with `zeros`."""
-    flat: Any = 0
-    within: Any = None
-    for place, size in zip(places, sizes, strict=True):
-        if zeros:
-            here = p.And(p.LessEqual(zeros_like(place), place), place < size)
-            within = here if within is None else p.And(within, here)
-        bounded = p.Minimum(
-            p.Maximum(place, zeros_like(place)), constant(place, size - 1, place.shape)
-        )
-        flat = bounded + flat * size if isinstance(flat, Tensor) else bounded
-    n, c, points = x.shape[0], x.shape[1], flat.shape[1]
-    ids = broadcast(p.Reshape(flat, shape=(n, 1, points)), (n, c, points))
-    values = take_along(x, ids, 2)
-    if not zeros:
-        return values
-    return where(broadcast(p.Reshape(within, shape=(n, 1, points)), values.shape), values, 0)
+class Place(NamedTuple):
+    """A whole place along one dimension, for each point."""
+
+    offset: Tensor  # what it adds to the number of a pixel
+    within: Tensor | None  # whether it is inside the picture, if that matters
+
+
+def _place(at: Tensor, size: int, stride: int, zeros: bool) -> Place:
+    bounded = p.Minimum(p.Maximum(at, zeros_like(at)), constant(at, size - 1, at.shape))
+    return Place(bounded * stride, p.Equal(at, bounded) if zeros else None)
+
+
+def _read(x: Tensor, places: tuple[Place, ...]) -> Tensor:
+    """Pixels (n, points, c) of x (n, all places, c); outside of the picture the last one, which is 0 there."""
+    number = sum((one.offset for one in places[1:]), places[0].offset)
+    inside = [one.within for one in places if one.within is not None]
+    if inside:
+        within = functools.reduce(p.And, inside)
+        number = where(within, number, x.shape[1] - 1)
+    rows = p.Iota(shape=number.shape, axis=0, dtype=int64, device=x.type.device)
+    return p.Index(x, rows, number, axes=(0, 1))
 
 
 def _whole(x: Tensor) -> Tensor:
@@ -85,24 +88,27 @@ def _whole(x: Tensor) -> Tensor:
 
 def _linear(x: Tensor, places: list[Tensor], sizes: tuple[int, ...], zeros: bool) -> Tensor:
     corners = []
-    for place in places:
+    for place, size, stride in zip(places, sizes, _strides(sizes), strict=True):
         floor = p.Detach(p.Floor(place))
         part = place - floor
         low = _whole(floor)
-        corners.append(((low, 1 - part), (low + 1, part)))
-    return _weighted(x, corners, sizes, lambda at: _read(x, at, sizes, zeros))
+        pixels = (_place(one, size, stride, zeros) for one in (low, low + 1))
+        corners.append(tuple(zip(pixels, (1 - part, part), strict=True)))
+    return _weighted(x, corners)
 
 
-def _weighted(x: Tensor, corners: Any, sizes: tuple[int, ...], read: Any) -> Tensor:
+def _strides(sizes: tuple[int, ...]) -> list[int]:
+    """What a step along each dimension adds to the number of a pixel."""
+    return [math.prod(sizes[axis + 1 :]) for axis in range(len(sizes))]
+
+
+def _weighted(x: Tensor, corners: Any) -> Tensor:
     """The sum over all corners of their pixels times the product of their weights."""
     total: Any = None
     for chosen in product(*corners):
-        weight = (
-            math.prod(one[1] for one in chosen[1:]) * chosen[0][1] if chosen[1:] else chosen[0][1]
-        )
-        values = read(tuple(one[0] for one in chosen))
-        n, _, points = values.shape
-        term = values * broadcast(p.Reshape(weight, shape=(n, 1, points)), values.shape)
+        weight = math.prod((one[1] for one in chosen[1:]), start=chosen[0][1])
+        values = _read(x, tuple(one[0] for one in chosen))
+        term = values * broadcast(p.Reshape(weight, shape=(*weight.shape, 1)), values.shape)
         total = term if total is None else total + term
     return total
 
@@ -124,11 +130,19 @@ def _cubic(
     x: Tensor, places: list[Tensor], sizes: tuple[int, ...], padding: str, align_corners: bool
 ) -> Tensor:
     corners = []
-    for place, size in zip(places, sizes, strict=True):
+    for place, size, stride in zip(places, sizes, _strides(sizes), strict=True):
         floor = p.Detach(p.Floor(place))
-        pixels = [_whole(_inside(floor + k, size, padding, align_corners)) for k in (-1, 0, 1, 2)]
+        pixels = [
+            _place(
+                _whole(_inside(floor + k, size, padding, align_corners)),
+                size,
+                stride,
+                padding == "zeros",
+            )
+            for k in (-1, 0, 1, 2)
+        ]
         corners.append(tuple(zip(pixels, _cubic_weights(place - floor), strict=True)))
-    return _weighted(x, corners, sizes, lambda at: _read(x, at, sizes, padding == "zeros"))
+    return _weighted(x, corners)
 
 
 @op("", pointwise=False)
@@ -140,7 +154,10 @@ def grid_sampled(
     sizes = input.shape[2:]
     lead, out = input.shape[:2], grid.shape[1:-1]
     points = math.prod(out)
-    flat = p.Reshape(input, shape=(*lead, math.prod(sizes)))
+    # Channels last: one place in memory has all the numbers of a pixel.
+    flat = p.Permute(p.Reshape(input, shape=(*lead, math.prod(sizes))), order=(0, 2, 1))
+    if padding_mode == "zeros":
+        flat = p.Pad(flat, low=(0, 0, 0), high=(0, 1, 0))
     places = []
     for axis in range(rank):  # the grid's x is the last dimension of the picture
         at = rank - 1 - axis
@@ -155,13 +172,19 @@ def grid_sampled(
             place = _inside(place, sizes[axis], padding_mode, align_corners)
         places.append(place)
     if mode == "nearest":
-        found = tuple(_whole(p.Round(place)) for place in places)
-        result = _read(flat, found, sizes, padding_mode == "zeros")
+        strides = _strides(sizes)
+        result = _read(
+            flat,
+            tuple(
+                _place(_whole(p.Round(place)), size, stride, padding_mode == "zeros")
+                for place, size, stride in zip(places, sizes, strides, strict=True)
+            ),
+        )
     elif mode == "bilinear":
         result = _linear(flat, places, sizes, padding_mode == "zeros")
     else:
         result = _cubic(flat, places, sizes, padding_mode, align_corners)
-    return p.Reshape(result, shape=(*lead, *out))
+    return p.Reshape(p.Permute(result, order=(0, 2, 1)), shape=(*lead, *out))
 
 
 # -- what is served ----------------------------------------------------------------------------------------------------
