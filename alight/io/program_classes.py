@@ -1,7 +1,8 @@
 """What `weights_only=False` allows besides: modules saved whole, and objects of classes that the program has.
 
 In: a name from a file. Out: a class that is there already, or UnpicklingError. Nothing is imported for a file, no
-constructor runs, no function is called: an object is made empty and given its attributes, as copying does it.
+constructor runs, no function is called: an object is made empty and given its attributes, as copying does it, by
+its class's own `__setstate__` where the program has written one.
 """
 
 from __future__ import annotations

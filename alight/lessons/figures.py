@@ -204,6 +204,13 @@ class Animator:
         _finish_last()
         self.fig, grid = plt.subplots(nrows, ncols, figsize=figsize, squeeze=False)
         self.axes = list(grid.flatten())
+        save, self.fig.draw_late = self.fig.savefig, self.draw
+
+        def savefig(*args: Any, **kwargs: Any) -> None:
+            self.draw()
+            save(*args, **kwargs)
+
+        self.fig.savefig = savefig  # curves are drawn when somebody looks, not at each point
 
     def config_axes(self) -> None:
         """Labels, scales, limits and legend of the first axes."""
@@ -236,14 +243,10 @@ class Animator:
             self.draw()
             display.display(self.fig)
             display.clear_output(wait=True)
-        elif plt.get_backend() == FILES:
-            self.fig.draw_late = self.draw  # once, when the file is written
-        elif time.monotonic() - self._drawn_at > REDRAW_AFTER:
+        elif plt.get_backend() != FILES and time.monotonic() - self._drawn_at > REDRAW_AFTER:
             self.draw()
             plt.pause(0.001)
             self._drawn_at = time.monotonic()
-        else:
-            self.fig.draw_late = self.draw
 
 
 def _fresh_axes() -> Any:

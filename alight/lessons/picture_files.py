@@ -31,14 +31,14 @@ class FigureManager(FigureManagerBase):
         """Write all open figures, and close them."""
         for manager in Gcf.get_all_fig_managers():
             figure = manager.canvas.figure
-            finish = getattr(figure, "draw_late", None)
-            if finish is not None:
-                finish()
             if figure.axes:
-                FOLDER.mkdir(exist_ok=True)
                 path = FOLDER / f"{PROGRAM}-{next(_numbers)}.png"
-                figure.savefig(path, dpi=DOTS_PER_INCH, bbox_inches="tight")
-                print(f"figure: {path}", flush=True)
+                try:
+                    FOLDER.mkdir(exist_ok=True)
+                    figure.savefig(path, dpi=DOTS_PER_INCH, bbox_inches="tight")
+                    print(f"figure: {path}", flush=True)
+                except OSError as error:  # a folder that cannot be written must not end a training
+                    print(f"figure not written: {error}", flush=True)
         Gcf.destroy_all()
 
 
