@@ -169,9 +169,9 @@ class Tensor(Methods, metaclass=_TensorMeta):
     @property
     def output_nr(self) -> int:
         """The tensor's number among the results of the step that made it."""
-        from alight.autograd.graph import edge_of
+        from alight.autograd.graph import output_number
 
-        return edge_of(self)[1]
+        return output_number(self)
 
     @property
     def itemsize(self) -> int:

@@ -14,6 +14,7 @@ from alight.autograd.hooks import RemovableHandle
 from alight.autograd.names import backward_name
 from alight.errors import fail
 from alight.record.recorder import ENTER, VIEW, thread
+from alight.record.views import SEVERAL, number_of_part
 
 Edge = tuple[Any, int]  # (node or None, number of that node's output)
 
@@ -220,7 +221,8 @@ class Segment:
 
     def edges(self, step: Any) -> tuple[Edge, ...]:
         """Where a step's gradients go."""
-        return tuple((None, 0) if slot is None else self._edge(slot) for slot in self.read(step))
+        edges = [(None, 0) if slot is None else self._edge(slot) for slot in self.read(step)]
+        return tuple(_with_steps_between(step, edges))
 
     def read(self, step: Any) -> list[int | None]:
         """The slots that a step read, one for each edge; None where PyTorch has an edge that leads nowhere."""
@@ -304,6 +306,36 @@ class Segment:
         return handle
 
 
+def _with_steps_between(step: Any, edges: list[Edge]) -> list[Edge]:
+    """Edges with the nodes that PyTorch has between two operations where alight has one."""
+    operation = step.key[0] if isinstance(step.key, tuple) else None
+    name = getattr(operation, "name", "").strip("_")
+    if name == "linear" and step.meta.origin in ("AddmmBackward0", "MmBackward0"):
+        edges[-1] = _between("TBackward0", edges[-1])
+    if name == "cross_entropy" and (step.meta.origin or "").startswith("NllLoss"):
+        edges = [_between("LogSoftmaxBackward0", edges[0])]
+    return edges
+
+
+class _Between(Node):
+    """A node that stands between two others and has no step of its own."""
+
+    _edge: Edge = (None, 0)
+
+    @property
+    def next_functions(self) -> tuple[Edge, ...]:
+        """The edge behind it."""
+        return (self._edge,)
+
+
+def _between(name: str, edge: Edge) -> Edge:
+    if edge[0] is None:
+        return edge
+    node = type(name, (_Between,), {"__module__": "builtins"})()
+    node._edge = edge
+    return node, 0
+
+
 def of_entry(entry: Any) -> Edge:
     """The node behind a value of a flushed segment."""
     history = entry.history
@@ -313,6 +345,13 @@ def of_entry(entry: Any) -> Edge:
         if value == entry.value:
             return history.segment.node(history.segment.offset + i)
     return None, 0
+
+
+def output_number(tensor: Any) -> int:
+    """The tensor's number among the results of the step that made it."""
+    if tensor._base is not None and tensor._meta.origin in SEVERAL:
+        return number_of_part(tensor)
+    return edge_of(tensor)[1]
 
 
 def edge_of(tensor: Any) -> Edge:

@@ -208,17 +208,17 @@ def _offset(tensor: Any) -> int | None:
     return total
 
 
-_SEVERAL = {"unbind": "Unbind", "split": "Split", "split_with_sizes": "SplitWithSizes"}
+SEVERAL = {"unbind": "Unbind", "split": "Split", "split_with_sizes": "SplitWithSizes"}
 
 
 def refuse_ambiguous(view: Any) -> None:
     """PyTorch's errors for writes to one of several views that were made at once, and to views of a no_grad block."""
     base, several = view, ""
     while base is not None and not several:
-        several, base = _SEVERAL.get(base._meta.origin or "", ""), base._base
+        several, base = SEVERAL.get(base._meta.origin or "", ""), base._base
     if several:
-        number = _output_number(view) if view._meta.origin in _SEVERAL else 0
-        if view._meta.origin not in _SEVERAL:
+        number = number_of_part(view) if view._meta.origin in SEVERAL else 0
+        if view._meta.origin not in SEVERAL:
             from alight.autograd.names import backward_name
 
             several = backward_name(view._meta.origin or "alias").removesuffix("Backward0")
@@ -244,7 +244,7 @@ def refuse_ambiguous(view: Any) -> None:
         )
 
 
-def _output_number(view: Any) -> int:
+def number_of_part(view: Any) -> int:
     """Which of several views made at once this one is, of equal parts."""
     if view._numbers:
         return int(view._numbers[0])
