@@ -118,3 +118,10 @@ def __getattr__(name: str) -> Any:
         globals()[name] = found
         return found
     raise AttributeError(import_module("alight.ops.absent").sentence(name))
+
+
+def __dir__() -> list[str]:
+    from importlib.util import find_spec
+
+    present = [name for name in _SUBPACKAGES if find_spec(f"alight.{name}")]
+    return sorted({*globals(), *later.names(), *_HOMES, *present})
