@@ -15,6 +15,10 @@ from alight.backends.cpu.target import Target, host
 
 _serials = itertools.count()
 
+# Loops are written with the addresses that the machine can form; LLVM's search for better ones takes a third of the
+# time of making code and gains nothing.
+llvm.set_option("alight", "-disable-lsr")
+
 
 class Module:
     """Machine code and the addresses of its functions; dropped with its last reference."""
