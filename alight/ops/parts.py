@@ -19,7 +19,7 @@ from alight.ops.arguments import normalize_dim
 from alight.ops.operation import function
 from alight.primitives import DynamicSlice, Reshape, Slice
 from alight.primitives.arithmetic import constant
-from alight.record.meta import Meta
+from alight.record.meta import INFERENCE, Meta
 from alight.record.recorder import thread
 from alight.record.views import attach
 from alight.tensor import Tensor
@@ -79,7 +79,8 @@ def _describe(meta: Meta, grad: bool, pattern: Pattern, origin: str) -> tuple[Pr
         result = Reshape(taken, shape=shape)
     type_ = Type(shape, meta.dtype, meta.device)
     grad = grad and meta.dtype.is_differentiable
-    return builder.finish([result]), Meta(type_, strides, grad, not grad, origin if grad else None)
+    inherited = INFERENCE if meta.origin == INFERENCE else None
+    return builder.finish([result]), Meta(type_, strides, grad, not grad, origin if grad else inherited)
 
 
 def _taken(x: Value, places: list[Item], numbers: list[Value]) -> Value:
