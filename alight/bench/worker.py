@@ -12,24 +12,18 @@ from importlib import import_module
 from time import perf_counter
 from typing import Any
 
-from alight.bench.rows import ROWS, source
+from alight.bench.rows import ROWS, made
 
 
 def prepared(row: str, library: str, threads: int) -> Any:
     """The row's step under a library."""
     settings = ROWS[row].settings
     if library == "jax":
-        return import_module("alight.bench.rows.jax_rows").make(row, threads)
-    if library == "alight":
-        from alight.cli.imports import serve
-
-        serve()
-    torch: Any = import_module("torch")
+        return import_module("alight.bench.rows.jax_rows").make(row)
+    torch: Any = import_module("alight" if library == "alight" else "torch")
     torch.set_num_threads(threads)
     compiled = torch.compile if library == "torch.compile" else lambda f: f
-    scope: dict[str, Any] = {"__name__": f"bench_{row}"}
-    exec(compile(source(row), f"{ROWS[row].file}.py", "exec"), scope)
-    return scope["make"](compiled, **settings)
+    return made(row, torch, compiled, settings)
 
 
 def measure(row: str, library: str, threads: int, seconds: float) -> dict[str, Any]:

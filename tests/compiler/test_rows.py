@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import importlib
-import sys
 
 import numpy as np
 import pytest
 
 from alight import config
 from alight.backends.base import programs
-from alight.bench.rows import ROWS, source
+from alight.bench.rows import ROWS, made
 from alight.compiler.hot import Hot
 
 SMALL = {
@@ -24,27 +23,21 @@ SMALL = {
 LONG = {"resnet18": {"batch": 2}, "unet": {"batch": 17, "size": 16}, "infer-resnet18": {}}
 
 
-def losses(row, library, settings, monkeypatch):
-    """The first values of a row's step, with `import torch` meaning a library."""
-    module = importlib.import_module(library)
-    names = ["torch", "torch.nn", "torch.nn.functional"]
-    modules = [module, module.nn, module.nn.functional]
-    with monkeypatch.context() as patch:
-        for name, one in zip(names, modules, strict=True):
-            patch.setitem(sys.modules, name, one)
-        scope = {"__name__": row}
-        exec(compile(source(row), row, "exec"), scope)
-        step = scope["make"](lambda f: f, **{**ROWS[row].settings, **settings})
-        return [float(step()) for _ in range(4)]
+def losses(row, library, settings):
+    """The first values of a row's step."""
+    step = made(
+        row, importlib.import_module(library), lambda f: f, {**ROWS[row].settings, **settings}
+    )
+    return [float(step()) for _ in range(4)]
 
 
 def check(row, settings, monkeypatch, rtol=2e-3):
-    expected = losses(row, "torch", settings, monkeypatch)
+    expected = losses(row, "torch", settings)
     for tier in (0, 1):
         monkeypatch.setattr(config, "tier", tier)
         monkeypatch.setattr(config, "hot", 0)
         programs.entries.clear()
-        found = losses(row, "alight", settings, monkeypatch)
+        found = losses(row, "alight", settings)
         np.testing.assert_allclose(
             found, expected, rtol=rtol, atol=1e-5, err_msg=f"{row} in tier {tier}"
         )

@@ -1,14 +1,16 @@
 """The rows of `alight bench steps`: each file is an ordinary PyTorch program that makes a function `step`.
 
-May live here: sources that say `import torch` and run unchanged under every library; `jax_rows` has the same steps
-written for JAX, since it has another API. `describe` names the file of each row and the numbers it is made with.
+May live here: sources in which `torch`, `nn` and `F` are the library under test, so that one source runs under each;
+`jax_rows` has the same steps written for JAX, since it has another API. `ROWS` names the file of each row and the
+numbers that it is made with.
 """
 
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class Row(NamedTuple):
@@ -55,6 +57,10 @@ ROWS: dict[str, Row] = {
 }  # fmt: skip
 
 
-def source(row: str) -> str:
-    """The program of a row."""
-    return (Path(__file__).parent / f"{ROWS[row].file}.py").read_text()
+def made(row: str, torch: Any, compiled: Any, settings: dict[str, object]) -> Callable[[], Any]:
+    """The step of a row under a library with PyTorch's API."""
+    path = Path(__file__).parent / f"{ROWS[row].file}.py"
+    scope = {"__name__": row, "torch": torch, "nn": torch.nn, "F": torch.nn.functional}
+    exec(compile(path.read_text(), path.name, "exec"), scope)
+    step: Callable[[], Any] = scope["make"](compiled, **settings)
+    return step

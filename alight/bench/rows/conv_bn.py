@@ -1,8 +1,5 @@
 """Four times 3x3 convolution, batch norm, ReLU at one width."""
 
-import torch
-from torch import nn
-
 
 def make(compiled, batch, channels, size):
     torch.manual_seed(0)

@@ -1,8 +1,5 @@
 """The main job's network: three blocks of convolution, batch norm, ReLU, max pool; AdamW, label smoothing."""
 
-import torch
-from torch import nn
-
 
 def make(compiled, batch):
     torch.manual_seed(0)

@@ -1,8 +1,5 @@
 """A transformer encoder layer."""
 
-import torch
-from torch import nn
-
 
 def make(compiled, width, length, batch):
     torch.manual_seed(0)

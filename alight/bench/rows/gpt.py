@@ -1,9 +1,5 @@
 """A small GPT: a training step with AdamW, or 64 tokens generated one at a time."""
 
-import torch
-from torch import nn
-from torch.nn import functional as F
-
 
 class Block(nn.Module):
     def __init__(self, width, heads):

@@ -1,8 +1,5 @@
 """LeNet with sigmoids and average pooling, as the notes have it: a training step, or one image classified."""
 
-import torch
-from torch import nn
-
 
 def make(compiled, batch, train=True):
     torch.manual_seed(0)

@@ -2,9 +2,6 @@
 
 import itertools
 
-import torch
-from torch import nn
-
 
 def make(compiled, sizes, batch, optimizer, loss="cross-entropy", dropout=(), accuracy=False):
     torch.manual_seed(0)

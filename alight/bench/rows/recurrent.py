@@ -1,8 +1,5 @@
 """One recurrent layer over 35 steps, batch 32, 256 hidden units."""
 
-import torch
-from torch import nn
-
 
 def make(compiled, cell, length=35, batch=32, width=256):
     torch.manual_seed(0)

@@ -1,9 +1,5 @@
 """ResNet-18 on 32x32 images."""
 
-import torch
-from torch import nn
-from torch.nn import functional as F
-
 
 class Basic(nn.Module):
     def __init__(self, inputs, outputs, stride):

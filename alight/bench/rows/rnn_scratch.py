@@ -1,8 +1,5 @@
 """The notes' recurrent network from scratch: a Python loop over time, hand-written SGD with clipping."""
 
-import torch
-from torch.nn import functional as F
-
 
 def make(compiled, hidden, steps, vocab=28, batch=32):
     torch.manual_seed(0)

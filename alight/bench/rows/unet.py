@@ -1,9 +1,5 @@
 """A small U-Net: two levels down, two up, with skip connections."""
 
-import torch
-from torch import nn
-from torch.nn import functional as F
-
 
 def double(inputs, outputs):
     return nn.Sequential(

@@ -1,9 +1,5 @@
 """A variational autoencoder on 784 pixels."""
 
-import torch
-from torch import nn
-from torch.nn import functional as F
-
 
 class VAE(nn.Module):
     def __init__(self):
