@@ -162,23 +162,25 @@ def bench_convolution(name: str, which: str, best: float) -> None:
     """One line of the table."""
     batch, inputs, outputs, size, window, stride, padding, groups = CONVOLUTIONS[name]
     out_size = (size + 2 * padding - window) // stride + 1
-    order = convolution.preferred_order(batch, "float", host())
-
-    def strides(channels: int, side: int) -> tuple[int, ...]:
-        if order == "batch":
-            return (1, side * side * batch, side * batch, batch)
-        return (channels * side * side, 1, side * channels, channels)
-
-    each = inputs // groups
-    taps = window * window
-    w = (each * taps, taps, window, 1)
-    if order == "channels":
-        w = (1, outputs, window * each * outputs, each * outputs)
+    each, taps = inputs // groups, window * window
+    row_major = (each * taps, taps, window, 1)
     conv = convolution.Convolution(
         "float", batch, groups, inputs, outputs, (size, size), (window, window),
         (out_size, out_size), (stride, stride), ((padding, padding),) * 2, (1, 1),
-        strides(inputs, size), w, strides(outputs, out_size),
+        (), row_major, (),
     )  # fmt: skip
+    order = convolution.preferred_order(conv, host())
+
+    def strides(channels: int, side: int) -> tuple[int, ...]:
+        return {
+            "batch": (1, side * side * batch, side * batch, batch),
+            "channels": (channels * side * side, 1, side * channels, channels),
+            "rows": (channels * side * side, side * side, side, 1),
+        }[order]
+
+    conv = conv._replace(x=strides(inputs, size), out=strides(outputs, out_size))
+    if order == "channels":
+        conv = conv._replace(w=(1, outputs, window * each * outputs, each * outputs))
     random = np.random.default_rng(0)
     arrays = {
         "x": random.standard_normal(batch * inputs * size * size),

@@ -71,13 +71,17 @@ def supports(conv: Convolution) -> bool:
     return len(conv.size) == 2 and conv.type in ITEMSIZES
 
 
-def preferred_order(batch: int, type: str, target: Target) -> str:
-    """The order of axes to give x and out: "batch" innermost, (c, h, w, n), or "channels" innermost, (n, h, w, c).
+def preferred_order(conv: Convolution, target: Target) -> str:
+    """The order of axes to give x and out: "batch" innermost, "channels" innermost, or "rows", which is row-major.
 
-    Weights lie as (o, c, h, w) with "batch", where no copy of them is made, and best as (h, w, c, o) with "channels";
-    otherwise a copy in that order is made in scratch at each call.
+    Weights lie as (o, c, h, w) with "batch" and "rows", where no copy of them is made, and best as (h, w, c, o) with
+    "channels"; otherwise a copy in that order is made in scratch at each call.
     """
-    return "batch" if batch >= target.lanes(ITEMSIZES[type]) else "channels"
+    lanes = target.lanes(conv.itemsize)
+    if conv.batch >= lanes:
+        return "batch"
+    few = max(conv.inputs, conv.outputs) <= lanes and conv.stride[1] == 1
+    return "rows" if few else "channels"
 
 
 def _walks(conv: Convolution, backward: bool) -> tuple[Walk, Walk]:
