@@ -479,6 +479,13 @@ class Tensor(Methods, metaclass=_TensorMeta):
             fail(TypeError, "iteration over a 0-d tensor", try_=".item(), or .unsqueeze(0)")
         return iter(self.unbind(0))
 
+    def __delitem__(self, index: Any) -> None:
+        fail(
+            TypeError,
+            "Tensor does not support deleting items",
+            try_="torch.cat of the parts to keep",
+        )
+
     def __contains__(self, element: Any) -> bool:
         return bool((self == element).any())
 
