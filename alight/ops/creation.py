@@ -478,10 +478,14 @@ def _between(start: Scalar, end: Scalar, steps: int, dtype: Any) -> Value:
     if steps == 1:
         return p.Convert(broadcast(low, (1,)), dtype=dtype)
     step = (high - low) / (steps - 1)
+    # In float64, for PyTorch multiplies and adds with one rounding.
+    low, high, step, counter = (
+        p.Convert(x, dtype=BY_NAME["float64"]) for x in (low, high, step, counter)
+    )
     values = where(
         counter < steps // 2, low + step * counter, high - step * ((steps - 1) - counter)
     )
-    return p.Convert(values, dtype=dtype)
+    return p.Convert(p.Convert(values, dtype=of), dtype=dtype)
 
 
 @function()
