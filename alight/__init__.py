@@ -93,14 +93,16 @@ _SUBPACKAGES = (
 )  # fmt: skip
 _ELSEWHERE = {  # sub-module -> names that `torch` has of it
     "amp": "autocast GradScaler is_autocast_enabled set_autocast_enabled get_autocast_dtype set_autocast_dtype "
-    "is_autocast_cache_enabled",
+    "is_autocast_cache_enabled set_autocast_cache_enabled clear_autocast_cache is_autocast_cpu_enabled "
+    "set_autocast_cpu_enabled get_autocast_cpu_dtype set_autocast_cpu_dtype get_autocast_gpu_dtype set_autocast_gpu_dtype",
+    "errors": "OutOfMemoryError",
     "func": "vmap",
     "io": "load save serialization",
     "settings": "use_deterministic_algorithms are_deterministic_algorithms_enabled set_deterministic_debug_mode "
     "is_deterministic_algorithms_warn_only_enabled get_deterministic_debug_mode set_float32_matmul_precision "
     "get_float32_matmul_precision set_default_device get_default_device set_flush_denormal set_num_interop_threads "
     "get_num_interop_threads set_warn_always is_warn_always_enabled compiled_with_cxx11_abi sym_int sym_float sym_not "
-    "sym_max sym_min sym_sqrt sym_ite sym_sum",
+    "sym_max sym_min sym_sqrt sym_ite sym_sum has_lapack has_mkl has_openmp has_spectral",
 }
 _HOMES = {name: module for module, names in _ELSEWHERE.items() for name in names.split()}
 

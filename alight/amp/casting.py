@@ -127,6 +127,44 @@ def is_autocast_cache_enabled() -> bool:
     return True
 
 
+def set_autocast_cache_enabled(enabled: bool) -> None:
+    """Nothing to switch: see is_autocast_cache_enabled."""
+
+
+def clear_autocast_cache() -> None:
+    """Nothing to clear: conversions live as long as their segment."""
+
+
+def is_autocast_cpu_enabled() -> bool:
+    """Whether autocast is on for the CPU: the older form of is_autocast_enabled("cpu")."""
+    return is_autocast_enabled("cpu")
+
+
+def set_autocast_cpu_enabled(enabled: bool) -> None:
+    """The older form of set_autocast_enabled("cpu", enabled)."""
+    set_autocast_enabled("cpu", enabled)
+
+
+def get_autocast_cpu_dtype() -> Dtype:
+    """The older form of get_autocast_dtype("cpu")."""
+    return get_autocast_dtype("cpu")
+
+
+def set_autocast_cpu_dtype(dtype: Dtype) -> None:
+    """The older form of set_autocast_dtype("cpu", dtype)."""
+    set_autocast_dtype("cpu", dtype)
+
+
+def get_autocast_gpu_dtype() -> Dtype:
+    """The older form of get_autocast_dtype("cuda")."""
+    return get_autocast_dtype("cuda")
+
+
+def set_autocast_gpu_dtype(dtype: Dtype) -> None:
+    """The older form of set_autocast_dtype("cuda", dtype)."""
+    set_autocast_dtype("cuda", dtype)
+
+
 def custom_fwd(
     fwd: Callable[..., Any] | None = None,
     *,

@@ -11,7 +11,7 @@ from typing import Any
 
 import alight as torch
 from alight.dtypes import category
-from alight.errors import not_implemented
+from alight.errors import message, not_implemented
 
 __all__ = [
     "amax", "amin", "argmax", "argmin", "cumprod", "cumsum", "log_softmax", "logaddexp", "logsumexp", "mean", "median", "norm",
@@ -262,6 +262,9 @@ def logaddexp(
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("MaskedTensor", "masked_tensor", "as_masked_tensor"):
-        not_implemented(f"torch.masked.{name}", "the functions of torch.masked with mask=")
-    raise AttributeError(f"module 'alight.masked' has no attribute '{name}'")
+    sentence, facts = f"module 'alight.masked' has no attribute '{name}'", []
+    if name in ("MaskedTensor", "masked_tensor", "as_masked_tensor", "is_masked_tensor"):
+        facts = ["alight does not have tensors that carry a mask"]
+    raise AttributeError(
+        message(sentence, facts, "the functions of torch.masked with mask=" if facts else None)
+    )

@@ -122,3 +122,15 @@ def test_scaler_errors() -> None:
     scaler.step(optimizer)
     with pytest.raises(RuntimeError, match="step\\(\\) has already been called"):
         scaler.step(optimizer)
+
+
+def test_older_forms() -> None:
+    alight.set_autocast_cpu_dtype(alight.float16)
+    alight.set_autocast_cpu_enabled(True)
+    try:
+        assert alight.is_autocast_cpu_enabled()
+        assert (alight.ones(2, 2) @ alight.ones(2, 2)).dtype is alight.float16
+    finally:
+        alight.set_autocast_cpu_enabled(False)
+        alight.set_autocast_cpu_dtype(alight.bfloat16)
+    assert alight.get_autocast_cpu_dtype() is alight.bfloat16
