@@ -13,7 +13,7 @@ from alight.errors import fail, not_implemented
 from alight.ops.arguments import SCALAR_NAMES
 from alight.ops.creation import typed_tensor, zeros
 from alight.ops.operation import function
-from alight.record.views import root_of
+from alight.record.views import ALWAYS, root_of
 from alight.tensor import Tensor, from_numpy
 
 
@@ -249,6 +249,7 @@ def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None
     if not hasattr(ext_tensor, "__dlpack__"):
         ext_tensor = _Capsule(ext_tensor)
     made = from_numpy(backend_of(CPU).from_dlpack(ext_tensor))
+    made._shared = ALWAYS
     return made.clone() if copy else made
 
 
@@ -283,6 +284,7 @@ def frombuffer(
             f"greater than actual buffer length ({length} bytes)",
         )
     made = from_numpy(backend_of(CPU).from_memory(buffer, dtype, count, offset))
+    made._shared = ALWAYS
     return made.requires_grad_() if requires_grad else made
 
 

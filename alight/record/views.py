@@ -40,6 +40,8 @@ from alight.record.references import LISTED
 from alight.record.trie import Position, Tape
 from alight.transforms.reverse import Region
 
+ALWAYS = 2  # of `_shared`: memory of another library, whose holders nobody can count
+
 OVERLAP = (
     "unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
     "Please clone() the tensor before performing the operation."
@@ -135,6 +137,8 @@ def _takes_part(view: Any) -> bool:
 
 def seen_from_outside(tensor: Any) -> bool:
     """Whether somebody else holds the memory of a tensor that was exchanged with NumPy."""
+    if tensor._shared == ALWAYS:
+        return True
     owner = tensor._buffer
     while getattr(owner, "base", None) is not None:
         owner = owner.base

@@ -399,7 +399,6 @@ def other_libraries(torch):
             lambda: torch.from_dlpack(x),
             lambda: torch.frombuffer(bytearray(8), dtype=torch.int32),
             lambda: torch.from_numpy(np.ones(3)[::-1]),
-            lambda: torch.from_numpy(np.array(["a"])),
             lambda: np.float64(2) * x,
             lambda: x + np.float32(1),
             lambda: torch.as_tensor(np.float64(1)),
