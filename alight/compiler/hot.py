@@ -62,6 +62,10 @@ class Hot:
                 raise
 
 
+class Stopped(Exception):  # noqa: N818  (not an error: the program ends)
+    """Nobody will run what is being compiled."""
+
+
 class Background:
     """One thread that compiles what is hot, in the order in which it got hot."""
 
@@ -71,6 +75,12 @@ class Background:
         self.lock = threading.Lock()
         self.idle = threading.Condition()
         self.pending = 0
+        self.stopping = False
+
+    def check(self) -> None:
+        """Called by what compiles, now and then: raises Stopped when the program is about to end."""
+        if self.stopping and threading.current_thread() is self.thread:
+            raise Stopped
 
     def submit(self, hot: Hot) -> None:
         """Compile a program soon."""
@@ -109,7 +119,7 @@ class Background:
     def stop(self) -> None:
         """At exit: let the compilation that is under way end, so that nothing runs in a dying interpreter."""
         if self.thread is not None and self.thread.is_alive():
-            waiting = self.waiting
+            self.stopping, waiting = True, self.waiting
             while not waiting.empty():
                 waiting.get()
             waiting.put(None)

@@ -21,6 +21,7 @@ from alight.backends.cpu.step import step_text
 from alight.backends.cpu.target import host
 from alight.backends.interpreter.arrays import numpy_dtype
 from alight.backends.interpreter.plan import compile_program
+from alight.compiler.hot import background
 from alight.compiler.pipeline import Plan, plan
 from alight.ir.program import Program
 
@@ -112,12 +113,17 @@ class Native:
         target = host()
         self.program = program
         self.plan: Plan = plan(program, machine(target))
-        text = step_text(self.plan, target)
+        text = step_text(self.plan, target, go_on=background.check)
         self.plan = self.plan._replace(fusion=None)  # large, and of no use from here on
-        self.names = text.kernels
-        exported = dict.fromkeys((*text.steps, *filter(None, text.kernels)))
-        self.module = jit.link(cache.object_code(text.text, target), exported, threads.symbols())
-        self.steps = [self.module.addresses[name] for name in text.steps]
+        self.names = text.kernels  # of the functions, by kernel
+        self.modules: list[jit.Module] = []  # own the code
+        self.addresses = dict(threads.symbols())
+        for part in text.parts:
+            background.check()
+            code = cache.object_code(part.text, target)
+            self.modules.append(jit.link(code, part.names, self.addresses))
+            self.addresses.update(self.modules[-1].addresses)
+        self.steps = [self.addresses[name] for name in text.steps]
         self.threads = 1 if all(self.plan.serial) else planned_threads()
         self.between = [
             self._interpreted(n) for n, k in enumerate(self.plan.kernels) if k.kind == "interpreter"

@@ -52,7 +52,7 @@ def profile(native: Native, arguments: Sequence[Any], rounds: int = 5) -> list[T
                 ]
                 pointers += [start, start + memory.scratch.get(n, 0)]
                 table = np.array(pointers, np.uint64)
-                run = _KERNEL(native.module.addresses[name])
+                run = _KERNEL(native.addresses[name])
                 before = time.perf_counter()
                 run(table.ctypes.data, 0, 1, None)
                 best[n] = min(best[n], time.perf_counter() - before)

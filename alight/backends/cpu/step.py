@@ -18,45 +18,56 @@ from alight.compiler.kernel import Kernel
 from alight.compiler.pipeline import Plan
 from alight.compiler.scans import Loop
 
+KERNELS_OF_A_PART = 12  # a script that ends waits for the part under way
 KERNEL = [("ptr", "args"), ("i64", "thread"), ("i64", "threads"), ("ptr", "team")]
 STEP = [("ptr", "table"), ("i64", "thread"), ("i64", "threads"), ("ptr", "team")]
 
 
-class StepText(NamedTuple):
-    """A module and the names of its step functions, one for each stretch between calls of the interpreter."""
+class Part(NamedTuple):
+    """Some functions in a module of their own; it may call functions of earlier parts."""
 
     text: str
+    names: tuple[str, ...]
+
+
+class StepText(NamedTuple):
+    """The modules of a program and its step functions, one for each stretch between calls of the interpreter."""
+
+    parts: tuple[Part, ...]
     steps: tuple[str, ...]
     stretches: tuple[tuple[int, ...], ...]  # kernels of each
     kernels: tuple[str, ...]  # the function of each kernel of the plan; "" for the interpreter's
 
 
-def step_text(plan: Plan, target: Target) -> StepText:
-    """The module of a plan."""
-    module = _Module(target)
-    own = [module.name_of(kernel, plan) for kernel in plan.kernels]
+def step_text(
+    plan: Plan,
+    target: Target,
+    size: int = KERNELS_OF_A_PART,
+    go_on: Callable[[], None] = lambda: None,
+) -> StepText:
+    """The code of a plan, in modules of at most `size` functions; `go_on` is called between kernels."""
+    functions = _Functions(target, go_on)
+    own = [functions.name_of(kernel, plan) for kernel in plan.kernels]
     stretches = _stretches(plan.kernels)
     steps = []
     for n, stretch in enumerate(stretches):
         steps.append(f"step{n}")
         code = _step(plan, stretch, own, steps[-1])
-        module.add(code, code.integer32(0))
-    return StepText(module.text(), tuple(steps), stretches, tuple(own))
+        functions.add(code, code.integer32(0))
+    return StepText(functions.parts(size), tuple(steps), stretches, tuple(own))
 
 
-class _Module:
-    """Functions by the key of their kernel."""
+class _Functions:
+    """Functions in the order in which they call one another, by the key of their kernel."""
 
-    def __init__(self, target: Target) -> None:
-        self.target = target
-        self.functions: list[str] = []
-        self.declared: dict[str, str] = {}
+    def __init__(self, target: Target, go_on: Callable[[], None]) -> None:
+        self.target, self.go_on = target, go_on
+        self.made: list[tuple[str, str, dict[str, str]]] = []  # name, text, what it declares
         self.names: dict[object, str] = {}
 
     def add(self, code: Code, returned: Value | None = None) -> None:
         """One more function."""
-        self.functions.append(code.finish(returned))
-        self.declared.update(code.declared)
+        self.made.append((code.name, code.finish(returned), code.declared))
 
     def name_of(self, kernel: Kernel, plan: Plan) -> str:
         """The function of a kernel, written if it is the first of its key; nothing for the interpreter's."""
@@ -64,6 +75,7 @@ class _Module:
             return ""
         key = kernel.key()
         if key not in self.names:
+            self.go_on()
             if kernel.kind == "scan":
                 loop = kernel.inner
                 own = [self.name_of(inner, loop.plan) for inner in loop.plan.kernels]
@@ -74,11 +86,18 @@ class _Module:
                 self.add(kernel_code(kernel, self.names[key], plan.types, self.target))
         return self.names[key]
 
-    def text(self) -> str:
-        """The module."""
-        for name in self.names.values():
-            self.declared.pop(name, None)
-        return module_text(self.functions, self.declared.values(), self.target)
+    def parts(self, size: int) -> tuple[Part, ...]:
+        """The functions as modules."""
+        found = []
+        for start in range(0, len(self.made), size):
+            some = self.made[start : start + size]
+            names = tuple(name for name, _, _ in some)
+            declared = {
+                name: line for _, _, own in some for name, line in own.items() if name not in names
+            }
+            text = module_text([text for _, text, _ in some], declared.values(), self.target)
+            found.append(Part(text, names))
+        return tuple(found)
 
 
 def _stretches(kernels: Sequence[Kernel]) -> tuple[tuple[int, ...], ...]:
