@@ -183,6 +183,7 @@ def test_outside_libraries_stay_where_they_belong(library, places):
         for module in MODULES
         for found in imports(module)
         if found.target.split(".")[0] == library
+        and module.split(".")[0] not in RIVALS
         and not any(module == place or module.startswith(place + ".") for place in places)
     ]
     assert not wrong, f"{library} is imported by {wrong}"
