@@ -63,7 +63,7 @@ class Capture(Recorder):
         """Record from now on in place of `parent`."""
         self.parent, self.batch_size, self.randomness = parent, batch_size, randomness
         self.grad_enabled, self.inference = parent.grad_enabled, parent.inference
-        self.default_dtype = parent.default_dtype
+        self.default_dtype, self.autocast = parent.default_dtype, parent.autocast
         self.sources, self.source_batched, self.foreign, self.moved = [], [], set(), {}
         self.root = self._root()
         self.restart()

@@ -134,3 +134,11 @@ def test_older_forms() -> None:
         alight.set_autocast_cpu_enabled(False)
         alight.set_autocast_cpu_dtype(alight.bfloat16)
     assert alight.get_autocast_cpu_dtype() is alight.bfloat16
+
+
+def test_transformed_functions_are_cast_too() -> None:
+    x = alight.ones(3, 2, 2)
+    with alight.autocast("cpu"):
+        assert alight.vmap(lambda a: a @ a)(x).dtype is alight.bfloat16
+        gradient = alight.func.grad(lambda a: (a @ a).float().sum())(x[0])
+    assert gradient.dtype is alight.float32
