@@ -53,7 +53,8 @@ __all__ = ["Finish", "Plan", "Product", "emit_product", "plan_of", "scratch_byte
 TRUE = Value("true", "i1")
 
 # finish(code, batch indices, row, column, values, mask): gets the finished sums of one vector of C exactly once for each
-# element: `target.lanes(itemsize)` lanes along the vector axis, of which the mask (None: all) tells the valid ones.
+# element: at most `target.lanes(itemsize)` lanes along the vector axis, of which the mask (None: all) tells the valid
+# ones.
 Finish = Callable[[Code, list[Value], Value, Value, Value, "Value | None"], None]
 
 
@@ -100,6 +101,7 @@ def emit_product(
         finish = _storing(oriented, c)
     elif oriented is not product:
         finish = _exchanged(finish)
+    finish = _narrowed(finish, product.itemsize)
     plan = plan_of(oriented, target)
     if (oriented is not product) != plan.crossed:
         a, b = b, a
@@ -110,6 +112,23 @@ def _exchanged(finish: Finish) -> Finish:
     return lambda code, batch, row, column, values, mask: finish(
         code, batch, column, row, values, mask
     )
+
+
+def _narrowed(finish: Finish, itemsize: int) -> Finish:
+    """Half-empty vectors are cut: a store to one row and a load of the next one would wait for each other."""
+
+    def cut(
+        code: Code, batch: list[Value], row: Value, column: Value, values: Value, mask: Value | None
+    ) -> None:
+        if mask is not None:
+            valid = mask.text.count("true")
+            few = max(16 // itemsize, 1 << (valid - 1).bit_length())
+            if few < lanes(values.type):
+                values = shuffled(code, values, values, range(few))
+                mask = first_lanes(valid, values.type)
+        finish(code, batch, row, column, values, mask)
+
+    return cut
 
 
 def _storing(product: Product, c: Value) -> Finish:
