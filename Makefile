@@ -13,7 +13,7 @@ help:
 	@echo "make test-all the long tail too"
 	@echo "make lint     check style and types"
 	@echo "make format   mend style"
-	@echo "make bench    time alight beside PyTorch"
+	@echo "make bench    time alight beside PyTorch and JAX; writes docs/performance.md"
 	@echo "make clean    remove .venv"
 
 demo: $(VENV)/train.stamp
@@ -37,6 +37,8 @@ format: $(VENV)/test.stamp
 
 bench: $(VENV)/bench.stamp
 	$(BIN)/alight bench recorder
+	ALIGHT_CACHE_DIR=$$(mktemp -d) $(BIN)/alight bench --json > bench.json
+	$(BIN)/python -m bench.report bench.json
 
 clean:
 	rm -rf $(VENV)
