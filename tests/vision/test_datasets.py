@@ -189,3 +189,18 @@ def test_images_as_tensors(tmp_path):
         vision_io.decode_image(alight.zeros(10, dtype=alight.uint8))
     with pytest.raises(RuntimeError, match="uint8"):
         vision_io.encode_png(alight.zeros(3, 2, 2))
+
+
+def test_the_printed_form():
+    """As torchvision prints it: only the first line of the transforms is moved in."""
+    both = transforms.Compose([transforms.ToTensor()])
+    data = datasets.FakeData(3, (3, 8, 8), transform=both, target_transform=transforms.Lambda(int))
+    assert repr(data).splitlines() == [
+        "Dataset FakeData",
+        "    Number of datapoints: 3",
+        "    StandardTransform",
+        "Transform: Compose(",
+        "               ToTensor()",
+        "           )",
+        "Target transform: Lambda()",
+    ]

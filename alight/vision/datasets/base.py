@@ -56,10 +56,18 @@ class VisionDataset(Dataset[Any]):
         if self.root is not None:
             lines.append(f"Root location: {self.root}")
         lines.extend(self.extra_repr().splitlines())
-        if self.transform is not None:
+        if self.transforms is not None:
+            lines.append(repr(self.transforms))
+        parts = {"Transform: ": self.transform, "Target transform: ": self.target_transform}
+        given = {head: part for head, part in parts.items() if part is not None}
+        if given:
             lines.append("StandardTransform")
-            lines.append("Transform: " + repr(self.transform).replace("\n", "\n           "))
-        return "\n    ".join([f"Dataset {type(self).__name__}", *lines])
+        # Only the first line of a transform's text is moved in, and the others by its heading.
+        texts = [
+            head + repr(part).replace("\n", "\n" + " " * len(head)) for head, part in given.items()
+        ]
+        body = "\n    ".join([f"Dataset {type(self).__name__}", *lines])
+        return "\n".join([body, *texts])
 
     def extra_repr(self) -> str:
         """Further lines of the printed form."""

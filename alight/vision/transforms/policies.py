@@ -49,7 +49,7 @@ def _space(
         return _evenly(0.0, most, bins)
 
     nothing: list[float] = []
-    coarse = [8 - round(number / ((bins - 1) / bits)) for number in range(bins)]
+    coarse: list[float] = [8 - round(number / ((bins - 1) / bits)) for number in range(bins)]
     return {
         "Identity": (nothing, False),
         "ShearX": (up_to(shear), True),
