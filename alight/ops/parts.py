@@ -80,7 +80,9 @@ def _describe(meta: Meta, grad: bool, pattern: Pattern, origin: str) -> tuple[Pr
     type_ = Type(shape, meta.dtype, meta.device)
     grad = grad and meta.dtype.is_differentiable
     inherited = INFERENCE if meta.origin == INFERENCE else None
-    return builder.finish([result]), Meta(type_, strides, grad, not grad, origin if grad else inherited)
+    return builder.finish([result]), Meta(
+        type_, strides, grad, not grad, origin if grad else inherited
+    )
 
 
 def _taken(x: Value, places: list[Item], numbers: list[Value]) -> Value:
