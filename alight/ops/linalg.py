@@ -656,13 +656,34 @@ def tensorsolve(A: Tensor, B: Tensor, dims: Any = None) -> Tensor:
     return p.Reshape(flat, shape=shape)
 
 
-@op(linalg="vander", functions="vander")
-def vander(x: Tensor, N: int | None = None, *, increasing: bool = True) -> Tensor:
+@op(linalg="vander")
+def vander(x: Tensor, *, N: int | None = None) -> Tensor:
     """Rows of powers 0 .. N - 1 of each element."""
+    if N is not None and N <= 1:
+        fail(RuntimeError, "N must be greater than 1.", facts=[f"N is {N}"])
+    return _powers(x, N or (x.shape[-1] if x.ndim else 1))
+
+
+def _powers(x: Tensor, count: int) -> Tensor:
     x = p.Reshape(x, shape=(1,)) if x.ndim == 0 else x
-    count = x.shape[-1] if N is None else N
     if count <= 0:
-        fail(RuntimeError, f"N must be greater than 1, got {count}")
+        return constant(x, 1, (*x.shape, 0))
     wide = broadcast(p.Reshape(x, shape=(*x.shape, 1)), (*x.shape, max(count - 1, 0)))
     powers = p.CumProd(wide, axis=x.ndim) if count > 1 else wide
     return p.Concat(constant(x, 1, (*x.shape, 1)), powers, axis=x.ndim)
+
+
+@op(functions="vander")
+def vandermonde(x: Tensor, N: int | None = None, increasing: bool = False) -> Tensor:
+    """Rows of powers N - 1 .. 0 of each element of a vector; 0 .. N - 1 if `increasing`.
+
+    >>> import alight as torch
+    >>> torch.vander(torch.tensor([1., 2.]))
+    tensor([[1., 1.],
+            [2., 1.]])
+    """
+    if x.ndim != 1:
+        fail(RuntimeError, "x must be a one-dimensional tensor.", try_="torch.linalg.vander")
+    count = x.shape[0] if N is None else N
+    powers = _powers(x, count)
+    return powers if increasing else p.Flip(powers, axes=(1,))
