@@ -186,8 +186,8 @@ def _with_order(plan: Plan, target: Target) -> Plan:
         block = min(_FAR_STEPS, max(64, target.l2_bytes // 2 // step_bytes // 64 * 64))
         return plan._replace(block=block, rows_first=not plan.crossed)
     fits = product.k * step_bytes <= target.l2_bytes // 2
-    panel = product.k * plan.sections[0].width * size
-    long = product.m * product.k * size > target.l2_bytes // 2 and panel > target.l1_bytes * 2 // 3
+    # Neighbouring panels of a row of C are neighbours in memory, which matters once C, or what a finish reads, is large.
+    long = product.m * max(product.k, product.n) * size >= target.l2_bytes // 2
     return plan._replace(rows_first=fits and long and not plan.partial)
 
 
