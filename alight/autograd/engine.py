@@ -51,7 +51,13 @@ def backward(
 def _known_backward(tensor: Tensor) -> bool:
     """Take the step of an ordinary `loss.backward()` if the path has it: no hooks, nothing from flushed segments."""
     recorder = thread.recorder
-    if recorder.hooked or recorder.calls or recorder.pasts or anomaly.enabled:
+    if (
+        recorder.hooked
+        or recorder.calls
+        or recorder.pasts
+        or anomaly.enabled
+        or recorder.saved_hooks
+    ):
         return False
     position = recorder.here.children.get(("backward", False, False, ((tensor._slot, None),), ()))
     if position is None:
@@ -159,7 +165,7 @@ def run(
     ]
     if recorder.transforming:
         recorder.flush_outside("backward inside a function that is being transformed")
-    if recorder.hooked or recorder.calls or anomaly.enabled:
+    if recorder.hooked or recorder.calls or recorder.saved_hooks or anomaly.enabled:
         # Python has to run in between: sweep in pieces, from a history
         recorder.flush("backward through hooks or a Function")
     for tensor in tensors:

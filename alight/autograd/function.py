@@ -76,6 +76,15 @@ class FunctionCtx:
                     f"save_for_backward can only save variables, but argument {i} is of type {type(one).__name__}",
                     try_="ctx.name = value for anything else",
                 )
+        hooks = thread.recorder.saved_hooks
+        if hooks:
+            from alight.autograd.saved import Packed
+
+            self._saved = tuple(
+                _Saved(None if one is None else Packed(one, hooks[-1]), 0, -1, None)
+                for one in tensors
+            )
+            return
         self._saved = tuple(
             _Saved(one, 0 if one is None else one._version, -1, None) for one in tensors
         )
@@ -95,6 +104,8 @@ class FunctionCtx:
         tensor, version, output, shown = saved
         if tensor is None:
             return None
+        if not isinstance(tensor, Tensor):
+            return tensor.tensor()  # behind saved_tensors_hooks
         held = tensor if output < 0 else shown()
         if held is not None and held._version != version:
             _refuse_written(held, version, self._function.__name__ if output >= 0 else "")

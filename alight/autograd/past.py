@@ -93,6 +93,7 @@ class PastFrame:
                     history.calls[call.number].release()
             if history.owed.issubset({out for i in traversed for out in tape.nodes[i].outputs}):
                 history.values.clear()
+                history.packed.clear()
                 history.holders.clear()
         return found
 
@@ -204,6 +205,9 @@ class PastFrame:
             return history.inputs[value][0]
         holder = history.holders.get(value)
         if holder is None:
+            if value in history.packed:
+                holder = history.holders[value] = history.packed[value].tensor()
+                return holder
             buffer = history.values.get(value)
             if buffer is None:
                 second_time(history.tape, history)

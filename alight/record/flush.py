@@ -110,6 +110,10 @@ def flush(recorder: Any, reason: str) -> None:
     recorder.must_write = False
     recorder.transient.clear()
     recorder.restart()
+    if history is not None and recorder.saved_hooks:
+        from alight.autograd.saved import pack_history
+
+        pack_history(history, recorder.saved_hooks[-1])
     if failure is not None:
         raise failure
 

@@ -32,7 +32,7 @@ class History:
 
     __slots__ = (
         "serial", "position", "tape", "values", "inputs", "calls", "owed", "versions", "freed", "freed_at", "hooked",
-        "holders", "node_hooks", "retained", "segment", "views",
+        "holders", "node_hooks", "packed", "retained", "segment", "views",
     )  # fmt: skip
 
     def __init__(self, position: Position, tape: Tape) -> None:
@@ -57,6 +57,7 @@ class History:
         self.views: list[
             tuple[Any, int]
         ] = []  # views that take gradients, weakly, and their values
+        self.packed: dict[int, Any] = {}  # residual -> what saved_tensors_hooks made of it
         self.node_hooks: dict[Any, Any] = {}  # step -> hooks on its backward node
         self.segment: Any = None  # the steps as a graph, if somebody has looked at a grad_fn
 

@@ -184,6 +184,61 @@ def variables(torch):
     ]
 
 
+@program
+def hooks_on_saved_tensors(torch):
+    G = torch.autograd.graph
+    x = torch.tensor([1.0, 2.0], requires_grad=True)
+    n = [0, 0]
+    out = []
+
+    def pack(t):
+        n[0] += 1
+        return t.detach().clone().numpy()
+
+    def unpack(a):
+        n[1] += 1
+        return torch.from_numpy(a)
+
+    with G.saved_tensors_hooks(pack, unpack):
+        y = (x * 2).exp().sum()
+    y.backward()
+    out.append((x.grad, n[0] > 0, n[1] > 0))
+    x.grad = None
+    with G.saved_tensors_hooks(lambda t: t * 10, lambda t: t):
+        z = (x * 2).exp().sum()
+    z.backward()
+    out.append(x.grad)
+    x.grad = None
+    with G.save_on_cpu():
+        w = (x * x).sum()
+    w.backward()
+    out.append(x.grad)
+    x.grad = None
+
+    class Sq(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return x * x
+
+        @staticmethod
+        def backward(ctx, g):
+            return g * 2 * ctx.saved_tensors[0]
+
+    with G.saved_tensors_hooks(lambda t: t.detach() * 3, lambda t: t):
+        q = Sq.apply(x).sum()
+    q.backward()
+    out.append(x.grad)
+    with G.disable_saved_tensors_hooks("no"):
+        out.append(attempt(lambda: G.saved_tensors_hooks(pack, unpack).__enter__()))
+    with G.saved_tensors_hooks(pack, unpack):
+        u = (x * 2).exp().sum()
+        x.grad = None
+        u.backward()
+        out.append(x.grad)
+    return out
+
+
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_as_pytorch(name):
     same(PROGRAMS[name])
