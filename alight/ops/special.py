@@ -175,6 +175,8 @@ def _of_one(name: str, primitive: Any, doc: str, **statics: Any) -> Declared:
     def body(input: Tensor) -> Tensor:
         return primitive(to_float(input), **statics)
 
+    if name not in ("i0e", "i1", "i1e"):
+        doc += "\n\nDiffers: it has a gradient, which PyTorch does not give."
     body.__name__, body.__doc__ = f"special_{name}", doc
     return op(special=name, pointwise=True)(body)
 
@@ -231,7 +233,8 @@ def _polynomial(family: str, doc: str) -> Declared:
 
     first, second = family.rsplit("_", 1)
     name = f"{first}_polynomial_{second}"
-    body.__name__, body.__doc__ = name, doc
+    body.__name__ = name
+    body.__doc__ = doc + "\n\nDiffers: it has a gradient in input, which PyTorch does not give."
     return op(special=name, pointwise=True)(body)
 
 
