@@ -110,6 +110,8 @@ class Lowering:
         tracer = Tracer(nest, self.fusion.maker, self.types, self.strides)
         coordinates = tuple(nest.axis(i) for i in range(len(group.shape)))
         self.fill(group, nest, tracer, coordinates)
+        if not nest.stores:
+            return  # everything is computed again where it is used
         reads = sorted({e.what.value for e in nest.expressions if isinstance(e.what, Load)})
         writes = [store.value for store in nest.stores]
         work = prod(group.shape) * max(1, len(nest.expressions))

@@ -24,12 +24,14 @@ def describe_native(native: Any, times: bool) -> list[str]:
         f"the threads, {arena:.2f} MB of intermediate values"
     ]
     seconds = _times(native) if times else [0.0] * len(plan.kernels)
-    for kernel, serial, spent in zip(plan.kernels, plan.serial, seconds, strict=True):
+    for n, (kernel, serial, spent) in enumerate(
+        zip(plan.kernels, plan.serial, seconds, strict=True)
+    ):
         what = " ".join(_names(kernel.nodes))
         where = _line(kernel.nodes)
         rate = _rate(kernel, plan, spent) if times else ""
         alone = "one thread" if serial else "all threads"
-        lines.append(f"    {kernel.kind:<12}{rate:<28}{alone:<13}{where:<20}{what}")
+        lines.append(f"    {n:>3} {kernel.kind:<12}{rate:<28}{alone:<13}{where:<20}{what}")
     return lines
 
 
@@ -70,6 +72,14 @@ def _rate(kernel: Kernel, plan: Any, seconds: float) -> str:
         return f"{text} {8 * kernel.work / seconds / 1e9:6.0f} GFLOP/s"
     moved = sum(plan.types[value].bytes for value in kernel.values)
     return f"{text} {moved / seconds / 1e9:6.1f} GB/s"
+
+
+def busiest() -> Any:
+    """The compiled program with the most work, or None."""
+    from alight.backends.base import programs
+
+    natives = [hot.run for hot in programs.entries.values() if getattr(hot, "tier", 0)]
+    return max(natives, key=lambda native: sum(k.work for k in native.plan.kernels), default=None)
 
 
 def assembly_of(native: Any, number: int) -> str:
