@@ -41,9 +41,9 @@ LENET = [
 ]  # fmt: skip
 
 ROWS = {
-    "softmax": ([nn.Linear(784, 10)], (256, 784), (8, 5, 0, 0)),
-    "mlp": ([nn.Linear(784, 256), nn.ReLU(), nn.Linear(256, 10)], (256, 784), (11, 6, 0, 0)),
-    "lenet": (LENET, (256, 1, 28, 28), (29, 19, 0, 1)),  # one copy: the images, batch innermost
+    "softmax": ([nn.Linear(784, 10)], (256, 784), (6, 3, 0, 0)),
+    "mlp": ([nn.Linear(784, 256), nn.ReLU(), nn.Linear(256, 10)], (256, 784), (10, 6, 0, 0)),
+    "lenet": (LENET, (256, 1, 28, 28), (27, 19, 0, 1)),  # one copy: the images, batch innermost
 }
 
 
