@@ -216,12 +216,11 @@ def checker(name: str) -> Callable:
 def exhaustive(name: str) -> Worst:
     """The largest error over all floats; for sin, cos and tan over those that are not left to the C library."""
     run, worst, part = checker(name), Worst(), 1 << 20
-    highest = (
-        int(np.float32(LIMITS["float"]).view(np.uint32))
-        if name in ("sin", "cos", "tan")
-        else 1 << 31
-    )
+    limits = dict.fromkeys(("sin", "cos", "tan"), LIMITS["float"])
     for sign in (0, 1 << 31):
+        if sign:
+            limits["sigmoid"] = 88.72  # beyond, exp(-x) is infinite
+        highest = int(np.float32(limits[name]).view(np.uint32)) if name in limits else 1 << 31
         for first in range(sign, sign + highest, part):
             error, wrong = run(first, min(first + part, sign + highest))
             worst.wrong += wrong
