@@ -2,9 +2,9 @@
 
 from typing import Any
 
-import alight.ops.special  # noqa: F401  (declares the others)
+import alight as _torch
+import alight.ops.special
 from alight.ops.operation import SPECIAL as _operations
-from alight.ops.operation import TORCH as _torch
 
 globals().update(_operations)
 
@@ -19,7 +19,7 @@ _OTHERS = {
 
 def __getattr__(name: str) -> Any:
     if name in _OTHERS:
-        return _torch[_OTHERS[name]]
+        return getattr(_torch, _OTHERS[name])
     raise AttributeError(f"module 'alight.special' has no attribute '{name}'")
 
 
