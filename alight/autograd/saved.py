@@ -33,12 +33,24 @@ class saved_tensors_hooks:  # noqa: N801
         if recorder.hooks_disabled is not None:
             fail(RuntimeError, recorder.hooks_disabled)
         recorder.flush("saved_tensors_hooks begins")
-        recorder.saved_hooks = (*recorder.saved_hooks, (self.pack_hook, self.unpack_hook))
+        recorder.saved_hooks = (*recorder.saved_hooks, self)
 
     def __exit__(self, *error: object) -> None:
         recorder = thread.recorder
         recorder.flush("saved_tensors_hooks ends")
         recorder.saved_hooks = recorder.saved_hooks[:-1]
+
+    def keep(self, history: Any) -> None:
+        """Put all that a history keeps behind these hooks."""
+        from alight.record.meta import Meta
+        from alight.tensor import wrap
+
+        tensors = {value for value, _ in history.tape.slots}  # not what lies inside an operation
+        for value, buffer in list(history.values.items()):
+            if buffer is None or value not in tensors:
+                continue
+            history.packed[value] = Packed(wrap(buffer, Meta(history.tape.types[value])), self)
+            history.values[value] = None
 
 
 class save_on_cpu(saved_tensors_hooks):  # noqa: N801
@@ -65,9 +77,9 @@ class disable_saved_tensors_hooks:  # noqa: N801
 class Packed:
     """A saved value behind its hooks."""
 
-    def __init__(self, tensor: Any, hooks: tuple[Any, Any]) -> None:
-        pack, self.unpack = hooks
-        self.held = pack(tensor)
+    def __init__(self, tensor: Any, hooks: saved_tensors_hooks) -> None:
+        self.unpack = hooks.unpack_hook
+        self.held = hooks.pack_hook(tensor)
 
     def tensor(self) -> Any:
         """The value again."""
@@ -76,17 +88,3 @@ class Packed:
             fail(TypeError, "Output of saved tensor unpack_hook expected to be a Tensor but got result of type "
                  f"{type(found).__name__}")  # fmt: skip
         return found.detach()
-
-
-def pack_history(history: Any, hooks: tuple[Any, Any]) -> None:
-    """Put all that a history keeps behind hooks."""
-    from alight.record.meta import Meta
-    from alight.tensor import wrap
-
-    tensors = {value for value, _ in history.tape.slots}  # not what lies inside an operation
-    for value, buffer in list(history.values.items()):
-        type = history.tape.types[value]
-        if buffer is None or value not in tensors:
-            continue
-        history.packed[value] = Packed(wrap(buffer, Meta(type)), hooks)
-        history.values[value] = None

@@ -111,9 +111,7 @@ def flush(recorder: Any, reason: str) -> None:
     recorder.transient.clear()
     recorder.restart()
     if history is not None and recorder.saved_hooks:
-        from alight.autograd.saved import pack_history
-
-        pack_history(history, recorder.saved_hooks[-1])
+        recorder.saved_hooks[-1].keep(history)
     if failure is not None:
         raise failure
 

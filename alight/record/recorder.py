@@ -70,9 +70,7 @@ class Recorder:
         self.hooked = False  # a pending tensor waits for its gradient
         self.hooked_slots: dict[int, Any] = {}  # slot -> the tensor that waits for its gradient
         self.retained: list[Any] = []  # tensors that keep their gradient
-        self.saved_hooks: tuple[
-            Any, ...
-        ] = ()  # (pack, unpack) of what backward keeps, innermost last
+        self.saved_hooks: tuple[Any, ...] = ()  # hooks on what backward keeps, innermost last
         self.hooks_disabled: str | None = None  # the message of the error that such hooks are now
         self.node_hooks: dict[Any, Any] = {}  # step -> hooks on its backward node
         self.segment: Any = None  # the steps as a graph, if somebody has looked at a grad_fn
