@@ -29,8 +29,8 @@ _DISTRIBUTIONS = (  # files of their own in PyTorch
 MERGED = {
     **{f"torch.distributions.{name}": "alight.distributions" for name in _DISTRIBUTIONS},
     "d2l.torch": "alight.lessons",
-    "torch.nn.modules": "alight.nn",
     "torch.nn.parameter": "alight.nn",
+    "torch.nn.utils.clip_grad": "alight.nn.utils",
     "torch.utils.data._utils": "alight.data",
     "torchvision.datasets.vision": "alight.vision.datasets",
     "torchvision.io.image": "alight.vision.io",
