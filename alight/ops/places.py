@@ -6,11 +6,10 @@ import warnings
 from math import prod
 from typing import Any
 
-import alight.ops.nn  # noqa: F401  (declares pad)
 from alight.dtypes import INTEGER, int64
 from alight.errors import fail
 from alight.ops.creation import arange, default_dtype, full, zeros
-from alight.ops.operation import FUNCTIONAL, TORCH, function
+from alight.ops.operation import TORCH, function
 from alight.tensor import Tensor
 
 # -- memory layouts ----------------------------------------------------------------------------------------------------
@@ -150,7 +149,9 @@ def fill(input: Tensor, value: Any) -> Any:
 @function()
 def constant_pad_nd(input: Tensor, pad: Any, value: Any = 0) -> Any:
     """`torch.nn.functional.pad` with a constant."""
-    made = FUNCTIONAL["pad"](input, tuple(pad), value=value)
+    from alight.ops.nn.resampling import pad as padded
+
+    made = padded(input, tuple(pad), value=value)
     return made.clone() if made is input else made
 
 
