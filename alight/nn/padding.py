@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from alight.errors import fail
 from alight.nn import functional as F
 from alight.nn.module import Module
 
@@ -23,6 +24,11 @@ class _Pad(Module):
 
     def forward(self, input: Tensor) -> Tensor:
         """functional.pad."""
+        if self.mode == "circular" and input.dim() not in (self.count + 1, self.count + 2):
+            fail(
+                ValueError,
+                f"expected {self.count + 1}D or {self.count + 2}D input (got {input.dim()}D input)",
+            )
         if self.mode == "constant":
             return F.pad(input, self.padding, "constant", float(self.value))
         return F.pad(input, self.padding, self.mode)

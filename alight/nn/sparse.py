@@ -62,6 +62,12 @@ class Embedding(_Table):
         _freeze: bool = False, device: Any = None, dtype: Any = None,
     ) -> None:  # fmt: skip
         super().__init__()
+        if min(num_embeddings, embedding_dim) < 0:
+            fail(
+                RuntimeError,
+                f"Trying to create tensor with negative dimension {min(num_embeddings, embedding_dim)}: "
+                f"[{num_embeddings}, {embedding_dim}]",
+            )
         self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
         self.padding_idx = _checked_padding(padding_idx, num_embeddings)
         self.max_norm, self.norm_type = max_norm, norm_type

@@ -6,6 +6,7 @@ over the state of PyTorch's, and is compared with it in training and in evaluati
 
 from __future__ import annotations
 
+import re
 import types
 import warnings
 from collections.abc import Iterator
@@ -187,4 +188,42 @@ def test_module(name: str) -> None:
                     failures.append(
                         f"{training=} {i} ({sample.desc}): {type(error).__name__}: {text}"
                     )
+    assert not failures, "\n".join(failures)
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, info in MODULES.items() if info.module_error_inputs_func is not None]
+)
+def test_errors(name: str) -> None:
+    info, failures = MODULES[name], []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        cases = [
+            case
+            for training in (True, False)
+            for case in info.module_error_inputs_func(
+                info, device="cpu", dtype=torch.float32, requires_grad=False, training=training
+            )
+        ]
+        for i, case in enumerate(cases):
+            arguments, given = (
+                case.module_error_input.constructor_input,
+                case.module_error_input.forward_input,
+            )
+            try:
+                cls = getattr(alight.nn, info.module_cls.__name__)
+                module = cls(*ours(arguments.args), **ours(arguments.kwargs))
+                if given is None:
+                    raise AssertionError("it should not have been made")
+                for result in tensors(module(*ours(given.args), **ours(given.kwargs))):
+                    result.tolist()
+            except case.error_type as error:
+                if not re.search(case.error_regex, str(error)):
+                    failures.append(f"{i}: {error} does not match {case.error_regex}")
+            except Exception as error:
+                failures.append(f"{i}: {type(error).__name__} ({error}), not {case.error_type}")
+            else:
+                failures.append(
+                    f"{i}: no error, PyTorch raises {case.error_type}: {case.error_regex}"
+                )
     assert not failures, "\n".join(failures)

@@ -110,7 +110,9 @@ def _check(input: Tensor, target: Tensor, weight: Tensor | None) -> None:
             )
         fail(
             RuntimeError,
-            f"size mismatch (got input: {list(input.shape)} , target: {list(target.shape)})",
+            f"size mismatch (got input: {list(input.shape)} , target: {list(target.shape)}"
+            if input.ndim == 4
+            else f"Expected target size {list(rest)}, got {list(target.shape)}",
             facts=[f"classes lie along dimension 1, so target should be {list(rest)}"],
         )
     if target.dtype.kind not in "ui":
@@ -121,6 +123,14 @@ def _check(input: Tensor, target: Tensor, weight: Tensor | None) -> None:
             try_="target.long(), or probabilities of the input's shape",
         )
     classes = input.shape[min(input.ndim - 1, 1)]
+    if weight is not None and weight.dtype is not input.dtype:
+        wanted, found = scalar_type_name(input.dtype), scalar_type_name(weight.dtype)
+        fail(
+            RuntimeError,
+            f"expected scalar type {wanted} but found {found}",
+            facts=[f"input is {input.dtype!r}, weight is {weight.dtype!r}"],
+            try_=f"weight.to({input.dtype!r})",
+        )
     if weight is not None and weight.shape != (classes,):
         fail(
             RuntimeError,

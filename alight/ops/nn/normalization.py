@@ -202,10 +202,13 @@ def batch_norm(
     With `training` the statistics are those of the batch, and the running ones move towards them by `momentum`.
 
     >>> import alight as torch
-    >>> torch.nn.functional.batch_norm(torch.tensor([[1.], [3.]]), None, None, training=True, eps=0.)
+    >>> torch.nn.functional.batch_norm(torch.tensor([[1.], [3.]]), None, None, training=True, eps=1e-9)
     tensor([[-1.],
             [ 1.]])
     """
+    if eps <= 0 if training else eps < 0:
+        wanted = "positive during training" if training else "non-negative"
+        fail(ValueError, f"batch_norm eps must be {wanted}, but got {eps}")
     if input.dim() < 2 and not input.numel():
         return input.clone()
     if input.dim() < 2:
