@@ -171,7 +171,7 @@ def i0(input: Tensor) -> Tensor:
     return bessel_functions.BesselI0(to_float(input))
 
 
-def _of_one(name: str, primitive: Any, doc: str, **statics: Any) -> Declared:
+def _bessel_or_airy(name: str, primitive: Any, doc: str, **statics: Any) -> Declared:
     def body(input: Tensor) -> Tensor:
         return primitive(to_float(input), **statics)
 
@@ -182,36 +182,36 @@ def _of_one(name: str, primitive: Any, doc: str, **statics: Any) -> Declared:
 
 
 _FIRST, _SECOND = "Bessel function of the first kind", "Bessel function of the second kind"
-special_i0e = _of_one("i0e", bessel_functions.ScaledBesselI0, "exp(-|input|) * i0(input).")
-special_i1 = _of_one("i1", bessel_functions.BesselI1, f"The modified {_FIRST}, of order 1.")
-special_i1e = _of_one("i1e", bessel_functions.ScaledBesselI1, "exp(-|input|) * i1(input).")
-bessel_j0 = _of_one("bessel_j0", bessel_functions.BesselJ0, f"The {_FIRST}, of order 0.")
-bessel_j1 = _of_one("bessel_j1", bessel_functions.BesselJ1, f"The {_FIRST}, of order 1.")
-bessel_y0 = _of_one("bessel_y0", bessel_functions.BesselY0, f"The {_SECOND}, of order 0.")
-bessel_y1 = _of_one("bessel_y1", bessel_functions.BesselY1, f"The {_SECOND}, of order 1.")
-modified_bessel_i0 = _of_one(
+special_i0e = _bessel_or_airy("i0e", bessel_functions.ScaledBesselI0, "exp(-|input|) * i0(input).")
+special_i1 = _bessel_or_airy("i1", bessel_functions.BesselI1, f"The modified {_FIRST}, of order 1.")
+special_i1e = _bessel_or_airy("i1e", bessel_functions.ScaledBesselI1, "exp(-|input|) * i1(input).")
+bessel_j0 = _bessel_or_airy("bessel_j0", bessel_functions.BesselJ0, f"The {_FIRST}, of order 0.")
+bessel_j1 = _bessel_or_airy("bessel_j1", bessel_functions.BesselJ1, f"The {_FIRST}, of order 1.")
+bessel_y0 = _bessel_or_airy("bessel_y0", bessel_functions.BesselY0, f"The {_SECOND}, of order 0.")
+bessel_y1 = _bessel_or_airy("bessel_y1", bessel_functions.BesselY1, f"The {_SECOND}, of order 1.")
+modified_bessel_i0 = _bessel_or_airy(
     "modified_bessel_i0", bessel_functions.BesselI0, f"The modified {_FIRST}, of order 0."
 )
-modified_bessel_i1 = _of_one(
+modified_bessel_i1 = _bessel_or_airy(
     "modified_bessel_i1", bessel_functions.BesselI1, f"The modified {_FIRST}, of order 1."
 )
-modified_bessel_k0 = _of_one(
+modified_bessel_k0 = _bessel_or_airy(
     "modified_bessel_k0", bessel_functions.BesselK0, f"The modified {_SECOND}, of order 0."
 )
-modified_bessel_k1 = _of_one(
+modified_bessel_k1 = _bessel_or_airy(
     "modified_bessel_k1", bessel_functions.BesselK1, f"The modified {_SECOND}, of order 1."
 )
-scaled_modified_bessel_k0 = _of_one(
+scaled_modified_bessel_k0 = _bessel_or_airy(
     "scaled_modified_bessel_k0",
     bessel_functions.ScaledBesselK0,
     "exp(input) * modified_bessel_k0(input).",
 )
-scaled_modified_bessel_k1 = _of_one(
+scaled_modified_bessel_k1 = _bessel_or_airy(
     "scaled_modified_bessel_k1",
     bessel_functions.ScaledBesselK1,
     "exp(input) * modified_bessel_k1(input).",
 )
-airy_ai = _of_one("airy_ai", bessel_functions.AiryAi, "The Airy function Ai.", order=0)
+airy_ai = _bessel_or_airy("airy_ai", bessel_functions.AiryAi, "The Airy function Ai.", order=0)
 
 
 @op(special="spherical_bessel_j0", pointwise=True)
