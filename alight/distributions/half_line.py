@@ -76,7 +76,10 @@ class Exponential(ExponentialFamily):
 
 
 class Gamma(ExponentialFamily):
-    """The sum of `concentration` exponential times, where events come at `rate`."""
+    """The sum of `concentration` exponential times, where events come at `rate`.
+
+    Differs: no gradient flows through draws, of Beta, Dirichlet and StudentT neither; `rsample` says so.
+    """
 
     arg_constraints: ClassVar[Any] = {
         "concentration": constraints.positive,
