@@ -98,6 +98,10 @@ CASES = {
         lambda T: T.Compose([T.RandAugment(magnitude=m) for m in (9, 15, 30)]),
     ),
     "RandAugment, filled": (("rgb",), lambda T: T.RandAugment(4, 12, fill=50)),
+    "AutoAugment": (
+        ("rgb", "grey", "uint8"),
+        lambda T: T.Compose([T.AutoAugment(policy) for policy in T.AutoAugmentPolicy] * 2),
+    ),
     "TrivialAugment": (
         ("rgb", "grey", "uint8"),
         lambda T: T.Compose([T.TrivialAugmentWide() for _ in range(4)]),

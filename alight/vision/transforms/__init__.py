@@ -32,6 +32,7 @@ from alight.vision.transforms.random import (
     RandomRotation,
     RandomSolarize,
 )
+from alight.vision.transforms.searched import AutoAugment, AutoAugmentPolicy
 from alight.vision.transforms.stacks import (
     CenterCrop,
     Compose,
@@ -54,6 +55,8 @@ from alight.vision.transforms.stacks import (
 )
 
 __all__ = [
+    "AutoAugment",
+    "AutoAugmentPolicy",
     "CenterCrop",
     "ColorJitter",
     "Compose",

@@ -29,6 +29,7 @@ _COLOURS: dict[str, Callable[[Any, float], Any]] = {
     "Solarize": F.solarize,
     "AutoContrast": lambda img, m: F.autocontrast(img),
     "Equalize": lambda img, m: F.equalize(img),
+    "Invert": lambda img, m: F.invert(img),
     "Identity": lambda img, m: img,
 }
 
@@ -42,9 +43,11 @@ def _evenly(start: float, end: float, count: int) -> list[float]:
     return values.astype(np.float32).tolist()
 
 
-def _space(
+def space(
     bins: int, shear: float, shifts: tuple[float, float], turn: float, colour: float, bits: int
 ) -> Space:
+    """The operations with their magnitudes in `bins` steps: up to which shear, shift, angle, colour and loss of bits."""
+
     def up_to(most: float) -> list[float]:
         return _evenly(0.0, most, bins)
 
@@ -67,7 +70,7 @@ def _space(
     }
 
 
-class _Policy:
+class Policy:
     """What both policies share: applying an operation by name."""
 
     interpolation: Any
@@ -90,7 +93,7 @@ class _Policy:
         return None if self.fill is None else _filling(img, self.fill)
 
 
-class RandAugment(_Policy):
+class RandAugment(Policy):
     """`num_ops` operations drawn at random, all of one magnitude."""
 
     def __init__(
@@ -117,9 +120,9 @@ class RandAugment(_Policy):
         _, height, width = get_dimensions(img)
         for _ in range(self.num_ops):
             most = 150.0 / 331.0 * width, 150.0 / 331.0 * height
-            space = _space(self.num_magnitude_bins, 0.3, most, 30.0, 0.9, 4)
-            name = list(space)[whole(0, len(space))]
-            magnitudes, is_signed = space[name]
+            known = space(self.num_magnitude_bins, 0.3, most, 30.0, 0.9, 4)
+            name = list(known)[whole(0, len(known))]
+            magnitudes, is_signed = known[name]
             magnitude = float(magnitudes[self.magnitude]) if magnitudes else 0.0
             if is_signed and whole(0, 2):
                 magnitude = -magnitude
@@ -133,7 +136,7 @@ class RandAugment(_Policy):
         )
 
 
-class TrivialAugmentWide(_Policy):
+class TrivialAugmentWide(Policy):
     """One operation and one magnitude, both drawn at random."""
 
     def __init__(
@@ -148,9 +151,9 @@ class TrivialAugmentWide(_Policy):
 
     def __call__(self, img: Any) -> Any:
         fill = self._fill(img)
-        space = _space(self.num_magnitude_bins, 0.99, (32.0, 32.0), 135.0, 0.99, 6)
-        name = list(space)[whole(0, len(space))]
-        magnitudes, is_signed = space[name]
+        known = space(self.num_magnitude_bins, 0.99, (32.0, 32.0), 135.0, 0.99, 6)
+        name = list(known)[whole(0, len(known))]
+        magnitudes, is_signed = known[name]
         magnitude = float(magnitudes[whole(0, len(magnitudes))]) if magnitudes else 0.0
         if is_signed and whole(0, 2):
             magnitude = -magnitude
