@@ -12,6 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from alight import __version__, config
 from alight.backends.base import backend_of
+from alight.backends.cores import available_cores
 from alight.device import CPU
 
 OPTIONAL = {
@@ -41,7 +42,7 @@ def findings() -> Iterator[tuple[str, str]]:
     yield "python", f"{platform.python_version()} ({sys.executable})"
     yield "system", f"{platform.system()} {platform.release()}, {platform.machine()}"
     yield "numpy", version("numpy")
-    yield "cores", f"{_usable_cores()} of {os.cpu_count()} may be used by this process"
+    yield "cores", f"{available_cores()} of {os.cpu_count()} may be used by this process"
     yield "tier 0", f"ready: {backend_of(CPU).name}"
     yield "tier 1", _compiler()
     for package, use in OPTIONAL.items():
@@ -56,12 +57,6 @@ def _version(package: str) -> str | None:
         return version(package)
     except PackageNotFoundError:
         return None
-
-
-def _usable_cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _compiler() -> str:
