@@ -154,6 +154,7 @@ def test_what_stays_in_the_interpreter() -> None:
     assert not supports(p.FloorDiv, (d.int64, d.int64))
     assert not supports(p.FloorDiv, (d.int64, d.int64), constants=(None, 0))
     assert not supports(p.Add, (d.complex64, d.complex64))
+    assert not supports(p.Mul, (d.complex64, d.complex64), constants=(None, 1j))
     assert not supports(p.Pow, (d.int32, d.int32))
     assert supports(p.Pow, (d.int32, d.int32), constants=(None, 3))
     assert supports(p.Sum, (d.float32,), {"axes": (0,)})

@@ -114,7 +114,8 @@ class Scalars:
 
     def const(self, value: Number, of: dtype) -> Symbol:
         """A number of a dtype, wrapped or rounded to it."""
-        return Symbol(self.code.constant(_exact_number(value, of), register_type(of)), of)
+        kind = register_type(of)  # refuses complex numbers first
+        return Symbol(self.code.constant(_exact_number(value, of), kind), of)
 
     def load_type(self, of: dtype) -> str:
         """LLVM's type of one element in memory."""
