@@ -198,11 +198,12 @@ def _fractional(count: int, always: bool) -> Any:
         kernel = per_dimension(kernel_size, count, "kernel_size")
         spatial = tuple(input.shape[first:])
         sizes = _wanted_sizes(name, spatial, count, output_size, output_ratio)
-        for size, out, k in zip(spatial, sizes, kernel, strict=True):
-            if out + k - 1 > size:
+        axes = ("time", "height", "width")[3 - count :]
+        for what, size, out, k in zip(axes, spatial, sizes, kernel, strict=True):
+            if out + k - 1 > size - (count == 3):
                 fail(
                     RuntimeError,
-                    f"{name}(): pool_size {k} too large relative to input size {size}",
+                    f"{name}{'_out' if count == 3 else ''}(): pool {what} {k} too large relative to input {what} {size}",
                     facts=[f"{out} windows of {k} do not fit"],
                 )
         samples = _random_samples
