@@ -145,6 +145,29 @@ class Formulas:
         """An overloaded intrinsic: fabs, sqrt, trunc, ..."""
         return Term(self, self.code.intrinsic(f"llvm.{name}", *[term.value for term in terms]))
 
+    def whole(self, name: str, x: Term) -> Term:
+        """floor, ceil, trunc, or round (halves to even): an instruction of all but the oldest processors."""
+        features = self.target.features
+        old = "+sse4.1" not in features and "+avx" not in features
+        if old and self.target.triple.startswith("x86"):
+            return self._whole_without_instruction(name, x)
+        return self.call("rint" if name == "round" else name, x)
+
+    def _whole_without_instruction(self, name: str, x: Term) -> Term:
+        """By adding and subtracting a number that has no fraction; the C library would do one lane at a time."""
+        size, large = self.call("fabs", x), 2.0**self.fraction
+        near = (size + large) - large
+        below = self.where(near > size, near - 1, near)
+        above = self.where(near < size, near + 1, near)
+        negative = x < 0
+        result = {
+            "round": lambda: near,
+            "trunc": lambda: below,
+            "floor": lambda: self.where(negative, above, below),
+            "ceil": lambda: self.where(negative, below, above),
+        }[name]()
+        return self.where(size < large, self.copysign(result, x), x)
+
     def fma(self, x: Operand, y: Term, z: Operand) -> Term:
         """x * y + z in one rounding, where the machine has it; else in two."""
         if not self.fused:

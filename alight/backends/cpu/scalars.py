@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 from alight import dtypes
 from alight.backends.cpu import halves
 from alight.backends.cpu.code import Code, Value, element_type, lanes, like, vector
+from alight.backends.cpu.formulas import Formulas
 from alight.backends.cpu.target import Target
 from alight.dtypes import bfloat16, bool_, dtype, float16, float32, float64
 from alight.ir.primitive import ELEMENTWISE, REDUCTION
@@ -93,7 +94,7 @@ _COMPARISONS = {  # of floats, signed and unsigned integers
     "less": ("fcmp olt", "icmp slt", "icmp ult"),
     "lessequal": ("fcmp ole", "icmp sle", "icmp ule"),
 }
-_WHOLE = {"floor": "llvm.floor", "ceil": "llvm.ceil", "round": "llvm.rint", "trunc": "llvm.trunc"}
+_WHOLE = ("floor", "ceil", "round", "trunc")
 _FUNCTIONS = (  # of floats alone, in vector_math
     "exp", "expm1", "log", "log1p", "sqrt", "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh",
     "asinh", "acosh", "atanh",
@@ -352,7 +353,8 @@ class Scalars:
     def _whole(self, name: str, x: Symbol) -> Symbol:
         if x.dtype.kind in "ui":
             return x
-        return Symbol(self.code.intrinsic(_WHOLE[name], x.value), x.dtype)
+        f = Formulas(self.code, self.target, x.value.type)
+        return Symbol(f.whole(name, f.term(x.value)).value, x.dtype)
 
     def __getattr__(self, name: str) -> Callable[..., Symbol]:
         if name in _WHOLE:

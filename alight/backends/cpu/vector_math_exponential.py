@@ -159,9 +159,9 @@ def pow(code: Code, target: Target, x: Value, y: Value) -> Value:
 
 def _with_rules(f: Formulas, x: Term, size: Term, y: Term, result: Term) -> Term:
     """|x|^y made x^y."""
-    is_whole = f.call("trunc", y).equals(y)
+    is_whole = f.whole("trunc", y).equals(y)
     half = y * 0.5
-    is_odd = is_whole & f.call("trunc", half).differs(half)
+    is_odd = is_whole & f.whole("trunc", half).differs(half)
     signed = f.where(is_odd, f.copysign(result, x), result)
     result = f.where((x < 0) & (is_whole ^ True) & (size < INF), NAN, signed)
     one = x.equals(1) | y.equals(0) | (x.equals(-1) & f.call("fabs", y).equals(INF))

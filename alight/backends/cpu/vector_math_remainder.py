@@ -19,7 +19,7 @@ def fmod(code: Code, target: Target, x: Value, y: Value) -> Value:
         return by_lanes(code, "fmod", x, y)
     top, bottom = f.call("fabs", f.term(x)), f.call("fabs", f.term(y))
     ratio = top / bottom
-    rest = f.fma(-f.call("trunc", ratio), bottom, top)
+    rest = f.fma(-f.whole("trunc", ratio), bottom, top)
     rest = f.where(rest < 0, rest + bottom, rest)  # the rounded ratio had reached the next number
     result = f.copysign(rest, f.term(x))
     # Not (ratio small and the divisor normal): NaN goes to the library too.
@@ -48,7 +48,7 @@ def floordiv(code: Code, target: Target, x: Value, y: Value) -> Value:
     quotient = (top - rest) / divisor
     apart = _signs_differ(f, rest, divisor) & rest.differs(0)
     quotient = f.where(apart, quotient - 1, quotient)
-    floor = f.call("floor", quotient)
+    floor = f.whole("floor", quotient)
     floor = f.where(quotient - floor > 0.5, floor + 1, floor)
     ratio = top / divisor
     floor = f.where(quotient.equals(0), f.copysign(f.number(0.0), ratio), floor)
