@@ -264,6 +264,12 @@ class Code:
         self.declared[name] = f"declare void @{name}({value.type}, ptr, i32, {mask.type})"
         self.line(f"call void @{name}({value.typed}, {pointer.typed}, i32 {align}, {mask.typed})")
 
+    def prefetch(self, pointer: Value) -> None:
+        """Ask for the cache line at an address, which need not be valid."""
+        name = "llvm.prefetch.p0"
+        self.declared[name] = f"declare void @{name}(ptr, i32, i32, i32)"
+        self.line(f"call void @{name}({pointer.typed}, i32 0, i32 2, i32 1)")
+
     def array(self, type: str, count: int) -> Value:
         """Memory on the stack for the whole function."""
         name = self.fresh("stack")

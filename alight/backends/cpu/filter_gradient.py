@@ -413,11 +413,25 @@ class _FilterGradient:
             )
             row = code.element(base, offset * self.itemsize, 1)
             x_rows.append(self._or_zeros(row, row_inside[r], column_inside[s]))
+        # The next input channels' rows are far from these: no hardware guesses them.
+        step = blocks.inputs * conv.x[1]
+        center = blocks.columns // 2 * conv.dilation[1] * conv.x[3]
+        ahead = [
+            code.element(
+                base,
+                (step + c * conv.x[1] + r * conv.dilation[0] * conv.x[2] + center) * self.itemsize,
+                1,
+            )
+            for c in range(blocks.inputs)
+            for r in range(blocks.rows)
+        ]
         tail = None
         if conv.batch % self.count:
             tail = code.tail_mask(code.op("and", images, code.integer(self.count - 1)), self.type)
         apart = (conv.out[0], conv.x[0]) if self.count == 1 else (1, 1)
-        made = dot_tile(code, self.target, self.type, out_rows, x_rows, images, tail, sums, apart)
+        made = dot_tile(
+            code, self.target, self.type, out_rows, x_rows, images, tail, sums, apart, ahead
+        )
         return [value for row in made for value in row]
 
     def _place(

@@ -370,11 +370,12 @@ def dot_tile(
     tail: Value | None,
     sums: Sequence[Value] | None = None,
     strides: tuple[int, int] = (1, 1),
+    ahead: Sequence[Value] = (),
 ) -> list[list[Value]]:
     """The lane-wise sums over `count` elements (whole vectors, and a masked rest) of each pair of rows of a and b.
 
     `sums` are the first values, row of a by row of a; `strides` tell how far apart the elements of a and of b are, and
-    may differ from 1 where vectors have one lane.
+    may differ from 1 where vectors have one lane; rows of memory in `ahead` are asked for meanwhile.
     """
     size = lanes(type)
     itemsize = ITEMSIZES[element_type(type)]
@@ -384,6 +385,8 @@ def dot_tile(
     def step(at: Value, total: Sequence[Value], mask: Value | None) -> list[Value]:
         at_a, at_b = (code.mul(at, stride) for stride in strides)
         at_fewer, at_more = (at_a, at_b) if fewer is a else (at_b, at_a)
+        for row in ahead:
+            code.prefetch(code.element(row, at, itemsize))
         held = [code.load(type, code.element(row, at_fewer, itemsize), mask) for row in fewer]
         total = list(total)
         for j, row in enumerate(more):
