@@ -86,7 +86,7 @@ for _name in _SHAPE_CHANGES:
 def set_data(tensor: Tensor, value: Tensor) -> None:
     """`tensor.data = value`: other memory under the same tensor, which stays the leaf or parameter that it is.
 
-    Both share the memory from then on. Differs: not if `value` is a view, or was computed from tensors with gradients.
+    Both share the memory from then on. Differs: not if `value` was computed from tensors with gradients.
     """
     if not isinstance(value, Tensor):
         fail(TypeError, f"Variable data has to be a tensor, but got {type(value).__name__}")
@@ -98,7 +98,10 @@ def set_data(tensor: Tensor, value: Tensor) -> None:
             "data set to a tensor that requires gradients must be floating point or complex dtype",
             try_=".float()",
         )
-    if value._base is not None or (value.requires_grad and not value.is_leaf):
+    if value._base is not None and not value.requires_grad:
+        _share_view(tensor, value)
+        return
+    if value.requires_grad and not value.is_leaf:
         value = value.detach().clone()
     buffer, writes = value.flush("data"), tensor._writes
     if tensor._slot >= 0:
@@ -109,6 +112,18 @@ def set_data(tensor: Tensor, value: Tensor) -> None:
     tensor._writes = writes
     value._buffer, value._shared, value._views = None, False, None
     attach(value, tensor, part(tensor, tuple(map(whole, value.shape)), (), "alias")._link, ())
+
+
+def _share_view(tensor: Tensor, view: Tensor) -> None:
+    """Make a tensor show what a view shows."""
+    for one in (tensor, view):
+        if one._slot >= 0:
+            one.flush("data")
+    writes = tensor._writes
+    _moved_out(tensor)
+    tensor._meta = tensor._meta.replace(type=view._meta.type, strides=view._meta.strides)
+    attach(tensor, view._base, view._link, view._numbers)
+    tensor._writes, tensor._slot = writes, -1
 
 
 @function("detach_", methods="detach_")
