@@ -131,7 +131,7 @@ def logaddexp(input: Tensor, other: Tensor) -> Tensor:
 
     >>> import alight as torch
     >>> torch.logaddexp(torch.tensor([1000.]), torch.tensor([1000.]))
-    tensor([1000.6931])
+    tensor([1000.6932])
     """
     return _log_add(*promoted(input, other), base=math.e)  # type: ignore[arg-type, misc]
 
