@@ -122,9 +122,20 @@ def test_zeta() -> None:
     for value, p, x in zip(found.tolist(), s.tolist(), q.tolist(), strict=True):
         with mp.workdps(30):
             assert abs(value / mp.zeta(p, x) - 1) < 1e-13
+    s, q = np.array([2.0, 3.0, 2.0, 5.0]), np.array([-1.5, -7.25, -123456.5, -0.1])
+    exact = [
+        float(mp.zeta(int(a), mp.mpf(b)))
+        for a, b in zip(s.tolist(), q.tolist(), strict=True)
+        if b > -1000
+    ]
+    found = _kernel(series.HurwitzZeta, s, q)
+    np.testing.assert_allclose(found[[0, 1, 3]], exact, rtol=1e-12)
+    np.testing.assert_allclose(
+        found[2], np.pi**2 - 1 / 123457, rtol=1e-9
+    )  # nearly all of a sum over all integers
     edges = _kernel(
         series.HurwitzZeta,
-        np.array([1.0, 0.5, 2.0, 2.5, 2.0]),
-        np.array([2.0, 2.0, -3, -1.5, -1.5]),
+        np.array([1.0, 0.5, 2.0, 2.5, 2.0, 2.0]),
+        np.array([2.0, 2.0, -3.0, -1.5, inf, nan]),
     )
-    np.testing.assert_allclose(edges, [inf, nan, inf, nan, float(mp.zeta(2, -1.5))], rtol=1e-12)
+    np.testing.assert_array_equal(edges, [inf, nan, inf, nan, 0, nan])

@@ -88,27 +88,41 @@ _EULER_MACLAURIN = (
 
 @kernel("hurwitz_zeta")
 def hurwitz_zeta(types_in: Types, types_out: Types, statics: Statics) -> Kernel:
-    """Terms up to q + k = 10, and the Euler-Maclaurin formula for the others: NIST Handbook 25.11.5."""
+    """From its values at positive q: below 0, where s must be whole, terms on both sides of 0 are two such sums."""
 
     def function(s: Array, q: Array) -> Array:
         s, q = np.broadcast_arrays(s, q)
-        total, end = np.zeros_like(q), q.copy()
-        while (early := (end < 10) & np.isfinite(q)).any():
-            total = np.where(early, total + end**-s, total)
-            end = np.where(early, end + 1, end)
-        power = end**-s
-        total = total + power * end / (s - 1) + power / 2
-        rising, power = s, power / end
-        for k, number in enumerate(_EULER_MACLAURIN):
-            total = total + number * rising * power
-            rising = rising * (s + 2 * k + 1) * (s + 2 * k + 2)
-            power = power / (end * end)
+        above = np.where(q > 0, q, q - np.floor(q))  # the first term above 0
+        total = _zeta_of_positive(s, above)
+        below = q < 0
+        if below.any():
+            first, last = np.where(below, 1 - above, 1.0), np.where(below, 1 - q, 1.0)
+            mirrored = _zeta_of_positive(s, first) - _zeta_of_positive(s, last)
+            sign = np.where(s % 2 == 0, 1.0, -1.0)
+            total = np.where(below, total + sign * mirrored, total)
         whole = q == np.floor(q)
         total = np.where((q <= 0) & whole, np.inf, total)
         total = np.where((q <= 0) & ~whole & (s != np.floor(s)), np.nan, total)
         return np.where(s == 1, np.inf, np.where(s < 1, np.nan, total))
 
     return _in_double(types_out, function)
+
+
+def _zeta_of_positive(s: Array, q: Array) -> Array:
+    """Terms up to q + k = 2 s (12 at least), and the Euler-Maclaurin formula for the others: NIST Handbook 25.11.5."""
+    total, end = np.zeros_like(q), q.copy()
+    enough = np.clip(2 * np.nan_to_num(s), 12, 400)
+    while (early := end < enough).any():
+        total = np.where(early, total + end**-s, total)
+        end = np.where(early, end + 1, end)
+    power = end**-s
+    total = total + power * end / (s - 1) + power / 2
+    rising, power = s, power / end
+    for k, number in enumerate(_EULER_MACLAURIN):
+        total = total + number * rising * power
+        rising = rising * (s + 2 * k + 1) * (s + 2 * k + 2)
+        power = power / (end * end)
+    return np.where(q == np.inf, 0.0, total)
 
 
 # -- incomplete gamma --------------------------------------------------------------------------------------------------
