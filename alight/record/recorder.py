@@ -293,8 +293,9 @@ class Recorder:
         write_values = [self.argument(tape, tensor) for tensor in writes]
         numbers = [self.number_argument(tape, kind) for kind in kinds]
         results = body(read_values, write_values, numbers)
+        now: dict[int, Value] = {}  # what tensors hold by then, where several are views of one
         for tensor, result in zip(writes, results, strict=True):
-            views.trace_write(self, tape, tensor, result, differentiable=False)
+            views.trace_write(self, tape, tensor, result, differentiable=False, now=now)
 
     # -- arguments -------------------------------------------------------------------------------------------
 

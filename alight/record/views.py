@@ -271,6 +271,7 @@ def trace_write(
     value: Value,
     differentiable: bool,
     origin: str | None = None,
+    now: dict[int, Value] | None = None,
 ) -> None:
     """Record that `tensor` now has `value` (of its own type), and all that it views what follows from that."""
     if recorder.transforming:
@@ -282,7 +283,9 @@ def trace_write(
         link = chain[-1]
         numbers = [recorder.number_argument(tape, one.__class__) for one in link._numbers]
         scalars.append(numbers)
-        parent = recorder.argument(tape, link._base)
+        parent: Value = recorder.argument(tape, link._base)
+        if now is not None:  # written in this step already
+            parent = now.get(id(link._base), parent)
         apart = _is_apart(
             link._link
         )  # x.detach() is written: x has the numbers, not their gradients
@@ -293,6 +296,8 @@ def trace_write(
     for k in range(len(scalars) - 1, 0, -1):
         if any(_repeats(one._link) for one in chain[k:-1]):  # shows one element at several places
             (values[k],) = tape.inline(chain[k]._link, [values[k + 1], *scalars[k]])
+    if now is not None:
+        now.update((id(one), held) for one, held in zip(chain, values, strict=True))
     for k, one in enumerate(chain):
         _add_written(
             recorder, tape, one, values[k], flags[k], "CopySlices" if k else origin, silent
