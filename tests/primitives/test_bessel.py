@@ -139,3 +139,17 @@ def test_zeta() -> None:
         np.array([2.0, 2.0, -3.0, -1.5, inf, nan]),
     )
     np.testing.assert_array_equal(edges, [inf, nan, inf, nan, 0, nan])
+
+
+@pytest.mark.parametrize("family", ["chebyshev_t", "chebyshev_u", "chebyshev_v", "chebyshev_w"])
+def test_chebyshev_polynomials_of_high_degree(family: str) -> None:
+    x, statics = np.array([-0.9, 0.1, 0.5]), {"family": family, "order": 0}
+    below, above, beyond = (
+        _kernel(series.OrthogonalPolynomial, x, np.full(3, n), **statics)
+        for n in (1000.0, 1001.0, 1002.0)
+    )
+    np.testing.assert_allclose(
+        beyond, 2 * x * above - below, atol=1e-10
+    )  # the recurrence, across the limit
+    far = _kernel(series.OrthogonalPolynomial, x, np.full(3, 1e9), **statics)
+    assert np.isfinite(far).all()

@@ -47,12 +47,23 @@ _FAMILIES: dict[str, tuple[tuple[float, float], Callable[[int], tuple[float, flo
 }
 
 
+# Chebyshev polynomials at cos(t): the recurrence is not walked for long.
+_LONG = 1000
+_WAVES: dict[str, Callable[[Array, Array], Array]] = {
+    "chebyshev_t": lambda n, t: np.cos(n * t),
+    "chebyshev_u": lambda n, t: np.sin((n + 1) * t) / np.sin(t),
+    "chebyshev_v": lambda n, t: np.cos((n + 0.5) * t) / np.cos(t / 2),
+    "chebyshev_w": lambda n, t: np.sin((n + 0.5) * t) / np.sin(t / 2),
+}
+
+
 @kernel("orthogonal_polynomial")
 def orthogonal_polynomial(types_in: Types, types_out: Types, statics: Statics) -> Kernel:
     """The recurrence of three terms, differentiated `order` times."""
     family, order = statics["family"], statics["order"]
     shifted = family.startswith("shifted_")
-    (slope, start), step = _FAMILIES[family.removeprefix("shifted_")]
+    kind = family.removeprefix("shifted_")
+    (slope, start), step = _FAMILIES[kind]
 
     def function(x: Array, n: Array) -> Array:
         place = 2 * x - 1 if shifted else x
@@ -62,7 +73,13 @@ def orthogonal_polynomial(types_in: Types, types_out: Types, statics: Statics) -
         last = [slope * place + start, slope * one, *[nothing] * order][: order + 1]
         result = np.where(count == 0, before[order], np.where(count == 1, last[order], 0.0))
         result = np.where(np.isfinite(n), result, np.nan)
-        largest = np.max(count, initial=0, where=np.isfinite(n))
+        long = np.zeros(x.shape, bool)
+        if order == 0 and kind in _WAVES:
+            long = (count > _LONG) & (np.abs(place) < 1)
+            result = np.where(
+                long, _WAVES[kind](count, np.arccos(np.where(long, place, 0))), result
+            )
+        largest = np.max(count, initial=0, where=np.isfinite(n) & ~long)
         for k in range(1, int(largest)):
             a, c, back = step(k)
             lower = [nothing, *last]
@@ -71,7 +88,7 @@ def orthogonal_polynomial(types_in: Types, types_out: Types, statics: Statics) -
                 for d in range(order + 1)
             ]
             before, last = last, made
-            result = np.where(count == k + 1, made[order], result)
+            result = np.where((count == k + 1) & ~long, made[order], result)
         return result * 2.0**order if shifted else result
 
     return _in_double(types_out, function)
