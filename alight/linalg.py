@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import alight.ops.factorizations  # noqa: F401  (declares some of them)
 from alight.ops.operation import LINALG as _operations
 
 globals().update(_operations)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from alight.primitives import Erfcx, Ndtri, bessel_functions, series
+from alight.primitives import Erfcx, Ndtri, bessel_functions, factors, series
 
 REAL = np.array([[-1.7, 0.4, 2.3], [9.9, -10.6, -2.8]])
 POSITIVE = np.array([[0.3, 1.2, 2.6], [8.7, 11.9, 0.45]])
@@ -24,6 +24,17 @@ ROWS: list[tuple[Any, list[Any], dict[str, Any]]] = [
     *((getattr(bessel_functions, f"ScaledBessel{name}"), [POSITIVE], {}) for name in ("K0", "K1")),
     *((bessel_functions.AiryAi, [REAL / 2], {"order": order}) for order in (0, 1)),
     (series.Gcd, [np.array([[12, -18, 0], [7, 30, 1]]), np.array([[8, 27, 5], [-21, 12, 0]])], {}),
+]  # fmt: skip
+
+_MATRICES = np.random.default_rng(0).standard_normal((2, 4, 4))
+_SYMMETRIC = _MATRICES + _MATRICES.swapaxes(-1, -2)
+ROWS += [
+    (factors.Reflections, [_MATRICES[:, :, :3]], {}),
+    (factors.Ldl, [_SYMMETRIC], {"hermitian": False}),
+    (factors.Ldl, [_SYMMETRIC], {"hermitian": True}),
+    (factors.LdlSolve, [_SYMMETRIC, np.array([[1, 2, 3, 4], [-2, -2, 3, 4]], np.int64), _MATRICES], {"hermitian": False}),
+    (factors.RowOrder, [np.array([[2, 2, 3], [3, 3, 3]], np.int64)], {"size": 4}),
+    (factors.MatrixExp, [_MATRICES / 2], {}),
 ]  # fmt: skip
 
 # Those with an argument that has no gradient: given inside the formula, so that the others' slopes can be measured.
