@@ -234,6 +234,43 @@ class ConcatDataset(Dataset[T_co]):
         start = self.cumulative_sizes[part - 1] if part else 0
         return self.datasets[part][position - start]
 
+    def __arrays__(self) -> ArrayAccess | None:
+        parts = [array_access(dataset) for dataset in self.datasets]
+        if any(part is None for part in parts):
+            return None
+        nothing = np.empty(0, np.int64)
+        forms = {_form(part(nothing)) for part in parts if part is not None}
+        if len(forms) > 1:
+            return None
+        starts = np.array([0, *self.cumulative_sizes[:-1]])
+
+        def begin(index: Array) -> Callable[[], Any]:
+            of = np.searchsorted(self.cumulative_sizes, index, side="right")
+            # A piece for each run of samples from one part, so that random numbers are drawn in the samples' order.
+            of = of if len(of) else np.zeros(1, np.int64)
+            cuts = np.flatnonzero(np.diff(of)) + 1
+            pieces = [
+                parts[part[0]].begin(here - starts[part[0]])  # type: ignore[union-attr]
+                for here, part in zip(np.split(index, cuts), np.split(of, cuts), strict=True)
+            ]
+            return lambda: _joined([piece() for piece in pieces])
+
+        return ArrayAccess(begin, any(part.is_slow for part in parts if part is not None))
+
+
+def _form(batch: Any) -> Any:
+    """The structure of a batch: dtypes, and shapes of samples."""
+    if isinstance(batch, np.ndarray):
+        return batch.dtype, batch.shape[1:]
+    return tuple(map(_form, batch))
+
+
+def _joined(batches: list[Any]) -> Any:
+    """Batches of one form, one after the other."""
+    if isinstance(batches[0], np.ndarray):
+        return np.concatenate(batches) if len(batches) > 1 else batches[0]
+    return tuple(_joined(list(members)) for members in zip(*batches, strict=True))
+
 
 class ChainDataset(IterableDataset[T_co]):
     """Several iterable datasets one after the other."""

@@ -311,3 +311,31 @@ def test_under_pytorch_the_same_options_exist():
     known = torch_data.DataLoader.__init__.__code__
     assert set(known.co_varnames[: known.co_argcount + known.co_kwonlyargcount]) <= ours
     assert torch.__version__
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_joined_arrays_draw_as_single_images_do(workers):
+    pixels = np.arange(30 * 12, dtype=np.uint8).reshape(30, 3, 4)
+    both = transforms.Compose([transforms.RandomHorizontalFlip(), transforms.ToTensor()])
+
+    class Slow(datasets.ArrayImages):
+        def __getitem__(self, index):
+            return super().__getitem__(index)
+
+    def batches(kind):
+        parts = [
+            kind(pixels[part], np.arange(30)[part], transform=both)
+            for part in (slice(9), slice(9, 30))
+        ]
+        joined = alight_data.ConcatDataset([alight_data.ConcatDataset(parts[:1]), parts[1]])
+        alight.manual_seed(3)
+        arrays = fetching.arrays_of(alight_data.DataLoader(joined, 8))
+        loader = alight_data.DataLoader(joined, 8, shuffle=True, num_workers=workers)
+        return plain(list(loader)), arrays is not None
+
+    (ours, fast), (theirs, slow) = batches(datasets.ArrayImages), batches(Slow)
+    assert ours == theirs and fast and not slow
+    mixed = alight_data.ConcatDataset(
+        [alight_data.TensorDataset(alight.arange(3)), alight_data.TensorDataset(alight.zeros(3))]
+    )
+    assert fetching.arrays_of(alight_data.DataLoader(mixed, 2)) is None
