@@ -22,12 +22,12 @@ def maml(torch):
     b = torch.zeros(1, requires_grad=True)
     x = torch.tensor([[1.0, 2.0], [3.0, -1.0], [0.5, 0.5]])
     y = torch.tensor([[1.0], [0.0], [2.0]])
-    for lap in range(3):
+    for _lap in range(3):
         fast = [w, b]
         for _ in range(2):
             loss = F.mse_loss(x @ fast[0] + fast[1], y)
             g = torch.autograd.grad(loss, fast, create_graph=True)
-            fast = [p - 0.1 * q for p, q in zip(fast, g)]
+            fast = [p - 0.1 * q for p, q in zip(fast, g, strict=False)]
         outer = F.mse_loss(x @ fast[0] + fast[1], y)
         outer.backward()
         with torch.no_grad():
