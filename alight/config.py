@@ -26,8 +26,8 @@ KNOBS = {
     ),
     "pending_bytes": Knob(
         "ALIGHT_PENDING_BYTES",
-        "67108864",
-        "bytes of pending results that the next lap mark flushes",
+        "1073741824",
+        "bytes of pending results that the next lap mark flushes; at four times as many, any step does",
     ),
     "cache_bytes": Knob(
         "ALIGHT_CACHE_BYTES", "268435456", "bytes that recorded paths and programs may keep"

@@ -74,6 +74,7 @@ class Recorder:
         self.hooks_disabled: str | None = None  # the message of the error that such hooks are now
         self.node_hooks: dict[Any, Any] = {}  # step -> hooks on its backward node
         self.segment: Any = None  # the steps as a graph, if somebody has looked at a grad_fn
+        self.came_round = False  # the segment has met a lap mark already
         self.wrote_leaf = (
             False  # a leaf was written in place without recording: a hand-made optimizer step
         )
@@ -420,8 +421,16 @@ class Recorder:
         return peek(self, tensor)
 
     def lap_mark(self, reason: str, always: bool = False) -> None:
-        """A place where a loop comes round: pending work is run if it is large, or `always`."""
-        if self.handles and (always or self.here.counts.bytes > config.pending_bytes):
+        """A place where a loop comes round: pending work is run if it is large, or `always`.
+
+        A segment's first mark may lie in the middle of a lap (zero_grad between forward and backward), so large work is
+        run at its second one.
+        """
+        if not self.handles:
+            return
+        large = self.came_round and self.here.counts.bytes > config.pending_bytes
+        self.came_round = True
+        if always or large:
             self.flush(reason)
 
     def restart(self) -> None:
@@ -429,7 +438,7 @@ class Recorder:
         self.here = self.root
         self.handles, self.inputs, self.scalars = [], [], []
         self.leaves, self.pasts, self.calls = [], [], []
-        self.wrote_leaf = False
+        self.wrote_leaf = self.came_round = False
         if self.hooked:
             self.hooked, self.hooked_slots, self.retained = False, {}, []
         if self.segment is not None or self.node_hooks:
