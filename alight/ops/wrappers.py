@@ -167,6 +167,9 @@ def wrapper_source(
             name = parameter.name
             if parameter.kind == "tensor":
                 lines.append(f"            if {name}._slot < 0: r.enter({name})")
+            elif parameter.kind == "tensors":
+                lines.append(f"            for one in {name}:")
+                lines.append("                if one._slot < 0: r.enter(one)")
             elif parameter.kind == "optional":
                 lines.append(
                     f"            if {name} is not None and {name}._slot < 0: r.enter({name})"
@@ -295,7 +298,9 @@ def key_function(operation: Operation) -> Callable[..., tuple[tuple[Any, ...], l
             kind = parameter.kind
             if kind == "tensors":
                 parts.append(tuple([one._slot for one in value]))
-            elif kind in ("operand", "scalar", "tensor", "optional"):
+            elif kind == "optional":
+                parts.append(None if value is None else value._slot)
+            elif kind in ("operand", "scalar", "tensor"):
                 if value is None or (kind == "scalar" and value is parameter.default):
                     parts.append(None if value is parameter.default else "none")
                 elif hasattr(value, "_slot"):
