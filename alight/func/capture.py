@@ -65,6 +65,7 @@ class Capture(Recorder):
         self.grad_enabled, self.inference = parent.grad_enabled, parent.inference
         self.default_dtype, self.autocast = parent.default_dtype, parent.autocast
         self.sources, self.source_batched, self.foreign, self.moved = [], [], set(), {}
+        self.lap += 1  # paths that no capture has ended on lately may be forgotten
         self.root = self._root()
         self.restart()
         thread.recorder = self
@@ -300,6 +301,7 @@ class Recording:
             capture.enter(tensor)
         self.outputs = list(outputs)
         self.position = capture.here
+        self.position.used = capture.lap
         self.scalars = list(capture.scalars)
         self.sources = list(capture.sources)
         self.source_batched = list(capture.source_batched)

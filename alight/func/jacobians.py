@@ -6,7 +6,6 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from alight.errors import fail
 from alight.func.gradients import _chosen, _tensors, jvp, vjp
 from alight.func.trees import flatten, unflatten
 from alight.func.vectorize import vmap
@@ -66,8 +65,9 @@ def jacrev(
         rows = vmap(lambda *cts: pull(unflatten(cts, out_tree)), chunk_size=chunk_size)(
             *_basis(outs)
         )
-        parts = [flatten(rows)[0]]
-        jacobian = _cut_rows(parts[0], outs, out_tree, leaves, tree, isinstance(argnums, int))
+        jacobian = _cut_rows(
+            flatten(rows)[0], outs, out_tree, leaves, tree, isinstance(argnums, int)
+        )
         return (jacobian, result[2]) if has_aux else jacobian
 
     return functools.wraps(func)(wrapped) if hasattr(func, "__name__") else wrapped
@@ -154,4 +154,4 @@ def hessian(func: Callable[..., Any], argnums: Any = 0) -> Callable[..., Any]:
     return jacfwd(jacrev(func, argnums), argnums)
 
 
-__all__ = ["fail", "hessian", "jacfwd", "jacrev"]
+__all__ = ["hessian", "jacfwd", "jacrev"]

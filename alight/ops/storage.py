@@ -83,9 +83,6 @@ class UntypedStorage:
         """Not there: tensors change their size with `resize_`."""
         not_implemented("resizing a storage", "tensor.resize_()")
 
-    def _key(self) -> int:
-        return id(self._root)
-
     def __eq__(self, other: object) -> bool:
         return isinstance(other, UntypedStorage) and self._root is other._root
 

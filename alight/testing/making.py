@@ -42,14 +42,12 @@ def make_tensor(
         made = TORCH["randint"](low_int, high_int, size).to(dtype)
     else:
         low, high = -9.0 if low is None else low, 9.0 if high is None else high
-        real = dtype.to_real() if dtype.is_complex else dtype
         made = TORCH["rand"](size, dtype=BY_NAME["float64"]) * (high - low) + low
         if dtype.is_complex:
             made = TORCH["complex"](
                 made, TORCH["rand"](size, dtype=BY_NAME["float64"]) * (high - low) + low
             )
         made = made.to(dtype)
-        del real
     if exclude_zero:
         made = TORCH["where"](made == 0, TORCH["ones_like"](made), made)
     if noncontiguous and made.numel() > 1:
