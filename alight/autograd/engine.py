@@ -218,7 +218,8 @@ def _sweep_all(
     found = sweep_pending(recorder, roots, wanted, retain, create_graph)
     while True:
         for tensor, entry, gradient in found:
-            if id(tensor) in wanted_ids or (all_leaves and entry is None):
+            # what has a history is counted in its own frame, where more may come to it
+            if entry is None and (all_leaves or id(tensor) in wanted_ids):
                 held = results.get(id(tensor))
                 results[id(tensor)] = tensor, gradient if held is None else held[1] + gradient
             if entry is not None:

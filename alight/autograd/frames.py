@@ -90,11 +90,15 @@ def _trace(
     nodes, known = len(tape.nodes), len(tape.types)
     found = sweep(tape, [out.id for out in outputs], list(slot_of))
     check(found, tape, tape.marked("freed"), None)
+    _check_leaves(recorder, tape, found, wanted)
     results = tape.inline(found.program, [*cotangents, *(tape.value(i) for i in found.residuals)])
     if not retain:
         line = user_line()
         tape.marks.extend(
-            ("freed", i, line) for i in ancestors(tape, nodes, [out.id for out in outputs])
+            ("freed", i, line)
+            for i in used_up(
+                tape, nodes, [out.id for out in outputs], _values(recorder, tape, wanted)
+            )
         )
     differentiable = create_graph and _depends(tape, found, cotangents)
     for value, result in zip(found.reached, results, strict=True):
@@ -150,6 +154,35 @@ def ancestors(tape: Tape, nodes: int, outputs: Sequence[int]) -> list[int]:
             found.append(i)
         inside = max(inside - 1, 0)
     return found
+
+
+def _check_leaves(recorder: Any, tape: Tape, found: Backward, wanted: Sequence[Tensor]) -> None:
+    """PyTorch's error where a pass ends at a computed tensor whose graph an earlier pass has used up."""
+    leaves = {mark[1]: mark[2] for mark in tape.marks if mark[0] == "leaf"}
+    for value in found.reached:
+        tensor = recorder.handles[leaves[value]] if value in leaves else None
+        if tensor is not None and not tensor.is_leaf and all(tensor is not one for one in wanted):
+            second_time(tape, None)
+
+
+def _values(recorder: Any, tape: Tape, wanted: Sequence[Tensor]) -> list[int] | None:
+    """The values of wanted tensors; None where no or not all of them are in this segment."""
+    slots = [tensor._slot - recorder.offset for tensor in wanted]
+    if not slots or not all(0 <= slot < len(tape.slots) for slot in slots):
+        return None
+    return [tape.slots[slot][0] for slot in slots]
+
+
+def used_up(
+    tape: Tape, nodes: int, outputs: Sequence[int], wanted: Sequence[int] | None
+) -> list[int]:
+    """Numbers of the nodes that a pass from `outputs` uses up: those on the way to what is wanted (None: to all)."""
+    found = ancestors(tape, nodes, outputs)
+    if wanted is None:
+        return found
+    rules = tape.marked("blocked"), tape.regions, tape.functions
+    reached = active_values(tape.types, tape.nodes[:nodes], wanted, *rules).difference(wanted)
+    return [i for i in found if not reached.isdisjoint(tape.nodes[i].outputs)]
 
 
 def check(

@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 from alight.autograd.frames import (
     SECOND_TIME,
     Found,
-    ancestors,
     check,
     gradient_meta,
     second_time,
+    used_up,
 )
 from alight.autograd.modes import anomaly, no_recording
 from alight.errors import fail
@@ -51,6 +51,9 @@ class PastFrame:
         self.recorder, self.history = recorder, history
         self.retain, self.create_graph = retain, create_graph
         self.cotangents: dict[int, Tensor] = {}
+        self.whole: dict[
+            int, Tensor
+        ] = {}  # gradients of wanted values, kept when the sweep passes them
         self.wanted = {
             tensor._history.value: tensor
             for tensor in wanted
@@ -60,6 +63,10 @@ class PastFrame:
             for tensor in wanted:
                 if ref() is tensor:
                     self.wanted[value] = tensor
+
+        self.wanted_ids = {id(one) for one in wanted}
+        # nothing that is wanted lies before this segment
+        self.closed = bool(wanted) and len(self.wanted_ids) == len(self.wanted)
 
     def give(self, value: int, gradient: Tensor) -> None:
         """Add to the cotangent of a value."""
@@ -79,13 +86,14 @@ class PastFrame:
         self.piece(0, end)
         for value, tensor in self.wanted.items():
             entered, _ = history.inputs.get(value, (None, None))
-            if value in self.cotangents and entered is not tensor:
-                found.append((tensor, None, self.cotangents[value]))
-        for value, (tensor, entry) in history.inputs.items():
+            gradient = self.whole.get(value, self.cotangents.get(value))
+            if gradient is not None and entered is not tensor:
+                found.append((tensor, None, gradient))
+        for value, (tensor, entry) in () if self.closed else history.inputs.items():
             if value in self.cotangents:
                 found.append((tensor, entry, self.cotangents[value]))
         if not self.retain:
-            traversed = ancestors(tape, len(tape.nodes), outputs)
+            traversed = used_up(tape, len(tape.nodes), outputs, self._ends())
             history.freed.update(traversed)
             history.freed_at = history.freed_at or user_line()
             for call in tape.functions:
@@ -96,6 +104,16 @@ class PastFrame:
                 history.packed.clear()
                 history.holders.clear()
         return found
+
+    def _ends(self) -> list[int] | None:
+        """Values at which a pass to what is wanted ends; None where all leaves are."""
+        if not self.wanted_ids:
+            return None
+        inputs = () if self.closed else self.history.inputs.items()
+        return [
+            *self.wanted,
+            *(v for v, (one, entry) in inputs if entry is not None or id(one) in self.wanted_ids),
+        ]
 
     # -- where Python runs ---------------------------------------------------------------------------------------------
 
@@ -128,6 +146,8 @@ class PastFrame:
             if retained is not None:
                 held, gradient = retained._grad, self.cotangents[value]
                 retained._grad = gradient if held is None else held + gradient
+        if value in self.wanted:
+            self.whole[value] = self.cotangents[value]
         return at
 
     def _step(self, step: Position) -> int:
