@@ -24,6 +24,7 @@ Supports = Callable[[Node, Program], bool]
 
 # Movement that is free, and creation: nodes that every user computes for itself.
 FREE = frozenset({"full", "iota", "windows"})
+DEAR = frozenset({"window_max_scatter"})
 CHEAP_COST = 6  # elementary steps up to which a value is computed again in another kernel
 MOST_NODES = 64  # of one group: its values live in registers
 COSTS = {"exp", "log", "tanh", "erf", "sin", "cos", "pow", "expm1", "log1p", "div", "sqrt", "tan"}
@@ -36,6 +37,9 @@ class Group:
         self, number: int, shape: Shape, reduced: tuple[int, ...] | None, alone: bool
     ) -> None:
         self.number, self.shape, self.reduced, self.alone = number, shape, reduced, alone
+        self.plain = (
+            False  # takes no reductions: its values are dear, and passes would compute them again
+        )
         self.nodes: list[Node] = []
         self.needs = 0  # bits of the groups that must run before, directly or not
 
@@ -55,6 +59,8 @@ class Group:
             return None
         shape = program.types[node.outputs[0]].shape
         if node.primitive.name in REDUCTIONS:
+            if self.plain:
+                return None
             x, axes = program.types[node.inputs[0]].shape, node.statics["axes"]
             fits = x == self.shape and self.reduced in (None, axes)
             return "reduction" if fits else None
@@ -152,6 +158,7 @@ class Fusion:
         if node.primitive.name in REDUCTIONS and self.fusible[id(node)]:
             shape, reduced = self.program.types[node.inputs[0]].shape, node.statics["axes"]
         group = Group(len(self.groups), shape, reduced, alone=not self.fusible[id(node)])
+        group.plain = node.primitive.name in DEAR
         self.groups.append(group)
         return group
 
@@ -193,6 +200,8 @@ class Fusion:
         self.groups = [group for group in self.groups if group.nodes]
 
     def _may_merge(self, group: Group, later: Group) -> bool:
+        if group.plain or later.plain:
+            return False
         if group.reduced != later.reduced and None not in (group.reduced, later.reduced):
             return False
         if len(group.nodes) + len(later.nodes) > MOST_NODES:

@@ -7,6 +7,7 @@ memory come outermost; the vector axis is the one along which most of what is re
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import prod
 from typing import Any, NamedTuple
 
 from alight.compiler.affine import Affine
@@ -74,10 +75,16 @@ def _numbers(nest: Nest) -> list[Affine]:
     return found
 
 
-def _touches(nest: Nest) -> list[tuple[Affine, int]]:
-    """Places in memory that are read or written at every index, with a weight."""
-    touches = [(one.what.index, 1) for one in nest.expressions if isinstance(one.what, Load)]
-    return touches + [(store.index, 1 if store.outer else 2) for store in nest.stores]
+def _touches(nest: Nest) -> list[tuple[Affine, float]]:
+    """Places in memory that are read or written, with how often that is: 1 for once at every index."""
+    total = prod(nest.extents)
+
+    def often(index: Affine) -> float:
+        return prod(nest.extents[axis] for axis in nest.affine_axes(index)) / total
+
+    touches = [(one.what.index, 1.0) for one in nest.expressions if isinstance(one.what, Load)]
+    touches += [(store.index, 1.0 if store.outer else 2.0) for store in nest.stores]
+    return [(index, weight * often(index)) for index, weight in touches]
 
 
 def _vector_axis(nest: Nest, lanes: int) -> int | None:

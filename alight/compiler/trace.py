@@ -15,7 +15,7 @@ from typing import Any
 
 from alight.compiler.affine import ZERO, Affine, linear, row_major
 from alight.compiler.nest import Apply, Inside, Load, Nest, Random
-from alight.dtypes import bool_, dtype, int64
+from alight.dtypes import bool_, dtype, int32, int64
 from alight.ir.primitive import ELEMENTWISE
 from alight.ir.program import Node
 from alight.ir.types import Shape, Type
@@ -374,10 +374,10 @@ def _beats(t: Tracer, best: int, one: int) -> int:
 
 
 def _best_tap(t: Tracer, node: Node, x: int, lead: Coordinates, place: Sequence[Affine]) -> int:
-    """The number of the tap in row-major order that holds a window's maximum, as int64."""
+    """The number of the tap in row-major order that holds a window's maximum, as int32."""
     of, shape = t.types[x].dtype, t.types[x].shape
     lowest = t.nest.number("lowest", of)
-    best, winner, found = lowest, t.nest.number(0, int64), t.nest.number(False, bool_)
+    best, winner, found = lowest, t.nest.number(0, int32), t.nest.number(False, bool_)
     always = False  # whether an element was met for sure
     for n, k in enumerate(_taps(node)):
         whole = (*lead, *_tap(node, place, k))
@@ -394,7 +394,7 @@ def _best_tap(t: Tracer, node: Node, x: int, lead: Coordinates, place: Sequence[
             found = t.apply(AddPrimitive, found, exists, of=bool_)
         else:
             always = True
-        winner = t.apply(Select, wins, t.nest.number(n, int64), winner, of=int64)
+        winner = t.apply(Select, wins, t.nest.number(n, int32), winner, of=int32)
         best = t.apply(Select, wins, one, best, of=of)
     return winner
 
@@ -416,7 +416,7 @@ def _window_max_scatter(t: Tracer, node: Node, at: Coordinates) -> int:
     for place, k, ranges in _covering(t, node, spatial, window, ct.shape[x.ndim - count :]):
 
         def share(place: Coordinates = place, k: Coordinates = k) -> int:
-            own = t.nest.place(linear(k, steps))
+            own = t.apply(Convert, t.nest.place(linear(k, steps)), of=int32, dtype=int32)
             mine = t.apply(Equal, own, _best_tap(t, node, node.inputs[1], lead, place), of=bool_)
             return t.apply(Select, mine, t.ask(node.inputs[0], (*lead, *place)), zero, of=ct.dtype)
 
