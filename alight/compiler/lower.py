@@ -263,6 +263,8 @@ class Lowering:
         if any(a >= len(nest.extents) for a, _ in index.terms):
             return None
         strides = tuple(index.coefficient(i) for i in range(len(nest.extents)))
+        if min(strides, default=0) < 0:
+            return None  # reversed: kernels walk upwards
         return Operand(made.what.value, strides, index.constant)
 
     def _product(self, node: Node, ending: Group | None) -> None:

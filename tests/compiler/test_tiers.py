@@ -96,3 +96,17 @@ def test_long_sums_are_about_as_exact_as_the_interpreters(shape, axes):
     exact = x.sum(axes, dtype=np.float64)
     (expected,), (got,) = both(program, [x])
     assert np.abs(got - exact).max() <= 4 * max(np.abs(expected - exact).max(), 1e-7 * exact.max())
+
+
+REVERSED = """
+program(%0: f32[2,3]) {
+  %1: f32[2,3] = flip(%0) axes=(0,)
+  %2: f32[3,2] = permute(%1) order=(1, 0)
+  %3: f32[2,2] = dot_general(%1, %2) batch=((), ()) contract=((1,), (0,))
+  return %3
+}
+"""
+
+
+def test_products_of_reversed_operands():
+    agree(parse(REVERSED.strip()), [np.arange(6, dtype=np.float32).reshape(2, 3)])
