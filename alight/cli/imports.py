@@ -1,4 +1,4 @@
-"""Imports of torch, torchvision and the notes' d2l served by alight, in this process only.
+"""Imports of torch, torchvision and the notes' d2l served by alight, in this process and those it spawns.
 
 In: a name such as `torch.nn.functional`. Out: alight's own module, the very object that `import
 alight` gives, so that classes are the same under both names. A PyTorch that is installed is not
@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
-from importlib.machinery import ModuleSpec
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from types import ModuleType
 from typing import Any
 
@@ -55,6 +55,24 @@ def serve() -> None:
         sys.meta_path.insert(0, _Finder())
     for name in [name for name in sys.modules if name.partition(".")[0] in SERVED]:
         del sys.modules[name]
+    if "multiprocessing.spawn" in sys.modules:
+        _serve_children(sys.modules["multiprocessing.spawn"])
+
+
+def _serve_children(spawn: Any) -> None:
+    """Let the processes that Python's multiprocessing spawns begin with `serve`."""
+    command = spawn.get_command_line
+    if command.__module__ == __name__:
+        return
+
+    def get_command_line(**handles: Any) -> list[str]:
+        words: list[str] = command(**handles)
+        if "-c" in words:
+            program = words.index("-c") + 1
+            words[program] = f"from {__name__} import serve; serve(); {words[program]}"
+        return words
+
+    spawn.get_command_line = get_command_line
 
 
 def resolve(name: str) -> ModuleType:
@@ -84,12 +102,25 @@ def resolve(name: str) -> ModuleType:
     raise ModuleNotFoundError(f"No module named {name!r} (alight does not have it)", name=name)
 
 
+class _Spawning(SourceFileLoader):
+    """Loads Python's multiprocessing.spawn, most often after `serve`."""
+
+    def exec_module(self, module: ModuleType) -> None:
+        super().exec_module(module)
+        _serve_children(module)
+
+
 class _Finder(MetaPathFinder, Loader):
-    """Finds and loads torch, torchvision, d2l and what lies below them."""
+    """Finds and loads torch, torchvision, d2l and what lies below them; watches for processes to come."""
 
     def find_spec(
         self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
+        if name == "multiprocessing.spawn":
+            spec = PathFinder.find_spec(name, path)
+            if spec is not None and isinstance(spec.loader, SourceFileLoader):
+                spec.loader = _Spawning(spec.loader.name, spec.loader.path)
+            return spec
         if name.partition(".")[0] not in SERVED:
             return None
         module = resolve(name)

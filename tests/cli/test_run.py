@@ -184,3 +184,29 @@ def test_what_is_no_script(tmp_path: Path) -> None:
     assert folder.returncode == 2 and "Is a directory" in folder.stderr
     nothing = execute("-m", "alight", "run", cwd=tmp_path)
     assert nothing.returncode == 2 and "usage: alight run SCRIPT [ARGUMENTS]" in nothing.stderr
+
+
+def test_spawned_processes_are_served_too(tmp_path: Path) -> None:
+    script = """
+import torch
+import torch.multiprocessing as mp
+
+def work(i, n, results):
+    results.put((i, torch.__name__, torch.ones(2) * (i + n)))
+
+def fail(i):
+    raise ValueError("boom")
+
+if __name__ == "__main__":
+    results = mp.get_context("spawn").SimpleQueue()
+    mp.spawn(work, args=(3, results), nprocs=2)
+    print(sorted((i, name, x.tolist()) for i, name, x in (results.get() for _ in range(2))))
+    try:
+        mp.spawn(fail, nprocs=1)
+    except mp.ProcessRaisedException as error:
+        print(str(error).splitlines()[2], str(error).splitlines()[-1])
+"""
+    assert output(script, tmp_path).splitlines() == [
+        "[(0, 'alight', [3.0, 3.0]), (1, 'alight', [4.0, 4.0])]",
+        "-- Process 0 terminated with the following error: ValueError: boom",
+    ]
