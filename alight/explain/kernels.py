@@ -78,7 +78,8 @@ def busiest() -> Any:
     """The compiled program with the most work, or None."""
     from alight.backends.base import programs
 
-    natives = [hot.run for hot in programs.entries.values() if getattr(hot, "tier", 0)]
+    entries: list[Any] = list(programs.entries.values())
+    natives = [hot.run for hot in entries if getattr(hot, "tier", 0)]
     return max(natives, key=lambda native: sum(k.work for k in native.plan.kernels), default=None)
 
 
