@@ -1,4 +1,4 @@
-"""Write docs/coverage.md from a run of the whole operator database, every sample of it.
+"""Write docs/coverage.md from a run of the whole operator database; OPINFO_SAMPLES=0 takes every sample.
 
 python -m tests.opinfo.coverage
 """
@@ -10,17 +10,17 @@ from collections import defaultdict
 from pathlib import Path
 
 from alight import config
-from tests.opinfo import database
 from tests.opinfo.checks import CHECKS, failures
-from tests.opinfo.database import GAPS, counterpart, full_name, op_db
+from tests.opinfo.database import GAPS, SAMPLES, counterpart, full_name, op_db
 
 PAGE = Path(__file__).parents[2] / "docs" / "coverage.md"
 SECTIONS = ("nn.functional", "linalg", "special", "masked", "fft", "signal", "sparse")
 HEAD = """# Coverage of PyTorch's operator database
 
 Written by `python -m tests.opinfo.coverage`. Each entry is a function of PyTorch 2.13 with samples and error inputs.
-Present: alight has it. The other columns count present entries all of whose cases pass: results in float32 and one
-whole-number dtype, the forms that write in place, gradients in float64 of first and second order, error types and messages.
+Present: alight has it. The other columns count present entries all of whose cases pass (of up to {samples} samples in each
+dtype): results in float32 and one whole-number dtype, the forms that write in place, results into `out=`, gradients in
+float64 of first and second order, error types and messages. An entry without such cases passes.
 
 | section | entries | present | """
 
@@ -45,7 +45,10 @@ def page(passed: dict[str, set[str]]) -> str:
     for info in op_db:
         names[section(info.name)].append(full_name(info))
     columns = [*CHECKS, "all"]
-    lines = [HEAD + " | ".join(columns) + " |", "|---" * (3 + len(columns)) + "|"]
+    lines = [
+        HEAD.format(samples=SAMPLES or "all") + " | ".join(columns) + " |",
+        "|---" * (3 + len(columns)) + "|",
+    ]
     rows = []
     for part in sorted(names, key=lambda one: -len(names[one])):
         present = [passed[name] for name in names[part] if name in passed]
@@ -87,7 +90,6 @@ def _missing(names: dict[str, list[str]], passed: dict[str, set[str]]) -> list[s
 
 if __name__ == "__main__":
     config.tier = 0  # as in the tests
-    database.SAMPLES = 0  # every one
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         PAGE.write_text(page(survey()))
