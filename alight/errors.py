@@ -7,7 +7,10 @@ so that `except` clauses and searches find it, followed by at most four lines of
 from __future__ import annotations
 
 import pickle
+import sys
+import warnings
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import NoReturn
 
 
@@ -57,6 +60,20 @@ def fail(
     """
     places = [fact for place in PLACES for fact in place()]
     raise kind(message(sentence, [*facts, *places], try_))
+
+
+_PACKAGE = str(Path(__file__).parent)
+
+
+def warn(text: str, kind: type[Warning] = UserWarning) -> None:
+    """Warn at the innermost line outside alight, however deep below it the warning arises.
+
+    Lowerings run below a varying number of alight's own frames, so no fixed `stacklevel` finds that line.
+    """
+    level, frame = 2, sys._getframe(1)  # 2 is our caller, for warnings
+    while frame.f_back and frame.f_code.co_filename.startswith((_PACKAGE, "<alight ")):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(text, kind, stacklevel=level)
 
 
 # What PyTorch says where an operation's indices are out of range: type, sentence, and what the facts speak of.

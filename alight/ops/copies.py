@@ -170,7 +170,7 @@ def sum_to_size(self: Tensor, *size: Any) -> Any:
     >>> torch.ones(2, 3).sum_to_size(1, 3)
     tensor([[2., 2., 2.]])
     """
-    from alight.ops.creation import shape_of
+    from alight.ops.arguments import shape_of
 
     shape, own = shape_of(size), tuple(self.shape)
     lead = len(own) - len(shape)

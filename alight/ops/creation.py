@@ -19,7 +19,7 @@ from alight.dtypes import dtype as Dtype
 from alight.errors import fail
 from alight.ir.program import Builder, Value
 from alight.ir.types import Type
-from alight.ops.arguments import as_dtype, broadcast_error
+from alight.ops.arguments import as_dtype, broadcast_error, shape_of, size_given
 from alight.ops.operation import Strided, dense_strides, function, op, writing_op
 from alight.ops.out import write_out
 from alight.primitives.arithmetic import broadcast, broadcast_shape, constant, where
@@ -205,31 +205,6 @@ def filled(
     return leaf(from_buffer(buffer, dtype, where))
 
 
-def shape_of(size: Sequence[Any], name: str = "empty") -> tuple[int, ...]:
-    """A shape from `(2, 3)` or `((2, 3),)`; PyTorch's errors for what is none, in the name of a function."""
-    if len(size) == 1 and not hasattr(size[0], "__index__") and hasattr(size[0], "__iter__"):
-        size = tuple(size[0])
-    shape = []
-    for i, extent in enumerate(size):
-        if isinstance(extent, (float, str)) or not hasattr(extent, "__index__"):
-            fail(
-                TypeError,
-                f"{name}(): argument 'size' failed to unpack the object at pos {i + 1} with error \"type must be tuple of "
-                f'ints,but got {type(extent).__name__}"',
-            )
-        shape.append(extent.__index__())
-    for extent in shape:
-        if extent < 0:
-            if name == "zeros":
-                fail(
-                    RuntimeError,
-                    "zeros: Dimension size must be non-negative.",
-                    facts=[f"the shape is {shape}"],
-                )
-            fail(RuntimeError, f"Trying to create tensor with negative dimension {extent}: {shape}")
-    return tuple(shape)
-
-
 def _into(out: Any, made: Tensor) -> Tensor:
     return made if out is None else write_out(out, made)
 
@@ -239,7 +214,7 @@ def _constant(name: str, value: Any, doc: str) -> Any:
         *size: Any, dtype: Dtype | None = None, device: Any = None, requires_grad: bool = False, out: Any = None,
         layout: Any = None, pin_memory: bool = False, memory_format: Any = None, names: Any = None, **given: Any,
     ) -> Tensor:  # fmt: skip
-        size = (given["size"],) if "size" in given else size
+        size = size_given(name, size, given)
         if memory_format is not None and memory_format.name.startswith("channels_last"):
             from alight.ops.conversion import format_strides
             from alight.ops.places import empty_strided
@@ -348,9 +323,11 @@ def _new(value: Any, name: str) -> Any:
         dtype: Any = None,
         device: Any = None,
         requires_grad: bool = False,
-        **other: Any,
+        layout: Any = None,
+        pin_memory: bool = False,
+        **given: Any,
     ) -> Tensor:
-        size = (other["size"],) if "size" in other else size
+        size = size_given(name, size, given)
         return filled(shape_of(size), value, *_options(self, dtype, device), requires_grad)
 
     make.__name__, make.__doc__ = (

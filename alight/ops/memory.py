@@ -11,7 +11,8 @@ from math import prod
 from typing import Any
 
 from alight.errors import fail
-from alight.ops.creation import empty, shape_of, zeros
+from alight.ops.arguments import shape_of
+from alight.ops.creation import empty, zeros
 from alight.ops.operation import function
 from alight.ops.parts import part, whole
 from alight.primitives import Detach

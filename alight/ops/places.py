@@ -247,7 +247,7 @@ def conj_physical_(self: Tensor) -> Any:
 @function("", methods="resize")
 def resize(self: Tensor, *sizes: Any) -> Any:
     """The elements in another shape: an old form of `reshape`, with a warning."""
-    from alight.ops.creation import shape_of
+    from alight.ops.arguments import shape_of
 
     warnings.warn("non-inplace resize is deprecated", stacklevel=2)
     shape = shape_of(sizes)

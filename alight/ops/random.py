@@ -16,8 +16,8 @@ from alight.dtypes import bool_, category, float64, int64
 from alight.dtypes import dtype as Dtype
 from alight.errors import fail
 from alight.ir.program import Value
-from alight.ops.arguments import as_dtype, scalar_type_name
-from alight.ops.creation import default_dtype, resolve_device, shape_of
+from alight.ops.arguments import as_dtype, scalar_type_name, shape_of, size_given
+from alight.ops.creation import default_dtype, resolve_device
 from alight.ops.operation import function, op
 from alight.ops.out import write_out
 from alight.primitives.arithmetic import zeros_like
@@ -94,8 +94,8 @@ def fill(tensor: Tensor, draw: Draw) -> Tensor:
 # -- new tensors -----------------------------------------------------------------------------------------------------------
 
 
-def _sized(size: tuple[Any, ...], given: dict[str, Any]) -> tuple[int, ...]:
-    return shape_of((given["size"],) if "size" in given else size)
+def _sized(name: str, size: tuple[Any, ...], given: dict[str, Any]) -> tuple[int, ...]:
+    return shape_of(size_given(name, size, given))
 
 
 @function()
@@ -112,7 +112,7 @@ def rand(
     of = as_dtype("rand", dtype) or default_dtype()
     engine = _engine(generator)
     return _made(
-        _sized(size, given),
+        _sized("rand", size, given),
         of,
         lambda n: _uniform(engine, n, of, 0.0, 1.0),
         device,
@@ -160,7 +160,7 @@ def randn(
     of = as_dtype("randn", dtype) or default_dtype()
     engine = _engine(generator)
     return _made(
-        _sized(size, given),
+        _sized("randn", size, given),
         of,
         lambda n: _normal(engine, n, of, 0.0, 1.0),
         device,
@@ -218,7 +218,7 @@ def randperm(
 @function()
 def normal(
     mean: Any, std: Any = 1.0, size: Any = None, *, generator: Any = None, dtype: Dtype | None = None,
-    device: Any = None, requires_grad: bool = False, out: Any = None, **other: Any,
+    device: Any = None, requires_grad: bool = False, out: Any = None, layout: Any = None, pin_memory: bool = False,
 ) -> Tensor:  # fmt: skip
     """Normal numbers with these means and standard deviations: numbers with a size, or tensors.
 
@@ -266,11 +266,15 @@ def rand_like(
     dtype: Any = None,
     device: Any = None,
     requires_grad: bool = False,
-    **other: Any,
+    generator: Any = None,
+    layout: Any = None,
+    pin_memory: bool = False,
+    memory_format: Any = None,
 ) -> Tensor:
     """`rand` in the shape and dtype of `input`."""
     return rand(
         input.shape,
+        generator=generator,
         dtype=as_dtype("rand_like", dtype) or input.dtype,
         device=device or input.device,
         requires_grad=requires_grad,
@@ -284,11 +288,15 @@ def randn_like(
     dtype: Any = None,
     device: Any = None,
     requires_grad: bool = False,
-    **other: Any,
+    generator: Any = None,
+    layout: Any = None,
+    pin_memory: bool = False,
+    memory_format: Any = None,
 ) -> Tensor:
     """`randn` in the shape and dtype of `input`."""
     return randn(
         input.shape,
+        generator=generator,
         dtype=as_dtype("randn_like", dtype) or input.dtype,
         device=device or input.device,
         requires_grad=requires_grad,

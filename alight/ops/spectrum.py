@@ -5,13 +5,12 @@ A signal is cut into frames of n_fft places, hop_length apart; each is multiplie
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import alight.ops.fft
 import alight.ops.nn  # noqa: F401  (declares pad and fold)
 from alight.dtypes import category
-from alight.errors import fail, not_implemented
+from alight.errors import fail, not_implemented, warn
 from alight.ops.operation import FFT, FUNCTIONAL, TORCH, function
 from alight.tensor import Tensor
 
@@ -157,10 +156,9 @@ def istft(
         )
     result = signal / envelope
     if stop > total:
-        warnings.warn(
+        warn(
             "The length of signal is shorter than the length parameter. Result is being padded with zeros in the "
             "tail. Please check your center and hop_length settings.",
-            stacklevel=2,
         )
         result = FUNCTIONAL["pad"](result, (0, stop - total))
     return result if input.ndim == 3 else result[0]

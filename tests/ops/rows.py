@@ -101,9 +101,10 @@ def close(a: Any, b: Any) -> bool:
     return a == b
 
 
-def agree(program: str, grad: bool = True) -> None:
-    """Assert that the program gives the same under both libraries."""
-    ours, theirs = run(alight, program, grad), run(torch, program, grad)
-    if theirs[-1] == "no gradient":
-        ours, theirs = ours[:1], theirs[:1]
-    assert close(ours, theirs), f"\n{program}\nalight:  {ours}\nPyTorch: {theirs}"
+def agree(program: str, grad: bool = True, theirs: str | None = None) -> None:
+    """Assert that the program gives under alight what it (or `theirs`, the same in other words) gives under PyTorch."""
+    other = theirs or program
+    ours, expected = run(alight, program, grad), run(torch, other, grad)
+    if expected[-1] == "no gradient":
+        ours, expected = ours[:1], expected[:1]
+    assert close(ours, expected), f"\n{program}\nalight:  {ours}\nPyTorch: {expected}"

@@ -6,13 +6,12 @@ Each is one step: difference, penalty and reduction together. `reduction` is "me
 
 from __future__ import annotations
 
-import warnings
 from math import log, pi
 from typing import Any
 
 from alight import primitives as p
 from alight.dtypes import bool_, category
-from alight.errors import fail
+from alight.errors import fail, warn
 from alight.ir.program import Value as Tensor
 from alight.ops.arguments import (
     broadcast_all,
@@ -65,11 +64,10 @@ def spread(ct: Tensor, shape: tuple[int, ...], reduction: str) -> Tensor:
 def _pair(input: Tensor, target: Tensor, name: str) -> tuple[Tensor, Tensor]:
     """Both under one shape and dtype, with PyTorch's warning where shapes differ."""
     if input.shape != target.shape:
-        warnings.warn(
+        warn(
             f"Using a target size (torch.Size({list(target.shape)})) that is different to the input size "
             f"(torch.Size({list(input.shape)})). This will likely lead to incorrect results due to broadcasting. "
             "Please ensure they have the same size.",
-            stacklevel=5,
         )
     x, y = promoted(input, target)
     return x, y
@@ -385,11 +383,10 @@ def kl_div(
     tensor(0.)
     """
     if reduction == "mean" and size_average is None and reduce is None:
-        warnings.warn(
+        warn(
             "reduction: 'mean' divides the total loss by both the batch size and the support size."
             "'batchmean' divides only by the batch size, and aligns with the KL div math definition."
             "'mean' will be changed to behave the same as 'batchmean' in the next major release.",
-            stacklevel=4,
         )
     batch_mean = reduction == "batchmean"
     reduction = "sum" if batch_mean else reduction_of(reduction, size_average, reduce)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-import warnings
 from typing import Any
 
 from alight import primitives as p
 from alight.dtypes import float32, float64, int64, uint8
-from alight.errors import fail
+from alight.errors import fail, warn
 from alight.ir.program import Value as Tensor
 from alight.ops.operation import FUNCTIONAL, function, op
 from alight.primitives.arithmetic import constant, where
@@ -321,10 +320,9 @@ def upsample_bilinear(input: Any, size: Any = None, scale_factor: Any = None) ->
 
 
 def _deprecated(mode: str) -> None:
-    warnings.warn(
+    warn(
         f"`nn.functional.upsample_{mode}` is deprecated. Use `nn.functional.interpolate` instead.",
         FutureWarning,
-        stacklevel=3,
     )
 
 

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import functools
 import math
-import warnings
 from itertools import product
 from typing import Any, NamedTuple
 
 from alight import primitives as p
 from alight.dtypes import category, int64
-from alight.errors import fail
+from alight.errors import fail, warn
 from alight.ir.program import Value as Tensor
 from alight.ops.arguments import scalar_type_name
 from alight.ops.operation import TORCH, function, op
@@ -234,10 +233,9 @@ def _check_grid(input: Any, grid: Any, mode: str) -> None:
 
 def _align(name: str, align_corners: bool | None) -> bool:
     if align_corners is None:
-        warnings.warn(
+        warn(
             f"Default {name} behavior has changed to align_corners=False since 1.3.0. Please specify align_corners=True "
             f"if the old behavior is desired. See the documentation of {name.split(' ')[0]} for details.",
-            stacklevel=3,
         )
     return bool(align_corners)
 

@@ -5,10 +5,10 @@ exp(x - max) is at most 1, so nothing overflows. Halves are computed in float32.
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 from alight import primitives as p
+from alight.errors import warn
 from alight.ir.program import Value as Tensor
 from alight.ops.arguments import normalize_dim
 from alight.ops.nn.activation import in_single, require_float
@@ -18,9 +18,8 @@ from alight.primitives.arithmetic import put_back
 
 def implicit_dim(name: str, ndim: int) -> int:
     """The dimension that PyTorch takes where none is given, with its warning."""
-    warnings.warn(
+    warn(
         f"Implicit dimension choice for {name} has been deprecated. Change the call to include dim=X as an argument.",
-        stacklevel=4,
     )
     return 0 if ndim in (0, 1, 3) else 1
 
