@@ -92,7 +92,7 @@ def test_names_of_torch_and_their_modules() -> None:
         "torch": "alight",
         "torch.nn": "alight.nn",
         "torch.nn.functional": "alight.nn.functional",
-        "torch.nn.modules.linear": "alight.nn",
+        "torch.nn.modules.linear": "alight.nn.linear",
         "torch.optim.sgd": "alight.optim",
         "torch.serialization": "alight.io.serialization",
         "torchvision": "alight.vision",
