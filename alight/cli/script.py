@@ -1,6 +1,6 @@
 """A script run as Python itself would run it, with imports of torch served by alight.
 
-In: a path and the script's own arguments. Out: an exit code; what the script raises is printed with
+In: a path or a module's name, and the program's own arguments. Out: an exit code; what the script raises is printed with
 the frames of the user's program alone.
 """
 
@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from importlib.abc import InspectLoader
 from importlib.machinery import SourceFileLoader
+from importlib.util import find_spec
 from pathlib import Path
-from types import ModuleType, TracebackType
+from types import CodeType, ModuleType, TracebackType
 
 from alight import config, errors
 from alight.cli import imports
@@ -33,11 +35,40 @@ def run_script(script: str, arguments: Sequence[str]) -> int:
     if not sys.flags.safe_path:
         sys.path[0] = os.fspath(path.resolve().parent)
     imports.serve()
-    before = sys.modules["__main__"]
-    sys.modules["__main__"] = main = _main_module(os.path.join(os.getcwd(), script))
+    main = _main_module(os.path.join(os.getcwd(), script))
+    return _run(
+        main, lambda: compile(path.read_bytes(), str(main.__file__), "exec", dont_inherit=True)
+    )
+
+
+def run_module(name: str, arguments: Sequence[str]) -> int:
+    """Run a module, or a package's `__main__`, as `python -m` does; SystemExit passes through."""
+    if not sys.flags.safe_path:
+        sys.path[0] = os.getcwd()
+    sys.argv = ["-m", *arguments]  # as Python has it while packages are imported
+    imports.serve()
     try:
-        source = path.read_bytes()
-        exec(compile(source, str(main.__file__), "exec", dont_inherit=True), main.__dict__)
+        spec = find_spec(name)
+        if spec is not None and spec.submodule_search_locations is not None:
+            spec = find_spec(f"{name}.__main__")
+    except ModuleNotFoundError:  # of a package on the way
+        spec = None
+    loader = spec and spec.loader
+    if spec is None or not isinstance(loader, InspectLoader):
+        print(f"alight: No module named {name}", file=sys.stderr)
+        return 2
+    sys.argv[0] = spec.origin or name
+    main = _main_module(sys.argv[0])
+    main.__dict__.update(__spec__=spec, __package__=spec.parent, __loader__=loader)
+    return _run(main, lambda: loader.get_code(spec.name))
+
+
+def _run(main: ModuleType, code: Callable[[], CodeType | None]) -> int:
+    """Run code as the main module; what it raises is printed."""
+    before = sys.modules["__main__"]
+    sys.modules["__main__"] = main
+    try:
+        exec(code() or "", main.__dict__)
     except Exception as error:
         _print(error)
         return 1

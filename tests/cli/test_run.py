@@ -183,7 +183,29 @@ def test_what_is_no_script(tmp_path: Path) -> None:
     folder = execute("-m", "alight", "run", ".", cwd=tmp_path)
     assert folder.returncode == 2 and "Is a directory" in folder.stderr
     nothing = execute("-m", "alight", "run", cwd=tmp_path)
-    assert nothing.returncode == 2 and "usage: alight run SCRIPT [ARGUMENTS]" in nothing.stderr
+    assert nothing.returncode == 2 and "usage: alight run (SCRIPT | -m" in nothing.stderr
+    module = execute("-m", "alight", "run", "-m", "project.missing", cwd=tmp_path)
+    assert module.returncode == 2 and "No module named project.missing" in module.stderr
+
+
+MODULE = """
+import sys, torch
+from .sizes import SIZE
+print(__name__, __package__, __spec__.name, sys.path[0], *sys.argv, torch.ones(SIZE).sum().item())
+"""
+
+
+@pytest.mark.parametrize(("name", "file"), [("project.train", "train"), ("project", "__main__")])
+def test_a_module_runs_as_under_python(tmp_path: Path, name: str, file: str) -> None:
+    package = tmp_path / "project"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "sizes.py").write_text("SIZE = 3")
+    (package / f"{file}.py").write_text(MODULE)
+    ours = execute("-m", "alight", "run", "-m", name, "-m", "--epochs", "3", cwd=tmp_path)
+    theirs = execute("-m", name, "-m", "--epochs", "3", cwd=tmp_path)
+    assert ours.returncode == 0, ours.stderr
+    assert ours.stdout == theirs.stdout and ours.stdout.startswith("__main__ project project.")
 
 
 def test_spawned_processes_are_served_too(tmp_path: Path) -> None:
