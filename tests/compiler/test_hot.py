@@ -13,6 +13,7 @@ import alight as torch
 from alight import config, nn
 from alight.backends.base import programs
 from alight.compiler.hot import Hot, background
+from tests.record.paths import forgotten
 
 
 @pytest.fixture
@@ -20,9 +21,9 @@ def hot_at_once(monkeypatch):
     """Every program is compiled at its first run."""
     monkeypatch.setattr(config, "hot", 0)
     monkeypatch.setattr(config, "tier", 1)
-    programs.entries.clear()
+    forgotten()
     yield
-    programs.entries.clear()
+    forgotten()
 
 
 def train(steps: int, dropout: float = 0.0) -> list[float]:
@@ -43,15 +44,17 @@ def train(steps: int, dropout: float = 0.0) -> list[float]:
 def test_training_is_the_same_in_both_tiers(hot_at_once, monkeypatch):
     compiled = train(25, dropout=0.5)
     assert any(hot.tier for hot in programs.entries.values())
-    programs.entries.clear()
+    forgotten()
     monkeypatch.setattr(config, "tier", 0)
-    np.testing.assert_allclose(compiled, train(25, dropout=0.5), rtol=2e-4)
+    interpreted = train(25, dropout=0.5)
+    assert programs.entries and not any(hot.tier for hot in programs.entries.values())
+    np.testing.assert_allclose(compiled, interpreted, rtol=2e-4)
 
 
 def test_a_program_is_compiled_in_the_background_after_a_few_runs(monkeypatch):
     monkeypatch.setattr(config, "hot", 3)
     monkeypatch.setattr(config, "tier", 1)
-    programs.entries.clear()
+    forgotten()
     first = train(3)
     assert background.wait()
     assert any(hot.tier == 1 for hot in programs.entries.values())

@@ -11,6 +11,7 @@ from alight import config
 from alight.backends.base import programs
 from alight.bench.rows import ROWS, made
 from alight.compiler.hot import Hot
+from tests.record.paths import forgotten
 
 SMALL = {
     "linreg": {}, "tiny-adam": {}, "softmax": {"batch": 40}, "mlp": {"batch": 40}, "mlp-accuracy": {"batch": 40},
@@ -36,15 +37,16 @@ def check(row, settings, monkeypatch, rtol=2e-3):
     for tier in (0, 1):
         monkeypatch.setattr(config, "tier", tier)
         monkeypatch.setattr(config, "hot", 0)
-        programs.entries.clear()
+        forgotten()
         found = losses(row, "alight", settings)
         np.testing.assert_allclose(
             found, expected, rtol=rtol, atol=1e-5, err_msg=f"{row} in tier {tier}"
         )
         if tier:
             largest = max(programs.entries.values(), key=lambda hot: len(hot.program.nodes))
+            assert len(largest.program.nodes) > 5
             assert isinstance(largest, Hot) and largest.tier == 1, largest.reason
-    programs.entries.clear()
+    forgotten()
 
 
 @pytest.mark.parametrize("row", SMALL)

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 import alight
-from alight.record.recorder import thread
 from tests.errors import cases, page
+from tests.record.paths import forgotten
 
 # Where the first line is not PyTorch's, on purpose.
 DIFFERS = {"A class in place of a layer": "the name of the class is alight's own"}
@@ -18,12 +18,7 @@ IDS = [f"{topic}: {case.title}" for topic, case in CASES]
 @pytest.fixture
 def no_paths():
     """No path is known yet: a line named is the one that first recorded a step, maybe in another test."""
-    recorder = thread.recorder
-    recorder.flush("test begins")
-    recorder.roots.clear()
-    recorder.positions = 0
-    recorder.root = recorder._root()
-    recorder.restart()
+    forgotten()
 
 
 @pytest.mark.parametrize("topic, case", CASES, ids=IDS)

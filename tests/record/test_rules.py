@@ -11,18 +11,13 @@ import pytest
 import alight as torch
 from alight import config
 from alight.compiler.hot import background
-from alight.record.recorder import thread
 from alight.record.trie import Position
+from tests.record.paths import forgotten
 
 
 @pytest.fixture(autouse=True)
 def fresh():
-    recorder = thread.recorder
-    recorder.flush("test begins")
-    recorder.roots.clear()
-    recorder.positions = 0
-    recorder.root = recorder._root()
-    recorder.restart()
+    recorder = forgotten()
     yield recorder
     recorder.flush("test ends")
 
