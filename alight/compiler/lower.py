@@ -290,25 +290,18 @@ class Lowering:
         self, node: Node, x: Operand, y: Operand, sum_x: Strides, sum_y: Strides
     ) -> tuple[Operand, Operand, tuple[int, int, int]]:
         shape = self.types[node.inputs[0]].shape
-        sizes = [shape[i] for i in sum_x]
-        for order in ({axis: n for n, axis in enumerate(sum_x)}, {}):
-            pairs = (
-                sorted(range(len(sizes)), key=lambda n: -abs(x.strides[sum_x[n]]))
-                if not order
-                else range(len(sizes))
-            )
-            pairs = [n for n in pairs if sizes[n] != 1]
-            one = merged([sizes[n] for n in pairs], [x.strides[sum_x[n]] for n in pairs])
-            two = merged([sizes[n] for n in pairs], [y.strides[sum_y[n]] for n in pairs])
+        kept = [n for n, i in enumerate(sum_x) if shape[i] != 1]
+        size = prod(shape[i] for i in sum_x)
+        # In the order given, then with the far steps of x first; the operands are copied if neither is regular.
+        for order in (kept, sorted(kept, key=lambda n: -x.strides[sum_x[n]])):
+            one, two = _sum_steps(shape, order, x, y, sum_x, sum_y)
             if one is not None and two is not None:
-                return x, y, (prod(sizes), one, two)
+                return x, y, (size, one, two)
         x, y = self._copied(node.inputs[0]), self._copied(node.inputs[1])
-        pairs = [n for n in range(len(sizes)) if sizes[n] != 1]
-        one = merged([sizes[n] for n in pairs], [x.strides[sum_x[n]] for n in pairs])
-        two = merged([sizes[n] for n in pairs], [y.strides[sum_y[n]] for n in pairs])
+        one, two = _sum_steps(shape, kept, x, y, sum_x, sum_y)
         if one is None or two is None:
             raise NotHereError(node.outputs[0])
-        return x, y, (prod(sizes), one, two)
+        return x, y, (size, one, two)
 
     def _copied(self, value: int) -> Operand:
         self.in_memory(value)
@@ -400,6 +393,17 @@ class Lowering:
             self.copy(value, made, node)
         made = self.copies[(value, order)]
         return Operand(made, self.strides[made])
+
+
+def _sum_steps(
+    shape: Shape, order: list[int], x: Operand, y: Operand, sum_x: Strides, sum_y: Strides
+) -> tuple[int | None, int | None]:
+    """The strides of the summed axes taken as one in this order, in both operands."""
+    sizes = [shape[sum_x[n]] for n in order]
+    return (
+        merged(sizes, [x.strides[sum_x[n]] for n in order]),
+        merged(sizes, [y.strides[sum_y[n]] for n in order]),
+    )
 
 
 def merged(sizes: list[int], strides: list[int]) -> int | None:

@@ -222,7 +222,7 @@ class Code:
             return Value("", "void")
         return self.op(text, type=result)
 
-    def intrinsic(self, stem: str, *arguments: Value, element: str | None = None) -> Value:
+    def intrinsic(self, stem: str, *arguments: Value) -> Value:
         """An overloaded intrinsic such as llvm.fma on the type of its first argument."""
         type = arguments[0].type
         return self.call(type, f"{stem}.{mangled(type)}", *arguments)

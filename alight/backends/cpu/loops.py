@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from alight.backends.cpu.code import Code, Value, lanes, like, vector
+from alight.backends.cpu.code import Code, Value, lanes, vector
 from alight.backends.cpu.random_bits import random_start, random_words
 from alight.backends.cpu.reductions import Pass, extreme
 from alight.backends.cpu.scalars import Scalars, Symbol, load_type
@@ -33,9 +33,8 @@ from alight.compiler.nest import (
 from alight.compiler.schedule import Schedule
 from alight.dtypes import dtype, int64
 
-SMALL_BODY = (
-    40  # expressions on the vector axis up to which a block of several vectors is written out
-)
+# Expressions on the vector axis up to which a block of several vectors is written out.
+SMALL_BODY = 40
 
 
 def lanes_of(nest: Nest, target: Target) -> int:
@@ -136,8 +135,6 @@ class LoopCode:
                 and self.level(one.axes) == level
                 and not isinstance(one.what, (Number, Reduced))
             ):
-                if self._only_for_lanes(i):
-                    continue
                 self.every(i)
         for i in needed:  # places in memory, as far as they are known here
             one = self.nest.expressions[i]
@@ -145,9 +142,6 @@ class LoopCode:
                 self.base(one.what.index, level)
             for n, _, _ in getattr(one.what, "guard", ()) or getattr(one.what, "ranges", ()):
                 self.base(n, level)
-
-    def _only_for_lanes(self, i: int) -> bool:
-        return False
 
     # -- numbers made of indices ---------------------------------------------------------------------------------------
 
@@ -573,6 +567,3 @@ class LoopCode:
         ):
             self.index[axis] = i
             self.walk_reduced(depth + 1, needed, body)
-
-
-__all__ = ["LoopCode", "extreme", "lanes_of", "like"]
