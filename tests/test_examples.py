@@ -26,10 +26,15 @@ def modules(package):
 
 def failures(module, names):
     """What the examples of one module print in the wrong way."""
+    return "".join(
+        map(failures_of, doctest.DocTestFinder().find(module, module.__name__, globs=dict(names)))
+    )
+
+
+def failures_of(example):
+    """What one example prints in the wrong way."""
     said = []
-    finder, runner = doctest.DocTestFinder(), doctest.DocTestRunner(verbose=False)
-    for test in finder.find(module, module.__name__, globs=dict(names)):
-        runner.run(test, out=said.append)
+    doctest.DocTestRunner(verbose=False).run(example, out=said.append)
     return "".join(said)
 
 
@@ -39,6 +44,28 @@ def test_examples(package):
     assert not any(said), "".join(said)
 
 
-def test_examples_of_operations():
+def operations():
+    """Every public operation with an example, once, whatever has been used in this process before."""
+    found = {}
+    for namespace in (
+        alight,
+        alight.Tensor,
+        alight.nn.functional,
+        alight.linalg,
+        alight.fft,
+        alight.special,
+    ):
+        for name in dir(namespace):
+            value = getattr(namespace, name)
+            if callable(value) and ">>> import alight" in (value.__doc__ or ""):
+                found.setdefault(value.__doc__, (f"{namespace.__name__}.{name}", value))
+    return found.values()
+
+
+@pytest.mark.parametrize(
+    ("name", "operation"), operations(), ids=lambda part: part if isinstance(part, str) else ""
+)
+def test_examples_of_operations(name, operation):
     """Those say `import alight as torch` themselves; in alight's own namespace `float` is a dtype."""
-    assert not failures(alight, {})
+    said = failures_of(doctest.DocTestParser().get_doctest(operation.__doc__, {}, name, None, None))
+    assert not said, said

@@ -270,7 +270,7 @@ def hardswish(input: Tensor) -> Tensor:
 
     >>> import alight as torch
     >>> torch.nn.functional.hardswish(torch.tensor([-4., 3.]))
-    tensor([-0.,  3.])
+    tensor([-0., 3.])
     """
     require_float(input, "hardswish_cpu")
     return in_single(lambda x: x * clamped(x + 3, 0, 6) / 6, input)
