@@ -1,0 +1,138 @@
+"""Every public callable has a docstring with an example; an operation's says what shapes it takes and what it refuses.
+
+A docstring is in order when it has
+
+- a sentence, and an example (`>>>`; tests/test_examples.py runs them all);
+- for operations that take tensors, a word on shapes: the word "shape", or one written down, as in (n, m) or (*, n);
+- for operations that refuse arguments in their own code (`fail(...)`), a line that starts with "Errors:".
+
+A name is public where a user sees it: in `dir(namespace)`, without an underscore in front.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import re
+from typing import Any
+
+import pytest
+
+import alight
+
+OPERATIONS = (  # the full rule
+)
+OTHERS = (  # docstring and example only
+)
+NOT_YET = {  # namespace -> whether it is one of operations; a namespace that is in order moves up
+    "alight": True,
+    "alight.Tensor": True,
+    "alight.nn.functional": True,
+    "alight.linalg": True,
+    "alight.fft": True,
+    "alight.special": True,
+    "alight.signal.windows": True,
+    "alight.func": False,
+    "alight.autograd": False,
+    "alight.autograd.functional": False,
+    "alight.autograd.graph": False,
+    "alight.autograd.forward_ad": False,
+    "alight.random": False,
+    "alight.amp": False,
+}
+
+SHAPE = re.compile(r"\b[Ss]hapes?\b|\([\w*.+/-]+, ?[\w*.+/, -]*\)")
+TENSORS = {"Tensor", "Value", "Tensor | None", "Tensors", "Operand", "Operand | None"}
+
+
+def namespace_of(name: str) -> Any:
+    return alight.Tensor if name == "alight.Tensor" else importlib.import_module(name)
+
+
+def public(namespace: Any) -> dict[str, Any]:
+    """The callables that `dir` shows, by name."""
+    found = {name: getattr(namespace, name) for name in dir(namespace) if name[0] != "_"}
+    return {name: value for name, value in found.items() if callable(value)}
+
+
+def takes_tensors(function: Any) -> bool:
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return False
+    return any(p.name in ("input", "tensors") or str(p.annotation) in TENSORS for p in parameters)
+
+
+def refuses(function: Any) -> bool:
+    try:
+        return "fail(" in inspect.getsource(inspect.unwrap(function))
+    except (TypeError, OSError):
+        return False
+
+
+def faults(value: Any, operations: bool) -> list[str]:
+    """What a docstring lacks."""
+    text = value.__doc__ or ""
+    if not text:
+        return ["no docstring"]
+    found = [] if ">>> " in text else ["no example"]
+    if operations and not isinstance(value, type):
+        if takes_tensors(value) and not SHAPE.search(text.partition(">>> ")[0]):
+            found.append("no word on shapes")
+        if refuses(value) and not re.search(r"^\s*Errors: ", text, re.MULTILINE):
+            found.append("no line of errors, though it refuses arguments")
+    return found
+
+
+def faults_of(namespace: str, operations: bool) -> list[str]:
+    return [
+        f"{namespace}.{name}: {', '.join(found)}"
+        for name, value in public(namespace_of(namespace)).items()
+        if (found := faults(value, operations))
+    ]
+
+
+NAMESPACES = {
+    **dict.fromkeys(OPERATIONS, True),
+    **dict.fromkeys(OTHERS, False),
+    **NOT_YET,
+}
+
+
+@pytest.mark.parametrize("namespace", NAMESPACES)
+def test_docstrings(namespace, request):
+    if namespace in NOT_YET:
+        request.applymarker(pytest.mark.xfail(strict=True, reason="not all of it is written yet"))
+    found = faults_of(namespace, NAMESPACES[namespace])
+    assert not found, f"{len(found)} docstrings fall short\n" + "\n".join(found)
+
+
+@pytest.mark.parametrize("namespace", NAMESPACES)
+def test_no_name_of_another_library_is_public(namespace, request):
+    """`Any`, `Callable`, `Path`: what a module imports for itself is not part of what it offers."""
+    if namespace in NOT_YET:
+        request.applymarker(pytest.mark.xfail(strict=False, reason="not looked at yet"))
+    homes = {
+        name: str(getattr(value, "__module__", "alight"))
+        for name, value in public(namespace_of(namespace)).items()
+    }
+    foreign = [name for name, home in homes.items() if not home.startswith(("alight", "torch"))]
+    assert not foreign
+
+
+def test_the_rules_can_fail():
+    def bare(input):
+        """Nothing more."""
+
+    def refusing(input):
+        """Any shape.
+
+        >>> 1
+        1
+        """
+        fail(TypeError, "no")  # noqa: F821
+
+    assert faults(lambda: None, True) == ["no docstring"]
+    assert faults(bare, True) == ["no example", "no word on shapes"]
+    assert faults(bare, False) == ["no example"]
+    assert faults(refusing, True) == ["no line of errors, though it refuses arguments"]
