@@ -34,13 +34,23 @@ def bitwise_and(input: Operand, other: Operand) -> Tensor:
 
 @op(methods="bitwise_or __or__ __ror__", inplace="bitwise_or_ __ior__", pointwise=True)
 def bitwise_or(input: Operand, other: Operand) -> Tensor:
-    """Bits that one of the two has; where at least one is True."""
+    """Bits that one of the two has; where at least one is True.
+
+    >>> import alight as torch
+    >>> torch.bitwise_or(torch.tensor([5, 2]), 3)
+    tensor([7, 3])
+    """
     return p.Or(*_pair("bitwise_or", input, other))
 
 
 @op(methods="bitwise_xor __xor__ __rxor__", inplace="bitwise_xor_ __ixor__", pointwise=True)
 def bitwise_xor(input: Operand, other: Operand) -> Tensor:
-    """Bits in which the two differ; where exactly one is True."""
+    """Bits in which the two differ; where exactly one is True.
+
+    >>> import alight as torch
+    >>> torch.bitwise_xor(torch.tensor([5, 2]), 3)
+    tensor([6, 1])
+    """
     return p.Xor(*_pair("bitwise_xor", input, other))
 
 
@@ -89,7 +99,12 @@ def _rlshift(input: Tensor, other: Operand) -> Tensor:
     functions="bitwise_right_shift", pointwise=True,
 )  # fmt: skip
 def bitwise_right_shift(input: Operand, other: Operand) -> Tensor:
-    """Bits moved down by other places; the sign stays."""
+    """Bits moved down by other places; the sign stays.
+
+    >>> import alight as torch
+    >>> torch.bitwise_right_shift(torch.tensor([8, -8]), 2)
+    tensor([ 2, -2])
+    """
     return _shift(p.ShiftRight, "rshift", input, other)
 
 

@@ -57,7 +57,12 @@ def eq(input: Tensor, other: Operand) -> Tensor:
     pointwise=True,
 )
 def ne(input: Tensor, other: Operand) -> Tensor:
-    """Where input differs from other, as bool."""
+    """Where input differs from other, as bool.
+
+    >>> import alight as torch
+    >>> torch.ne(torch.tensor([1, 2, 3]), 2)
+    tensor([ True, False,  True])
+    """
     return p.Not(_compared(p.Equal, input, other, "compare_ne"))
 
 
@@ -74,13 +79,23 @@ def lt(input: Tensor, other: Operand) -> Tensor:
     pointwise=True,
 )
 def le(input: Tensor, other: Operand) -> Tensor:
-    """Where input <= other, as bool."""
+    """Where input <= other, as bool.
+
+    >>> import alight as torch
+    >>> torch.le(torch.tensor([1, 2, 3]), 2)
+    tensor([ True,  True, False])
+    """
     return _compared(p.LessEqual, input, other, "compare_le")
 
 
 @op(methods="gt __gt__ greater", inplace="gt_ greater_", functions="gt greater", pointwise=True)
 def gt(input: Tensor, other: Operand) -> Tensor:
-    """Where input > other, as bool."""
+    """Where input > other, as bool.
+
+    >>> import alight as torch
+    >>> torch.gt(torch.tensor([1, 2, 3]), 2)
+    tensor([False, False,  True])
+    """
     return _compared(p.Less, input, other, "compare_lt", turned=True)
 
 
@@ -91,7 +106,12 @@ def gt(input: Tensor, other: Operand) -> Tensor:
     pointwise=True,
 )
 def ge(input: Tensor, other: Operand) -> Tensor:
-    """Where input >= other, as bool."""
+    """Where input >= other, as bool.
+
+    >>> import alight as torch
+    >>> torch.ge(torch.tensor([1, 2, 3]), 2)
+    tensor([False,  True,  True])
+    """
     return _compared(p.LessEqual, input, other, "compare_le", turned=True)
 
 
@@ -115,7 +135,12 @@ def isnan(input: Tensor) -> Tensor:
 
 @op(methods="isinf", pointwise=True)
 def isinf(input: Tensor) -> Tensor:
-    """Where input is infinite."""
+    """Where input is infinite.
+
+    >>> import alight as torch
+    >>> torch.isinf(torch.tensor([1., float('-inf'), float('nan')]))
+    tensor([False,  True, False])
+    """
     if input.dtype.is_complex:
         return p.Or(isinf.lowering(p.Real(input)), isinf.lowering(p.Imag(input)))
     return equal(p.Abs(input), INF) if category(input.dtype) == 2 else _nowhere(input)
@@ -123,7 +148,14 @@ def isinf(input: Tensor) -> Tensor:
 
 @op(methods="isposinf", pointwise=True)
 def isposinf(input: Tensor) -> Tensor:
-    """Where input is positive infinity."""
+    """Where input is positive infinity.
+
+    Errors: RuntimeError for complex input.
+
+    >>> import alight as torch
+    >>> torch.isposinf(torch.tensor([1., float('inf'), float('-inf')]))
+    tensor([False,  True, False])
+    """
     if input.dtype.is_complex:
         fail(RuntimeError, "isposinf does not support complex inputs.")
     return equal(input, INF) if category(input.dtype) == 2 else _nowhere(input)
@@ -131,7 +163,14 @@ def isposinf(input: Tensor) -> Tensor:
 
 @op(methods="isneginf", pointwise=True)
 def isneginf(input: Tensor) -> Tensor:
-    """Where input is negative infinity."""
+    """Where input is negative infinity.
+
+    Errors: RuntimeError for complex input.
+
+    >>> import alight as torch
+    >>> torch.isneginf(torch.tensor([1., float('inf'), float('-inf')]))
+    tensor([False, False,  True])
+    """
     if input.dtype.is_complex:
         fail(RuntimeError, "isneginf does not support complex inputs.")
     return equal(input, -INF) if category(input.dtype) == 2 else _nowhere(input)
@@ -139,7 +178,12 @@ def isneginf(input: Tensor) -> Tensor:
 
 @op(methods="isfinite", pointwise=True)
 def isfinite(input: Tensor) -> Tensor:
-    """Where input is neither infinite nor NaN."""
+    """Where input is neither infinite nor NaN.
+
+    >>> import alight as torch
+    >>> torch.isfinite(torch.tensor([1., float('inf'), float('nan')]))
+    tensor([ True, False, False])
+    """
     if input.dtype.is_complex:
         return p.And(isfinite.lowering(p.Real(input)), isfinite.lowering(p.Imag(input)))
     if category(input.dtype) < 2:
@@ -149,7 +193,14 @@ def isfinite(input: Tensor) -> Tensor:
 
 @op(methods="isreal")
 def isreal(input: Tensor) -> Tensor:
-    """Where the imaginary part is zero."""
+    """Where the imaginary part is zero.
+
+    Shapes: any; the result has the input's.
+
+    >>> import alight as torch
+    >>> torch.isreal(torch.tensor([1 + 0j, 2j]))
+    tensor([ True, False])
+    """
     return equal(p.Imag(input), 0) if input.dtype.is_complex else p.Not(_nowhere(input))
 
 
@@ -161,6 +212,10 @@ def isclose(
     input: Tensor, other: Tensor, rtol: Any = 1e-5, atol: Any = 1e-8, equal_nan: bool = False
 ) -> Tensor:
     """Where |input - other| <= atol + rtol * |other|.
+
+    Shapes: any that broadcast together.
+    Errors: RuntimeError where the dtypes differ or a tolerance is negative, TypeError for one that
+    is no number.
 
     >>> import alight as torch
     >>> torch.isclose(torch.tensor([1., 2.]), torch.tensor([1., 2.1]))
@@ -194,6 +249,9 @@ def allclose(
 ) -> bool:
     """Whether isclose holds everywhere.
 
+    Shapes: any that broadcast together.
+    Errors: RuntimeError where the dtypes differ or a tolerance is negative.
+
     >>> import alight as torch
     >>> torch.allclose(torch.tensor([1.]), torch.tensor([1. + 1e-7]))
     True
@@ -204,6 +262,8 @@ def allclose(
 @function("equal", methods="equal")
 def equal_tensors(input: Any, other: Any) -> bool:
     """Whether two tensors have the same shape and the same elements.
+
+    Errors: RuntimeError where the dtypes differ, TypeError for what is no tensor.
 
     >>> import alight as torch
     >>> torch.equal(torch.tensor([1, 2]), torch.tensor([1, 2]))
@@ -243,19 +303,34 @@ def logical_and(input: Tensor, other: Tensor) -> Tensor:
 
 @op(methods="logical_or", inplace="logical_or_", pointwise=True)
 def logical_or(input: Tensor, other: Tensor) -> Tensor:
-    """Where at least one is non-zero."""
+    """Where at least one is non-zero.
+
+    >>> import alight as torch
+    >>> torch.logical_or(torch.tensor([True, False]), torch.tensor([False, False]))
+    tensor([ True, False])
+    """
     return p.Or(*_truths(input, other))
 
 
 @op(methods="logical_xor", inplace="logical_xor_", pointwise=True)
 def logical_xor(input: Tensor, other: Tensor) -> Tensor:
-    """Where exactly one is non-zero."""
+    """Where exactly one is non-zero.
+
+    >>> import alight as torch
+    >>> torch.logical_xor(torch.tensor([True, False]), torch.tensor([True, True]))
+    tensor([False,  True])
+    """
     return p.Xor(*_truths(input, other))
 
 
 @op(methods="logical_not", inplace="logical_not_", pointwise=True)
 def logical_not(input: Tensor) -> Tensor:
-    """Where input is zero."""
+    """Where input is zero.
+
+    >>> import alight as torch
+    >>> torch.logical_not(torch.tensor([0, 1, 2]))
+    tensor([ True, False, False])
+    """
     return p.Not(*_truths(input))
 
 
@@ -285,6 +360,9 @@ def _where(condition: Tensor, input: Operand, other: Operand) -> Tensor:
 def where(condition: Any, input: Any = None, other: Any = None, *, out: Any = None) -> Any:
     """input where the condition holds, else other; with the condition alone, the places where it holds.
 
+    Shapes: any three that broadcast together; with the condition alone, a tuple of vectors.
+    Errors: RuntimeError where shapes do not broadcast.
+
     >>> import alight as torch
     >>> torch.where(torch.tensor([True, False]), torch.tensor([1, 2]), 0)
     tensor([1, 0])
@@ -296,7 +374,15 @@ def where(condition: Any, input: Any = None, other: Any = None, *, out: Any = No
 
 @function("", methods="where")
 def _where_method(input: Any, condition: Any, other: Any) -> Any:
-    """input where the condition holds, else other."""
+    """input where the condition holds, else other.
+
+    Shapes: any that broadcast together.
+    Errors: RuntimeError where shapes do not broadcast.
+
+    >>> import alight as torch
+    >>> torch.tensor([1, 2]).where(torch.tensor([True, False]), torch.tensor(0))
+    tensor([1, 0])
+    """
     return _where.function(condition, input, other)
 
 

@@ -18,6 +18,8 @@ from alight.primitives.arithmetic import constant, where, zeros_like
 def real(input: Tensor) -> Tensor:
     """The real part, a view; input itself if it is real.
 
+    Shapes: any; the result has the input's.
+
     >>> import alight as torch
     >>> torch.real(torch.tensor([1 + 2j]))
     tensor([1.])
@@ -27,7 +29,15 @@ def real(input: Tensor) -> Tensor:
 
 @op(view="always")
 def imag(input: Tensor) -> Tensor:
-    """The imaginary part, a view."""
+    """The imaginary part, a view.
+
+    Shapes: any; the result has the input's.
+    Errors: RuntimeError for real input.
+
+    >>> import alight as torch
+    >>> torch.imag(torch.tensor([1 + 2j, 3 - 1j]))
+    tensor([ 2., -1.])
+    """
     if not input.dtype.is_complex:
         fail(RuntimeError, "imag is not implemented for tensors with non-complex dtypes.")
     return p.Imag(input)
@@ -46,13 +56,24 @@ def conj(input: Tensor) -> Tensor:
     """The complex conjugate.
 
     Differs: a tensor of its own, not a view with a conjugate bit.
+
+    >>> import alight as torch
+    >>> torch.conj_physical(torch.tensor([1 + 2j]))
+    tensor([1.-2.j])
     """
     return p.Conj(input) if input.dtype.is_complex else input
 
 
 @function("resolve_conj", methods="resolve_conj")
 def resolve_conj(input: Any) -> Any:
-    """The tensor itself: conjugation is done when it is called."""
+    """The tensor itself: conjugation is done when it is called.
+
+    Shapes: any, kept.
+
+    >>> import alight as torch
+    >>> torch.resolve_conj(torch.tensor([1 + 2j]))
+    tensor([1.+2.j])
+    """
     return input
 
 
@@ -88,7 +109,15 @@ def angle(input: Tensor) -> Tensor:
 
 @op(out="object")
 def complex_(real: Tensor, imag: Tensor) -> Tensor:
-    """real + 1j * imag."""
+    """real + 1j * imag.
+
+    Shapes: any that broadcast together.
+    Errors: RuntimeError unless both are of one dtype of float16, float32 and float64.
+
+    >>> import alight as torch
+    >>> torch.complex(torch.tensor([1.]), torch.tensor([2.]))
+    tensor([1.+2.j])
+    """
     if any(category(one.dtype) != 2 or one.dtype is bfloat16 for one in (real, imag)):
         fail(
             RuntimeError,
@@ -106,7 +135,15 @@ def complex_(real: Tensor, imag: Tensor) -> Tensor:
 
 @op()
 def polar(abs: Tensor, angle: Tensor) -> Tensor:
-    """abs * exp(1j * angle)."""
+    """abs * exp(1j * angle).
+
+    Shapes: any that broadcast together.
+    Errors: RuntimeError unless both are of one dtype of float32 and float64.
+
+    >>> import alight as torch
+    >>> torch.polar(torch.tensor([2.]), torch.tensor([0.]))
+    tensor([2.+0.j])
+    """
     if any(category(one.dtype) != 2 or one.dtype is bfloat16 for one in (abs, angle)):
         fail(
             RuntimeError,
@@ -127,7 +164,13 @@ def polar(abs: Tensor, angle: Tensor) -> Tensor:
 def view_as_real(input: Tensor) -> Tensor:
     """The real and imaginary parts along a new last dimension of extent 2.
 
+    Shapes: any shape s; the result has (*s, 2).
+    Errors: RuntimeError for real input.
     Differs: a copy, not a view.
+
+    >>> import alight as torch
+    >>> torch.view_as_real(torch.tensor([1 + 2j]))
+    tensor([[1., 2.]])
     """
     if not input.dtype.is_complex:
         fail(RuntimeError, "view_as_real is only supported for complex tensors")
@@ -139,7 +182,13 @@ def view_as_real(input: Tensor) -> Tensor:
 def view_as_complex(input: Tensor) -> Tensor:
     """Complex numbers from real and imaginary parts along the last dimension, of extent 2.
 
+    Shapes: (*s, 2); the result has s.
+    Errors: RuntimeError for a last dimension that is not of extent 2, and for whole numbers.
     Differs: a copy, not a view.
+
+    >>> import alight as torch
+    >>> torch.view_as_complex(torch.tensor([[1., 2.]]))
+    tensor([1.+2.j])
     """
     if category(input.dtype) != 2:
         fail(
@@ -160,13 +209,27 @@ def view_as_complex(input: Tensor) -> Tensor:
 
 @function()
 def is_complex(input: object) -> bool:
-    """Whether the dtype is complex."""
+    """Whether the dtype is complex.
+
+    Shapes: any.
+
+    >>> import alight as torch
+    >>> torch.is_complex(torch.tensor([1j]))
+    True
+    """
     return input.is_complex()  # type: ignore[attr-defined]
 
 
 @function()
 def is_floating_point(input: object) -> bool:
-    """Whether the dtype is a floating-point one."""
+    """Whether the dtype is a floating-point one.
+
+    Shapes: any.
+
+    >>> import alight as torch
+    >>> torch.is_floating_point(torch.tensor([1.]))
+    True
+    """
     return input.is_floating_point()  # type: ignore[attr-defined]
 
 

@@ -25,6 +25,9 @@ Tensors = Any
 def einsum(*arguments: Any) -> Any:
     """Sum of products over the letters that the result lacks, as "ij,jk->ik".
 
+    Shapes: as many letters for each operand as it has dimensions; "..." stands for any.
+    Errors: ValueError without operands, RuntimeError where extents of one letter differ.
+
     >>> import alight as torch
     >>> torch.einsum("ij,j->i", torch.ones(2, 3), torch.ones(3))
     tensor([3., 3.])
@@ -193,6 +196,10 @@ def _contract(
 def tensordot(a: Any, b: Any, dims: Any = 2, out: Any = None) -> Any:
     """Sum of products over the last `dims` dimensions of a and the first of b, or over pairs of lists.
 
+    Shapes: any; the paired dimensions agree in extent, and the others follow one another in the
+    result.
+    Errors: RuntimeError where paired extents differ, or for more pairs than there are dimensions.
+
     >>> import alight as torch
     >>> torch.tensordot(torch.ones(2, 3), torch.ones(3, 4), dims=1).shape
     torch.Size([2, 4])
@@ -251,6 +258,8 @@ def _tensordot(a: Tensor, b: Tensor, of_a: Any, of_b: Any) -> Tensor:
 def kron(input: Tensor, other: Tensor) -> Tensor:
     """Kronecker product: other scaled by each element of input.
 
+    Shapes: any; the extents of the result are products of those of both.
+
     >>> import alight as torch
     >>> torch.kron(torch.tensor([1., 2.]), torch.tensor([3., 4.]))
     tensor([3., 4., 6., 8.])
@@ -266,7 +275,15 @@ def kron(input: Tensor, other: Tensor) -> Tensor:
 
 @op(methods="cross")
 def cross(input: Tensor, other: Tensor, dim: int | None = None) -> Tensor:
-    """Cross products along `dim` (the first of extent 3 if not given)."""
+    """Cross products along `dim` (the first of extent 3 if not given).
+
+    Shapes: any two that broadcast together, with extent 3 along `dim`.
+    Errors: RuntimeError where no dimension has extent 3.
+
+    >>> import alight as torch
+    >>> torch.cross(torch.tensor([1., 0., 0.]), torch.tensor([0., 1., 0.]), dim=0)
+    tensor([0., 0., 1.])
+    """
     if dim is None:
         for i, extent in enumerate(input.shape):
             if extent == 3:
@@ -279,7 +296,15 @@ def cross(input: Tensor, other: Tensor, dim: int | None = None) -> Tensor:
 
 @op(linalg="cross", functions="")
 def _linalg_cross(input: Tensor, other: Tensor, *, dim: int = -1) -> Tensor:
-    """Cross products along `dim`."""
+    """Cross products along `dim`.
+
+    Shapes: any two that broadcast together, with extent 3 along `dim`.
+    Errors: RuntimeError where `dim` has another extent.
+
+    >>> import alight as torch
+    >>> torch.linalg.cross(torch.tensor([1., 0., 0.]), torch.tensor([0., 1., 0.]))
+    tensor([0., 0., 1.])
+    """
     return _cross(input, other, dim)
 
 
@@ -327,6 +352,10 @@ def _best_cuts(extents: list[int]) -> dict[tuple[int, int], int]:
 @op(linalg="multi_dot")
 def multi_dot(tensors: Tensors) -> Tensor:
     """Product of a chain of matrices in the cheapest order; the first and the last may be vectors.
+
+    Shapes: (n, k), (k, l), ..., (y, m) give (n, m).
+    Errors: RuntimeError for fewer than two tensors, other ranks, and shapes or dtypes that do not
+    fit together.
 
     >>> import alight as torch
     >>> torch.linalg.multi_dot([torch.ones(2, 3), torch.ones(3, 4), torch.ones(4)])
@@ -376,7 +405,16 @@ def multi_dot(tensors: Tensors) -> Tensor:
 
 @function()
 def chain_matmul(*matrices: Any) -> Any:
-    """Product of matrices in the cheapest order: the older name of linalg.multi_dot."""
+    """Product of matrices in the cheapest order: the older name of linalg.multi_dot.
+
+    Shapes: (n, k), (k, l), ..., (y, m) give (n, m).
+    Errors: RuntimeError where shapes do not fit together.
+
+    >>> import alight as torch
+    >>> torch.chain_matmul(torch.ones(2, 3), torch.ones(3, 1))
+    tensor([[3.],
+            [3.]])
+    """
     given = matrices[0] if len(matrices) == 1 and not hasattr(matrices[0], "_slot") else matrices
     return given[0] if len(given) == 1 else multi_dot(given)
 

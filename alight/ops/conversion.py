@@ -22,6 +22,12 @@ class memory_format:  # noqa: N801  (PyTorch's name)
     """How the elements of a tensor lie in memory: `torch.contiguous_format`, `torch.channels_last`, ...
 
     It shows in the strides; in what order a kernel really keeps elements is the compiler's business.
+
+    >>> import alight as torch
+    >>> torch.channels_last
+    torch.channels_last
+    >>> torch.ones(1, 3, 2, 2).to(memory_format=torch.channels_last).stride()
+    (12, 1, 6, 3)
     """
 
     def __init__(self, name: str) -> None:
@@ -67,6 +73,8 @@ def _formatted(x: Value, like: Value, memory_format: Format | None) -> Strided:
 def clone(input: Value, *, memory_format: Any = None) -> Strided:
     """A copy; gradients flow through.
 
+    Shapes: any; the result has the input's.
+
     >>> import alight as torch
     >>> torch.ones(2).clone()
     tensor([1., 1.])
@@ -76,7 +84,14 @@ def clone(input: Value, *, memory_format: Any = None) -> Strided:
 
 @function("", methods="contiguous")
 def contiguous(self: Any, memory_format: Any = contiguous_format) -> Any:
-    """This tensor if it lies in memory as asked, in row-major order by default, else a copy that does."""
+    """This tensor if it lies in memory as asked, in row-major order by default, else a copy that does.
+
+    Shapes: any, kept.
+
+    >>> import alight as torch
+    >>> torch.ones(2, 3).t().contiguous().stride()
+    (2, 1)
+    """
     return (
         self
         if self.is_contiguous(memory_format)
@@ -95,6 +110,10 @@ def to(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     """This tensor with another dtype or on another device; itself where nothing changes.
 
     `to(dtype)`, `to(device)`, `to(device, dtype)`, `to(other)`, each with non_blocking, copy, memory_format.
+
+    Shapes: any, kept.
+    Errors: TypeError for arguments that fit none of these forms, RuntimeError for a device that is
+    not there.
 
     >>> import alight as torch
     >>> torch.ones(1).to(torch.int64)
@@ -184,7 +203,14 @@ for _name, _dtype in (
 
 @function("", methods="cpu")
 def cpu(self: Tensor, memory_format: Any = None) -> Tensor:
-    """This tensor on the CPU."""
+    """This tensor on the CPU.
+
+    Shapes: any, kept.
+
+    >>> import alight as torch
+    >>> torch.ones(2).cpu()
+    tensor([1., 1.])
+    """
     return _moved(self, None, "cpu", False)
 
 
@@ -192,7 +218,14 @@ def cpu(self: Tensor, memory_format: Any = None) -> Tensor:
 def cuda(
     self: Tensor, device: Any = None, non_blocking: bool = False, memory_format: Any = None
 ) -> Tensor:
-    """This tensor on an NVIDIA device; PyTorch's error where there is none."""
+    """This tensor on an NVIDIA device; PyTorch's error where there is none.
+
+    Shapes: any, kept.
+
+    >>> import alight as torch
+    >>> torch.ones(2).cuda() if torch.cuda.is_available() else 'no CUDA device here'
+    'no CUDA device here'
+    """
     return _moved(
         self, None, Device("cuda", device) if isinstance(device, int) else device or "cuda", False
     )
@@ -203,7 +236,17 @@ _BY_TYPE_NAME = {f"torch.{text}Tensor": BY_NAME[name] for name, text in SCALAR_N
 
 @function("", methods="type")
 def type_(self: Tensor, dtype: Any = None, non_blocking: bool = False, **other: Any) -> Any:
-    """The tensor's type as a string, as 'torch.FloatTensor'; with a dtype or such a string, the converted tensor."""
+    """The tensor's type as a string, as 'torch.FloatTensor'; with a dtype or such a string, the converted tensor.
+
+    Shapes: any, kept.
+    Errors: ValueError for a string that names no type.
+
+    >>> import alight as torch
+    >>> torch.ones(2).type()
+    'torch.FloatTensor'
+    >>> torch.ones(2).type(torch.int64)
+    tensor([1, 1])
+    """
     if dtype is None:
         return f"torch.{SCALAR_NAMES[self.dtype.name]}Tensor"
     if isinstance(dtype, Dtype):
@@ -218,13 +261,25 @@ def type_(self: Tensor, dtype: Any = None, non_blocking: bool = False, **other: 
 
 @function("", methods="type_as")
 def type_as(self: Tensor, other: Tensor) -> Tensor:
-    """This tensor as the dtype of `other`."""
+    """This tensor as the dtype of `other`.
+
+    Shapes: any, kept.
+
+    >>> import alight as torch
+    >>> torch.ones(2).type_as(torch.tensor(1))
+    tensor([1, 1])
+    """
     return self if self.dtype is other.dtype else _to.function(self, other.dtype)
 
 
 @function("can_cast")
 def can_cast(from_: Dtype, to: Dtype) -> bool:
-    """Whether a result of one dtype may be written into a tensor of another."""
+    """Whether a result of one dtype may be written into a tensor of another.
+
+    >>> import alight as torch
+    >>> torch.can_cast(torch.int32, torch.float32), torch.can_cast(torch.float32, torch.int32)
+    (True, False)
+    """
     from alight.dtypes import category
 
     return category(from_) <= category(to)
@@ -232,11 +287,26 @@ def can_cast(from_: Dtype, to: Dtype) -> bool:
 
 @function("result_type")
 def result_type(tensor1: Any, tensor2: Any) -> Dtype:
-    """The dtype of tensor1 + tensor2."""
+    """The dtype of tensor1 + tensor2.
+
+    Shapes: any: numbers and 0-d tensors count less than others.
+
+    >>> import alight as torch
+    >>> torch.result_type(torch.tensor([1, 2]), 1.5)
+    torch.float32
+    """
     return (tensor1 + tensor2).dtype if isinstance(tensor1, Tensor) else (tensor2 + tensor1).dtype
 
 
 @function(methods="is_nonzero")
 def is_nonzero(input: Tensor) -> bool:
-    """Whether the only element is not zero."""
+    """Whether the only element is not zero.
+
+    Shapes: any of one element.
+    Errors: RuntimeError for another number of elements.
+
+    >>> import alight as torch
+    >>> torch.is_nonzero(torch.tensor([2.]))
+    True
+    """
     return bool(input)

@@ -53,13 +53,28 @@ for _name in _PARTS:
 
 @function("alias_copy detach_copy")
 def alias_copy(input: Tensor, *, out: Any = None) -> Any:
-    """The same elements as a tensor of their own."""
+    """The same elements as a tensor of their own.
+
+    Shapes: any, kept.
+
+    >>> import alight as torch
+    >>> torch.alias_copy(torch.tensor([1, 2]))
+    tensor([1, 2])
+    """
     return _own(input) if out is None else write_out(out, input)
 
 
 @function(methods="narrow_copy")
 def narrow_copy(input: Tensor, dim: int, start: int, length: int, *, out: Any = None) -> Any:
-    """What `narrow` shows, as a tensor of its own."""
+    """What `narrow` shows, as a tensor of its own.
+
+    Shapes: any but (); dimension `dim` becomes `length` long.
+    Errors: RuntimeError for a range that does not fit, and for `out` of another dtype.
+
+    >>> import alight as torch
+    >>> torch.narrow_copy(torch.arange(5), 0, 1, 3)
+    tensor([1, 2, 3])
+    """
     if input.ndim:
         if dim >= input.ndim:
             fail(
@@ -96,6 +111,9 @@ def slice_copy(
 ) -> Any:
     """Elements start to end along `dim`, as a tensor of their own.
 
+    Shapes: any but (); dimension `dim` keeps the elements that are asked for.
+    Errors: IndexError for a dimension out of range.
+
     >>> import alight as torch
     >>> torch.slice_copy(torch.arange(6), 0, 1, 5, 2)
     tensor([1, 3])
@@ -107,19 +125,43 @@ def slice_copy(
 
 @function(methods="unsafe_chunk")
 def unsafe_chunk(input: Tensor, chunks: int, dim: int = 0) -> Any:
-    """`chunk`; PyTorch does not watch writes into what this gives."""
+    """`chunk`; PyTorch does not watch writes into what this gives.
+
+    Shapes: any but (); as `chunk`.
+    Errors: RuntimeError as `chunk`.
+
+    >>> import alight as torch
+    >>> torch.unsafe_chunk(torch.arange(4), 2)
+    (tensor([0, 1]), tensor([2, 3]))
+    """
     return input.chunk(chunks, dim)
 
 
 @function(methods="unsafe_split")
 def unsafe_split(tensor: Tensor, split_size: Any, dim: int = 0) -> Any:
-    """`split`; PyTorch does not watch writes into what this gives."""
+    """`split`; PyTorch does not watch writes into what this gives.
+
+    Shapes: any but (); as `split`.
+    Errors: RuntimeError as `split`.
+
+    >>> import alight as torch
+    >>> torch.unsafe_split(torch.arange(5), 3)
+    (tensor([0, 1, 2]), tensor([3, 4]))
+    """
     return tensor.split(split_size, dim)
 
 
 @function(methods="unsafe_split_with_sizes")
 def unsafe_split_with_sizes(input: Tensor, split_sizes: Any, dim: int = 0) -> Any:
-    """`split_with_sizes`; PyTorch does not watch writes into what this gives."""
+    """`split_with_sizes`; PyTorch does not watch writes into what this gives.
+
+    Shapes: any but (); as `split_with_sizes`.
+    Errors: RuntimeError as `split_with_sizes`.
+
+    >>> import alight as torch
+    >>> torch.unsafe_split_with_sizes(torch.arange(5), [1, 4])
+    (tensor([0]), tensor([1, 2, 3, 4]))
+    """
     return input.split_with_sizes(split_sizes, dim)
 
 
@@ -128,6 +170,9 @@ def as_strided_scatter(
     input: Tensor, src: Tensor, size: Any, stride: Any, storage_offset: int | None = None
 ) -> Any:
     """A copy of input in which the places that `as_strided` shows hold src.
+
+    Shapes: `src` has the shape `size`; the result has the input's.
+    Errors: RuntimeError for another shape of `src`, and for places outside the input.
 
     >>> import alight as torch
     >>> torch.as_strided_scatter(torch.zeros(4), torch.ones(2), (2,), (2,))
@@ -165,6 +210,8 @@ def as_strided_scatter(
 @function(methods="sum_to_size", functions="")
 def sum_to_size(self: Tensor, *size: Any) -> Any:
     """The sum over the dimensions that broadcasting to this shape would have added or grown.
+
+    Errors: RuntimeError for a shape that does not broadcast to the tensor's.
 
     >>> import alight as torch
     >>> torch.ones(2, 3).sum_to_size(1, 3)

@@ -60,6 +60,8 @@ def tensor(
     Whole numbers give int64, floating point the default dtype, an array keeps its own.
     Errors: ValueError for ragged sequences, TypeError for what is not a number.
 
+    Shapes: that of the data; a number gives ().
+
     >>> import alight as torch
     >>> torch.tensor([[1, 2], [3, 4]])
     tensor([[1, 2],
@@ -123,7 +125,16 @@ def as_tensor(
     copy: bool | None = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """`data` as a tensor, without a copy where it is one already or a NumPy array of the right dtype."""
+    """`data` as a tensor, without a copy where it is one already or a NumPy array of the right dtype.
+
+    Shapes: that of the data.
+    Errors: TypeError for what is not a number, ValueError for ragged sequences.
+
+    >>> import alight as torch
+    >>> x = torch.ones(2)
+    >>> torch.as_tensor(x) is x
+    True
+    """
     dtype = as_dtype("as_tensor", dtype)
     if isinstance(data, Tensor):
         made = data.to(
@@ -263,6 +274,9 @@ def full(
 ) -> Tensor:  # fmt: skip
     """A tensor of one number, whose kind decides the dtype.
 
+    Shapes: `size`, one sequence.
+    Errors: RuntimeError for a negative extent.
+
     >>> import alight as torch
     >>> torch.full((2,), 7)
     tensor([7, 7])
@@ -312,7 +326,12 @@ def full_like(
     input: Tensor, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False,
     layout: Any = None, pin_memory: bool = False, memory_format: Any = None,
 ) -> Tensor:  # fmt: skip
-    """One number in the shape, dtype and device of `input`."""
+    """One number in the shape, dtype and device of `input`.
+
+    >>> import alight as torch
+    >>> torch.full_like(torch.ones(2), 7)
+    tensor([7., 7.])
+    """
     return filled_like(input, fill_value, dtype, device, requires_grad)
 
 
@@ -349,7 +368,14 @@ def new_full(
     device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """`torch.full` with the dtype and device of this tensor."""
+    """`torch.full` with the dtype and device of this tensor.
+
+    Shapes: `size`, one sequence.
+
+    >>> import alight as torch
+    >>> torch.ones(1).new_full((2,), 3)
+    tensor([3., 3.])
+    """
     return filled(shape_of((size,)), fill_value, *_options(self, dtype, device), requires_grad)
 
 
@@ -357,7 +383,14 @@ def new_full(
 def new_tensor(
     self: Tensor, data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
-    """`torch.tensor` with the dtype and device of this tensor."""
+    """`torch.tensor` with the dtype and device of this tensor.
+
+    Shapes: that of the data.
+
+    >>> import alight as torch
+    >>> torch.ones(1).new_tensor([1, 2])
+    tensor([1., 2.])
+    """
     dtype, device = _options(self, dtype, device)
     return tensor(data, dtype=dtype, device=device, requires_grad=requires_grad)
 
@@ -386,7 +419,14 @@ def scalar_tensor(
     requires_grad: bool = False,
     layout: Any = None,
 ) -> Tensor:
-    """A 0-d tensor of the default dtype."""
+    """A 0-d tensor of the default dtype.
+
+    Shapes: ().
+
+    >>> import alight as torch
+    >>> torch.scalar_tensor(3)
+    tensor(3.)
+    """
     return tensor(s, dtype=dtype or default_dtype(), device=device, requires_grad=requires_grad)
 
 
@@ -396,6 +436,9 @@ def arange(
     requires_grad: bool = False, out: Any = None, layout: Any = None, pin_memory: bool = False,
 ) -> Tensor:  # fmt: skip
     """start, start + step, ... below end.
+
+    Shapes: (n,), with n = ceil((end - start) / step).
+    Errors: ValueError for step 0, and for an end on the other side.
 
     >>> import alight as torch
     >>> torch.arange(3), torch.arange(1, 2.5, 0.5)
@@ -472,6 +515,9 @@ def linspace(
 ) -> Tensor:  # fmt: skip
     """`steps` numbers from start to end, both included.
 
+    Shapes: (steps,).
+    Errors: RuntimeError for negative `steps`.
+
     >>> import alight as torch
     >>> torch.linspace(0, 1, 3)
     tensor([0.0000, 0.5000, 1.0000])
@@ -510,7 +556,15 @@ def logspace(
     start: Any, end: Any, steps: int, base: float = 10.0, *, dtype: Dtype | None = None, device: Any = None,
     requires_grad: bool = False, out: Any = None,
 ) -> Tensor:  # fmt: skip
-    """base ** linspace(start, end, steps)."""
+    """base ** linspace(start, end, steps).
+
+    Shapes: (steps,).
+    Errors: RuntimeError for negative `steps`.
+
+    >>> import alight as torch
+    >>> torch.logspace(0, 2, 3)
+    tensor([  1.,  10., 100.])
+    """
     start, end = _ends("logspace", start, end, steps)
     of = as_dtype("linspace", dtype) or (default_dtype() if out is None else out.dtype)
     if category(of) < 2:
@@ -532,7 +586,16 @@ def eye(
     n: int, m: int | None = None, *, dtype: Dtype | None = None, device: Any = None, requires_grad: bool = False,
     out: Any = None, layout: Any = None,
 ) -> Tensor:  # fmt: skip
-    """The n by m matrix with ones on the diagonal."""
+    """The n by m matrix with ones on the diagonal.
+
+    Shapes: (n, m); (n, n) without m.
+    Errors: RuntimeError for negative extents.
+
+    >>> import alight as torch
+    >>> torch.eye(2)
+    tensor([[1., 0.],
+            [0., 1.]])
+    """
     columns = n if m is None else m
     for name, extent in (("n", n), ("m", columns)):
         if extent < 0:
@@ -549,7 +612,16 @@ def eye(
 
 @writing_op(methods="copy_")
 def copy_(input: Value, src: Value, non_blocking: bool = False) -> Value:
-    """Write the elements of `src`, broadcast and converted, into this tensor."""
+    """Write the elements of `src`, broadcast and converted, into this tensor.
+
+    Shapes: `src` broadcasts to the tensor's, which stays.
+    Errors: RuntimeError for a shape of `src` that does not broadcast to the tensor's.
+
+    >>> import alight as torch
+    >>> torch.zeros(2, 2).copy_(torch.tensor([1, 2]))
+    tensor([[1., 2.],
+            [1., 2.]])
+    """
     whole = broadcast_shape(src.shape, input.shape)
     if whole != input.shape:
         if whole is None:
@@ -563,7 +635,15 @@ def copy_(input: Value, src: Value, non_blocking: bool = False) -> Value:
 
 @writing_op(methods="fill_", functions="fill_")
 def fill_(input: Value, value: Operand) -> Value:
-    """Write one number, or a 0-d tensor, into every element."""
+    """Write one number, or a 0-d tensor, into every element.
+
+    Shapes: any, kept; `value` is ().
+    Errors: RuntimeError for a `value` of one dimension or more.
+
+    >>> import alight as torch
+    >>> torch.zeros(2).fill_(3)
+    tensor([3., 3.])
+    """
     if not isinstance(value, Value):
         return constant(input, value, input.shape)
     if value.ndim:
@@ -577,5 +657,12 @@ def fill_(input: Value, value: Operand) -> Value:
 
 @writing_op(methods="zero_", functions="zero_")
 def zero_(input: Value) -> Value:
-    """Write zero into every element."""
+    """Write zero into every element.
+
+    Shapes: any, kept.
+
+    >>> import alight as torch
+    >>> torch.ones(2).zero_()
+    tensor([0., 0.])
+    """
     return constant(input, 0, input.shape)

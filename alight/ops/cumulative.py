@@ -48,6 +48,9 @@ def _summable(x: Tensor, dtype: Any) -> Tensor:
 def cumsum(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
     """Running sum along `dim`.
 
+    Shapes: any, kept.
+    Errors: IndexError for a dimension out of range.
+
     >>> import alight as torch
     >>> torch.cumsum(torch.tensor([1, 2, 3]), dim=0)
     tensor([1, 3, 6])
@@ -57,13 +60,24 @@ def cumsum(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
 
 @op(methods="cumprod", inplace="cumprod_", aliases="axis=dim", out="cast")
 def cumprod(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
-    """Running product along `dim`."""
+    """Running product along `dim`.
+
+    Shapes: any, kept.
+    Errors: IndexError for a dimension out of range.
+
+    >>> import alight as torch
+    >>> torch.cumprod(torch.tensor([1, 2, 3]), dim=0)
+    tensor([1, 2, 6])
+    """
     return _along(p.CumProd, _summable(input, dtype), dim)
 
 
 @op(methods="cummax", results=return_types.cummax)
 def cummax(input: Tensor, dim: int) -> tuple[Tensor, Tensor]:
     """Running maximum along `dim` and where it was found.
+
+    Shapes: any; both results have the input's.
+    Errors: IndexError for a dimension out of range.
 
     >>> import alight as torch
     >>> torch.cummax(torch.tensor([1, 3, 2]), dim=0).values
@@ -74,7 +88,16 @@ def cummax(input: Tensor, dim: int) -> tuple[Tensor, Tensor]:
 
 @op(methods="cummin", results=return_types.cummin)
 def cummin(input: Tensor, dim: int) -> tuple[Tensor, Tensor]:
-    """Running minimum along `dim` and where it was found."""
+    """Running minimum along `dim` and where it was found.
+
+    Shapes: any; both results have the input's.
+    Errors: IndexError for a dimension out of range.
+
+    >>> import alight as torch
+    >>> values, indices = torch.cummin(torch.tensor([3, 1, 2]), dim=0)
+    >>> values, indices
+    (tensor([3, 1, 1]), tensor([0, 1, 1]))
+    """
     return _along(p.CumMin, _ordered("cummin", input), dim)
 
 
@@ -88,7 +111,15 @@ def _ordered(name: str, x: Tensor) -> Tensor:
 
 @op(methods="logcumsumexp")
 def logcumsumexp(input: Tensor, dim: int) -> Tensor:
-    """log of the running sum of exp(input) along `dim`, without overflow."""
+    """log of the running sum of exp(input) along `dim`, without overflow.
+
+    Shapes: any, kept.
+    Errors: NotImplementedError for whole numbers, IndexError for a dimension out of range.
+
+    >>> import alight as torch
+    >>> torch.logcumsumexp(torch.tensor([1000., 1000.]), dim=0)
+    tensor([1000.0000, 1000.6932])
+    """
     if category(input.dtype) < 2:
         fail(
             NotImplementedError,
@@ -109,6 +140,9 @@ def diff(
     append: Tensor | None = None,
 ) -> Tensor:
     """Differences of neighbours along `dim`, n times over.
+
+    Shapes: any but (); `dim` becomes n shorter.
+    Errors: RuntimeError for a 0-d tensor and for negative n.
 
     >>> import alight as torch
     >>> torch.diff(torch.tensor([1, 4, 9]))
@@ -181,6 +215,9 @@ def _panels(y: Tensor, x: Tensor | None, dx: Any, axis: int) -> Tensor:
 def trapezoid(y: Tensor, x: Tensor | None = None, *, dx: Any = 1, dim: int = -1) -> Tensor:
     """The integral of y along `dim` by the trapezoidal rule, over points x or steps of dx.
 
+    Shapes: any; the dimension `dim` goes. `x` broadcasts to `y`, or is as long as `dim`.
+    Errors: RuntimeError where `x` and `y` do not fit.
+
     >>> import alight as torch
     >>> torch.trapezoid(torch.tensor([1., 2., 3.]))
     tensor(4.)
@@ -198,7 +235,15 @@ def trapezoid(y: Tensor, x: Tensor | None = None, *, dx: Any = 1, dim: int = -1)
 def cumulative_trapezoid(
     y: Tensor, x: Tensor | None = None, *, dx: Any = 1, dim: int = -1
 ) -> Tensor:
-    """The running integral of y along `dim` by the trapezoidal rule."""
+    """The running integral of y along `dim` by the trapezoidal rule.
+
+    Shapes: any; `dim` becomes 1 shorter.
+    Errors: RuntimeError where `x` and `y` do not fit.
+
+    >>> import alight as torch
+    >>> torch.cumulative_trapezoid(torch.tensor([1., 2., 3.]))
+    tensor([1.5000, 4.0000])
+    """
     axis = normalize_dim(dim, y.ndim)
     panels = _panels(to_float(y), x, dx, axis)
     return p.CumSum(panels, axis=panels.ndim - y.ndim + axis)

@@ -18,6 +18,10 @@ def gradient(
 
     spacing: a distance, a distance for each dimension, or the coordinates along each dimension.
 
+    Shapes: any; a tuple of tensors of the input's.
+    Errors: RuntimeError for an edge_order but 1 and 2, and for dimensions shorter than edge_order +
+    1.
+
     >>> import alight as torch
     >>> torch.gradient(torch.tensor([1., 4., 9., 16.]))
     (tensor([3., 4., 6., 7.]),)

@@ -62,6 +62,9 @@ def _check_reflections(name: str, x: Tensor, tau: Tensor) -> None:
 def householder_product(input: Tensor, tau: Tensor) -> Tensor:
     """The first columns of the product of the reflections that `geqrf` gives.
 
+    Shapes: input (*, m, n), tau (*, k) with k <= n <= m; the result is (*, m, n).
+    Errors: RuntimeError where shapes do not fit.
+
     >>> import alight as torch
     >>> a, tau = torch.geqrf(torch.tensor([[3., 0.], [4., 5.]]))
     >>> torch.linalg.householder_product(a, tau).abs()
@@ -93,7 +96,17 @@ def householder_product(input: Tensor, tau: Tensor) -> Tensor:
 
 @op(methods="geqrf", results=return_types.geqrf)  # type: ignore[attr-defined]
 def geqrf(input: Tensor) -> tuple[Tensor, Tensor]:
-    """QR as LAPACK packs it: R above and on the diagonal, reflection vectors below, and their factors."""
+    """QR as LAPACK packs it: R above and on the diagonal, reflection vectors below, and their factors.
+
+    Shapes: (*, m, n) gives (*, m, n) and (*, min(m, n)).
+    Errors: RuntimeError for fewer than two dimensions.
+
+    >>> import alight as torch
+    >>> packed, tau = torch.geqrf(torch.tensor([[3., 0.], [4., 5.]]))
+    >>> packed.triu()
+    tensor([[-5., -4.],
+            [ 0.,  3.]])
+    """
     if input.ndim < 2:
         fail(RuntimeError, "torch.geqrf: input must have at least 2 dimensions.")
     return factors.Reflections(_matrices("torch.geqrf", input, "input"))
@@ -103,7 +116,18 @@ def geqrf(input: Tensor) -> tuple[Tensor, Tensor]:
 def ormqr(
     input: Tensor, tau: Tensor, other: Tensor, left: bool = True, transpose: bool = False
 ) -> Tensor:
-    """Q other (or other Q if not `left`) with the square Q of the reflections of `geqrf`; Qᴴ with `transpose`."""
+    """Q other (or other Q if not `left`) with the square Q of the reflections of `geqrf`; Qᴴ with `transpose`.
+
+    Shapes: input (*, r, k), tau (*, k), other (*, m, n) with r = m (n if not `left`); the result is
+    (*, m, n).
+    Errors: RuntimeError where shapes do not fit.
+
+    >>> import alight as torch
+    >>> packed, tau = torch.geqrf(torch.tensor([[3., 0.], [4., 5.]]))
+    >>> torch.ormqr(packed, tau, torch.tensor([[3.], [4.]]), transpose=True)
+    tensor([[-5.],
+            [ 0.]])
+    """
     _check_reflections("torch.ormqr", input, tau)
     axis = -2 if left else -1
     if other.ndim < 2:
@@ -138,7 +162,16 @@ def ormqr(
 def ldl_factor_ex(
     A: Tensor, *, hermitian: bool = False, check_errors: bool = False
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """L and D of symmetric (Hermitian) A = L D Lᵀ packed, LAPACK's pivots, and the place of a zero pivot (else 0)."""
+    """L and D of symmetric (Hermitian) A = L D Lᵀ packed, LAPACK's pivots, and the place of a zero pivot (else 0).
+
+    Shapes: (*, n, n) gives (*, n, n), (*, n) and (*).
+
+    >>> import alight as torch
+    >>> LD, pivots, info = torch.linalg.ldl_factor_ex(torch.tensor([[4., 2.], [2., 3.]]))
+    >>> LD.tril(), info
+    (tensor([[4.0000, 0.0000],
+            [0.5000, 2.0000]]), tensor(0, dtype=torch.int32))
+    """
     x = _squares("torch.linalg.ldl_factor_ex", A)
     return factors.Ldl(x, hermitian=hermitian and x.dtype.is_complex)
 
@@ -147,7 +180,14 @@ def ldl_factor_ex(
 def ldl_factor(A: Tensor, *, hermitian: bool = False) -> tuple[Tensor, Tensor]:
     """L and D of symmetric (Hermitian) A = L D Lᵀ packed, and LAPACK's pivots.
 
+    Shapes: (*, n, n) gives (*, n, n) and (*, n).
     Differs: a zero pivot is no error here; ldl_factor_ex says where it is.
+
+    >>> import alight as torch
+    >>> LD, pivots = torch.linalg.ldl_factor(torch.tensor([[4., 2.], [2., 3.]]))
+    >>> LD.tril()
+    tensor([[4.0000, 0.0000],
+            [0.5000, 2.0000]])
     """
     x = _squares("torch.linalg.ldl_factor_ex", A)
     return factors.Ldl(x, hermitian=hermitian and x.dtype.is_complex)[:2]
@@ -155,7 +195,17 @@ def ldl_factor(A: Tensor, *, hermitian: bool = False) -> tuple[Tensor, Tensor]:
 
 @op(linalg="ldl_solve")
 def ldl_solve(LD: Tensor, pivots: Tensor, B: Tensor, *, hermitian: bool = False) -> Tensor:
-    """X with A X = B from what `ldl_factor` gives of A."""
+    """X with A X = B from what `ldl_factor` gives of A.
+
+    Shapes: LD (*, n, n), pivots (*, n), B (*, n, k); the result is (*, n, k).
+    Errors: RuntimeError where shapes do not fit.
+
+    >>> import alight as torch
+    >>> LD, pivots = torch.linalg.ldl_factor(torch.tensor([[4., 2.], [2., 3.]]))
+    >>> torch.linalg.ldl_solve(LD, pivots, torch.tensor([[8.], [8.]]))
+    tensor([[1.],
+            [2.]])
+    """
     name = "torch.linalg.ldl_solve"
     _squares(name, LD, "LD")
     if B.ndim < 2:
@@ -194,7 +244,15 @@ def _zero_pivot(packed: Tensor) -> Tensor:
 def lu_factor_ex(
     A: Tensor, *, pivot: bool = True, check_errors: bool = False
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """L and U packed in one matrix, LAPACK's pivots, and the place of a zero on U's diagonal (else 0)."""
+    """L and U packed in one matrix, LAPACK's pivots, and the place of a zero on U's diagonal (else 0).
+
+    Shapes: (*, m, n) gives (*, m, n), (*, min(m, n)) and (*).
+
+    >>> import alight as torch
+    >>> torch.linalg.lu_factor_ex(torch.tensor([[1., 2.], [4., 4.]])).LU
+    tensor([[4.0000, 4.0000],
+            [0.2500, 1.0000]])
+    """
     _needs_pivot(pivot)
     packed, pivots, _ = p.Lu(_matrices("torch.lu_factor", A))
     return packed, pivots, _zero_pivot(packed)
@@ -202,7 +260,16 @@ def lu_factor_ex(
 
 @function(methods="lu")
 def lu(A: Any, pivot: bool = True, get_infos: bool = False, out: Any = None) -> Any:
-    """L and U packed, LAPACK's pivots, and with get_infos the place of a zero on U's diagonal: linalg.lu_factor's old name."""
+    """L and U packed, LAPACK's pivots, and with get_infos the place of a zero on U's diagonal: linalg.lu_factor's old name.
+
+    Shapes: (*, m, n) gives (*, m, n) and (*, min(m, n)).
+
+    >>> import alight as torch
+    >>> LU, pivots = torch.lu(torch.tensor([[1., 2.], [4., 4.]]))
+    >>> LU, pivots
+    (tensor([[4.0000, 4.0000],
+            [0.2500, 1.0000]]), tensor([2, 2], dtype=torch.int32))
+    """
     packed, pivots, info = LINALG["lu_factor_ex"](A, pivot=pivot)
     made = (packed, pivots, info) if get_infos else (packed, pivots)
     return made if out is None else write_out(tuple(out), made, "any")
@@ -216,7 +283,19 @@ def _order_of_rows(pivots: Tensor, size: int) -> Tensor:
 def lu_unpack(
     LU_data: Tensor, LU_pivots: Tensor, unpack_data: bool = True, unpack_pivots: bool = True
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """P, L and U from what `linalg.lu_factor` gives; what is not asked for is empty."""
+    """P, L and U from what `linalg.lu_factor` gives; what is not asked for is empty.
+
+    Shapes: LU_data (*, m, n), LU_pivots (*, min(m, n)); P is (*, m, m), L (*, m, k), U (*, k, n)
+    with k = min(m, n).
+    Errors: RuntimeError for pivots that are not int32 and contiguous.
+
+    >>> import alight as torch
+    >>> P, L, U = torch.lu_unpack(*torch.linalg.lu_factor(torch.tensor([[1., 2.], [4., 4.]])))
+    >>> L, U
+    (tensor([[1.0000, 0.0000],
+            [0.2500, 1.0000]]), tensor([[4., 4.],
+            [0., 1.]]))
+    """
     if unpack_pivots and LU_pivots.dtype is not int32:
         fail(
             RuntimeError,
@@ -243,13 +322,33 @@ def lu_unpack(
 def _linalg_lu_solve(
     LU: Tensor, pivots: Tensor, B: Tensor, *, left: bool = True, adjoint: bool = False
 ) -> Tensor:
-    """X with A X = B (X A = B if not `left`, Aᴴ with `adjoint`) from what `linalg.lu_factor` gives of A."""
+    """X with A X = B (X A = B if not `left`, Aᴴ with `adjoint`) from what `linalg.lu_factor` gives of A.
+
+    Shapes: LU (*, n, n), pivots (*, n), B (*, n, k); the result is (*, n, k).
+    Errors: RuntimeError where shapes do not fit.
+
+    >>> import alight as torch
+    >>> LU, pivots = torch.linalg.lu_factor(torch.tensor([[2., 0.], [0., 4.]]))
+    >>> torch.linalg.lu_solve(LU, pivots, torch.tensor([[2.], [2.]]))
+    tensor([[1.0000],
+            [0.5000]])
+    """
     return _lu_solved("linalg.lu_solve", LU, pivots, B, left, adjoint)
 
 
 @op(methods="lu_solve")
 def lu_solve(b: Tensor, LU_data: Tensor, LU_pivots: Tensor) -> Tensor:
-    """X with A X = b from what `linalg.lu_factor` gives of A: the older form of linalg.lu_solve."""
+    """X with A X = b from what `linalg.lu_factor` gives of A: the older form of linalg.lu_solve.
+
+    Shapes: b (*, n, k), LU_data (*, n, n), LU_pivots (*, n); the result is (*, n, k).
+    Errors: RuntimeError where shapes do not fit.
+
+    >>> import alight as torch
+    >>> LU, pivots = torch.linalg.lu_factor(torch.tensor([[2., 0.], [0., 4.]]))
+    >>> torch.lu_solve(torch.tensor([[2.], [2.]]), LU, pivots)
+    tensor([[1.0000],
+            [0.5000]])
+    """
     return _lu_solved("linalg.lu_solve", LU_data, LU_pivots, b, True, False)
 
 
@@ -296,6 +395,9 @@ def _solved_in_order(packed: Tensor, order: Tensor, b: Tensor, conjugate: bool) 
 def matrix_exp(A: Tensor) -> Tensor:
     """The exponential of square matrices: the sum of their powers over the factorials.
 
+    Shapes: (*, n, n), kept.
+    Errors: RuntimeError for matrices that are not square.
+
     >>> import alight as torch
     >>> torch.linalg.matrix_exp(torch.tensor([[0., 1.], [0., 0.]]))
     tensor([[1., 1.],
@@ -327,7 +429,16 @@ def _basis(A: Any, q: int, niter: int) -> Any:
 def svd_lowrank(
     A: Any, q: int | None = 6, niter: int | None = 2, M: Any = None
 ) -> tuple[Any, Any, Any]:
-    """U, S, V with U diag(S) Vᴴ near A - M, of rank q, by random projections."""
+    """U, S, V with U diag(S) Vᴴ near A - M, of rank q, by random projections.
+
+    Shapes: A (*, m, n); U is (*, m, q), S (*, q), V (*, n, q).
+    Errors: ValueError for a rank or a number of iterations below 0 or a rank above min(m, n).
+
+    >>> import alight as torch
+    >>> U, S, V = torch.svd_lowrank(torch.diag(torch.tensor([3., 2., 1.])), q=2)
+    >>> U.shape, S.shape, V.shape
+    (torch.Size([3, 2]), torch.Size([2]), torch.Size([3, 2]))
+    """
     q, niter = 6 if q is None else q, 2 if niter is None else niter
     x = A if M is None else A - M
     m, n = x.shape[-2:]
@@ -343,7 +454,16 @@ def svd_lowrank(
 def pca_lowrank(
     A: Any, q: int | None = None, center: bool = True, niter: int = 2
 ) -> tuple[Any, Any, Any]:
-    """Principal components of the rows of A: U, S, V with U diag(S) Vᴴ near A (less its mean row with `center`)."""
+    """Principal components of the rows of A: U, S, V with U diag(S) Vᴴ near A (less its mean row with `center`).
+
+    Shapes: A (*, m, n); U is (*, m, q), S (*, q), V (*, n, q).
+    Errors: ValueError for a negative `niter`, and for a rank that is negative or above min(m, n).
+
+    >>> import alight as torch
+    >>> U, S, V = torch.pca_lowrank(torch.eye(4, 3), q=2)
+    >>> U.shape, S.shape, V.shape
+    (torch.Size([4, 2]), torch.Size([2]), torch.Size([3, 2]))
+    """
     m, n = A.shape[-2:]
     if q is None:
         q = min(6, m, n)
@@ -364,13 +484,30 @@ def pca_lowrank(
 
 @function(linalg="diagonal")
 def linalg_diagonal(A: Any, *, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Any:
-    """The diagonals of matrices, as a view."""
+    """The diagonals of matrices, as a view.
+
+    Shapes: (*, m, n) gives (*, k), k the length of the diagonal.
+    Errors: IndexError for a dimension out of range, RuntimeError where both are one.
+
+    >>> import alight as torch
+    >>> torch.linalg.diagonal(torch.tensor([[1, 2], [3, 4]]))
+    tensor([1, 4])
+    """
     return METHODS["diagonal"](A, offset, dim1, dim2)
 
 
 @function(linalg="matmul")
 def linalg_matmul(input: Any, other: Any, *, out: Any = None) -> Any:
-    """The product of matrices."""
+    """The product of matrices.
+
+    Shapes: as torch.matmul.
+    Errors: RuntimeError where shapes do not fit.
+
+    >>> import alight as torch
+    >>> torch.linalg.matmul(torch.ones(2, 3), torch.ones(3, 1))
+    tensor([[3.],
+            [3.]])
+    """
     return (
         TORCH["matmul"](input, other, out=out) if out is not None else TORCH["matmul"](input, other)
     )

@@ -154,6 +154,9 @@ def _half_spectrum(name: str, x: Tensor, s: Any, dim: Any, norm: Any) -> Tensor:
 def fft(input: Tensor, n: int | None = None, dim: int = -1, norm: Any = None) -> Tensor:
     """The discrete Fourier transform along `dim`, of n points.
 
+    Shapes: any but (); `dim` becomes n long.
+    Errors: RuntimeError for n < 1, IndexError for a dimension out of range.
+
     >>> import alight as torch
     >>> torch.fft.fft(torch.tensor([1., 0., 0., 0.]))
     tensor([1.+0.j, 1.+0.j, 1.+0.j, 1.+0.j])
@@ -170,13 +173,24 @@ def _one(n: int | None) -> tuple[int] | None:
 
 @op(fft="ifft")
 def ifft(input: Tensor, n: int | None = None, dim: int = -1, norm: Any = None) -> Tensor:
-    """The inverse of `fft`."""
+    """The inverse of `fft`.
+
+    Shapes: any but (); `dim` becomes n long.
+    Errors: RuntimeError for n < 1, IndexError for a dimension out of range.
+
+    >>> import alight as torch
+    >>> torch.fft.ifft(torch.tensor([4., 0., 0., 0.])).real
+    tensor([1., 1., 1., 1.])
+    """
     return _c2c(input, _one(n), dim, norm, True)
 
 
 @op(fft="rfft")
 def rfft(input: Tensor, n: int | None = None, dim: int = -1, norm: Any = None) -> Tensor:
     """The transform of real input, without the half that symmetry gives: n // 2 + 1 numbers.
+
+    Shapes: any but (); `dim` becomes n // 2 + 1 long.
+    Errors: RuntimeError for complex input and n < 1.
 
     >>> import alight as torch
     >>> torch.fft.rfft(torch.tensor([0., 1., 0., 0.]))
@@ -187,19 +201,43 @@ def rfft(input: Tensor, n: int | None = None, dim: int = -1, norm: Any = None) -
 
 @op(fft="irfft")
 def irfft(input: Tensor, n: int | None = None, dim: int = -1, norm: Any = None) -> Tensor:
-    """The inverse of `rfft`: n real numbers, 2 * (size - 1) of them if n is left out."""
+    """The inverse of `rfft`: n real numbers, 2 * (size - 1) of them if n is left out.
+
+    Shapes: any but (); `dim` becomes n long.
+    Errors: RuntimeError for n < 1, IndexError for a dimension out of range.
+
+    >>> import alight as torch
+    >>> torch.fft.irfft(torch.tensor([4., 0., 0.]))
+    tensor([1., 1., 1., 1.])
+    """
     return _c2r("irfft", input, _one(n), dim, norm)
 
 
 @op(fft="hfft")
 def hfft(input: Tensor, n: int | None = None, dim: int = -1, norm: Any = None) -> Tensor:
-    """The real transform of a Hermitian signal, of which `input` is one half."""
+    """The real transform of a Hermitian signal, of which `input` is one half.
+
+    Shapes: any but (); `dim` becomes n long, 2 * (size - 1) if n is left out.
+    Errors: RuntimeError for n < 1.
+
+    >>> import alight as torch
+    >>> torch.fft.hfft(torch.tensor([1., 2., 1.]))
+    tensor([ 6.,  0., -2.,  0.])
+    """
     return _hermitian("hfft", input, _one(n), dim, norm)
 
 
 @op(fft="ihfft")
 def ihfft(input: Tensor, n: int | None = None, dim: int = -1, norm: Any = None) -> Tensor:
-    """The inverse of `hfft`: half of a Hermitian signal."""
+    """The inverse of `hfft`: half of a Hermitian signal.
+
+    Shapes: any but (); `dim` becomes n // 2 + 1 long.
+    Errors: RuntimeError for complex input and n < 1.
+
+    >>> import alight as torch
+    >>> torch.fft.ihfft(torch.tensor([4., 0., 0., 0.]))
+    tensor([1.-0.j, 1.-0.j, 1.-0.j])
+    """
     return _half_spectrum("ihfft", input, _one(n), dim, norm)
 
 
@@ -208,37 +246,91 @@ def ihfft(input: Tensor, n: int | None = None, dim: int = -1, norm: Any = None) 
 
 @op(fft="fft2")
 def fft2(input: Tensor, s: Dims = None, dim: Dims = (-2, -1), norm: Any = None) -> Tensor:
-    """The transform over two dimensions, the last ones if left out."""
+    """The transform over two dimensions, the last ones if left out.
+
+    Shapes: any of two dimensions or more; `s` says their new extents.
+    Errors: RuntimeError for extents below 1, IndexError for a dimension out of range.
+
+    >>> import alight as torch
+    >>> torch.fft.fft2(torch.ones(2, 2))
+    tensor([[4.+0.j, 0.+0.j],
+            [0.+0.j, 0.+0.j]])
+    """
     return _c2c(input, s, dim, norm, False)
 
 
 @op(fft="ifft2")
 def ifft2(input: Tensor, s: Dims = None, dim: Dims = (-2, -1), norm: Any = None) -> Tensor:
-    """The inverse of `fft2`."""
+    """The inverse of `fft2`.
+
+    Shapes: any of two dimensions or more; `s` says their new extents.
+    Errors: RuntimeError for extents below 1, IndexError for a dimension out of range.
+
+    >>> import alight as torch
+    >>> torch.fft.ifft2(torch.tensor([[4., 0.], [0., 0.]]))
+    tensor([[1.+0.j, 1.+0.j],
+            [1.+0.j, 1.+0.j]])
+    """
     return _c2c(input, s, dim, norm, True)
 
 
 @op(fft="rfft2")
 def rfft2(input: Tensor, s: Dims = None, dim: Dims = (-2, -1), norm: Any = None) -> Tensor:
-    """The transform of real input over two dimensions; the last one keeps its first half."""
+    """The transform of real input over two dimensions; the last one keeps its first half.
+
+    Shapes: (*, m, n) gives (*, m, n // 2 + 1).
+    Errors: RuntimeError for complex input and extents below 1.
+
+    >>> import alight as torch
+    >>> torch.fft.rfft2(torch.ones(2, 4))
+    tensor([[8.+0.j, 0.+0.j, 0.+0.j],
+            [0.+0.j, 0.+0.j, 0.+0.j]])
+    """
     return _r2c("rfft2", input, s, dim, norm)
 
 
 @op(fft="irfft2")
 def irfft2(input: Tensor, s: Dims = None, dim: Dims = (-2, -1), norm: Any = None) -> Tensor:
-    """The inverse of `rfft2`."""
+    """The inverse of `rfft2`.
+
+    Shapes: (*, m, k) gives (*, m, n), with n = 2 * (k - 1) unless `s` says it.
+    Errors: RuntimeError for extents below 1.
+
+    >>> import alight as torch
+    >>> torch.fft.irfft2(torch.tensor([[4., 0.], [0., 0.]]))
+    tensor([[1., 1.],
+            [1., 1.]])
+    """
     return _c2r("irfft2", input, s, dim, norm)
 
 
 @op(fft="hfft2")
 def hfft2(input: Tensor, s: Dims = None, dim: Dims = (-2, -1), norm: Any = None) -> Tensor:
-    """`hfft` over two dimensions; the last one holds half of the signal."""
+    """`hfft` over two dimensions; the last one holds half of the signal.
+
+    Shapes: (*, m, k) gives (*, m, n), with n = 2 * (k - 1) unless `s` says it.
+    Errors: RuntimeError for extents below 1.
+
+    >>> import alight as torch
+    >>> torch.fft.hfft2(torch.ones(2, 2))
+    tensor([[4., 0.],
+            [0., 0.]])
+    """
     return _hermitian("hfft2", input, s, dim, norm)
 
 
 @op(fft="ihfft2")
 def ihfft2(input: Tensor, s: Dims = None, dim: Dims = (-2, -1), norm: Any = None) -> Tensor:
-    """The inverse of `hfft2`."""
+    """The inverse of `hfft2`.
+
+    Shapes: (*, m, n) gives (*, m, n // 2 + 1).
+    Errors: RuntimeError for complex input and extents below 1.
+
+    >>> import alight as torch
+    >>> torch.fft.ihfft2(torch.ones(2, 2)).real
+    tensor([[1., 0.],
+            [0., 0.]])
+    """
     return _half_spectrum("ihfft2", input, s, dim, norm)
 
 
@@ -247,37 +339,91 @@ def ihfft2(input: Tensor, s: Dims = None, dim: Dims = (-2, -1), norm: Any = None
 
 @op(fft="fftn")
 def fftn(input: Tensor, s: Dims = None, dim: Dims = None, norm: Any = None) -> Tensor:
-    """The transform over several dimensions, all if left out."""
+    """The transform over several dimensions, all if left out.
+
+    Shapes: any; `s` says the new extents of `dim`.
+    Errors: RuntimeError for extents below 1, IndexError for a dimension out of range.
+
+    >>> import alight as torch
+    >>> torch.fft.fftn(torch.ones(2, 2))
+    tensor([[4.+0.j, 0.+0.j],
+            [0.+0.j, 0.+0.j]])
+    """
     return _c2c(input, s, dim, norm, False)
 
 
 @op(fft="ifftn")
 def ifftn(input: Tensor, s: Dims = None, dim: Dims = None, norm: Any = None) -> Tensor:
-    """The inverse of `fftn`."""
+    """The inverse of `fftn`.
+
+    Shapes: any; `s` says the new extents of `dim`.
+    Errors: RuntimeError for extents below 1, IndexError for a dimension out of range.
+
+    >>> import alight as torch
+    >>> torch.fft.ifftn(torch.tensor([[4., 0.], [0., 0.]]))
+    tensor([[1.+0.j, 1.+0.j],
+            [1.+0.j, 1.+0.j]])
+    """
     return _c2c(input, s, dim, norm, True)
 
 
 @op(fft="rfftn")
 def rfftn(input: Tensor, s: Dims = None, dim: Dims = None, norm: Any = None) -> Tensor:
-    """The transform of real input over several dimensions; the last one keeps its first half."""
+    """The transform of real input over several dimensions; the last one keeps its first half.
+
+    Shapes: any but (); the last of `dim`, n long, becomes n // 2 + 1 long.
+    Errors: RuntimeError for complex input and extents below 1.
+
+    >>> import alight as torch
+    >>> torch.fft.rfftn(torch.ones(2, 4))
+    tensor([[8.+0.j, 0.+0.j, 0.+0.j],
+            [0.+0.j, 0.+0.j, 0.+0.j]])
+    """
     return _r2c("rfftn", input, s, dim, norm)
 
 
 @op(fft="irfftn")
 def irfftn(input: Tensor, s: Dims = None, dim: Dims = None, norm: Any = None) -> Tensor:
-    """The inverse of `rfftn`."""
+    """The inverse of `rfftn`.
+
+    Shapes: any but (); the last of `dim`, k long, becomes 2 * (k - 1) long unless `s` says it.
+    Errors: RuntimeError for extents below 1.
+
+    >>> import alight as torch
+    >>> torch.fft.irfftn(torch.tensor([[4., 0.], [0., 0.]]))
+    tensor([[1., 1.],
+            [1., 1.]])
+    """
     return _c2r("irfftn", input, s, dim, norm)
 
 
 @op(fft="hfftn")
 def hfftn(input: Tensor, s: Dims = None, dim: Dims = None, norm: Any = None) -> Tensor:
-    """`hfft` over several dimensions; the last one holds half of the signal."""
+    """`hfft` over several dimensions; the last one holds half of the signal.
+
+    Shapes: any but (); the last of `dim`, k long, becomes 2 * (k - 1) long unless `s` says it.
+    Errors: RuntimeError for extents below 1.
+
+    >>> import alight as torch
+    >>> torch.fft.hfftn(torch.ones(2, 2))
+    tensor([[4., 0.],
+            [0., 0.]])
+    """
     return _hermitian("hfftn", input, s, dim, norm)
 
 
 @op(fft="ihfftn")
 def ihfftn(input: Tensor, s: Dims = None, dim: Dims = None, norm: Any = None) -> Tensor:
-    """The inverse of `hfftn`."""
+    """The inverse of `hfftn`.
+
+    Shapes: any but (); the last of `dim`, n long, becomes n // 2 + 1 long.
+    Errors: RuntimeError for complex input and extents below 1.
+
+    >>> import alight as torch
+    >>> torch.fft.ihfftn(torch.ones(2, 2)).real
+    tensor([[1., 0.],
+            [0., 0.]])
+    """
     return _half_spectrum("ihfftn", input, s, dim, norm)
 
 
@@ -290,6 +436,8 @@ def fftfreq(
     requires_grad: bool = False, layout: Any = None,
 ) -> Any:  # fmt: skip
     """The frequencies that belong to the places of `fft`, for samples d apart.
+
+    Shapes: (n,).
 
     >>> import alight as torch
     >>> torch.fft.fftfreq(5)
@@ -307,7 +455,14 @@ def rfftfreq(
     n: int, d: float = 1.0, *, out: Any = None, dtype: Any = None, device: Any = None,
     requires_grad: bool = False, layout: Any = None,
 ) -> Any:  # fmt: skip
-    """The frequencies that belong to the places of `rfft`, for samples d apart."""
+    """The frequencies that belong to the places of `rfft`, for samples d apart.
+
+    Shapes: (n // 2 + 1,).
+
+    >>> import alight as torch
+    >>> torch.fft.rfftfreq(4)
+    tensor([0.0000, 0.2500, 0.5000])
+    """
     return _frequencies(_range(0, n // 2 + 1, dtype, device), n, d, out, requires_grad)
 
 
@@ -328,6 +483,9 @@ def _frequencies(places: Any, n: int, d: float, out: Any, requires_grad: bool) -
 def fftshift(input: Tensor, dim: Dims = None) -> Tensor:
     """The frequency 0 moved to the middle, along `dim` or all dimensions.
 
+    Shapes: any, kept.
+    Errors: IndexError for a dimension out of range.
+
     >>> import alight as torch
     >>> torch.fft.fftshift(torch.arange(5))
     tensor([3, 4, 0, 1, 2])
@@ -339,7 +497,15 @@ def fftshift(input: Tensor, dim: Dims = None) -> Tensor:
 
 @op(fft="ifftshift", out=False)
 def ifftshift(input: Tensor, dim: Dims = None) -> Tensor:
-    """The inverse of `fftshift`."""
+    """The inverse of `fftshift`.
+
+    Shapes: any, kept.
+    Errors: IndexError for a dimension out of range.
+
+    >>> import alight as torch
+    >>> torch.fft.ifftshift(torch.tensor([3, 0, 1, 2]))
+    tensor([1, 2, 3, 0])
+    """
     for axis in _shifted_axes(input, dim):
         input = rolled(input, (input.shape[axis] + 1) // 2, axis)
     return input

@@ -553,6 +553,7 @@ def op(
     may be given: words of alight/ops/out.py. functional_out: whether those of torch.nn.functional do.
     results: the named tuple that several results come in.
     """
+    from alight.ops.docstrings import in_place_docstring
     from alight.ops.wrappers import place
 
     def declare(body: Callable[..., Any]) -> Declared:
@@ -586,6 +587,7 @@ def op(
         spots += [(TORCH, one) for one in inplace.split() if not one.startswith("__")]
         spots += [(FUNCTIONAL, one + "_") for one in F.split()]
         in_place = place(writing, spots, "", aliases, False)
+        in_place.__doc__ = in_place_docstring(declared.function.__doc__, name)
         place(operation, functional, "", aliases, functional_out, in_place)
         return declared
 
