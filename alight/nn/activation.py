@@ -31,7 +31,10 @@ class _InPlace(Module):
 
 
 class ReLU(_InPlace):
-    """The larger of input and 0.
+    """The larger of input and 0, element by element; any shape to the same shape.
+
+    `inplace` overwrites the input and saves its memory; RuntimeError where the input is a leaf
+    that requires a gradient.
 
     >>> import alight as torch
     >>> torch.nn.ReLU()(torch.tensor([-1., 2.]))
@@ -44,7 +47,12 @@ class ReLU(_InPlace):
 
 
 class ReLU6(_InPlace):
-    """input limited to [0, 6]."""
+    """input limited to [0, 6], element by element; any shape to the same shape (Krizhevsky 2010).
+
+    >>> import alight as torch
+    >>> torch.nn.ReLU6()(torch.tensor([-1., 2., 7.]))
+    tensor([0., 2., 6.])
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         """min(max(input, 0), 6)."""
@@ -52,7 +60,15 @@ class ReLU6(_InPlace):
 
 
 class SELU(_InPlace):
-    """Scaled exponential linear unit."""
+    """Scaled exponential linear unit: an elu whose constants keep mean 0 and variance 1.
+
+    1.0507 input where it is positive, else 1.7581 (exp(input) - 1) (Klambauer et al. 2017). Any
+    shape to the same shape; NotImplementedError for integers.
+
+    >>> import alight as torch
+    >>> torch.nn.SELU()(torch.tensor([-1., 1.]))
+    tensor([-1.1113,  1.0507])
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         """functional.selu."""
@@ -60,7 +76,15 @@ class SELU(_InPlace):
 
 
 class SiLU(_InPlace):
-    """input * sigmoid(input)."""
+    """input * sigmoid(input), element by element, also known as swish; any shape to the same
+    shape.
+
+    (Elfwing et al. 2017; Ramachandran et al. 2017.)
+
+    >>> import alight as torch
+    >>> torch.nn.SiLU()(torch.tensor([-1., 0., 2.]))
+    tensor([-0.2689,  0.0000,  1.7616])
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         """functional.silu."""
@@ -68,7 +92,12 @@ class SiLU(_InPlace):
 
 
 class Mish(_InPlace):
-    """input * tanh(softplus(input))."""
+    """input * tanh(softplus(input)), element by element; any shape to the same shape (Misra 2019).
+
+    >>> import alight as torch
+    >>> torch.nn.Mish()(torch.tensor([-1., 0., 2.]))
+    tensor([-0.3034,  0.0000,  1.9440])
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         """functional.mish."""
@@ -76,7 +105,14 @@ class Mish(_InPlace):
 
 
 class Hardswish(_InPlace):
-    """input * hardsigmoid(input)."""
+    """input * hardsigmoid(input): 0 up to -3, input from 3 on; any shape to the same shape.
+
+    (Howard et al. 2019.)
+
+    >>> import alight as torch
+    >>> torch.nn.Hardswish()(torch.tensor([-4., -1., 1., 4.]))
+    tensor([-0.0000, -0.3333,  0.6667,  4.0000])
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         """functional.hardswish."""
@@ -86,7 +122,12 @@ class Hardswish(_InPlace):
 
 
 class Hardsigmoid(_InPlace):
-    """input / 6 + 1/2, limited to [0, 1]."""
+    """input / 6 + 1/2, limited to [0, 1]; any shape to the same shape.
+
+    >>> import alight as torch
+    >>> torch.nn.Hardsigmoid()(torch.tensor([-4., 0., 1., 4.]))
+    tensor([0.0000, 0.5000, 0.6667, 1.0000])
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         """functional.hardsigmoid."""
@@ -96,11 +137,12 @@ class Hardsigmoid(_InPlace):
 
 
 class Sigmoid(Module):
-    """1 / (1 + exp(-input)).
+    """1 / (1 + exp(-input)), element by element; any shape to the same shape. Integers become
+    floats.
 
     >>> import alight as torch
-    >>> torch.nn.Sigmoid()(torch.tensor([0.]))
-    tensor([0.5000])
+    >>> torch.nn.Sigmoid()(torch.tensor([-1., 0., 1.]))
+    tensor([0.2689, 0.5000, 0.7311])
     """
 
     def forward(self, input: Tensor) -> Tensor:
@@ -109,7 +151,12 @@ class Sigmoid(Module):
 
 
 class Tanh(Module):
-    """Hyperbolic tangent."""
+    """Hyperbolic tangent, element by element; any shape to the same shape. Integers become floats.
+
+    >>> import alight as torch
+    >>> torch.nn.Tanh()(torch.tensor([-1., 0., 1.]))
+    tensor([-0.7616,  0.0000,  0.7616])
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         """tanh(input)."""
@@ -117,7 +164,12 @@ class Tanh(Module):
 
 
 class LogSigmoid(Module):
-    """log(sigmoid(input))."""
+    """log(sigmoid(input)) without overflow; any shape to the same shape.
+
+    >>> import alight as torch
+    >>> torch.nn.LogSigmoid()(torch.tensor([-100., 0., 1.]))
+    tensor([-100.0000,   -0.6931,   -0.3133])
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         """functional.logsigmoid."""
@@ -125,7 +177,12 @@ class LogSigmoid(Module):
 
 
 class Softsign(Module):
-    """input / (1 + |input|)."""
+    """input / (1 + |input|), element by element; any shape to the same shape.
+
+    >>> import alight as torch
+    >>> torch.nn.Softsign()(torch.tensor([-3., 0., 1.]))
+    tensor([-0.7500,  0.0000,  0.5000])
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         """functional.softsign."""
@@ -133,7 +190,12 @@ class Softsign(Module):
 
 
 class Tanhshrink(Module):
-    """input - tanh(input)."""
+    """input - tanh(input), element by element; any shape to the same shape.
+
+    >>> import alight as torch
+    >>> torch.nn.Tanhshrink()(torch.tensor([-1., 0., 1.]))
+    tensor([-0.2384,  0.0000,  0.2384])
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         """functional.tanhshrink."""
@@ -141,7 +203,14 @@ class Tanhshrink(Module):
 
 
 class LeakyReLU(Module):
-    """input where it is positive, else negative_slope * input."""
+    """input where it is positive, else negative_slope * input; any shape to the same shape.
+
+    (Maas et al. 2013.) `inplace` overwrites the input.
+
+    >>> import alight as torch
+    >>> torch.nn.LeakyReLU(0.1)(torch.tensor([-2., 3.]))
+    tensor([-0.2000,  3.0000])
+    """
 
     def __init__(self, negative_slope: float = 1e-2, inplace: bool = False) -> None:
         super().__init__()
@@ -157,7 +226,15 @@ class LeakyReLU(Module):
 
 
 class RReLU(Module):
-    """leaky_relu with a slope drawn for each element while training."""
+    """A leaky ReLU with a slope drawn from [lower, upper] for each element while training.
+
+    (Xu et al. 2015.) In evaluation the slope is the mean of the two. Any shape to the same
+    shape; RuntimeError where lower is above upper.
+
+    >>> import alight as torch
+    >>> torch.nn.RReLU(0.1, 0.3).eval()(torch.tensor([-1., 2.]))
+    tensor([-0.2000,  2.0000])
+    """
 
     def __init__(
         self, lower: float = 1.0 / 8, upper: float = 1.0 / 3, inplace: bool = False
@@ -187,7 +264,14 @@ class _Alpha(Module):
 
 
 class ELU(_Alpha):
-    """input where it is positive, else alpha * (exp(input) - 1)."""
+    """input where it is positive, else alpha * (exp(input) - 1); any shape to the same shape.
+
+    (Clevert et al. 2015.) NotImplementedError for integers.
+
+    >>> import alight as torch
+    >>> torch.nn.ELU()(torch.tensor([-1., 2.]))
+    tensor([-0.6321,  2.0000])
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         """functional.elu."""
@@ -195,7 +279,15 @@ class ELU(_Alpha):
 
 
 class CELU(_Alpha):
-    """input where it is positive, else alpha * (exp(input / alpha) - 1)."""
+    """input where it is positive, else alpha * (exp(input / alpha) - 1); any shape to the same
+    shape.
+
+    (Barron 2017.) alpha is not 0.
+
+    >>> import alight as torch
+    >>> torch.nn.CELU(0.5)(torch.tensor([-1., 2.]))
+    tensor([-0.4323,  2.0000])
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         """functional.celu."""
@@ -203,7 +295,12 @@ class CELU(_Alpha):
 
 
 class Threshold(Module):
-    """input where it is above threshold, else value."""
+    """input where it is above threshold, else value; any shape to the same shape.
+
+    >>> import alight as torch
+    >>> torch.nn.Threshold(1.0, -5.0)(torch.tensor([0., 1., 2.]))
+    tensor([-5., -5.,  2.])
+    """
 
     def __init__(self, threshold: float, value: float, inplace: bool = False) -> None:
         super().__init__()
@@ -219,7 +316,12 @@ class Threshold(Module):
 
 
 class Hardtanh(Module):
-    """input limited to [min_val, max_val]."""
+    """input limited to [min_val, max_val]; any shape to the same shape.
+
+    >>> import alight as torch
+    >>> torch.nn.Hardtanh()(torch.tensor([-2., 0.5, 2.]))
+    tensor([-1.0000,  0.5000,  1.0000])
+    """
 
     def __init__(self, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> None:
         super().__init__()
@@ -235,7 +337,12 @@ class Hardtanh(Module):
 
 
 class Hardshrink(Module):
-    """input where its absolute value is above lambd, else 0."""
+    """input where its absolute value is above lambd, else 0; any shape to the same shape.
+
+    >>> import alight as torch
+    >>> torch.nn.Hardshrink(0.5)(torch.tensor([-1., 0.3, 0.8]))
+    tensor([-1.0000,  0.0000,  0.8000])
+    """
 
     def __init__(self, lambd: float = 0.5) -> None:
         super().__init__()
@@ -251,7 +358,15 @@ class Hardshrink(Module):
 
 
 class Softshrink(Hardshrink):
-    """input moved towards 0 by lambd."""
+    """input moved towards 0 by lambd, and 0 where it is no further away; any shape to the same
+    shape.
+
+    RuntimeError where lambd is negative.
+
+    >>> import alight as torch
+    >>> torch.nn.Softshrink(0.5)(torch.tensor([-1., 0.3, 0.8]))
+    tensor([-0.5000,  0.0000,  0.3000])
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         """functional.softshrink."""
@@ -259,11 +374,16 @@ class Softshrink(Hardshrink):
 
 
 class GELU(Module):
-    """input times the normal distribution function of input.
+    """input times the standard normal distribution function of input; any shape to the same shape.
+
+    (Hendrycks and Gimpel 2016.) approximate="tanh" takes
+    0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))); RuntimeError for another name.
 
     >>> import alight as torch
-    >>> torch.nn.GELU()(torch.tensor([1.]))
-    tensor([0.8413])
+    >>> torch.nn.GELU()(torch.tensor([-1., 1.]))
+    tensor([-0.1587,  0.8413])
+    >>> torch.nn.GELU(approximate="tanh")(torch.tensor([-1., 1.]))
+    tensor([-0.1588,  0.8412])
     """
 
     def __init__(self, approximate: str = "none") -> None:
@@ -280,7 +400,14 @@ class GELU(Module):
 
 
 class Softplus(Module):
-    """log(1 + exp(beta * input)) / beta."""
+    """log(1 + exp(beta * input)) / beta, and input itself where beta * input is above threshold.
+
+    Any shape to the same shape.
+
+    >>> import alight as torch
+    >>> torch.nn.Softplus()(torch.tensor([-1., 0., 30.]))
+    tensor([ 0.3133,  0.6931, 30.0000])
+    """
 
     def __init__(self, beta: float = 1.0, threshold: float = 20.0) -> None:
         super().__init__()
@@ -296,7 +423,14 @@ class Softplus(Module):
 
 
 class GLU(Module):
-    """The first half of a dimension times the sigmoid of the second half."""
+    """Gated linear unit: the first half of dimension `dim` times the sigmoid of the second half.
+
+    (*, 2 k, *) to (*, k, *) (Dauphin et al. 2016). RuntimeError where the extent is odd.
+
+    >>> import alight as torch
+    >>> torch.nn.GLU()(torch.tensor([[1., 2., 0., 0.]]))
+    tensor([[0.5000, 1.0000]])
+    """
 
     def __init__(self, dim: int = -1) -> None:
         super().__init__()
@@ -312,7 +446,16 @@ class GLU(Module):
 
 
 class PReLU(Module):
-    """input where it is positive, else a learned weight times input."""
+    """input where it is positive, else a learned weight times input; any shape to the same shape.
+
+    Parameters: weight (num_parameters,), at first `init` everywhere. num_parameters is 1, or
+    the number of channels (dimension 1 of the input); RuntimeError for another number (He et
+    al. 2015).
+
+    >>> import alight as torch
+    >>> torch.nn.PReLU()(torch.tensor([-2., 3.]))
+    tensor([-0.5000,  3.0000], grad_fn=<PreluKernelBackward0>)
+    """
 
     def __init__(
         self, num_parameters: int = 1, init: float = 0.25, device: Any = None, dtype: Any = None
@@ -348,11 +491,15 @@ class _AlongDim(Module):
 
 
 class Softmax(_AlongDim):
-    """exp(input) divided by its sum along a dimension.
+    """exp(input) divided by its sum along `dim`: numbers from 0 to 1 that add up to 1.
+
+    Any shape to the same shape; IndexError where there is no dimension `dim`. For the logarithm
+    take LogSoftmax, which neither overflows nor underflows.
 
     >>> import alight as torch
-    >>> torch.nn.Softmax(dim=0)(torch.zeros(2))
-    tensor([0.5000, 0.5000])
+    >>> torch.nn.Softmax(dim=1)(torch.tensor([[0., 0.], [0., 1.]]))
+    tensor([[0.5000, 0.5000],
+            [0.2689, 0.7311]])
     """
 
     def forward(self, input: Tensor) -> Tensor:
@@ -361,7 +508,14 @@ class Softmax(_AlongDim):
 
 
 class Softmin(_AlongDim):
-    """softmax(-input)."""
+    """softmax(-input) along `dim`: the smallest element has the largest share.
+
+    Any shape to the same shape.
+
+    >>> import alight as torch
+    >>> torch.nn.Softmin(dim=0)(torch.tensor([0., 1.]))
+    tensor([0.7311, 0.2689])
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         """functional.softmin."""
@@ -369,7 +523,12 @@ class Softmin(_AlongDim):
 
 
 class LogSoftmax(_AlongDim):
-    """log(softmax(input))."""
+    """log(softmax(input)) along `dim`, without overflow; any shape to the same shape.
+
+    >>> import alight as torch
+    >>> torch.nn.LogSoftmax(dim=0)(torch.tensor([0., 1000.]))
+    tensor([-1000.,     0.])
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         """functional.log_softmax."""
@@ -377,7 +536,16 @@ class LogSoftmax(_AlongDim):
 
 
 class Softmax2d(Module):
-    """softmax over the channels of images."""
+    """softmax over the channels at each place of images.
+
+    (n, c, height, width) or (c, height, width) to the same shape; ValueError for other ranks.
+
+    >>> import alight as torch
+    >>> torch.nn.Softmax2d()(torch.zeros(1, 2, 1, 2))
+    tensor([[[[0.5000, 0.5000]],
+    <BLANKLINE>
+             [[0.5000, 0.5000]]]])
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         """softmax along dimension -3."""

@@ -138,7 +138,13 @@ class _ConvNd(Module):
 
 
 class Conv1d(_ConvNd):
-    """Convolution of (n, in_channels, length).
+    """Convolution of sequences: every output channel is a sum of windows times that channel's
+    weights.
+
+    (n, in_channels, length) to (n, out_channels, new), where new is (length + 2 padding -
+    dilation (kernel_size - 1) - 1) // stride + 1; n may be missing. Parameters: weight
+    (out_channels, in_channels / groups, kernel_size), bias (out_channels,). Arguments and
+    errors are those of Conv2d.
 
     >>> import alight as torch
     >>> torch.nn.Conv1d(1, 2, 3)(torch.ones(1, 1, 5)).shape
@@ -154,11 +160,32 @@ class Conv1d(_ConvNd):
 
 
 class Conv2d(_ConvNd):
-    """Convolution of images (n, in_channels, height, width).
+    """Convolution of images: every output channel is a sum of windows times that channel's
+    weights.
+
+    (n, in_channels, height, width) to (n, out_channels, new height, new width), where new is
+    (extent + 2 padding - dilation (kernel_size - 1) - 1) // stride + 1; n may be missing.
+    Parameters: weight (out_channels, in_channels / groups, *kernel_size), bias (out_channels,)
+    or None with bias=False; drawn evenly within 1 / sqrt(in_channels / groups * window).
+
+    - kernel_size, stride, dilation: an int, or one for each dimension
+    - padding: the same, or "valid" for none, or "same" for an output as large as the input
+      (stride 1)
+    - groups: channels in groups that do not see each other; in_channels for a kernel for each
+      channel
+    - padding_mode: "zeros", "reflect", "replicate" or "circular"
+
+    ValueError where groups does not divide the channels or a name is unknown; RuntimeError
+    where the input has other channels, or is smaller than the window.
 
     >>> import alight as torch
-    >>> torch.nn.Conv2d(1, 2, 3, padding=1)(torch.ones(1, 1, 5, 5)).shape
-    torch.Size([1, 2, 5, 5])
+    >>> layer = torch.nn.Conv2d(3, 8, kernel_size=3, padding=1)
+    >>> layer(torch.ones(1, 3, 5, 5)).shape
+    torch.Size([1, 8, 5, 5])
+    >>> layer.weight.shape, layer.bias.shape
+    (torch.Size([8, 3, 3, 3]), torch.Size([8]))
+    >>> torch.nn.Conv2d(3, 8, 3, stride=2)(torch.ones(1, 3, 5, 5)).shape
+    torch.Size([1, 8, 2, 2])
     """
 
     count = 2
@@ -174,7 +201,18 @@ class Conv2d(_ConvNd):
 
 
 class Conv3d(_ConvNd):
-    """Convolution of (n, in_channels, depth, height, width)."""
+    """Convolution of volumes or videos: every output channel is a sum of windows times its
+    weights.
+
+    (n, in_channels, depth, height, width) to (n, out_channels, new depth, new height, new
+    width), where new is (extent + 2 padding - dilation (kernel_size - 1) - 1) // stride + 1; n
+    may be missing. Parameters: weight (out_channels, in_channels / groups, *kernel_size), bias
+    (out_channels,). Arguments and errors are those of Conv2d.
+
+    >>> import alight as torch
+    >>> torch.nn.Conv3d(1, 2, kernel_size=3)(torch.ones(1, 1, 4, 5, 6)).shape
+    torch.Size([1, 2, 2, 3, 4])
+    """
 
     count = 3
 
@@ -242,16 +280,36 @@ class _ConvTransposeNd(_ConvNd):
 
 
 class ConvTranspose1d(_ConvTransposeNd):
-    """Transposed convolution of (n, in_channels, length)."""
+    """The transpose of Conv1d: every input element adds a multiple of the kernel to the output.
+
+    (n, in_channels, length) to (n, out_channels, new), where new is (length - 1) stride - 2
+    padding + dilation (kernel_size - 1) + output_padding + 1; n may be missing. Parameters:
+    weight (in_channels, out_channels / groups, kernel_size), bias (out_channels,). ValueError
+    for a padding_mode other than "zeros".
+
+    >>> import alight as torch
+    >>> torch.nn.ConvTranspose1d(1, 2, 3, stride=2)(torch.ones(1, 1, 4)).shape
+    torch.Size([1, 2, 9])
+    """
 
     count = 1
 
 
 class ConvTranspose2d(_ConvTransposeNd):
-    """Transposed convolution of (n, in_channels, height, width).
+    """The transpose of Conv2d: every input pixel adds a multiple of the kernel to the output.
+
+    (n, in_channels, height, width) to (n, out_channels, new height, new width), where new is
+    (extent - 1) stride - 2 padding + dilation (kernel_size - 1) + output_padding + 1; n may be
+    missing. Parameters: weight (in_channels, out_channels / groups, *kernel_size), bias
+    (out_channels,). Several extents give the same one under a strided Conv2d: `output_padding`,
+    or `output_size` in the call, chooses. ValueError where output_size cannot be had or
+    padding_mode is not "zeros".
 
     >>> import alight as torch
-    >>> torch.nn.ConvTranspose2d(1, 2, 2, stride=2)(torch.ones(1, 1, 3, 3)).shape
+    >>> layer = torch.nn.ConvTranspose2d(1, 2, 3, stride=2, padding=1)
+    >>> layer(torch.ones(1, 1, 3, 3)).shape
+    torch.Size([1, 2, 5, 5])
+    >>> layer(torch.ones(1, 1, 3, 3), output_size=(6, 6)).shape
     torch.Size([1, 2, 6, 6])
     """
 
@@ -259,7 +317,17 @@ class ConvTranspose2d(_ConvTransposeNd):
 
 
 class ConvTranspose3d(_ConvTransposeNd):
-    """Transposed convolution of (n, in_channels, depth, height, width)."""
+    """The transpose of Conv3d: every input element adds a multiple of the kernel to the output.
+
+    (n, in_channels, depth, height, width) to (n, out_channels, new depth, new height, new
+    width), where new is (extent - 1) stride - 2 padding + dilation (kernel_size - 1) +
+    output_padding + 1; n may be missing. Parameters: weight (in_channels, out_channels /
+    groups, *kernel_size), bias (out_channels,). Errors are those of ConvTranspose2d.
+
+    >>> import alight as torch
+    >>> torch.nn.ConvTranspose3d(1, 2, 2, stride=2)(torch.ones(1, 1, 3, 3, 3)).shape
+    torch.Size([1, 2, 6, 6, 6])
+    """
 
     count = 3
 
@@ -292,8 +360,24 @@ class _LazyConv(Lazy):
         self.reset_parameters()
 
 
-def _lazy(base: type) -> Any:
-    doc = f"A {base.__name__} whose in_channels the first input tells."
+_LAZY = """A {base} whose in_channels the first input tells; from then on it is a {base}.
+
+    Takes the arguments of {base} without in_channels. Until the first call its parameters are
+    UninitializedParameter.
+
+    >>> import alight as torch
+    >>> layer = torch.nn.Lazy{base}(8, kernel_size=3)
+    >>> layer(torch.ones{shape}).shape
+    {out}
+    >>> layer.in_channels
+    2
+    """
+
+
+def _lazy(base: Any) -> Any:
+    shape = (1, 2, *(5,) * base.count)
+    out = [1, 8, *(7 if base.transposed else 3,) * base.count]
+    doc = _LAZY.format(base=base.__name__, shape=shape, out=f"torch.Size({out})")
     return type(
         f"Lazy{base.__name__}",
         (_LazyConv, base),

@@ -30,10 +30,16 @@ class _DropoutNd(Module):
 
 
 class Dropout(_DropoutNd):
-    """Elements put to zero with probability p, the others divided by 1 - p; nothing in evaluation.
+    """Elements put to zero with probability p while training, the others divided by 1 - p.
+
+    Any shape to the same shape; in evaluation the input itself (Srivastava et al. 2014).
+    ValueError where p is not between 0 and 1.
 
     >>> import alight as torch
-    >>> torch.nn.Dropout(0.5).eval()(torch.ones(2))
+    >>> dropout = torch.nn.Dropout(0.5)
+    >>> (dropout(torch.ones(1000)) == 0).float().mean().item() > 0.4
+    True
+    >>> dropout.eval()(torch.ones(2))
     tensor([1., 1.])
     """
 
@@ -43,7 +49,15 @@ class Dropout(_DropoutNd):
 
 
 class Dropout1d(_DropoutNd):
-    """Whole channels of (n, c, length)."""
+    """Whole channels of sequences put to zero with probability p while training.
+
+    The others are divided by 1 - p. (n, c, length) or (c, length) to the same shape; in
+    evaluation the input itself.
+
+    >>> import alight as torch
+    >>> torch.nn.Dropout1d(0.5)(torch.ones(4, 3, 2)).shape
+    torch.Size([4, 3, 2])
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         """functional.dropout1d."""
@@ -51,7 +65,16 @@ class Dropout1d(_DropoutNd):
 
 
 class Dropout2d(_DropoutNd):
-    """Whole channels of (n, c, height, width)."""
+    """Whole channels of images put to zero with probability p while training.
+
+    The others are divided by 1 - p. (n, c, height, width) or (c, height, width) to the same
+    shape; in evaluation the input itself (Tompson et al. 2015).
+
+    >>> import alight as torch
+    >>> y = torch.nn.Dropout2d(0.5)(torch.ones(4, 3, 2, 2))
+    >>> ((y == 0) | (y == 2)).all()
+    tensor(True)
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         """functional.dropout2d."""
@@ -59,7 +82,15 @@ class Dropout2d(_DropoutNd):
 
 
 class Dropout3d(_DropoutNd):
-    """Whole channels of (n, c, depth, height, width)."""
+    """Whole channels of volumes put to zero with probability p while training.
+
+    The others are divided by 1 - p. (n, c, depth, height, width) or without n, to the same
+    shape; in evaluation the input itself.
+
+    >>> import alight as torch
+    >>> torch.nn.Dropout3d(0.5)(torch.ones(4, 3, 2, 2, 2)).shape
+    torch.Size([4, 3, 2, 2, 2])
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         """functional.dropout3d."""
@@ -67,7 +98,15 @@ class Dropout3d(_DropoutNd):
 
 
 class AlphaDropout(_DropoutNd):
-    """Dropout that keeps the mean and variance of selu's results."""
+    """Dropout for networks of SELU: what is dropped takes selu's lowest value.
+
+    All is scaled so that mean and variance stay (Klambauer et al. 2017). Any shape to the same
+    shape; in evaluation the input itself.
+
+    >>> import alight as torch
+    >>> torch.nn.AlphaDropout(0.5).eval()(torch.tensor([1., 2.]))
+    tensor([1., 2.])
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         """functional.alpha_dropout."""
@@ -75,7 +114,12 @@ class AlphaDropout(_DropoutNd):
 
 
 class FeatureAlphaDropout(_DropoutNd):
-    """AlphaDropout of whole channels."""
+    """AlphaDropout of whole channels: (n, c, *) to the same shape; in evaluation the input itself.
+
+    >>> import alight as torch
+    >>> torch.nn.FeatureAlphaDropout(0.5)(torch.ones(4, 3, 2, 2)).shape
+    torch.Size([4, 3, 2, 2])
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         """functional.feature_alpha_dropout."""

@@ -11,7 +11,10 @@ Tensor = Any
 
 
 class Flatten(Module):
-    """Dimensions start_dim to end_dim made one.
+    """Dimensions start_dim to end_dim made one; the usual layer between convolutions and a Linear.
+
+    (n, *) to (n, product of *) by default. No parameters; IndexError where a dimension is
+    missing.
 
     >>> import alight as torch
     >>> torch.nn.Flatten()(torch.ones(2, 3, 4)).shape
@@ -32,7 +35,10 @@ class Flatten(Module):
 
 
 class Unflatten(Module):
-    """One dimension made several.
+    """One dimension made several: the opposite of Flatten.
+
+    (*, k, *) to (*, *unflattened_size, *); one extent may be -1. RuntimeError where the extents
+    do not multiply to k, TypeError where unflattened_size is no tuple of ints.
 
     >>> import alight as torch
     >>> torch.nn.Unflatten(1, (3, 4))(torch.ones(2, 12)).shape
@@ -64,7 +70,19 @@ class Unflatten(Module):
 
 
 class Unfold(Module):
-    """The windows of images as columns."""
+    """The windows of images as columns: what a convolution multiplies its weights with.
+
+    (n, c, height, width) or (c, height, width) to (n, c * window, windows), windows row by row,
+    where window is the product of kernel_size. Overlapping windows are repeated. RuntimeError
+    where no window fits.
+
+    >>> import alight as torch
+    >>> torch.nn.Unfold(2)(torch.arange(6.).reshape(1, 1, 2, 3))
+    tensor([[[0., 1.],
+             [1., 2.],
+             [3., 4.],
+             [4., 5.]]])
+    """
 
     def __init__(
         self, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1
@@ -87,7 +105,15 @@ class Unfold(Module):
 
 
 class Fold(Module):
-    """Columns added up to images."""
+    """Columns added up to images of output_size: where windows overlap their elements are summed.
+
+    (n, c * window, windows) or without n, to (n, c, *output_size). RuntimeError where the
+    number of windows is not the one of output_size.
+
+    >>> import alight as torch
+    >>> torch.nn.Fold(output_size=(1, 3), kernel_size=(1, 2))(torch.ones(1, 2, 2))
+    tensor([[[[1., 2., 1.]]]])
+    """
 
     def __init__(
         self,
@@ -116,7 +142,15 @@ class Fold(Module):
 
 
 class PixelShuffle(Module):
-    """(n, c r r, h, w) to (n, c, h r, w r)."""
+    """Channels spread over space: (*, c r r, h, w) to (*, c, h r, w r), r the factor.
+
+    (Shi et al. 2016.) RuntimeError where r * r does not divide the channels.
+
+    >>> import alight as torch
+    >>> torch.nn.PixelShuffle(2)(torch.arange(4.).reshape(1, 4, 1, 1))
+    tensor([[[[0., 1.],
+              [2., 3.]]]])
+    """
 
     def __init__(self, upscale_factor: int) -> None:
         super().__init__()
@@ -132,7 +166,14 @@ class PixelShuffle(Module):
 
 
 class PixelUnshuffle(Module):
-    """(n, c, h r, w r) to (n, c r r, h, w)."""
+    """Space gathered in channels: (*, c, h r, w r) to (*, c r r, h, w), r the factor.
+
+    RuntimeError where r does not divide height and width.
+
+    >>> import alight as torch
+    >>> torch.nn.PixelUnshuffle(2)(torch.ones(1, 1, 4, 6)).shape
+    torch.Size([1, 4, 2, 3])
+    """
 
     def __init__(self, downscale_factor: int) -> None:
         super().__init__()
@@ -148,7 +189,14 @@ class PixelUnshuffle(Module):
 
 
 class ChannelShuffle(Module):
-    """Channels of `groups` groups interleaved."""
+    """Channels of `groups` groups interleaved: (n, c, *) to the same shape (Zhang et al. 2017).
+
+    RuntimeError where groups does not divide the channels.
+
+    >>> import alight as torch
+    >>> torch.nn.ChannelShuffle(2)(torch.arange(4.).reshape(1, 4, 1, 1)).flatten()
+    tensor([0., 2., 1., 3.])
+    """
 
     def __init__(self, groups: int) -> None:
         super().__init__()

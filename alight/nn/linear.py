@@ -15,7 +15,12 @@ Tensor = Any
 
 
 class Identity(Module):
-    """Gives its input back; takes and ignores any arguments."""
+    """Gives its input back; any arguments are ignored, so that it can stand in for any layer.
+
+    >>> import alight as torch
+    >>> torch.nn.Identity(54, unused=0.1)(torch.tensor([1., 2.]))
+    tensor([1., 2.])
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__()
@@ -26,11 +31,18 @@ class Identity(Module):
 
 
 class Linear(Module):
-    """input @ weight.T + bias, from (..., in_features) to (..., out_features).
+    """input @ weight.T + bias, from (*, in_features) to (*, out_features).
+
+    Parameters: weight (out_features, in_features), bias (out_features,) or None with
+    bias=False; both drawn evenly within 1 / sqrt(in_features). RuntimeError where the input
+    ends in another extent or has another dtype.
 
     >>> import alight as torch
-    >>> torch.nn.Linear(3, 2)(torch.ones(5, 3)).shape
+    >>> layer = torch.nn.Linear(3, 2)
+    >>> layer(torch.ones(5, 3)).shape
     torch.Size([5, 2])
+    >>> layer.weight.shape, layer.bias.shape
+    (torch.Size([2, 3]), torch.Size([2]))
     """
 
     in_features: int
@@ -71,7 +83,17 @@ class Linear(Module):
 
 
 class Bilinear(Module):
-    """input1 A input2 + bias, with one matrix A for each output feature."""
+    """input1 A input2 + bias, with one matrix A for each output feature.
+
+    (*, in1_features) and (*, in2_features) to (*, out_features). Parameters: weight
+    (out_features, in1_features, in2_features), bias (out_features,); drawn evenly within 1 /
+    sqrt(in1_features). ValueError where in1_features is not positive, RuntimeError for other
+    shapes.
+
+    >>> import alight as torch
+    >>> torch.nn.Bilinear(3, 4, 2)(torch.ones(5, 3), torch.ones(5, 4)).shape
+    torch.Size([5, 2])
+    """
 
     def __init__(
         self,
@@ -144,11 +166,15 @@ LazyModuleMixin = Lazy
 
 
 class LazyLinear(Lazy, Linear):
-    """A Linear whose in_features the first input tells.
+    """A Linear whose in_features the first input tells; from then on it is a Linear.
+
+    Parameters before the first call: UninitializedParameter. Give the model an input before its
+    parameters are counted or handed to an optimizer.
 
     >>> import alight as torch
     >>> layer = torch.nn.LazyLinear(2)
-    >>> _ = layer(torch.ones(5, 3)); layer
+    >>> _ = layer(torch.ones(5, 3))
+    >>> layer
     Linear(in_features=3, out_features=2, bias=True)
     """
 

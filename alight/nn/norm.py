@@ -407,8 +407,23 @@ class _LazyNorm(Lazy):
         self.reset_parameters()
 
 
-def _lazy(base: type) -> Any:
-    doc = f"A {base.__name__} whose num_features the first input tells."
+_LAZY = """A {base} whose num_features the first input tells; from then on it is a {base}.
+
+    Takes the arguments of {base} without num_features. Until the first call its parameters are
+    UninitializedParameter.
+
+    >>> import alight as torch
+    >>> layer = torch.nn.Lazy{base}()
+    >>> layer(torch.rand{shape}).shape
+    torch.Size({out})
+    >>> layer.num_features
+    3
+    """
+
+
+def _lazy(base: Any) -> Any:
+    shape = (2, 3, *(4,) * (base.ranks[-1] - 2))
+    doc = _LAZY.format(base=base.__name__, shape=shape, out=list(shape))
     return type(
         f"Lazy{base.__name__}",
         (_LazyNorm, base),

@@ -48,16 +48,39 @@ class _MaxPool(Module):
 
 
 class MaxPool1d(_MaxPool):
-    """Maxima of windows of the last dimension."""
+    """The largest element of every window of the last dimension.
+
+    (n, c, length) or (c, length) to (n, c, new), where new is (length + 2 padding - dilation
+    (kernel_size - 1) - 1) // stride + 1, rounded up with ceil_mode. Arguments and errors are
+    those of MaxPool2d.
+
+    >>> import alight as torch
+    >>> torch.nn.MaxPool1d(2)(torch.tensor([[[1., 4., 2., 3.]]]))
+    tensor([[[4., 3.]]])
+    """
 
     count = 1
 
 
 class MaxPool2d(_MaxPool):
-    """Maxima of windows of the last two dimensions.
+    """The largest element of every window of the last two dimensions.
+
+    (n, c, height, width) or (c, height, width) to (n, c, new height, new width), where new is
+    (extent + 2 padding - dilation (kernel_size - 1) - 1) // stride + 1, rounded up with
+    ceil_mode.
+
+    - kernel_size, padding, dilation: an int, or one for each dimension
+    - stride: the step between windows; kernel_size if none is given
+    - return_indices: also give each maximum's place in its image, for MaxUnpool2d
+
+    RuntimeError where padding is more than half the window, or the output would be empty.
 
     >>> import alight as torch
-    >>> torch.nn.MaxPool2d(2)(torch.ones(1, 1, 4, 4)).shape
+    >>> x = torch.arange(16.).reshape(1, 1, 4, 4)
+    >>> torch.nn.MaxPool2d(2)(x)
+    tensor([[[[ 5.,  7.],
+              [13., 15.]]]])
+    >>> torch.nn.MaxPool2d(3, stride=2, padding=1)(x).shape
     torch.Size([1, 1, 2, 2])
     """
 
@@ -77,13 +100,30 @@ class MaxPool2d(_MaxPool):
 
 
 class MaxPool3d(_MaxPool):
-    """Maxima of windows of the last three dimensions."""
+    """The largest element of every window of the last three dimensions.
+
+    (n, c, depth, height, width) or without n, to (n, c, new depth, new height, new width);
+    extents, arguments and errors are those of MaxPool2d.
+
+    >>> import alight as torch
+    >>> torch.nn.MaxPool3d(2)(torch.ones(1, 1, 4, 4, 6)).shape
+    torch.Size([1, 1, 2, 2, 3])
+    """
 
     count = 3
 
 
 class AvgPool1d(Module):
-    """Means of windows of the last dimension."""
+    """The mean of every window of the last dimension.
+
+    (n, c, length) or (c, length) to (n, c, new), where new is (length + 2 padding -
+    kernel_size) // stride + 1, rounded up with ceil_mode. Arguments and errors are those of
+    AvgPool2d.
+
+    >>> import alight as torch
+    >>> torch.nn.AvgPool1d(2)(torch.tensor([[[1., 3., 5., 7.]]]))
+    tensor([[[2., 6.]]])
+    """
 
     def __init__(
         self,
@@ -117,11 +157,18 @@ class AvgPool1d(Module):
 
 
 class AvgPool2d(Module):
-    """Means of windows of the last two dimensions.
+    """The mean of every window of the last two dimensions.
+
+    (n, c, height, width) or (c, height, width) to (n, c, new height, new width), where new is
+    (extent + 2 padding - kernel_size) // stride + 1, rounded up with ceil_mode. `stride` is
+    kernel_size if none is given. Padded zeros count in the mean unless count_include_pad=False;
+    divisor_override divides by another number. RuntimeError where padding is more than half the
+    window.
 
     >>> import alight as torch
-    >>> torch.nn.AvgPool2d(2)(torch.ones(1, 1, 4, 4)).shape
-    torch.Size([1, 1, 2, 2])
+    >>> torch.nn.AvgPool2d(2)(torch.arange(16.).reshape(1, 1, 4, 4))
+    tensor([[[[ 2.5000,  4.5000],
+              [10.5000, 12.5000]]]])
     """
 
     def __init__(
@@ -146,7 +193,15 @@ class AvgPool2d(Module):
 
 
 class AvgPool3d(AvgPool2d):
-    """Means of windows of the last three dimensions."""
+    """The mean of every window of the last three dimensions.
+
+    (n, c, depth, height, width) or without n, to (n, c, new depth, new height, new width);
+    extents, arguments and errors are those of AvgPool2d.
+
+    >>> import alight as torch
+    >>> torch.nn.AvgPool3d(2)(torch.ones(1, 1, 4, 4, 6)).shape
+    torch.Size([1, 1, 2, 2, 3])
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         """The mean of each window."""
@@ -183,19 +238,45 @@ class _LPPool(Module):
 
 
 class LPPool1d(_LPPool):
-    """Norms of windows of the last dimension."""
+    """The norm of every window of the last dimension: (sum of x ** norm_type) ** (1 / norm_type).
+
+    (n, c, length) or (c, length) to (n, c, new), where new is (length - kernel_size) // stride
+    + 1, rounded up with ceil_mode; `stride` is kernel_size if none is given.
+
+    >>> import alight as torch
+    >>> torch.nn.LPPool1d(2, kernel_size=2)(torch.tensor([[[3., 4., 6., 8.]]]))
+    tensor([[[ 5., 10.]]])
+    """
 
     count = 1
 
 
 class LPPool2d(_LPPool):
-    """Norms of windows of the last two dimensions."""
+    """The norm of every window of the last two dimensions: (sum of x ** norm_type) ** (1 /
+    norm_type).
+
+    (n, c, height, width) or (c, height, width) to (n, c, new height, new width), where new is
+    (extent - kernel_size) // stride + 1, rounded up with ceil_mode; `stride` is kernel_size if
+    none is given.
+
+    >>> import alight as torch
+    >>> torch.nn.LPPool2d(2, kernel_size=2)(torch.ones(1, 1, 2, 4))
+    tensor([[[[2., 2.]]]])
+    """
 
     count = 2
 
 
 class LPPool3d(_LPPool):
-    """Norms of windows of the last three dimensions."""
+    """The norm of every window of the last three dimensions, as LPPool2d for two.
+
+    (n, c, depth, height, width) or without n, to (n, c, new depth, new height, new width),
+    where new is (extent - kernel_size) // stride + 1, rounded up with ceil_mode.
+
+    >>> import alight as torch
+    >>> torch.nn.LPPool3d(2, kernel_size=2)(torch.ones(1, 1, 2, 4, 4)).shape
+    torch.Size([1, 1, 1, 2, 2])
+    """
 
     count = 3
 
@@ -224,25 +305,49 @@ class _MaxUnpool(Module):
 
 
 class MaxUnpool1d(_MaxUnpool):
-    """Undoes MaxPool1d, with zeros at the other places."""
+    """Undoes MaxPool1d: the maxima at the places that it found them at, zeros elsewhere.
+
+    (n, c, length) and indices of that shape to (n, c, new), where new is (length - 1) stride -
+    2 padding + kernel_size, or given as output_size in the call. IndexError where an index lies
+    outside (a RuntimeError in PyTorch).
+
+    >>> import alight as torch
+    >>> pool = torch.nn.MaxPool1d(2, return_indices=True)
+    >>> torch.nn.MaxUnpool1d(2)(*pool(torch.tensor([[[1., 4., 2., 3.]]])))
+    tensor([[[0., 4., 0., 3.]]])
+    """
 
     count = 1
 
 
 class MaxUnpool2d(_MaxUnpool):
-    """Undoes MaxPool2d, with zeros at the other places.
+    """Undoes MaxPool2d: the maxima at the places that it found them at, zeros elsewhere.
+
+    (n, c, height, width) and indices of that shape to (n, c, new height, new width), where new
+    is (extent - 1) stride - 2 padding + kernel_size, or given as output_size in the call.
+    IndexError where an index lies outside (a RuntimeError in PyTorch).
 
     >>> import alight as torch
-    >>> x, places = torch.nn.MaxPool2d(2, return_indices=True)(torch.ones(1, 1, 4, 4))
-    >>> torch.nn.MaxUnpool2d(2)(x, places).shape
-    torch.Size([1, 1, 4, 4])
+    >>> pool = torch.nn.MaxPool2d(2, return_indices=True)
+    >>> torch.nn.MaxUnpool2d(2)(*pool(torch.arange(8.).reshape(1, 1, 2, 4)))
+    tensor([[[[0., 0., 0., 0.],
+              [0., 5., 0., 7.]]]])
     """
 
     count = 2
 
 
 class MaxUnpool3d(_MaxUnpool):
-    """Undoes MaxPool3d, with zeros at the other places."""
+    """Undoes MaxPool3d: the maxima at the places that it found them at, zeros elsewhere.
+
+    (n, c, depth, height, width) and indices of that shape to (n, c, new depth, new height, new
+    width), extents as for MaxUnpool2d.
+
+    >>> import alight as torch
+    >>> pool = torch.nn.MaxPool3d(2, return_indices=True)
+    >>> torch.nn.MaxUnpool3d(2)(*pool(torch.ones(1, 1, 2, 4, 4))).shape
+    torch.Size([1, 1, 2, 4, 4])
+    """
 
     count = 3
 
@@ -288,7 +393,11 @@ class _FractionalMaxPool(Module):
 
 
 class FractionalMaxPool2d(_FractionalMaxPool):
-    """Maxima of windows at random places of the last two dimensions (Graham 2014).
+    """The largest element of windows at random places of the last two dimensions (Graham 2014).
+
+    (n, c, height, width) or (c, height, width) to (n, c, *output_size), or to output_ratio
+    times the extents. ValueError where neither or both are given, or a ratio is not between 0
+    and 1.
 
     >>> import alight as torch
     >>> torch.nn.FractionalMaxPool2d(2, output_ratio=0.5)(torch.ones(1, 1, 8, 8)).shape
@@ -299,7 +408,15 @@ class FractionalMaxPool2d(_FractionalMaxPool):
 
 
 class FractionalMaxPool3d(_FractionalMaxPool):
-    """Maxima of windows at random places of the last three dimensions (Graham 2014)."""
+    """The largest element of windows at random places of the last three dimensions (Graham 2014).
+
+    (n, c, depth, height, width) or without n, to (n, c, *output_size), or to output_ratio times
+    the extents. ValueError where neither or both are given, or a ratio is not between 0 and 1.
+
+    >>> import alight as torch
+    >>> torch.nn.FractionalMaxPool3d(2, output_size=3)(torch.ones(1, 1, 8, 8, 8)).shape
+    torch.Size([1, 1, 3, 3, 3])
+    """
 
     count = 3
 
@@ -323,24 +440,45 @@ class _AdaptivePool(Module):
 
 
 class AdaptiveAvgPool1d(_AdaptivePool):
-    """Means over output_size parts of the last dimension."""
+    """Means over output_size parts of the last dimension, whatever its extent.
+
+    (n, c, length) or (c, length) to (n, c, output_size). Part i reaches from i length //
+    output_size to the next one's start, rounded up.
+
+    >>> import alight as torch
+    >>> torch.nn.AdaptiveAvgPool1d(2)(torch.tensor([[[1., 3., 5., 7.]]]))
+    tensor([[[2., 6.]]])
+    """
 
     pool = "adaptive_avg_pool1d"
 
 
 class AdaptiveAvgPool2d(_AdaptivePool):
-    """Means over output_size parts of the last two dimensions.
+    """Means over output_size parts of the last two dimensions, whatever their extents.
+
+    (n, c, height, width) or (c, height, width) to (n, c, *output_size); an int serves for both,
+    None keeps the input's extent. AdaptiveAvgPool2d(1) is global average pooling.
 
     >>> import alight as torch
-    >>> torch.nn.AdaptiveAvgPool2d((1, 1))(torch.ones(1, 3, 4, 4)).shape
+    >>> torch.nn.AdaptiveAvgPool2d(1)(torch.ones(1, 3, 4, 4)).shape
     torch.Size([1, 3, 1, 1])
+    >>> torch.nn.AdaptiveAvgPool2d((2, None))(torch.ones(1, 3, 4, 5)).shape
+    torch.Size([1, 3, 2, 5])
     """
 
     pool = "adaptive_avg_pool2d"
 
 
 class AdaptiveAvgPool3d(_AdaptivePool):
-    """Means over output_size parts of the last three dimensions."""
+    """Means over output_size parts of the last three dimensions, whatever their extents.
+
+    (n, c, depth, height, width) or without n, to (n, c, *output_size); an int serves for all,
+    None keeps the input's extent.
+
+    >>> import alight as torch
+    >>> torch.nn.AdaptiveAvgPool3d(2)(torch.ones(1, 3, 4, 5, 6)).shape
+    torch.Size([1, 3, 2, 2, 2])
+    """
 
     pool = "adaptive_avg_pool3d"
 
@@ -358,18 +496,41 @@ class _AdaptiveMaxPool(_AdaptivePool):
 
 
 class AdaptiveMaxPool1d(_AdaptiveMaxPool):
-    """Maxima over output_size parts of the last dimension."""
+    """Maxima over output_size parts of the last dimension, whatever its extent.
+
+    (n, c, length) or (c, length) to (n, c, output_size), and with return_indices their places.
+
+    >>> import alight as torch
+    >>> torch.nn.AdaptiveMaxPool1d(2)(torch.tensor([[[1., 4., 2., 3.]]]))
+    tensor([[[4., 3.]]])
+    """
 
     pool = "adaptive_max_pool1d"
 
 
 class AdaptiveMaxPool2d(_AdaptiveMaxPool):
-    """Maxima over output_size parts of the last two dimensions."""
+    """Maxima over output_size parts of the last two dimensions, whatever their extents.
+
+    (n, c, height, width) or (c, height, width) to (n, c, *output_size), and with return_indices
+    their places in the image; an int serves for both, None keeps the input's extent.
+
+    >>> import alight as torch
+    >>> torch.nn.AdaptiveMaxPool2d(1)(torch.arange(16.).reshape(1, 1, 4, 4))
+    tensor([[[[15.]]]])
+    """
 
     pool = "adaptive_max_pool2d"
 
 
 class AdaptiveMaxPool3d(_AdaptiveMaxPool):
-    """Maxima over output_size parts of the last three dimensions."""
+    """Maxima over output_size parts of the last three dimensions, whatever their extents.
+
+    (n, c, depth, height, width) or without n, to (n, c, *output_size), and with return_indices
+    their places; an int serves for all, None keeps the input's extent.
+
+    >>> import alight as torch
+    >>> torch.nn.AdaptiveMaxPool3d((2, 2, 1))(torch.ones(1, 3, 4, 5, 6)).shape
+    torch.Size([1, 3, 2, 2, 1])
+    """
 
     pool = "adaptive_max_pool3d"

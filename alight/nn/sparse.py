@@ -49,11 +49,20 @@ class _Table(Module):
 
 
 class Embedding(_Table):
-    """A table of num_embeddings rows of embedding_dim numbers; gives the rows that the input names.
+    """A table of num_embeddings rows of embedding_dim numbers; gives the rows that the input
+    names.
+
+    Whole numbers (*) to (*, embedding_dim). Parameters: weight (num_embeddings, embedding_dim),
+    standard normal numbers. padding_idx names a row that starts at 0 and gets no gradient;
+    max_norm shortens rows that are longer. IndexError for a number outside the table,
+    AssertionError for a padding_idx outside.
 
     >>> import alight as torch
-    >>> torch.nn.Embedding(10, 3)(torch.tensor([[1, 2]])).shape
-    torch.Size([1, 2, 3])
+    >>> layer = torch.nn.Embedding(10, 3, padding_idx=0)
+    >>> layer(torch.tensor([[1, 2, 0]])).shape
+    torch.Size([1, 3, 3])
+    >>> layer(torch.tensor([0]))
+    tensor([[0., 0., 0.]], grad_fn=<EmbeddingBackward0>)
     """
 
     def __init__(
@@ -104,7 +113,15 @@ class Embedding(_Table):
         cls, embeddings: Tensor, freeze: bool = True, padding_idx: int | None = None, max_norm: float | None = None,
         norm_type: float = 2.0, scale_grad_by_freq: bool = False, sparse: bool = False,
     ) -> Embedding:  # fmt: skip
-        """A layer over a table that is there already."""
+        """A layer over a given table (num_embeddings, embedding_dim), not trained unless freeze=False.
+
+        AssertionError where the table is not 2-d.
+
+        >>> import alight as torch
+        >>> layer = torch.nn.Embedding.from_pretrained(torch.tensor([[1., 2.], [3., 4.]]))
+        >>> layer(torch.tensor([1]))
+        tensor([[3., 4.]])
+        """
         if embeddings.dim() != 2:
             fail(AssertionError, "Embeddings parameter is expected to be 2-dimensional")
         rows, columns = embeddings.shape
@@ -122,7 +139,20 @@ class Embedding(_Table):
 
 
 class EmbeddingBag(_Table):
-    """Sums, means or maxima of bags of embeddings."""
+    """Sums, means or maxima of the rows of a table: Embedding and reduction in one.
+
+    Whole numbers (bags, length), or (total,) with `offsets` (bags,) that say where each bag
+    begins, to (bags, embedding_dim). Parameters: weight (num_embeddings, embedding_dim). mode:
+    "sum", "mean" or "max"; per_sample_weights multiplies the rows, for "sum" only. ValueError
+    for offsets with a 2-d input or none with a 1-d one.
+
+    >>> import alight as torch
+    >>> table = torch.tensor([[1., 2.], [3., 4.], [5., 6.]])
+    >>> bag = torch.nn.EmbeddingBag.from_pretrained(table, mode="sum")
+    >>> bag(torch.tensor([0, 1, 2]), torch.tensor([0, 2]))
+    tensor([[4., 6.],
+            [5., 6.]])
+    """
 
     def __init__(
         self, num_embeddings: int, embedding_dim: int, max_norm: float | None = None, norm_type: float = 2.0,
@@ -155,3 +185,27 @@ class EmbeddingBag(_Table):
             text += f", scale_grad_by_freq={self.scale_grad_by_freq}"
         text += f", mode={self.mode!r}"
         return text + (f", padding_idx={self.padding_idx}" if self.padding_idx is not None else "")
+
+    @classmethod
+    def from_pretrained(
+        cls, embeddings: Tensor, freeze: bool = True, max_norm: float | None = None, norm_type: float = 2.0,
+        scale_grad_by_freq: bool = False, mode: str = "mean", sparse: bool = False, include_last_offset: bool = False,
+        padding_idx: int | None = None,
+    ) -> EmbeddingBag:  # fmt: skip
+        """A layer over a given table (num_embeddings, embedding_dim), not trained unless freeze=False.
+
+        AssertionError where the table is not 2-d.
+
+        >>> import alight as torch
+        >>> bag = torch.nn.EmbeddingBag.from_pretrained(torch.tensor([[1., 2.], [3., 4.]]))
+        >>> bag(torch.tensor([[0, 1]]))
+        tensor([[2., 3.]])
+        """
+        if embeddings.dim() != 2:
+            fail(AssertionError, "Embeddings parameter is expected to be 2-dimensional")
+        made = cls(
+            *embeddings.shape, max_norm, norm_type, scale_grad_by_freq, mode, sparse, embeddings, include_last_offset,
+            padding_idx,
+        )  # fmt: skip
+        made.weight.requires_grad_(not freeze)
+        return made

@@ -6,6 +6,7 @@ of transposed convolution (in channels, out channels / groups, *kernel).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from alight import primitives as p
@@ -409,10 +410,31 @@ def unfold(
     batched = input.ndim == 4
     x = input if batched else p.Reshape(input, shape=(1, *input.shape))
     window, rest = _window(kernel_size, dilation, padding, stride)
+    _require_windows(x.shape[2:], window, rest)
     parts = Windows(x, window=window, **rest)  # (n, c, oh, ow, kh, kw)
     n, c, oh, ow, kh, kw = parts.shape
     columns = p.Reshape(p.Permute(parts, order=(0, 1, 4, 5, 2, 3)), shape=(n, c * kh * kw, oh * ow))
     return columns if batched else p.Reshape(columns, shape=columns.shape[1:])
+
+
+def _require_windows(extents: Sequence[int], window: Sequence[int], rest: dict[str, Any]) -> None:
+    """PyTorch's error where no window fits."""
+    dilation, stride = rest["dilation"], rest["stride"]
+    padding = [low for low, _ in rest["padding"]]
+    blocks = tuple(
+        (extent + 2 * pad - far * (size - 1) - 1) // step + 1
+        for extent, size, pad, far, step in zip(
+            extents, window, padding, dilation, stride, strict=True
+        )
+    )
+    if min(blocks) < 1:
+        fail(
+            RuntimeError,
+            f"Given input with spatial size {tuple(extents)}, kernel_size={tuple(window)}, dilation={tuple(dilation)}, "
+            f"padding={tuple(padding)}, calculated shape of the array of sliding blocks as {blocks}, but its components "
+            "must be at least one.",
+            try_="a smaller kernel_size, or padding",
+        )
 
 
 def _window(
