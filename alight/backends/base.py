@@ -34,6 +34,9 @@ class Backend(Protocol):
     def compile(self, program: Program) -> Run:
         """Tier 1: the same from compiled code. Takes a while; raises for what cannot be compiled."""
 
+    def recall(self, program: Program) -> Run | None:
+        """The same, if an earlier process has compiled the program: at once, or not at all."""
+
     def view(self, link: Program, inputs: Sequence[Buffer]) -> Buffer:
         """The value of a view's program, sharing memory with the first input."""
 
@@ -115,7 +118,7 @@ class _Cache:
             return run
         where = program.types[program.outputs[0]].device if program.outputs else device("cpu")
         backend = backend_of(where)
-        run = Hot(program, backend.interpret(program), backend.compile)
+        run = Hot(program, backend.interpret, backend.compile, backend.recall)
         self.entries[program] = run
         self.bytes += BYTES_PER_NODE * (1 + len(program.nodes))
         while self.bytes > config.cache_bytes and len(self.entries) > 1:

@@ -5,6 +5,15 @@ from __future__ import annotations
 import os
 from functools import cache
 
+from alight import config
+
+MOST = 64  # threads of a team
+
+
+def most_planned() -> int:
+    """The most threads that a program compiled now may run on: scratch memory is planned for them."""
+    return min(MOST, max(available_cores(), config.num_threads))
+
 
 def available_cores() -> int:
     """At least 1.

@@ -1,8 +1,9 @@
 """Hot programs: interpreted at first, compiled in the background once they were run a few times.
 
-In: a program, how to interpret it and how to compile it. Out: a callable that always works. A program is compiled
-after `config.hot` runs, on a thread of its own while the interpreter goes on; with ALIGHT_HOT=0, at its first run and
-at once. A compilation that failed is remembered with its reason, never tried again.
+In: a program, how to interpret it, how to compile it, and how to find it compiled already. Out: a callable that always
+works. What an earlier process compiled is used from the first run on. Else a program is compiled after `config.hot`
+runs, on a thread of its own while the interpreter goes on; with ALIGHT_HOT=0, at its first run and at once. A
+compilation that failed is remembered with its reason, never tried again.
 """
 
 from __future__ import annotations
@@ -22,15 +23,28 @@ Run = Callable[[Sequence[Any]], list[Any]]
 class Hot:
     """A program that gets faster."""
 
-    __slots__ = ("__weakref__", "cold", "compile", "program", "reason", "run", "runs")
+    __slots__ = (
+        "__weakref__", "cold", "compile", "interpret", "program", "reason", "recall", "recalled", "run", "runs",
+    )  # fmt: skip
 
-    def __init__(self, program: Program, cold: Run, compile: Callable[[Program], Run]) -> None:
-        self.program, self.cold, self.compile = program, cold, compile
+    def __init__(
+        self,
+        program: Program,
+        interpret: Callable[[Program], Run],
+        compile: Callable[[Program], Run],
+        recall: Callable[[Program], Run | None] = lambda program: None,
+    ) -> None:
+        self.program, self.interpret, self.compile, self.recall = (
+            program,
+            interpret,
+            compile,
+            recall,
+        )
+        self.cold: Run | None = None  # the interpreter's plan, once it is needed
         self.runs = 0
         self.reason = ""  # why it is not compiled, for people
-        self.run: Run = self._count
-        if config.tier < 1 or not program.nodes:
-            self.run, self.reason = cold, "ALIGHT_TIER=0" if program.nodes else "nothing to compute"
+        self.recalled = False  # its code was found on disk
+        self.run: Run = self._first
 
     def __call__(self, arguments: Sequence[Any]) -> list[Any]:
         return self.run(arguments)
@@ -38,7 +52,25 @@ class Hot:
     @property
     def tier(self) -> int:
         """1 once it is compiled."""
-        return int(self.run is not self.cold and self.run != self._count)
+        return int(self.run not in (self.cold, self._first, self._count))
+
+    def _first(self, arguments: Sequence[Any]) -> list[Any]:
+        if config.tier < 1 or not self.program.nodes:
+            self.run = self.cold = self.interpret(self.program)
+            self.reason = "ALIGHT_TIER=0" if self.program.nodes else "nothing to compute"
+            return self.run(arguments)
+        found = self._found()
+        self.recalled = found is not None
+        self.run = found or self._count
+        return self.run(arguments)
+
+    def _found(self) -> Run | None:
+        try:
+            return self.recall(self.program)
+        except Exception:
+            if config.check:
+                raise
+            return None
 
     def _count(self, arguments: Sequence[Any]) -> list[Any]:
         self.runs += 1
@@ -50,6 +82,8 @@ class Hot:
             background.submit(self)
         elif self.runs < config.hot:
             self.reason = f"run {self.runs} of {config.hot} before it is compiled"
+        if self.cold is None:
+            self.cold = self.interpret(self.program)
         return self.cold(arguments)
 
     def make(self) -> None:
@@ -57,6 +91,7 @@ class Hot:
         try:
             self.run, self.reason = self.compile(self.program), ""
         except Exception as error:
+            self.cold = self.cold or self.interpret(self.program)
             self.run, self.reason = self.cold, f"{type(error).__name__}: {error}"
             if config.check:
                 raise

@@ -69,7 +69,7 @@ def test_a_failed_compilation_is_remembered_with_its_reason():
         raise NotImplementedError("no such kernel")
 
     program = next(iter(programs.entries), None) or _some_program()
-    hot = Hot(program, lambda arguments: ["cold"], refuse)
+    hot = Hot(program, lambda program: lambda arguments: ["cold"], refuse)
     for _ in range(10):
         assert hot([]) == ["cold"]
         background.wait()

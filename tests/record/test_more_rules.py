@@ -214,7 +214,7 @@ def test_a_failed_compilation_is_remembered(monkeypatch):
     monkeypatch.setattr(config, "tier", 1)
     monkeypatch.setattr(config, "hot", 2)
     (program,) = [made for made in _programs() if made.nodes]
-    hot = Hot(parse(str(program)), lambda arguments: ["interpreted"], refuse)
+    hot = Hot(parse(str(program)), lambda program: lambda arguments: ["interpreted"], refuse)
     for _ in range(6):
         assert hot([]) == ["interpreted"]
         background.wait()

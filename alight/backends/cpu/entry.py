@@ -300,6 +300,13 @@ class _EntryCode:
         )
 
 
+def _text() -> str:
+    from alight.backends.cpu import jit
+
+    entry = _EntryCode()
+    return jit.module_text([entry.finished()], entry.code.declared.values(), host())
+
+
 class _Method(ctypes.Structure):
     """CPython's PyMethodDef."""
 
@@ -328,11 +335,10 @@ class Entry:
         _shared[:TEAM] = [*types, id(threads.pool)]
         if not layout_is_known():
             return
-        entry = _EntryCode()
-        text = jit.module_text([entry.finished()], entry.code.declared.values(), host())
         known = {name: _address(getattr(ctypes.pythonapi, name)) for name in _API}
         known["alight_run"] = run_address
-        self.module = jit.link(cache.object_code(text), ["alight_enter"], known)
+        code = cache.code_of("entry", _text)
+        self.module = jit.link(code, ["alight_enter"], known)
         address = self.module.addresses["alight_enter"]
         self.method = _Method(b"enter", address, FASTCALL, b"Run a compiled program.")
         self.make = ctypes.pythonapi.PyCFunction_NewEx

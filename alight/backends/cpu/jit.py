@@ -1,23 +1,34 @@
-"""From the text of a module to addresses of its functions. The only file that imports llvmlite.
+"""From the text of a module to addresses of its functions.
 
 In: functions as text. Out: machine code in memory, kept alive by the `Module`. No pipeline of LLVM's is run, only
 `sroa` and `instcombine`: vectors, tiles and unrolling are ours, and -O2 would take three times as long for nothing.
+LLVM is imported when something is compiled: a process that finds its code on disk does without (25 ms, 60 MB).
 """
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
-import llvmlite.binding as llvm
-
+from alight.backends.cpu import elf
 from alight.backends.cpu.target import Target, host
+
+if TYPE_CHECKING:
+    import llvmlite.binding as llvm
 
 _serials = itertools.count()
 
-# Loops are written with the addresses that the machine can form; LLVM's search for better ones takes a third of the
-# time of making code and gains nothing.
-llvm.set_option("alight", "-disable-lsr")
+
+@cache
+def _llvm() -> Any:
+    import llvmlite.binding as llvm
+
+    # Loops are written with the addresses that the machine can form; LLVM's search for better ones takes a third of
+    # the time of making code and gains nothing.
+    llvm.set_option("alight", "-disable-lsr")
+    return llvm
 
 
 class Module:
@@ -43,6 +54,7 @@ def module_text(functions: Iterable[str], declarations: Iterable[str], target: T
 
 
 def _machine(target: Target) -> llvm.TargetMachine:
+    llvm = _llvm()
     llvm.initialize_all_targets()
     llvm.initialize_all_asmprinters()
     found = llvm.Target.from_triple(target.triple)
@@ -61,6 +73,7 @@ def machine_of(target: Target) -> llvm.TargetMachine:
 
 def optimized(text: str, target: Target) -> llvm.ModuleRef:
     """The module after the two passes that we let LLVM run."""
+    llvm = _llvm()
     module = llvm.parse_assembly(text)
     machine = machine_of(target)
     builder = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=2))
@@ -90,12 +103,20 @@ _lljit: llvm.LLJIT | None = None
 
 def link(code: bytes, names: Iterable[str], symbols: Mapping[str, int] | None = None) -> Module:
     """Load an object file; the addresses of the functions in `names`. `symbols` are addresses it may call."""
+    names = list(names)
+    placed = elf.place(code, names, symbols or {})
+    if placed is not None:
+        return Module(placed, placed.addresses)
+    return _linked_by_llvm(code, names, symbols or {})
+
+
+def _linked_by_llvm(code: bytes, names: list[str], symbols: Mapping[str, int]) -> Module:
     global _lljit
+    llvm = _llvm()
     if _lljit is None:
         _lljit = llvm.create_lljit_compiler(machine_of(host()), use_jit_link=False)
-    names = list(names)
     builder = llvm.JITLibraryBuilder().add_object_img(code).add_current_process()
-    for name, address in (symbols or {}).items():
+    for name, address in symbols.items():
         builder.import_symbol(name, address)
     for name in names:
         builder.export_symbol(name)

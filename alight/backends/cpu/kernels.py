@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from alight import config
-from alight.backends.cores import available_cores
+from alight.backends.cores import most_planned
 from alight.backends.cpu import convolution
 from alight.backends.cpu.code import Code, Value, element_type, lanes
 from alight.backends.cpu.contraction import Product, emit_product, scratch_bytes, vector_axis
@@ -30,14 +29,9 @@ from alight.ir.types import Type
 PARALLEL_WORK = 20_000  # elementary steps (about 2 us) from which two threads are quicker than one
 
 
-def planned_threads() -> int:
-    """The most threads that a program compiled now may run on: scratch memory is planned for them."""
-    return min(64, max(available_cores(), config.num_threads))
-
-
 def machine(target: Target) -> Machine:
     """The target as the passes see it."""
-    threads = planned_threads()
+    threads = most_planned()
 
     def finished(kernel: Kernel, types: tuple[Type, ...]) -> Kernel:
         if kernel.kind == "product":
@@ -50,9 +44,11 @@ def machine(target: Target) -> Machine:
         return kernel
 
     products = frozenset({float32, float64})
+    cache = target.l2_bytes
     return Machine(
-        target.vector_bytes, is_supported, products, finished, stored_bytes, PARALLEL_WORK
-    )
+        target.vector_bytes, is_supported, products, finished, stored_bytes, PARALLEL_WORK, threads, cache, 2 * cache,
+        (lambda: machine(target, 1)) if threads > 1 else None,
+    )  # fmt: skip
 
 
 def stored_bytes(of: dtype) -> int:

@@ -9,23 +9,18 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from alight import config
-from alight.backends.cpu import cache, entry, jit, threads
-from alight.backends.cpu.kernels import machine, planned_threads, stored_bytes
-from alight.backends.cpu.step import step_text
-from alight.backends.cpu.target import host
+from alight.backends.cores import most_planned
+from alight.backends.cpu import entry, threads
+from alight.backends.cpu.build import Built, build, plan_of
 from alight.backends.interpreter.arrays import numpy_dtype
 from alight.backends.interpreter.plan import compile_program
-from alight.compiler.hot import background
-from alight.compiler.pipeline import Plan, plan
 from alight.ir.program import Program
-
-LONG_WORK = 500_000  # steps of work (about 50 us) from which Python's lock is let go meanwhile
 
 
 class Arenas:
@@ -109,51 +104,38 @@ FREE = _free_count()  # -1 where it cannot be told: then no array is used again
 class Native:
     """A program as machine code."""
 
-    def __init__(self, program: Program) -> None:
-        target = host()
+    def __init__(self, program: Program, built: Built | None = None) -> None:
         self.program = program
-        self.plan: Plan = plan(program, machine(target))
-        text = step_text(self.plan, target, go_on=background.check)
-        self.plan = self.plan._replace(fusion=None)  # large, and of no use from here on
-        self.names = text.kernels  # of the functions, by kernel
-        self.modules: list[jit.Module] = []  # own the code
-        self.addresses = dict(threads.symbols())
-        for part in text.parts:
-            background.check()
-            code = cache.object_code(part.text, target)
-            self.modules.append(jit.link(code, part.names, self.addresses))
-            self.addresses.update(self.modules[-1].addresses)
-        self.steps = [self.addresses[name] for name in text.steps]
-        self.threads = 1 if all(self.plan.serial) else planned_threads()
-        self.between = [
-            self._interpreted(n) for n, k in enumerate(self.plan.kernels) if k.kind == "interpreter"
-        ]
-        types = self.plan.types
-        self.in_types = [
-            (types[i].shape, numpy_dtype(types[i].dtype)) for i in self.plan.program.inputs
-        ]
-        self.out_types = [
-            (types[i].shape, numpy_dtype(types[i].dtype)) for i in self.plan.program.outputs
-        ]
+        self.built = built = built or build(program)
+        self._plan = built.plan
+        self.names, self.addresses = built.summary.kernels, built.addresses
+        self.steps = [self.addresses[name] for name in built.summary.steps]
+        self.threads = 1 if built.summary.serial else most_planned()
+        self.given_twice = built.summary.given_twice
+        self.between: list[Callable[[dict[int, Any]], None]] = []
+        if len(self.steps) > 1:
+            kernels = self.plan.kernels
+            self.between = [
+                self._interpreted(n) for n, k in enumerate(kernels) if k.kind == "interpreter"
+            ]
+        types = program.types
+        self.in_types = [(types[i].shape, numpy_dtype(types[i].dtype)) for i in program.inputs]
+        self.out_types = [(types[i].shape, numpy_dtype(types[i].dtype)) for i in program.outputs]
         self.spare = [Recycled(shape, of) for shape, of in self.out_types]
-        kinds = [entry.kind_of(types[i].shape, types[i].dtype) for i in self.plan.program.inputs]
+        kinds = [entry.kind_of(types[i].shape, types[i].dtype) for i in program.inputs]
         self.descriptor = b""  # the quick way in, for programs that need nothing of the interpreter
         if not self.between:
-            work = sum(kernel.work for kernel in self.plan.kernels)
             self.descriptor = entry.descriptor(
-                self.steps[0], kinds, len(self.out_types), self.threads, work > LONG_WORK
+                self.steps[0], kinds, len(self.out_types), self.threads, built.summary.long
             )
-        self.given_twice = list(self._given_twice())
         self.lock = threading.Lock()  # of `spare`: two threads must not take one array
 
-    def _given_twice(self) -> Iterator[tuple[int, int]]:
-        """Outputs that are another output or an input: (its number, input number or -1 - output number)."""
-        inputs, outputs = self.plan.program.inputs, self.plan.program.outputs
-        for n, i in enumerate(outputs):
-            if i in inputs:
-                yield n, inputs.index(i)
-            elif outputs.index(i) < n:
-                yield n, -1 - outputs.index(i)
+    @property
+    def plan(self) -> Any:
+        """What it was compiled by; made again if the code came from the disk."""
+        if self._plan is None:
+            self._plan = plan_of(self.program)
+        return self._plan
 
     def _interpreted(self, number: int) -> Callable[[dict[int, Any]], None]:
         """One node run by the interpreter on arrays over the same memory."""
@@ -172,7 +154,7 @@ class Native:
     def __call__(self, arguments: Sequence[Any]) -> list[Any]:
         with self.lock:
             results = _arrays_for(self.spare, FREE)
-        arena = arenas.take(self.plan.memory.size)
+        arena = arenas.take(self.built.summary.arena)
         try:
             enter, status = threads.pool().library.entry.enter, entry.MISFIT
             if enter is not None and self.descriptor and arguments.__class__ is list:
@@ -189,7 +171,7 @@ class Native:
 
     def _run(self, arguments: Sequence[Any], results: list[Any], arena: Any) -> int:
         """Fill the table here: for arguments that have to be converted, and between calls of the interpreter."""
-        program = self.plan.program
+        program = self.plan.program if self.between else self.program
         arrays: dict[int, Any] = {}
         for i, given, (shape, of) in zip(program.inputs, arguments, self.in_types, strict=True):
             arrays[i] = np.ascontiguousarray(given, of).reshape(shape)
@@ -209,6 +191,8 @@ class Native:
 
     def _view_arena(self, arena: Any, arrays: dict[int, Any]) -> None:
         """Arrays over the intermediate values that the interpreter reads or writes."""
+        from alight.backends.cpu.kernels import stored_bytes
+
         types, strides = self.plan.types, self.plan.strides
         for kernel in self.plan.kernels:
             if kernel.kind != "interpreter":

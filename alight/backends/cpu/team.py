@@ -35,6 +35,12 @@ def barrier(code: Code) -> None:
     code.call("void", "alight_barrier", code["team"], code["threads"])
 
 
+NAMES = (
+    "alight_barrier", "alight_worker", "alight_gather", "alight_run", "alight_claim", "alight_wake", "alight_spin",
+    "alight_ticks",
+)  # fmt: skip
+
+
 class Team:
     """Writes the functions for a machine. `futex` is the number of that system call; 0 takes a condition variable."""
 

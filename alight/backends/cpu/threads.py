@@ -18,12 +18,11 @@ import time
 from typing import Any
 
 from alight import config
-from alight.backends.cores import available_cores
+from alight.backends.cores import MOST, available_cores
 from alight.backends.cpu import team as t
 from alight.backends.cpu.target import host
 from alight.backends.cpu.team import barrier
 
-MOST = 64  # threads of a team
 STACK = 8 << 20  # bytes: what Linux gives, and macOS would not
 SPIN_SECONDS = 100e-6  # how long a worker waits awake
 CROWDED_SPIN_SECONDS = 2e-6  # the same if there are more threads than cores
@@ -39,6 +38,18 @@ def _futex_number() -> int:
     return {"x86_64": 202, "aarch64": 98, "ppc64le": 221}.get(os.uname().machine, 0)
 
 
+def _text(futex: int) -> str:
+    from alight.backends.cpu import jit
+
+    made = t.Team(host(), futex).functions()
+    texts = [code.finish(value) for code, value in made]
+    names = [code.name for code, _ in made]
+    declared = {name: line for code, _ in made for name, line in code.declared.items()}
+    return jit.module_text(
+        texts, [line for name, line in declared.items() if name not in names], host()
+    )
+
+
 class Library:
     """The pool's functions as machine code, made once a process."""
 
@@ -46,12 +57,9 @@ class Library:
         from alight.backends.cpu import cache, jit
         from alight.backends.cpu.entry import Entry
 
-        made = t.Team(host(), _futex_number() if futex is None else futex).functions()
-        texts = [code.finish(value) for code, value in made]
-        names = [code.name for code, _ in made]
-        declared = {name: line for code, _ in made for name, line in code.declared.items()}
-        wanted = [line for name, line in declared.items() if name not in names]
-        self.module = jit.link(cache.object_code(jit.module_text(texts, wanted, host())), names)
+        futex = _futex_number() if futex is None else futex
+        code = cache.code_of(f"pool, waiting by call {futex}", lambda: _text(futex))
+        self.module = jit.link(code, t.NAMES)
         address = self.module.addresses
         self.symbols = {"alight_barrier": address["alight_barrier"]}
         self.worker, self.run_address = address["alight_worker"], address["alight_run"]

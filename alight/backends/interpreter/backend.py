@@ -17,7 +17,16 @@ from alight.dtypes import bfloat16, bool_, dtype, int64, promote
 from alight.errors import fail
 from alight.ir.program import Program
 
-for _kernels in ("structure", "window", "gather", "scan", "opaque", "series", "factors"):
+for _kernels in (
+    "structure",
+    "window",
+    "gather",
+    "scan",
+    "opaque",
+    "series",
+    "draw_slopes",
+    "factors",
+):
     if find_spec(f"alight.backends.interpreter.{_kernels}"):
         import_module(f"alight.backends.interpreter.{_kernels}")
 
@@ -39,6 +48,17 @@ class Interpreter:
         from alight.backends.cpu.native import Native
 
         return Native(program)
+
+    def recall(self, program: Program) -> Callable[[Sequence[Any]], list[Any]] | None:
+        """The program as machine code, if an earlier process has left it on disk."""
+        from alight.backends.cpu.build import recall
+
+        built = recall(program)
+        if built is None:
+            return None
+        from alight.backends.cpu.native import Native
+
+        return Native(program, built)
 
     def view(self, link: Program, inputs: Sequence[Any]) -> Array:
         """A view's array over the memory of the first input, where NumPy can."""

@@ -1,0 +1,143 @@
+"""From a program to linked code: planned and compiled, or, if that was done before on this machine, read from disk.
+
+In: a program. Out: `Built`, what a step needs at run time. A program that was compiled has an entry of its own in the
+cache: a list of the parts of its code and a few numbers, under a key made of the program's text. With it, a later
+process plans nothing and writes no code. The plan itself is made again only when somebody wants to look at it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from alight.backends.cores import most_planned
+from alight.backends.cpu import cache
+from alight.compiler.hot import background
+from alight.compiler.signature import signature
+from alight.ir.program import Program
+
+if TYPE_CHECKING:
+    from alight.backends.cpu.jit import Module
+
+LONG_WORK = 500_000  # steps of work (about 50 us) from which Python's lock is let go meanwhile
+
+
+class Summary(NamedTuple):
+    """What is kept of a plan at run time, and on disk."""
+
+    parts: tuple[tuple[str, tuple[str, ...]], ...]  # of the code: key in the cache, functions
+    steps: tuple[str, ...]  # functions of the stretches between calls of the interpreter
+    kernels: tuple[str, ...]  # the function of each kernel
+    arena: int  # bytes of intermediate values
+    serial: bool  # one thread runs it all
+    long: bool  # it takes so long that other Python threads may run meanwhile
+    given_twice: tuple[
+        tuple[int, int], ...
+    ]  # outputs that are another: number, input or -1 - output
+
+    def text(self) -> bytes:
+        """As bytes for the cache."""
+        return json.dumps(self).encode()
+
+    @classmethod
+    def parse(cls, text: bytes) -> Summary:
+        """From these bytes."""
+        return cls(*_tuples(json.loads(text)))
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
+
+
+class Built(NamedTuple):
+    """Code in memory."""
+
+    summary: Summary
+    modules: tuple[Module, ...]  # own the code
+    addresses: dict[str, int]
+    plan: Any = None  # alight.compiler.pipeline.Plan, if it was made
+
+
+def build(program: Program) -> Built:
+    """Compile a program, and keep its code for other processes."""
+    from alight.backends.cpu import jit, threads
+    from alight.backends.cpu.step import step_text
+    from alight.backends.cpu.target import host
+
+    target = host()
+    made = plan_of(program)
+    text = step_text(made, target, go_on=background.check)
+    parts, modules, addresses = [], [], dict(threads.symbols())
+    for part in text.parts:
+        background.check()
+        key = cache.key_of(part.text)
+        code = cache.object_code(part.text, target)
+        modules.append(jit.link(code, part.names, addresses))
+        addresses.update(modules[-1].addresses)
+        parts.append((key, part.names))
+    summary = Summary(
+        tuple(parts),
+        text.steps,
+        text.kernels,
+        made.memory.size,
+        all(made.serial),
+        sum(kernel.work for kernel in made.kernels) > LONG_WORK,
+        tuple(_given_twice(made.program)),
+    )
+    key = _key(program)
+    if key and len(text.steps) == 1:
+        cache.store(key, summary.text())
+    return Built(summary, tuple(modules), addresses, made)
+
+
+def plan_of(program: Program) -> Any:
+    """The plan that a program is compiled by."""
+    from alight.backends.cpu.kernels import machine
+    from alight.backends.cpu.target import host
+    from alight.compiler.pipeline import plan
+
+    return plan(program, machine(host()))._replace(fusion=None)  # large, and of no use afterwards
+
+
+def recall(program: Program) -> Built | None:
+    """A program's code from the disk; None unless all of it is there."""
+    key = _key(program)
+    if key is None or not cache.may_hold(key):
+        return None
+    found = cache.load(key)
+    if found is None:
+        return None
+    try:
+        summary = Summary.parse(found)
+    except (ValueError, TypeError):
+        return None
+    from alight.backends.cpu import jit, threads
+
+    codes = [cache.load(part) for part, _ in summary.parts]
+    modules, addresses = [], dict(threads.symbols())
+    for code, (_, names) in zip(codes, summary.parts, strict=True):
+        if code is None:
+            return None
+        modules.append(jit.link(code, names, addresses))
+        addresses.update(modules[-1].addresses)
+    return Built(summary, tuple(modules), addresses)
+
+
+def _key(program: Program) -> str | None:
+    """Tells everything that decides a program's code, besides the machine and the versions."""
+    text = signature(program)
+    if text is None:
+        return None
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return f"program {digest} for {most_planned()} threads"
+
+
+def _given_twice(program: Program) -> Iterator[tuple[int, int]]:
+    inputs, outputs = program.inputs, program.outputs
+    for n, i in enumerate(outputs):
+        if i in inputs:
+            yield n, inputs.index(i)
+        elif outputs.index(i) < n:
+            yield n, -1 - outputs.index(i)
