@@ -44,11 +44,9 @@ def machine(target: Target) -> Machine:
         return kernel
 
     products = frozenset({float32, float64})
-    cache = target.l2_bytes
     return Machine(
-        target.vector_bytes, is_supported, products, finished, stored_bytes, PARALLEL_WORK, threads, cache, 2 * cache,
-        (lambda: machine(target, 1)) if threads > 1 else None,
-    )  # fmt: skip
+        target.vector_bytes, is_supported, products, finished, stored_bytes, PARALLEL_WORK
+    )
 
 
 def stored_bytes(of: dtype) -> int:
