@@ -86,9 +86,9 @@ def build(program: Program) -> Built:
         sum(kernel.work for kernel in made.kernels) > LONG_WORK,
         tuple(_given_twice(made.program)),
     )
-    key = _key(program)
-    if key and len(text.steps) == 1:
-        cache.store(key, summary.text())
+    own = _key(program)
+    if own and len(text.steps) == 1:
+        cache.store(own, summary.text())
     return Built(summary, tuple(modules), addresses, made)
 
 
