@@ -40,10 +40,15 @@ for _name, _file in _FILES.items():
 _ALSO = {
     "activation": ("attention", "MultiheadAttention"),
     "linear": ("attention", "NonDynamicallyQuantizableLinear"),
+    "loss": (
+        "margin_loss",
+        "MarginRankingLoss HingeEmbeddingLoss CosineEmbeddingLoss SoftMarginLoss MultiLabelSoftMarginLoss MultiMarginLoss TripletMarginLoss TripletMarginWithDistanceLoss MultiLabelMarginLoss",
+    ),
 }
-for _name, (_file, _other) in _ALSO.items():
-    setattr(
-        import_module(f"alight.nn.{_FILES[_name]}"),
-        _other,
-        getattr(import_module(f"alight.nn.{_file}"), _other),
-    )
+for _name, (_file, _others) in _ALSO.items():
+    for _other in _others.split():
+        setattr(
+            import_module(f"alight.nn.{_FILES[_name]}"),
+            _other,
+            getattr(import_module(f"alight.nn.{_file}"), _other),
+        )
