@@ -33,12 +33,13 @@ class Lowering:
         fusion: Fusion,
         strides: Mapping[int, Strides],
         machine: Any,
-        plan_body: Callable[[Program], Any],
+        plan: Callable[[Program, Any], Any],
     ) -> None:
-        self.fusion, self.program, self.plan_body = fusion, fusion.program, plan_body
+        self.fusion, self.program = fusion, fusion.program
+        self.machine, self.plan = machine, plan
         self.products = machine.products
         self.lanes = machine.vector_bytes // 4  # of a vector of float32
-        self._stored_bytes = machine.stored_bytes
+        self.stored_bytes = machine.stored_bytes
         self.types = list(self.program.types)
         self.strides = dict(strides)
         self.kernels: list[Kernel] = []
@@ -364,7 +365,7 @@ class Lowering:
 
     def bytes_of(self, of: Type) -> int:
         """Bytes of a value in memory."""
-        return of.size * self._stored_bytes(of.dtype)
+        return of.size * self.stored_bytes(of.dtype)
 
     def copy(self, source: int, target: int, node: Node) -> None:
         """A kernel that copies one value to where another lies."""

@@ -54,7 +54,7 @@ class Inside(NamedTuple):
 
 
 class Random(NamedTuple):
-    """Random bits: of the seed (the input) and of the element's number in row-major order."""
+    """Random bits: of the seed (an input), of the element's number in row-major order, and of the first one's number."""
 
     index: Affine  # type: ignore[assignment]  # a tuple has a method of this name
 

@@ -1,6 +1,6 @@
 """The passes from a program to kernels in memory, in order.
 
-    program -> simplify -> fuse -> layouts -> lower -> phases -> memory -> (a backend writes the code)
+    program -> simplify -> stream -> fuse -> layouts -> lower -> phases -> memory -> (a backend writes the code)
 
 Each is a pure function in a file of its own. `plan` runs them; `explain` shows what came out after each.
 """
@@ -16,6 +16,7 @@ from alight.compiler.layout import layouts
 from alight.compiler.lower import Lowering
 from alight.compiler.memory import Memory, phases, plan_memory
 from alight.compiler.simplify import simplify
+from alight.compiler.stream import stream
 from alight.compiler.trace import NotHereError
 from alight.dtypes import dtype
 from alight.ir.program import Node, Program
@@ -31,6 +32,10 @@ class Machine(NamedTuple):
     finished: Callable[[Kernel, tuple[Type, ...]], Kernel]  # fills in a heavy kernel's scratch
     stored_bytes: Callable[[dtype], int]  # of an element in memory
     parallel_work: int  # steps of work from which a kernel is worth dividing
+    threads: int  # the most that a program may run on
+    cache_bytes: int  # of the cache that each core has to itself, or nearly so
+    score_bytes: int  # scores of an attention that are larger than this are never whole
+    alone: Callable[[], Machine] | None  # the same for one thread; None if it is that already
 
 
 class Plan(NamedTuple):
@@ -50,7 +55,7 @@ def plan(program: Program, machine: Machine) -> Plan:
     """Run all passes."""
     if any(0 in type.shape for type in program.types):
         raise NotHereError("values without elements")
-    simple = simplify(program)
+    simple = stream(simplify(program), machine.cache_bytes, machine.score_bytes)
     fusion, lowering, kernels = _lowered(simple, machine)
     types = tuple(lowering.types)
     serial = tuple(kernel.work < machine.parallel_work for kernel in kernels)
@@ -76,7 +81,7 @@ def _lowered(simple: Program, machine: Machine) -> tuple[Fusion, Lowering, tuple
     while True:
         fusion = fuse(simple, supports, apart - refused)
         strides = layouts(fusion, machine.vector_bytes // 4)
-        lowering = Lowering(fusion, strides, machine, lambda body: plan(body, machine))
+        lowering = Lowering(fusion, strides, machine, plan)
         try:
             kernels = lowering.run()
             types = tuple(lowering.types)

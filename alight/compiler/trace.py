@@ -242,7 +242,8 @@ def _iota(t: Tracer, node: Node, at: Coordinates) -> int:
 def _random_bits(t: Tracer, node: Node, at: Coordinates) -> int:
     shape = node.statics["shape"]
     index = linear(at, row_major(shape))
-    return t.nest.make(Random(index), (t.ask(node.inputs[0], ()),), t.types[node.outputs[0]].dtype)
+    inputs = [t.ask(i, ()) for i in node.inputs]
+    return t.nest.make(Random(index), inputs, t.types[node.outputs[0]].dtype)
 
 
 # -- gathers -----------------------------------------------------------------------------------------------------------

@@ -37,12 +37,15 @@ class RandomBits(Primitive):
 
     Element i in row-major order is mix(i + mix(low word of seed) + 0x9E3779B9 * mix(high word)), all modulo 2**32,
     where mix is the 32-bit finaliser "lowbias32" found by Chris Wellons' hash prospector:
-    x ^= x >> 16; x *= 0x7feb352d; x ^= x >> 15; x *= 0x846ca68b; x ^= x >> 16.
+    x ^= x >> 16; x *= 0x7feb352d; x ^= x >> 15; x *= 0x846ca68b; x ^= x >> 16. A second input, a 0-d int64, is the number
+    of the first element, where these are a part of more.
     """
 
     kind, statics, accepts = CREATE, ("shape", "device"), INTEGER
 
-    def infer(seed: Type, *, shape: Shape, device: device) -> tuple[Shape, dtype]:
+    def infer(
+        seed: Type, first: Type | None = None, *, shape: Shape, device: device
+    ) -> tuple[Shape, dtype]:
         return shape, uint32
 
     gradient = NONE

@@ -29,9 +29,9 @@ from alight.ir.types import Type
 PARALLEL_WORK = 20_000  # elementary steps (about 2 us) from which two threads are quicker than one
 
 
-def machine(target: Target) -> Machine:
-    """The target as the passes see it."""
-    threads = most_planned()
+def machine(target: Target, threads: int = 0) -> Machine:
+    """The target as the passes see it; 0 threads are the most that there may be."""
+    threads = threads or most_planned()
 
     def finished(kernel: Kernel, types: tuple[Type, ...]) -> Kernel:
         if kernel.kind == "product":
@@ -44,9 +44,11 @@ def machine(target: Target) -> Machine:
         return kernel
 
     products = frozenset({float32, float64})
+    cache = target.l2_bytes
     return Machine(
-        target.vector_bytes, is_supported, products, finished, stored_bytes, PARALLEL_WORK
-    )
+        target.vector_bytes, is_supported, products, finished, stored_bytes, PARALLEL_WORK, threads, cache, 2 * cache,
+        (lambda: machine(target, 1)) if threads > 1 else None,
+    )  # fmt: skip
 
 
 def stored_bytes(of: dtype) -> int:

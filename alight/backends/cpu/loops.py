@@ -282,13 +282,17 @@ class LoopCode:
         raise AssertionError(what)
 
     def _random(self, what: Random, one: Any, u: int) -> Symbol:
-        code, key = self.code, ("seed", one.inputs[0])
+        code, key = self.code, ("seed", one.inputs)
         if key not in self.found:
             seed = self.symbol(one.inputs[0], 0).value
             high = code.op("lshr", seed, code.integer(32))
-            self.found[key] = random_start(
+            start = random_start(
                 code, code.cast("trunc", seed, "i32"), code.cast("trunc", high, "i32")
             )
+            for i in one.inputs[1:]:  # the number of the first element
+                first = code.cast("trunc", self.symbol(i, 0).value, "i32")
+                start = code.op("add", start, first)
+            self.found[key] = start
         place = code.cast("trunc", self.whole(what.index, u), "i32")
         return Symbol(random_words(code, place, self.found[key]), one.dtype)
 

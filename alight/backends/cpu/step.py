@@ -118,8 +118,12 @@ def _calls(
     pointer: Callable[[int], Value],
     arena: Value,
     status: Value,
+    apart: bool = False,
 ) -> None:
-    """Call some kernels of a plan in order; threads meet between phases, serial kernels run on the first one."""
+    """Call some kernels of a plan in order; threads meet between phases, serial kernels run on the first one.
+
+    Threads that do steps `apart` run every kernel whole.
+    """
     width = max((len(plan.kernels[n].values) for n in numbers), default=0) + 2
     everything = {n: [pointer(value) for value in plan.kernels[n].values] for n in numbers}
     scratch = {
@@ -129,7 +133,7 @@ def _calls(
     before: int | None = None
     for n in numbers:
         phase = plan.phases[n]
-        if before is not None and phase != before:
+        if before is not None and phase != before and not apart:
             barrier(code)
         before = phase
 
@@ -138,11 +142,12 @@ def _calls(
             extra = [status, *([scratch[n]] if n in scratch else [])]
             for i, one in enumerate([*everything[n], *extra]):
                 code.store(one, code.element(args, i, 8))
-            thread = code.integer(0) if plan.serial[n] else code["thread"]
-            threads = code.integer(1) if plan.serial[n] else code["threads"]
+            whole = apart or plan.serial[n]
+            thread = code.integer(0) if whole else code["thread"]
+            threads = code.integer(1) if whole else code["threads"]
             code.call("void", names[n], args, thread, threads, code["team"])
 
-        if plan.serial[n]:
+        if plan.serial[n] and not apart:
             with code.when(first):
                 call()
         else:
@@ -179,16 +184,20 @@ def _scan(kernel: Kernel, loop: Loop, names: Sequence[str], name: str) -> Code:
     ]
     outside = dict(zip(kernel.values, args, strict=False))
     status, scratch = args[-2:]
-    given = [outside[i] for i in loop.inputs]
+    given = [code.element(outside[i], at, 1) for i, at in loop.inputs]
     results = [outside[i] for i in loop.outputs]
-    body, count, whole = plan.program, loop.carry_count, loop.carry_count + loop.constant_count
+    body, count, held = plan.program, loop.carry_count, loop.carry_count + loop.constant_count
 
     def size(value: int) -> int:
         return plan.types[value].size * stored_bytes(plan.types[value].dtype)
 
     carries = [code.variable(given[n]) for n in range(count)]
     buffers = [[code.element(scratch, at, 1) for at in pair] for pair in loop.buffers]
-    with code.loop(code.integer(0), code.integer(loop.length)) as i:
+    begin, end = code.integer(0), code.integer(loop.length)
+    if loop.apart:
+        begin, end = code.share(end, code["thread"], code["threads"])
+        scratch = code.element(scratch, code.mul(code["thread"], loop.apart), 1)
+    with code.loop(begin, end) as i:
         t = code.op("sub", code.integer(loop.length - 1), i) if loop.reverse else i
         odd = code.op(f"trunc {i.typed} to i1", type="i1")
         last = code.compare("icmp eq", i, code.integer(loop.length - 1))
@@ -196,7 +205,7 @@ def _scan(kernel: Kernel, loop: Loop, names: Sequence[str], name: str) -> Code:
         for n, value in enumerate(body.inputs):
             if n < count:
                 found[value] = carries[n].get()
-            elif n < whole:
+            elif n < held:
                 found[value] = given[n]
             else:
                 found[value] = code.element(given[n], code.mul(t, size(value)), 1)
@@ -215,8 +224,10 @@ def _scan(kernel: Kernel, loop: Loop, names: Sequence[str], name: str) -> Code:
                 found[value] = code.element(scratch, plan.memory.values[value], 1)
             return found[value]
 
-        _calls(code, plan, range(len(plan.kernels)), names, pointer, scratch, status)
-        barrier(code)
+        whole = range(len(plan.kernels))
+        _calls(code, plan, whole, names, pointer, scratch, status, bool(loop.apart))
+        if not loop.apart:
+            barrier(code)
         for n, one in enumerate(following):
             carries[n].set(one)
     first = code.compare("icmp eq", code["thread"], code.integer(0))

@@ -214,10 +214,10 @@ def iota(ins: Types, outs: Types, statics: Statics) -> Kernel:
 def random_bits(ins: Types, outs: Types, statics: Statics) -> Kernel:
     shape, size = statics["shape"], outs[0].size
 
-    def run(seed: Any) -> Array:
+    def run(seed: Any, first: Any = 0) -> Array:
         word = int(seed) & 0xFFFFFFFFFFFFFFFF
         low, high = _mix(np.array([word & 0xFFFFFFFF, word >> 32], np.uint32))
-        start = (int(low) + 0x9E3779B9 * int(high)) & 0xFFFFFFFF
+        start = (int(low) + 0x9E3779B9 * int(high) + int(first)) & 0xFFFFFFFF
         return _mix(np.arange(size, dtype=np.uint32) + np.uint32(start)).reshape(shape)
 
     return run
