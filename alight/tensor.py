@@ -70,6 +70,7 @@ class Tensor(Methods, metaclass=_TensorMeta):
     _grad: Tensor | None = None
     _hooks: dict[int, Callable[..., Any]] | None = None
     _accumulate_hooks: dict[int, Callable[..., Any]] | None = None
+    _watched: bool = False  # it has hooks of one kind or the other, or had them
     _retains_grad: bool = False
     _is_parameter: bool = False
     __array_priority__ = 1000

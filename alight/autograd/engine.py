@@ -15,7 +15,9 @@ from alight.autograd.modes import anomaly, no_recording
 from alight.autograd.past import PastFrame, hooked_gradient
 from alight.errors import fail
 from alight.record.recorder import thread
-from alight.tensor import Tensor, new_handle
+from alight.tensor import Tensor
+
+new = object.__new__
 
 NO_GRAD_FN = "element 0 of tensors does not require grad and does not have a grad_fn"
 
@@ -63,18 +65,22 @@ def _known_backward(tensor: Tensor) -> bool:
     if position is None:
         return False
     recorder.here = position
-    handles, metas, slot = recorder.handles, position.metas, position.slot
+    handles, slot = recorder.handles, position.slot
     leaves = [handles[target] for target in position.targets]
-    for i, leaf in enumerate(leaves):
-        gradient = new_handle(metas[i], slot + i)
-        handles.append(gradient)
-        if leaf._grad is None and leaf._hooks is None and leaf._accumulate_hooks is None:
+    gradients = []
+    waiting: list[tuple[Tensor, Tensor]] = []
+    for leaf, meta in zip(leaves, position.metas, strict=True):
+        gradient = new(Tensor)
+        gradient._slot, gradient._meta = slot, meta
+        slot += 1
+        gradients.append(gradient)
+        if leaf._grad is None and not leaf._watched:
             leaf._grad = gradient
         else:
-            leaves[i] = (leaf, gradient)
-    for pair in leaves:
-        if pair.__class__ is tuple:
-            accumulate(pair[0], run_hooks(*pair), False)
+            waiting.append((leaf, gradient))
+    handles.extend(gradients)
+    for leaf, gradient in waiting:
+        accumulate(leaf, run_hooks(leaf, gradient), False)
     return True
 
 

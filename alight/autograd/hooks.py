@@ -60,7 +60,7 @@ def register(tensor: Any, hook: Callable[..., Any]) -> RemovableHandle:
     if not tensor.requires_grad:
         fail(RuntimeError, "cannot register a hook on a tensor that doesn't require gradient")
     if tensor._hooks is None:
-        tensor._hooks = {}
+        tensor._hooks, tensor._watched = {}, True
     handle = RemovableHandle(tensor._hooks)
     tensor._hooks[handle.id] = hook
     _wait_for_gradient(tensor)
@@ -74,7 +74,7 @@ def register_post_accumulate(tensor: Any, hook: Callable[..., Any]) -> Removable
     if not tensor.is_leaf:
         fail(RuntimeError, "post accumulate grad hooks cannot be registered on non-leaf tensors")
     if tensor._accumulate_hooks is None:
-        tensor._accumulate_hooks = {}
+        tensor._accumulate_hooks, tensor._watched = {}, True
     handle = RemovableHandle(tensor._accumulate_hooks)
     tensor._accumulate_hooks[handle.id] = hook
     return handle

@@ -156,37 +156,14 @@ def wrapper_source(
     pieces, pushes = [], []
     for parameter in operation.parameters:
         before, piece, push = _fast_piece(parameter)
-        lines.extend("        " + line for line in before)
+        lines.extend(
+            "        " + line.replace("RECORD", f"record(OPERATION, {call})") for line in before
+        )
         pieces.append(piece)
         pushes.extend(push)
-    key = f"(OPERATION, {', '.join(pieces)})"
-    lines.append(f"        position = r.here.children[{key}]")
+    lines.append(f"        position = r.here.children[(OPERATION, {', '.join(pieces)})]")
     lines.append("    except (KeyError, AttributeError, TypeError):")
-    if any(parameter.kind in ("tensor", "operand") for parameter in operation.parameters):
-        # Perhaps only the first use of some tensors in this segment: enter them and look again.
-        lines.append("        try:")
-        for parameter in operation.parameters:
-            name = parameter.name
-            if parameter.kind == "tensor":
-                lines.append(f"            if {name}._slot < 0: r.enter({name})")
-            elif parameter.kind == "tensors":
-                lines.append(f"            for one in {name}:")
-                lines.append("                if one._slot < 0: r.enter(one)")
-            elif parameter.kind == "optional":
-                lines.append(
-                    f"            if {name} is not None and {name}._slot < 0: r.enter({name})"
-                )
-            elif parameter.kind == "operand":
-                lines.append(
-                    f"            if k_{name} is not float and k_{name} is not int and {name}._slot < 0:"
-                )
-                lines.append(f"                r.enter({name}); k_{name} = {name}._slot")
-        lines.append(f"            if r.transient: return record(OPERATION, {call})")
-        lines.append(f"            position = r.here.children[{key}]")
-        lines.append("        except (KeyError, AttributeError, TypeError, NameError):")
-        lines.append(f"            return record(OPERATION, {call})")
-    else:
-        lines.append(f"        return record(OPERATION, {call})")
+    lines.append(f"        return record(OPERATION, {call})")
     if operation.writes or operation.view or operation.multiple:
         lines.append(f"    return r.take(position, OPERATION, {call})")
     else:
@@ -246,19 +223,32 @@ def _keywords(operation: Operation) -> str:
 
 
 def _fast_piece(parameter: Parameter) -> tuple[list[str], str, list[str]]:
-    """Lines before the key, the part of the key, and lines that hand numbers over, for the common cases."""
+    """Lines before the key, the part of the key, and lines that hand numbers over, for the common cases.
+
+    A tensor's first use in the segment enters it. `RECORD` stands for the slow way.
+    """
     name = parameter.name
+    enter = f"if {name}._slot < 0 and r.enter({name}): return RECORD"
     if parameter.kind == "tensor":
-        return [], f"{name}._slot", []
+        return [enter], f"{name}._slot", []
     if parameter.kind == "optional":
-        return [], f"None if {name} is None else {name}._slot", []
-    if parameter.kind == "tensors":
+        before = [
+            f"if {name} is None: k_{name} = None",
+            "else:",
+            "    " + enter,
+            f"    k_{name} = {name}._slot",
+        ]
+        return before, f"k_{name}", []
+    if parameter.kind == "tensors":  # `record` enters them, or joins them outside the path
         return [], f"tuple([one._slot for one in {name}])", []
     if parameter.kind == "operand":
-        before = [
-            f"k_{name} = {name}.__class__",
-            f"if k_{name} is not float and k_{name} is not int: k_{name} = {_none_or(parameter, name + '._slot')}",
-        ]
+        before = [f"k_{name} = {name}.__class__"]
+        if parameter.default is None:
+            before += [f"if {name} is None: k_{name} = None", "elif"]
+        else:
+            before += ["if"]
+        before[-1] += f" k_{name} is not float and k_{name} is not int:"
+        before += ["    " + enter, f"    k_{name} = {name}._slot"]
         push = [f"if k_{name} is float or k_{name} is int: r.scalars.append({name})"]
         return before, f"k_{name}", push
     if parameter.kind == "scalar":
@@ -283,10 +273,6 @@ def _default_or(parameter: Parameter, text: str) -> str:
     if parameter.default is inspect.Parameter.empty:
         return text
     return f"None if {parameter.name} is default_{parameter.name} else {text}"
-
-
-def _none_or(parameter: Parameter, text: str) -> str:
-    return f"None if {parameter.name} is None else {text}" if parameter.default is None else text
 
 
 def key_function(operation: Operation) -> Callable[..., tuple[tuple[Any, ...], list[Any]]]:

@@ -15,7 +15,7 @@ from alight import config
 from alight.errors import reworded
 from alight.ir.program import Node, Program, needed_nodes, prune
 from alight.record.history import History, owed_residuals
-from alight.record.references import LISTED
+from alight.record.references import LISTED, LISTED_TWICE
 from alight.record.sources import user_line
 from alight.record.trie import Position, Tape
 
@@ -27,7 +27,9 @@ class Run(NamedTuple):
 
     program: Program
     execute: Any  # buffers in, buffers out
-    sources: tuple[tuple[str, int], ...]  # of each input
+    feeds: tuple[
+        int, ...
+    ]  # of each input: its place among the segment's buffers and, behind them, numbers
     values: tuple[int, ...]  # tape value of each output
 
 
@@ -35,7 +37,7 @@ class Plan(NamedTuple):
     """What a flush at a position does."""
 
     runs: tuple[Run, ...]
-    stored: tuple[tuple[int, int], ...]  # (handle, tape value) of the outputs
+    stored: tuple[tuple[int, int], ...]  # (handle, place among all outputs of the runs)
     unstored: tuple[
         int, ...
     ]  # handles made here whose values are not kept: nobody held them so far
@@ -44,6 +46,7 @@ class Plan(NamedTuple):
     sources: dict[int, tuple[str, int]]  # value -> ("buffer" or "scalar", number), of the inputs
     tape: Tape | None  # what was recorded, if backward may ask
     repeated: frozenset[int]  # handles that hold a value which another stored handle holds as well
+    values: tuple[int, ...]  # tape value of each output of the runs
 
 
 def flush(recorder: Any, reason: str) -> None:
@@ -58,42 +61,52 @@ def flush(recorder: Any, reason: str) -> None:
             recorder
         )  # Ctrl-C fell between two halves of a step: what was computed before still stands
         return
-    plan: Plan | None = position.plan
     recorder.lap = position.used = next(_laps)
     position.runs += 1
+    plan: Plan | None = position.plan
     if plan is None or _any_alive(handles, plan.unstored, recorder.offset):
-        try:
-            plan = position.plan = _make_plan(recorder, position, plan)
-        except BaseException:
-            _abandon(recorder)
-            raise
-        recorder.positions += (
-            len(position.tape.nodes) // 10
-        )  # plans count towards what paths may hold
-        position.reason, position.flush_line = (
-            position.reason or reason,
-            position.flush_line or user_line(),
-        )
+        plan = _plan_again(recorder, position, reason)
     if recorder.log is not None:
         recorder.log.append((position, plan))
-    inputs, scalars = recorder.inputs, recorder.scalars
-    results: dict[int, Any] = {}
+    given = recorder.inputs + recorder.scalars
+    results: list[Any] = []
     failure: Exception | None = None
     for run in plan.runs:
-        arguments = [inputs[i] if kind == "buffer" else scalars[i] for kind, i in run.sources]
+        arguments = list(map(given.__getitem__, run.feeds))
         try:
-            results.update(zip(run.values, run.execute(arguments), strict=True))
+            results += run.execute(arguments)
         except Exception as error:
             failure = failure or _explained(error, run.program, position)
-            results.update(_what_still_works(run, arguments))
-    history = None
-    if plan.owed:
-        history = History.of_segment(recorder, position, plan, results)
+            results += _what_still_works(run, arguments)
+    if failure is not None or plan.owed or plan.repeated or recorder.pasts:
+        _store(recorder, position, plan, results, failure)
+        return
     for tensor in handles:
         tensor._slot = -1
-    for i, value in plan.stored:
+    for i, at in plan.stored:
         tensor = handles[i]
-        buffer = results.get(value)
+        if tensor._shared:
+            _write_shared(tensor, results[at])
+        else:
+            tensor._buffer = results[at]
+    recorder.must_write = False
+    recorder.transient.clear()
+    recorder.restart()
+
+
+def _store(
+    recorder: Any, position: Position, plan: Plan, results: list[Any], failure: Exception | None
+) -> None:
+    """The end of a flush after which backward may ask for more, or that failed in part."""
+    handles = recorder.handles
+    history = None
+    if plan.owed:
+        by_value = dict(zip(plan.values, results, strict=True))
+        history = History.of_segment(recorder, position, plan, by_value)
+    for tensor in handles:
+        tensor._slot = -1
+    for i, at in plan.stored:
+        tensor, buffer = handles[i], results[at]
         if buffer is None:
             if failure is not None and tensor._buffer is None:
                 tensor._buffer = _older_value(recorder, position, plan, i)
@@ -104,6 +117,7 @@ def flush(recorder: Any, reason: str) -> None:
             _write_shared(tensor, buffer)
         else:
             tensor._buffer = buffer
+        value = plan.values[at]
         tensor._history = (
             history.entry(value) if value in plan.owed and history is not None else None
         )
@@ -126,12 +140,15 @@ def _abandon(recorder: Any) -> None:
 
 
 def _any_alive(handles: Sequence[Any], unstored: Iterable[int], offset: int) -> bool:
-    # The list and the call's argument hold a reference each; any more means that somebody else does.
+    """Whether somebody holds a tensor whose value the plan does not keep."""
+    found = [handles[i] for i in unstored]
+    if not found or max(map(sys.getrefcount, found)) <= LISTED_TWICE:
+        return False
+    # Somebody does, but perhaps for another slot of the same tensor: it was written since.
     count = sys.getrefcount
-    for i in unstored:
-        if count(handles[i]) > 2 and handles[i]._slot == i + offset:
-            return True
-    return False
+    return any(
+        count(handles[i]) > LISTED_TWICE and handles[i]._slot == i + offset for i in unstored
+    )
 
 
 def _write_shared(tensor: Any, buffer: Any) -> None:
@@ -139,6 +156,20 @@ def _write_shared(tensor: Any, buffer: Any) -> None:
         tensor._buffer[...] = buffer
     else:  # given another shape by `.data =`: the old memory is nobody's any more
         tensor._buffer, tensor._shared = buffer, False
+
+
+def _plan_again(recorder: Any, position: Position, reason: str) -> Plan:
+    """The plan of a position where there is none, or one that keeps too little."""
+    try:
+        plan = position.plan = _make_plan(recorder, position, position.plan)
+    except BaseException:
+        _abandon(recorder)
+        raise
+    # plans count towards what paths may hold
+    recorder.positions += len(position.tape.nodes) // 10
+    position.reason = position.reason or reason
+    position.flush_line = position.flush_line or user_line()
+    return plan
 
 
 def _make_plan(recorder: Any, position: Position, old: Plan | None) -> Plan:
@@ -174,18 +205,21 @@ def _make_plan(recorder: Any, position: Position, old: Plan | None) -> Plan:
     values = list(dict.fromkeys([value for _, value in stored] + list(residuals)))
     sources = dict(zip(tape.inputs, tape.sources, strict=True))
     runs = tuple(_runs(tape, [value for value in values if value not in sources], sources))
-    passed = [Run(*_pass_through(tape, value, sources)) for _, value in stored if value in sources]
+    passed = [_pass_through(tape, value, sources) for _, value in stored if value in sources]
+    runs = (*runs, *passed)
+    outputs = tuple(value for run in runs for value in run.values)
+    place = {value: at for at, value in enumerate(outputs)}
     first = {value: i for i, value in reversed(stored)}
-    repeated = frozenset(i for i, value in stored if first[value] != i)
     return Plan(
-        (*runs, *passed),
-        tuple(stored),
+        runs,
+        tuple((i, place[value]) for i, value in stored),
         tuple(unstored),
         frozenset(owed),
         tuple(residuals),
         sources,
         tape if owed else None,
-        repeated,
+        frozenset(i for i, value in stored if first[value] != i),
+        outputs,
     )
 
 
@@ -195,11 +229,17 @@ def _is_rebound(tape: Tape, slot: int) -> bool:
     return any(held == value for held, _ in tape.slots[:slot])
 
 
-def _pass_through(tape: Tape, value: int, sources: dict[int, tuple[str, int]]) -> tuple[Any, ...]:
-    program = Program([tape.types[value]], [0], [], [0])
+def _pass_through(tape: Tape, value: int, sources: dict[int, tuple[str, int]]) -> Run:
     from alight.backends.base import executable
 
-    return program, executable(program), (sources[value],), (value,)
+    program = Program([tape.types[value]], [0], [], [0])
+    return Run(program, executable(program), (_feed(tape, sources[value]),), (value,))
+
+
+def _feed(tape: Tape, source: tuple[str, int]) -> int:
+    """The place of an input among a segment's buffers and, behind them, numbers."""
+    kind, number = source
+    return number if kind == "buffer" else tape.buffers + number
 
 
 def _runs(tape: Tape, values: Sequence[int], sources: dict[int, tuple[str, int]]) -> Iterable[Run]:
@@ -215,7 +255,8 @@ def _runs(tape: Tape, values: Sequence[int], sources: dict[int, tuple[str, int]]
             from alight.ir.verify import verify
 
             verify(program)
-        yield Run(program, executable(program), tuple(sources[i] for i in inputs), tuple(outputs))
+        feeds = tuple(_feed(tape, sources[i]) for i in inputs)
+        yield Run(program, executable(program), feeds, tuple(outputs))
 
 
 def _connected(nodes: Sequence[Node], values: Sequence[int]) -> list[tuple[list[Node], list[int]]]:
@@ -262,18 +303,18 @@ def _explained(error: Exception, program: Program, position: Position) -> Except
         return error
 
 
-def _what_still_works(run: Run, arguments: Sequence[Any]) -> dict[int, Any]:
-    """Outputs of a failing program that do not need the failing node: what eager execution would have had."""
+def _what_still_works(run: Run, arguments: Sequence[Any]) -> list[Any]:
+    """Outputs of a failing program that do not need the failing node, as eager execution would have had; else None."""
     from alight.backends.base import executable
 
-    results = {}
-    for value, output in zip(run.values, run.program.outputs, strict=True):
-        program = run.program
+    results: list[Any] = []
+    program = run.program
+    for output in program.outputs:
         alone = prune(Program(program.types, program.inputs, program.nodes, [output]))
         try:
-            (results[value],) = executable(alone)(arguments)
+            results += executable(alone)(arguments)
         except Exception:
-            continue
+            results.append(None)
     return results
 
 
@@ -322,13 +363,10 @@ def peek(recorder: Any, tensor: Any) -> Any:
 
 
 def _value(recorder: Any, tape: Tape, value: int) -> Any:
-    inputs, scalars = list(recorder.inputs), list(recorder.scalars)
+    given = recorder.inputs + recorder.scalars
     sources = dict(zip(tape.inputs, tape.sources, strict=True))
     if value in sources:
-        kind, i = sources[value]
-        return inputs[i] if kind == "buffer" else scalars[i]
+        return given[_feed(tape, sources[value])]
     (run,) = _runs(tape, [value], sources)
-    (buffer,) = run.execute(
-        [inputs[i] if kind == "buffer" else scalars[i] for kind, i in run.sources]
-    )
+    (buffer,) = run.execute([given[i] for i in run.feeds])
     return buffer

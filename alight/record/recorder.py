@@ -19,6 +19,8 @@ from alight.ir.program import Program, Value
 from alight.ir.types import Type
 from alight.primitives import Detach
 from alight.record import views
+from alight.record.flush import flush as run_segment
+from alight.record.flush import peek as peek_at
 from alight.record.sources import Line, user_line
 from alight.record.trie import Argument, Position, Tape, evict
 
@@ -139,6 +141,7 @@ class Recorder:
             position.slot = self.offset + start.slots
             position.metas = tuple(meta for _, meta in new)
             position.meta = position.metas[0]
+            position.writes_leaf = any(meta.requires_grad and meta.leaf for _, meta in new)
         self.positions += 1
         self.here.misses += 1
         if self._ends_segment(position):
@@ -260,15 +263,16 @@ class Recorder:
 
         `body(reads, writes, scalars)` gives the new value of each written tensor; it runs when the path is new.
         """
-        low, high = self.offset, self.offset + OFFSET
-        for tensor in (*reads, *writes):
-            if not low <= tensor._slot < high:
+        read = tuple([tensor._slot for tensor in reads])
+        written = tuple([tensor._slot for tensor in writes])
+        slots = read + written
+        if slots and not self.offset <= min(slots) <= max(slots) < self.offset + OFFSET:
+            for tensor in (*reads, *writes):
                 self.enter(tensor)
+            read = tuple([tensor._slot for tensor in reads])
+            written = tuple([tensor._slot for tensor in writes])
         kinds = tuple([number.__class__ for number in scalars])
-        key = (
-            COMPOUND, name, statics, kinds,
-            tuple([tensor._slot for tensor in reads]), tuple([tensor._slot for tensor in writes]),
-        )  # fmt: skip
+        key = (COMPOUND, name, statics, kinds, read, written)
         position = self.here.children.get(key) or self.here.cuts.get(key)
         if position is None:
             position = self.extend(
@@ -276,9 +280,7 @@ class Recorder:
             )
         self.here = position
         self.scalars.extend(scalars)
-        at = 0
-        for tensor in writes:
-            at = views.rebind(self, tensor, position, at)
+        views.rebind_all(self, writes, position)
         if self.transient or self.must_write or position.cut:
             self.settle(position)
 
@@ -310,29 +312,26 @@ class Recorder:
         value = tape.scalar_input(SCALAR_TYPES[kind])
         return Argument(value.id, value.type, tape, None, kind)
 
-    def enter(self, tensor: Any) -> None:
-        """Give a tensor a slot in this segment; a slot that holds for one step if NumPy may change its memory."""
+    def enter(self, tensor: Any) -> bool:
+        """Give a tensor a slot in this segment. True if that holds for one step only: NumPy may change its memory."""
         slot = tensor._slot
-        if self.offset <= slot < self.offset + OFFSET:
-            return
         if slot >= 0:
+            if self.offset <= slot < self.offset + OFFSET:
+                return False
             self._adopt(tensor)
         if tensor._base is not None:
-            self._enter_view(tensor)
-            return
-        shared = tensor._shared and views.seen_from_outside(tensor)
-        buffer = tensor._buffer
-        if buffer is None and tensor._meta.device.type != "meta":
+            return self._enter_view(tensor)
+        meta, buffer, history = tensor._meta, tensor._buffer, tensor._history
+        if buffer is None and meta.device.type != "meta":
             fail(
                 RuntimeError,
                 "this tensor has no value: the computation that should have made it failed",
             )
-        if shared:
+        transient = bool(tensor._shared and views.seen_from_outside(tensor))
+        if transient:
             buffer = buffer.copy()
             self.transient.append(tensor)
-        history = tensor._history
-        number = tensor._meta.number
-        key = number if history is None else (ENTER, number, history.key)
+        key = meta.number if history is None else (ENTER, meta.number, history.key)
         position = self.here.children.get(key)
         if position is None:
             position = self.extend(key, ENTER, lambda tape: self._trace_enter(tape, tensor))
@@ -340,8 +339,9 @@ class Recorder:
         tensor._slot = position.slot
         self.handles.append(tensor)
         self.inputs.append(buffer)
-        if tensor._meta.requires_grad:
+        if meta.requires_grad:
             (self.leaves if history is None else self.pasts).append(tensor)
+        return transient
 
     def _trace_enter(self, tape: Tape, tensor: Any) -> None:
         value = tape.buffer_input(tensor._meta.type)
@@ -351,8 +351,8 @@ class Recorder:
                 ("leaf" if tensor._history is None else "past", value.id, len(tape.slots) - 1)
             )
 
-    def _enter_view(self, tensor: Any) -> None:
-        """Derive a view from what it views, again: a step of its own."""
+    def _enter_view(self, tensor: Any) -> bool:
+        """Derive a view from what it views, again: a step of its own. True as `enter`."""
         base = tensor._base
         if tensor._hooks or tensor._retains_grad:
             self.hooked = True
@@ -371,8 +371,10 @@ class Recorder:
         self.handles.append(tensor)
         if tensor._meta.requires_grad and tensor._meta.leaf:
             self.leaves.append(tensor)
-        if any(base is one for one in self.transient):
-            self.transient.append(tensor)
+        if not self.transient or not any(base is one for one in self.transient):
+            return False
+        self.transient.append(tensor)
+        return True
 
     def _trace_view(self, tape: Tape, tensor: Any, blocked: bool, kinds: Sequence[type]) -> None:
         base = self.argument(tape, tensor._base)
@@ -383,6 +385,8 @@ class Recorder:
             value = Detach(value)
         if leaf:
             tape.marks.append(("leaf", value.id, len(tape.slots)))
+        if value.id != base.id:
+            tape.marks.append(("shows", value.id, base.id))
         tape.slots.append((value.id, tensor._meta))
 
     def _adopt(self, tensor: Any) -> None:
@@ -402,9 +406,7 @@ class Recorder:
 
     def flush(self, reason: str) -> None:
         """Run what is pending and start a new segment."""
-        from alight.record.flush import flush
-
-        flush(self, reason)
+        run_segment(self, reason)
 
     def owns(self, tensor: Any) -> bool:
         """Whether a tensor is pending here."""
@@ -416,9 +418,7 @@ class Recorder:
 
     def peek(self, tensor: Any) -> Any:
         """The value of a pending tensor, without ending the segment: for use from another thread."""
-        from alight.record.flush import peek
-
-        return peek(self, tensor)
+        return peek_at(self, tensor)
 
     def lap_mark(self, reason: str, always: bool = False) -> None:
         """A place where a loop comes round: pending work is run if it is large, or `always`.

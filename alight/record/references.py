@@ -14,3 +14,12 @@ def _counted() -> int:
 LISTED = (
     _counted()
 )  # of an object that one list holds, and a local name; more means that somebody else does
+
+
+def _counted_twice() -> int:
+    holder = [object()]
+    again = [holder[0]]
+    return max(map(sys.getrefcount, again))
+
+
+LISTED_TWICE = _counted_twice()  # of an object in two lists, as `map` counts it

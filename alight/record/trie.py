@@ -62,7 +62,8 @@ class Tape(Builder):
         ] = []  # autograd.Function calls: FunctionCall, see alight.autograd.function
         self.marks: list[
             tuple[Any, ...]
-        ] = []  # ("blocked", value), ("leaf", value), ("freed", node), ("written", value, first node of the step, its name, new value)
+        ] = []  # ("blocked", value), ("leaf", value), ("freed", node), ("shows", view, value), ("written", ...): see memory.py
+        self.memory: Any = None  # of a tape that grows no more: which memory its values show
         self.buffers = 0
         self.scalars = 0
         self.bytes = 0  # of all results so far
@@ -121,7 +122,7 @@ class Position:
 
     __slots__ = (
         "children", "cuts", "parent", "key", "name", "line", "slot", "meta", "metas", "link", "tape", "counts",
-        "plan", "used", "depth", "misses", "targets", "sweeps", "cut", "runs", "reason", "flush_line",
+        "plan", "used", "depth", "misses", "targets", "sweeps", "cut", "runs", "writes_leaf", "reason", "flush_line",
     )  # fmt: skip
 
     def __init__(
@@ -133,6 +134,7 @@ class Position:
         self.slot = -1  # first slot that this step made, with the recorder's offset
         self.meta: Any = None  # its meta
         self.metas: tuple[Meta, ...] = ()  # metas of all slots that this step made
+        self.writes_leaf = False  # of a step that writes: a leaf that takes gradients is among them
         self.link: Program | None = None  # for a view: from the value viewed to this one
         self.tape = tape
         self.counts = tape.counts()

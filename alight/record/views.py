@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 import weakref
+from collections.abc import Sequence
 from math import prod
 from typing import Any
 
@@ -110,6 +111,29 @@ def rebind(recorder: Any, tensor: Any, position: Position, at: int) -> int:
     if root._shared and (seen_from_outside(root) or any(root is one for one in recorder.transient)):
         recorder.must_write = True
     return at
+
+
+def rebind_all(recorder: Any, tensors: Sequence[Any], position: Position) -> None:
+    """Give tensors that one step wrote their new slots."""
+    slot, metas = position.slot, position.metas
+    if len(metas) > len(tensors):  # views are among them: what they view is written as well
+        at = 0
+        for tensor in tensors:
+            at = rebind(recorder, tensor, position, at)
+        return
+    for tensor, meta in zip(tensors, metas, strict=True):
+        tensor._slot, tensor._meta = slot, meta
+        tensor._writes += 1
+        slot += 1
+        if tensor._views is not None:
+            tensor._views = [ref for ref in tensor._views if _stale(ref(), [tensor])]
+        if tensor._shared and (
+            seen_from_outside(tensor) or any(tensor is one for one in recorder.transient)
+        ):
+            recorder.must_write = True
+    if position.writes_leaf:
+        recorder.wrote_leaf = True
+    recorder.handles.extend(tensors)
 
 
 def _stale(view: Any, written: list[Any]) -> bool:
