@@ -23,10 +23,13 @@ class _ASMoutput(NamedTuple):
 
 
 class AdaptiveLogSoftmaxWithLoss(Module):
-    """Log-probabilities of the targets and their mean negative, over n_classes sorted by frequency.
+    """Log-probabilities of the targets and their mean negative, over classes sorted by frequency.
 
-    Classes below cutoffs[0] have their score in the head; those between cutoffs in a cluster, whose layer is
-    div_value times smaller than the one before.
+    (Grave et al. 2017.) (n, in_features) and classes (n,), or (in_features,) and (), to a pair:
+    output (n,) and the scalar loss. Classes below cutoffs[0] have their score in the head;
+    those between cutoffs in a cluster, whose layer is div_value times smaller than the one
+    before. ValueError where cutoffs are not rising ints from 1 to n_classes - 1, RuntimeError
+    for a target outside.
 
     >>> import alight as torch
     >>> softmax = torch.nn.AdaptiveLogSoftmaxWithLoss(8, 20, cutoffs=[5, 10], div_value=2.0)
@@ -129,11 +132,23 @@ class AdaptiveLogSoftmaxWithLoss(Module):
         return TORCH["cat"](parts, 1)
 
     def log_prob(self, input: Tensor) -> Tensor:
-        """Log-probabilities of all classes, (batch, n_classes)."""
+        """Log-probabilities of all classes: (n, in_features) to (n, n_classes).
+
+        >>> import alight as torch
+        >>> softmax = torch.nn.AdaptiveLogSoftmaxWithLoss(8, 20, cutoffs=[5, 10])
+        >>> softmax.log_prob(torch.ones(2, 8)).shape
+        torch.Size([2, 20])
+        """
         return self._all_log_probs(input, self.head(input))
 
     def predict(self, input: Tensor) -> Tensor:
-        """The most probable class of each row."""
+        """The most probable class of each row: (n, in_features) to (n,).
+
+        >>> import alight as torch
+        >>> softmax = torch.nn.AdaptiveLogSoftmaxWithLoss(8, 20, cutoffs=[5, 10])
+        >>> softmax.predict(torch.ones(2, 8)).shape
+        torch.Size([2])
+        """
         return self.log_prob(input).argmax(1)
 
 

@@ -19,7 +19,12 @@ Tensor = Any
 
 
 class SDPBackend(enum.IntEnum):
-    """Kernels of PyTorch's scaled dot-product attention."""
+    """Kernels of PyTorch's scaled dot-product attention, for sdpa_kernel.
+
+    >>> import alight as torch
+    >>> int(torch.nn.attention.SDPBackend.FLASH_ATTENTION)
+    1
+    """
 
     ERROR = -1
     MATH = 0
@@ -33,6 +38,10 @@ class SDPBackend(enum.IntEnum):
 def sdpa_kernel(backends: Any, set_priority: bool = False) -> Iterator[None]:
     """Does nothing: alight has one kernel for attention.
 
+    AssertionError where `backends` are no SDPBackend.
+
+    >>> import alight as torch
+    >>> from alight.nn.attention import SDPBackend, sdpa_kernel
     >>> with sdpa_kernel(SDPBackend.MATH):
     ...     pass
     """
@@ -46,15 +55,26 @@ def sdpa_kernel(backends: Any, set_priority: bool = False) -> Iterator[None]:
 
 
 class NonDynamicallyQuantizableLinear(Linear):
-    """Linear under the name that PyTorch prints for a projection inside attention."""
+    """Linear under the name that PyTorch prints for a projection inside attention.
+
+    >>> import alight as torch
+    >>> torch.nn.MultiheadAttention(4, 2).out_proj
+    NonDynamicallyQuantizableLinear(in_features=4, out_features=4, bias=True)
+    """
 
 
 class MultiheadAttention(Module):
     """Attention with several heads over parts of the embedding (Vaswani et al. 2017).
 
-    forward(query, key, value) gives the output and the weights, averaged over the heads. Masks of bools are True for
-    what is left out. Shapes: query (queries, batch, embed_dim), key (keys, batch, kdim), value (keys, batch, vdim);
-    the batch comes first with batch_first, and may be missing.
+    query (queries, n, embed_dim), key (keys, n, kdim) and value (keys, n, vdim) to the output
+    (queries, n, embed_dim) and the weights (n, queries, keys), averaged over the heads (None
+    with need_weights=False); n comes first with batch_first, and may be missing.
+    key_padding_mask (n, keys) and attn_mask (queries, keys) or (n * num_heads, queries, keys):
+    bools are True for what is left out, numbers are added to the scores. Parameters:
+    in_proj_weight (3 embed_dim, embed_dim), or q_, k_ and v_proj_weight where kdim or vdim
+    differ, in_proj_bias (3 embed_dim,), out_proj.weight (embed_dim, embed_dim), out_proj.bias
+    (embed_dim,). AssertionError where num_heads does not divide embed_dim, or an input ends in
+    another extent.
 
     >>> import alight as torch
     >>> attention = torch.nn.MultiheadAttention(4, 2, batch_first=True)

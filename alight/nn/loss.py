@@ -41,11 +41,17 @@ class _WeightedLoss(_Loss):
 
 
 class MSELoss(_Loss):
-    """Squared difference.
+    """The squared difference of input and target, (input - target) ** 2.
+
+    (*) and (*) to a scalar, with reduction="none" to (*); "sum" adds instead of taking the
+    mean. A target of another shape is broadcast, with a warning; RuntimeError where it cannot
+    be.
 
     >>> import alight as torch
     >>> torch.nn.MSELoss()(torch.tensor([1., 2.]), torch.tensor([1., 4.]))
     tensor(2.)
+    >>> torch.nn.MSELoss(reduction="none")(torch.tensor([1., 2.]), torch.tensor([1., 4.]))
+    tensor([0., 4.])
     """
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
@@ -54,7 +60,14 @@ class MSELoss(_Loss):
 
 
 class L1Loss(_Loss):
-    """Absolute difference."""
+    """The absolute difference of input and target, |input - target|.
+
+    (*) and (*) to a scalar, with reduction="none" to (*).
+
+    >>> import alight as torch
+    >>> torch.nn.L1Loss()(torch.tensor([1., 2.]), torch.tensor([1., 4.]))
+    tensor(1.)
+    """
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         """functional.l1_loss."""
@@ -62,7 +75,15 @@ class L1Loss(_Loss):
 
 
 class SmoothL1Loss(_Loss):
-    """Squares near 0, absolute differences beyond beta."""
+    """Squares near 0, absolute differences from beta on (Girshick 2015).
+
+    With d = |input - target|: d ** 2 / (2 beta) where d < beta, else d - beta / 2. (*) and (*)
+    to a scalar, with reduction="none" to (*). RuntimeError where beta is negative.
+
+    >>> import alight as torch
+    >>> torch.nn.SmoothL1Loss(reduction="none")(torch.tensor([0.5, 3.]), torch.zeros(2))
+    tensor([0.1250, 2.5000])
+    """
 
     def __init__(
         self,
@@ -80,7 +101,16 @@ class SmoothL1Loss(_Loss):
 
 
 class HuberLoss(_Loss):
-    """Squares near 0, absolute differences beyond delta."""
+    """Squares near 0, absolute differences from delta on (Huber 1964).
+
+    With d = |input - target|: d ** 2 / 2 where d < delta, else delta (d - delta / 2). (*) and
+    (*) to a scalar, with reduction="none" to (*). TypeError where delta is no number,
+    RuntimeError where it is not positive.
+
+    >>> import alight as torch
+    >>> torch.nn.HuberLoss(reduction="none", delta=2.0)(torch.tensor([1., 3.]), torch.zeros(2))
+    tensor([0.5000, 4.0000])
+    """
 
     def __init__(self, reduction: str = "mean", delta: float = 1.0) -> None:
         super().__init__(reduction=reduction)
@@ -94,11 +124,21 @@ class HuberLoss(_Loss):
 
 
 class CrossEntropyLoss(_WeightedLoss):
-    """-log(softmax(input)) at the target's class.
+    """-log(softmax(input)) at the target's class: the loss of a classifier's scores.
+
+    Scores (n, classes), (classes,) or (n, classes, *) and classes (n,), () or (n, *) as int64,
+    to a scalar, with reduction="none" to the target's shape; the target may also hold
+    probabilities, of the input's shape. `weight` (classes,) weighs the classes, a target of
+    ignore_index counts for nothing, label_smoothing mixes the target with equal shares.
+    RuntimeError for a target of another dtype, ValueError for another batch size, IndexError
+    for a class that is not there.
 
     >>> import alight as torch
-    >>> torch.nn.CrossEntropyLoss()(torch.zeros(1, 2), torch.tensor([1]))
-    tensor(0.6931)
+    >>> scores = torch.tensor([[2., 0.], [0., 2.]])
+    >>> torch.nn.CrossEntropyLoss()(scores, torch.tensor([0, 1]))
+    tensor(0.1269)
+    >>> torch.nn.CrossEntropyLoss(reduction="none")(scores, torch.tensor([0, 0]))
+    tensor([0.1269, 2.1269])
     """
 
     def __init__(
@@ -123,7 +163,16 @@ class CrossEntropyLoss(_WeightedLoss):
 
 
 class NLLLoss(_WeightedLoss):
-    """-input at the target's class, for logarithms of probabilities."""
+    """-input at the target's class, for logarithms of probabilities as LogSoftmax gives them.
+
+    (n, classes), (classes,) or (n, classes, *) and classes (n,), () or (n, *), to a scalar,
+    with reduction="none" to the target's shape. `weight` and `ignore_index` are those of
+    CrossEntropyLoss, and so are the errors.
+
+    >>> import alight as torch
+    >>> torch.nn.NLLLoss()(torch.tensor([[-0.5, -1.0]]), torch.tensor([1]))
+    tensor(1.)
+    """
 
     def __init__(
         self, weight: Any = None, size_average: Any = None, ignore_index: int = -100, reduce: Any = None,
@@ -138,7 +187,16 @@ class NLLLoss(_WeightedLoss):
 
 
 class BCELoss(_WeightedLoss):
-    """Binary cross-entropy of probabilities."""
+    """Binary cross-entropy of probabilities: -target log(input) - (1 - target) log(1 - input).
+
+    (*) and (*) to a scalar, with reduction="none" to (*); logarithms are at least -100.
+    RuntimeError where the input is not between 0 and 1, ValueError where the shapes differ. For
+    scores take BCEWithLogitsLoss.
+
+    >>> import alight as torch
+    >>> torch.nn.BCELoss()(torch.tensor([0.5, 0.9]), torch.tensor([1., 1.]))
+    tensor(0.3993)
+    """
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         """functional.binary_cross_entropy."""
@@ -146,7 +204,15 @@ class BCELoss(_WeightedLoss):
 
 
 class BCEWithLogitsLoss(_Loss):
-    """Binary cross-entropy of sigmoid(input)."""
+    """Binary cross-entropy of sigmoid(input), computed without overflow.
+
+    (*) and (*) to a scalar, with reduction="none" to (*). `weight` multiplies the losses,
+    `pos_weight` those of the target 1. ValueError where the shapes differ.
+
+    >>> import alight as torch
+    >>> torch.nn.BCEWithLogitsLoss()(torch.tensor([0., 2.]), torch.tensor([1., 1.]))
+    tensor(0.4100)
+    """
 
     def __init__(
         self,
@@ -168,7 +234,17 @@ class BCEWithLogitsLoss(_Loss):
 
 
 class KLDivLoss(_Loss):
-    """Kullback-Leibler divergence, of logarithms of probabilities `input` from `target`."""
+    """Kullback-Leibler divergence of `target` from exp(input): target (log(target) - input).
+
+    (*) and (*) to a scalar, with reduction="none" to (*); input holds logarithms, target
+    probabilities, or logarithms with log_target. reduction="batchmean" divides the sum by the
+    batch, which is the divergence; "mean" divides by the elements and warns.
+
+    >>> import alight as torch
+    >>> loss = torch.nn.KLDivLoss(reduction="batchmean")
+    >>> loss(torch.tensor([[0.5, 0.5]]).log(), torch.tensor([[0.25, 0.75]]))
+    tensor(0.1308)
+    """
 
     def __init__(
         self,
@@ -186,7 +262,16 @@ class KLDivLoss(_Loss):
 
 
 class PoissonNLLLoss(_Loss):
-    """Negative log-likelihood of counts."""
+    """Negative log-likelihood of counts under Poisson distributions, without its constant.
+
+    exp(input) - target * input, or with log_input=False input - target * log(input + eps). (*)
+    and (*) to a scalar, with reduction="none" to (*). `full` adds Stirling's approximation of
+    log(target!).
+
+    >>> import alight as torch
+    >>> torch.nn.PoissonNLLLoss()(torch.tensor([0., 1.]), torch.tensor([1., 2.]))
+    tensor(0.8591)
+    """
 
     def __init__(
         self, log_input: bool = True, full: bool = False, size_average: Any = None, eps: float = 1e-8, reduce: Any = None,
@@ -203,7 +288,17 @@ class PoissonNLLLoss(_Loss):
 
 
 class GaussianNLLLoss(_Loss):
-    """Negative log-likelihood under normal distributions."""
+    """Negative log-likelihood under normal distributions: (log(var) + (input - target) ** 2 / var)
+    / 2.
+
+    Means (n, *), targets (n, *) and variances (n, *), (n, *, 1) or one number, to a scalar,
+    with reduction="none" to (n, *) (Nix and Weigend 1994). `full` adds log(2 pi) / 2.
+    ValueError for variances of other shapes.
+
+    >>> import alight as torch
+    >>> torch.nn.GaussianNLLLoss()(torch.zeros(2), torch.tensor([0., 2.]), torch.ones(2))
+    tensor(1.)
+    """
 
     def __init__(self, *, full: bool = False, eps: float = 1e-6, reduction: str = "mean") -> None:
         super().__init__(None, None, reduction)
@@ -218,6 +313,11 @@ class GaussianNLLLoss(_Loss):
 
 class CTCLoss(_Loss):
     """Minus the log-probability of a label sequence over all its alignments with the input.
+
+    (Graves et al. 2006.) log_probs (time, n, classes) or (time, classes), targets (n, longest)
+    or all in one row, and the lengths of both (n,), to a scalar, with reduction="none" to (n,);
+    "mean" divides by the target lengths first. `blank` is the class of no label; zero_infinity
+    makes impossible alignments count for nothing.
 
     >>> import alight as torch
     >>> torch.nn.CTCLoss()(torch.full((3, 1, 2), 0.5).log(), torch.tensor([[1]]), [3], [1])
@@ -240,7 +340,17 @@ class CTCLoss(_Loss):
 
 
 class NLLLoss2d(NLLLoss):
-    """Older name of NLLLoss for images."""
+    """NLLLoss of images, under its older name; warns.
+
+    (n, classes, height, width) and classes (n, height, width) to a scalar.
+
+    >>> import warnings
+    >>> import alight as torch
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore")
+    ...     torch.nn.NLLLoss2d()(torch.zeros(1, 2, 1, 1), torch.tensor([[[1]]]))
+    tensor(0.)
+    """
 
     def __init__(
         self, weight: Any = None, size_average: Any = None, ignore_index: int = -100, reduce: Any = None,
@@ -257,7 +367,13 @@ class NLLLoss2d(NLLLoss):
 
 @dataclass(frozen=True)
 class LinearCrossEntropyOptions:
-    """How PyTorch cuts the logits of LinearCrossEntropyLoss into pieces; alight needs no such choice."""
+    """How PyTorch cuts the logits of LinearCrossEntropyLoss into pieces; alight needs no such
+    choice.
+
+    >>> import alight as torch
+    >>> torch.nn.LinearCrossEntropyOptions().chunking_method
+    'auto'
+    """
 
     allow_retain_graph: bool = False
     batch_chunk_size: int | None = None
@@ -268,6 +384,10 @@ class LinearCrossEntropyOptions:
 
 class LinearCrossEntropyLoss(Module):
     """Cross-entropy behind a linear layer of its own.
+
+    (n, in_features) and classes (n,) to a scalar, with reduction="none" to (n,). Parameters:
+    linear.weight (num_classes, in_features), and linear.bias (num_classes,) with bias=True.
+    RuntimeError where `weight` is not (num_classes,) or label_smoothing not between 0 and 1.
 
     >>> import alight as torch
     >>> loss = torch.nn.LinearCrossEntropyLoss(3, 5)

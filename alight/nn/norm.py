@@ -131,30 +131,71 @@ class _BatchNorm(_NormBase):
 
 
 class BatchNorm1d(_BatchNorm):
-    """Batch normalisation of (n, features) or (n, channels, length).
+    """Batch normalisation: every feature brought to mean 0 and variance 1, then weighted.
+
+    (n, features) or (n, features, length) to the same shape: (x - mean) / sqrt(variance + eps)
+    * weight + bias (Ioffe and Szegedy 2015). While training mean and variance are the batch's,
+    and the running ones move towards them by `momentum` (None: a plain average of all batches);
+    in evaluation the running ones are used. Parameters: weight, bias (num_features,), or None
+    with affine=False. Buffers: running_mean, running_var (num_features,), num_batches_tracked,
+    or None with track_running_stats=False. ValueError for other ranks, or for one value a
+    channel while training.
 
     >>> import alight as torch
-    >>> torch.nn.BatchNorm1d(3)(torch.rand(5, 3)).shape
-    torch.Size([5, 3])
+    >>> layer = torch.nn.BatchNorm1d(2)
+    >>> layer(torch.tensor([[1., 2.], [3., 6.]]))
+    tensor([[-1.0000, -1.0000],
+            [ 1.0000,  1.0000]], grad_fn=<NativeBatchNormBackward0>)
+    >>> layer.running_mean
+    tensor([0.2000, 0.4000])
     """
 
     ranks = (2, 3)
 
 
 class BatchNorm2d(_BatchNorm):
-    """Batch normalisation of images (n, channels, height, width)."""
+    """Batch normalisation of images: every channel brought to mean 0 and variance 1, then
+    weighted.
+
+    (n, channels, height, width) to the same shape; statistics are those of a channel over n,
+    height and width. Parameters and buffers are those of BatchNorm1d, each (channels,).
+    ValueError for other ranks.
+
+    >>> import alight as torch
+    >>> layer = torch.nn.BatchNorm2d(3)
+    >>> layer(torch.rand(2, 3, 4, 4)).shape
+    torch.Size([2, 3, 4, 4])
+    >>> layer.weight.shape, layer.num_batches_tracked
+    (torch.Size([3]), tensor(1))
+    """
 
     ranks = (4,)
 
 
 class BatchNorm3d(_BatchNorm):
-    """Batch normalisation of (n, channels, depth, height, width)."""
+    """Batch normalisation of volumes or videos: (n, channels, depth, height, width) to the same
+    shape.
+
+    Parameters and buffers are those of BatchNorm1d, each (channels,). ValueError for other
+    ranks.
+
+    >>> import alight as torch
+    >>> torch.nn.BatchNorm3d(3)(torch.rand(2, 3, 4, 4, 4)).shape
+    torch.Size([2, 3, 4, 4, 4])
+    """
 
     ranks = (5,)
 
 
 class SyncBatchNorm(_BatchNorm):
-    """Batch normalisation. Differs: statistics are those of this process alone."""
+    """Batch normalisation of (n, channels, *), with the arguments of BatchNorm1d.
+
+    ValueError for less than 2 dimensions. Differs: statistics are those of this process alone.
+
+    >>> import alight as torch
+    >>> torch.nn.SyncBatchNorm(3)(torch.rand(2, 3, 4)).shape
+    torch.Size([2, 3, 4])
+    """
 
     def _check_input_dim(self, input: Tensor) -> None:
         if input.dim() < 2:
@@ -199,29 +240,66 @@ class _InstanceNorm(_NormBase):
 
 
 class InstanceNorm1d(_InstanceNorm):
-    """Instance normalisation of (n, channels, length)."""
+    """Instance normalisation: every channel of every example brought to mean 0 and variance 1.
+
+    (n, channels, length) or (channels, length) to the same shape (Ulyanov et al. 2016).
+    Parameters: none, or with affine=True weight, bias (num_features,); running statistics only
+    with track_running_stats=True. ValueError for other ranks, or one element a channel while
+    training.
+
+    >>> import alight as torch
+    >>> torch.nn.InstanceNorm1d(1)(torch.tensor([[[1., 3.]]]))
+    tensor([[[-1.0000,  1.0000]]])
+    """
 
     ranks = (2, 3)
 
 
 class InstanceNorm2d(_InstanceNorm):
-    """Instance normalisation of (n, channels, height, width)."""
+    """Instance normalisation of images: every channel of every image brought to mean 0 and
+    variance 1.
+
+    (n, channels, height, width) or (channels, height, width) to the same shape. Arguments,
+    parameters and errors are those of InstanceNorm1d.
+
+    >>> import alight as torch
+    >>> torch.nn.InstanceNorm2d(3)(torch.rand(2, 3, 4, 4)).shape
+    torch.Size([2, 3, 4, 4])
+    """
 
     ranks = (3, 4)
 
 
 class InstanceNorm3d(_InstanceNorm):
-    """Instance normalisation of (n, channels, depth, height, width)."""
+    """Instance normalisation of volumes: every channel of every one brought to mean 0 and variance
+    1.
+
+    (n, channels, depth, height, width) or without n, to the same shape. Arguments, parameters
+    and errors are those of InstanceNorm1d.
+
+    >>> import alight as torch
+    >>> torch.nn.InstanceNorm3d(3)(torch.rand(2, 3, 4, 4, 4)).shape
+    torch.Size([2, 3, 4, 4, 4])
+    """
 
     ranks = (4, 5)
 
 
 class LayerNorm(Module):
-    """Normalisation of the last dimensions, with a weight and bias for each of their elements.
+    """The last dimensions of every example brought to mean 0 and variance 1, then weighted.
+
+    (*, *normalized_shape) to the same shape; normalized_shape is an int for one dimension, or a
+    list (Ba et al. 2016). Parameters: weight and bias, both of normalized_shape, or None with
+    elementwise_affine=False (bias=False leaves out the bias alone). The same in training and
+    evaluation. RuntimeError where the input ends in another shape.
 
     >>> import alight as torch
-    >>> torch.nn.LayerNorm(3)(torch.rand(5, 3)).shape
-    torch.Size([5, 3])
+    >>> layer = torch.nn.LayerNorm(2)
+    >>> layer(torch.tensor([[1., 3.], [5., 5.]]))
+    tensor([[-1.0000,  1.0000],
+            [ 0.0000,  0.0000]], grad_fn=<NativeLayerNormBackward0>)
+    >>> layer.weight.shape
+    torch.Size([2])
     """
 
     def __init__(
@@ -260,7 +338,17 @@ class LayerNorm(Module):
 
 
 class RMSNorm(Module):
-    """Division of the last dimensions by the root of their mean square."""
+    """Division of the last dimensions by the root of their mean square, then a weight.
+
+    (*, *normalized_shape) to the same shape: x / sqrt(mean(x ** 2) + eps) * weight (Zhang and
+    Sennrich 2019). Parameters: weight of normalized_shape, or None with
+    elementwise_affine=False. eps is the dtype's machine epsilon if none is given. RuntimeError
+    where the input ends in another shape.
+
+    >>> import alight as torch
+    >>> torch.nn.RMSNorm(2)(torch.tensor([3., 4.]))
+    tensor([0.8485, 1.1314], grad_fn=<MulBackward0>)
+    """
 
     def __init__(
         self, normalized_shape: Any, eps: float | None = None, elementwise_affine: bool = True, device: Any = None,
@@ -295,11 +383,19 @@ class RMSNorm(Module):
 
 
 class GroupNorm(Module):
-    """Normalisation of groups of channels in each example.
+    """Groups of channels of every example brought to mean 0 and variance 1, then weighted.
+
+    (n, num_channels, *) to the same shape (Wu and He 2018). Parameters: weight, bias
+    (num_channels,), or None with affine=False. One group is a layer norm over all but n,
+    num_channels groups an instance norm. ValueError where num_groups does not divide
+    num_channels.
 
     >>> import alight as torch
-    >>> torch.nn.GroupNorm(2, 4)(torch.rand(1, 4, 3)).shape
-    torch.Size([1, 4, 3])
+    >>> torch.nn.GroupNorm(2, 4)(torch.arange(8.).reshape(1, 4, 2))
+    tensor([[[-1.3416, -0.4472],
+             [ 0.4472,  1.3416],
+             [-1.3416, -0.4472],
+             [ 0.4472,  1.3416]]], grad_fn=<NativeGroupNormBackward0>)
     """
 
     def __init__(
@@ -344,7 +440,17 @@ class GroupNorm(Module):
 
 
 class LocalResponseNorm(Module):
-    """Division by the neighbouring channels' squares (Krizhevsky et al. 2012)."""
+    """Division by the squares of the neighbouring channels (Krizhevsky et al. 2012).
+
+    (n, channels, *) to the same shape: x / (k + alpha / size * sum of x ** 2 over `size`
+    channels) ** beta.
+
+    >>> import alight as torch
+    >>> torch.nn.LocalResponseNorm(2, alpha=1.0)(torch.ones(1, 3, 1))
+    tensor([[[0.7378],
+             [0.5946],
+             [0.5946]]])
+    """
 
     def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> None:
         super().__init__()
@@ -360,7 +466,12 @@ class LocalResponseNorm(Module):
 
 
 class CrossMapLRN2d(LocalResponseNorm):
-    """Older name of LocalResponseNorm for images."""
+    """LocalResponseNorm of images, under its older name: (n, c, height, width) to the same shape.
+
+    >>> import alight as torch
+    >>> torch.nn.CrossMapLRN2d(3)(torch.ones(1, 3, 2, 2)).shape
+    torch.Size([1, 3, 2, 2])
+    """
 
     def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1) -> None:
         super().__init__(size, alpha, beta, k)

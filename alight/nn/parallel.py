@@ -31,7 +31,12 @@ class DataParallel(Module):
 def data_parallel(
     module: Module, inputs: Any, device_ids: Any = None, output_device: Any = None, dim: int = 0, module_kwargs: Any = None
 ) -> Any:  # fmt: skip
-    """The module on the whole batch."""
+    """module(inputs), on the whole batch: there is one device to spread it over.
+
+    >>> import alight as torch
+    >>> torch.nn.parallel.data_parallel(torch.nn.Identity(), torch.ones(2))
+    tensor([1., 1.])
+    """
     given = inputs if isinstance(inputs, tuple) else (inputs,)
     return module(*given, **(module_kwargs or {}))
 

@@ -282,7 +282,10 @@ class LPPool3d(_LPPool):
 
 
 class _MaxUnpool(Module):
-    """Common part of the layers that undo max pooling."""
+    """Common part of the layers that undo max pooling.
+
+    Differs: an index outside raises IndexError, where PyTorch raises RuntimeError.
+    """
 
     count: int
 
@@ -309,7 +312,7 @@ class MaxUnpool1d(_MaxUnpool):
 
     (n, c, length) and indices of that shape to (n, c, new), where new is (length - 1) stride -
     2 padding + kernel_size, or given as output_size in the call. IndexError where an index lies
-    outside (a RuntimeError in PyTorch).
+    outside.
 
     >>> import alight as torch
     >>> pool = torch.nn.MaxPool1d(2, return_indices=True)
@@ -325,7 +328,7 @@ class MaxUnpool2d(_MaxUnpool):
 
     (n, c, height, width) and indices of that shape to (n, c, new height, new width), where new
     is (extent - 1) stride - 2 padding + kernel_size, or given as output_size in the call.
-    IndexError where an index lies outside (a RuntimeError in PyTorch).
+    IndexError where an index lies outside.
 
     >>> import alight as torch
     >>> pool = torch.nn.MaxPool2d(2, return_indices=True)

@@ -18,7 +18,15 @@ Tensor = Any
 
 
 class RNNBase(Module):
-    """Common part of RNN, LSTM and GRU: parameters by layer and direction, checks, packed input."""
+    """Common part of RNN, LSTM and GRU: parameters by layer and direction, checks, packed input.
+
+    `mode` is "RNN_TANH", "RNN_RELU", "LSTM" or "GRU"; shapes and arguments are those of RNN.
+
+    >>> import alight as torch
+    >>> layer = torch.nn.RNNBase("GRU", 3, 4)
+    >>> layer.weight_ih_l0.shape
+    torch.Size([12, 3])
+    """
 
     def __init__(
         self,
@@ -77,11 +85,20 @@ class RNNBase(Module):
 
     @property
     def all_weights(self) -> list[list[Tensor]]:
-        """The parameters of each layer and direction."""
+        """The parameters of each layer and direction, a list of lists.
+
+        >>> import alight as torch
+        >>> [one.shape for one in torch.nn.RNN(3, 4, bias=False).all_weights[0]]
+        [torch.Size([4, 3]), torch.Size([4, 4])]
+        """
         return [[getattr(self, name) for name in names] for names in self._all_weights]
 
     def flatten_parameters(self) -> None:
-        """Does nothing: there is nothing to gain from weights in one piece of memory."""
+        """Does nothing: there is nothing to gain from weights in one piece of memory.
+
+        >>> import alight as torch
+        >>> torch.nn.LSTM(3, 4).flatten_parameters()
+        """
 
     def reset_parameters(self) -> None:
         """Draw every parameter evenly within 1 / sqrt(hidden_size)."""
@@ -281,8 +298,23 @@ def _check_sizes(
 class RNN(RNNBase):
     """h' = tanh(x W_ih.T + b_ih + h W_hh.T + b_hh), or relu of it, over a sequence (Elman 1990).
 
+    x (time, n, input_size) and h (layers * directions, n, hidden_size), zeros if none is given,
+    to the output (time, n, directions * hidden_size) and the last h. batch_first puts n first
+    in x and output (not in h); n may be missing; a PackedSequence gives a PackedSequence.
+
+    - RNN(input_size, hidden_size, num_layers=1, nonlinearity="tanh", bias=True,
+      batch_first=False, dropout=0.0, bidirectional=False)
+    - nonlinearity: "tanh" or "relu"; dropout: between layers, while training
+    - parameters, for layer k: weight_ih_lk (hidden_size, its input), weight_hh_lk (hidden_size,
+      hidden_size), bias_ih_lk, bias_hh_lk (hidden_size,); those of the other direction end in
+      _reverse; drawn evenly within 1 / sqrt(hidden_size)
+
+    ValueError for another rank, dtype or nonlinearity, RuntimeError where input_size or the
+    shape of h is not the one expected.
+
     >>> import alight as torch
-    >>> output, h = torch.nn.RNN(3, 4)(torch.zeros(5, 2, 3))
+    >>> rnn = torch.nn.RNN(3, 4)
+    >>> output, h = rnn(torch.zeros(5, 2, 3))
     >>> output.shape, h.shape
     (torch.Size([5, 2, 4]), torch.Size([1, 2, 4]))
     """
@@ -305,15 +337,21 @@ class RNN(RNNBase):
 
 
 class LSTM(RNNBase):
-    """Long short-term memory over a sequence (Hochreiter and Schmidhuber 1997), gates in the order i, f, g, o.
+    """Long short-term memory over a sequence (Hochreiter and Schmidhuber 1997).
 
-    c' = sigmoid(f) c + sigmoid(i) tanh(g), h' = sigmoid(o) tanh(c'); with proj_size, h' W_hr.T (Sak et al. 2014).
-    States are a pair (h, c).
+    Gates in the order i, f, g, o: c' = sigmoid(f) c + sigmoid(i) tanh(g), h' = sigmoid(o)
+    tanh(c'); each gate is a linear function of x and h. x (time, n, input_size) and a pair (h,
+    c), each (layers * directions, n, hidden_size), zeros if none is given, to the output (time,
+    n, directions * hidden_size) and the last (h, c). Arguments and parameters are those of RNN
+    without nonlinearity, with four gates: weight_ih_l0 is (4 hidden_size, input_size).
+    proj_size makes h that much smaller, by weight_hr_l0 (proj_size, hidden_size). Errors are
+    those of RNN.
 
     >>> import alight as torch
-    >>> output, (h, c) = torch.nn.LSTM(3, 4, batch_first=True)(torch.zeros(2, 5, 3))
-    >>> output.shape, c.shape
-    (torch.Size([2, 5, 4]), torch.Size([1, 2, 4]))
+    >>> lstm = torch.nn.LSTM(3, 4, num_layers=2, batch_first=True)
+    >>> output, (h, c) = lstm(torch.zeros(2, 5, 3))
+    >>> output.shape, h.shape, c.shape
+    (torch.Size([2, 5, 4]), torch.Size([2, 2, 4]), torch.Size([2, 2, 4]))
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -367,7 +405,11 @@ class LSTM(RNNBase):
 class GRU(RNNBase):
     """Gated recurrent units over a sequence (Cho et al. 2014), gates in the order r, z, n.
 
-    n = tanh(x_n + r (h W_hn.T + b_hn)), h' = (1 - z) n + z h.
+    n = tanh(x_n + r (h W_hn.T + b_hn)), h' = (1 - z) n + z h. x (time, n, input_size) and h
+    (layers * directions, n, hidden_size), zeros if none is given, to the output (time, n,
+    directions * hidden_size) and the last h. Arguments and parameters are those of RNN without
+    nonlinearity, with three gates: weight_ih_l0 is (3 hidden_size, input_size). Errors are
+    those of RNN.
 
     >>> import alight as torch
     >>> output, h = torch.nn.GRU(3, 4, bidirectional=True)(torch.zeros(5, 2, 3))

@@ -16,7 +16,16 @@ Tensor = Any
 
 
 class RNNCellBase(Module):
-    """Common part of the cells: parameters, checks, single inputs without a batch."""
+    """Common part of the cells: parameters, checks, single inputs without a batch.
+
+    Parameters: weight_ih (num_chunks * hidden_size, input_size), weight_hh (num_chunks *
+    hidden_size, hidden_size), bias_ih, bias_hh (num_chunks * hidden_size,), drawn evenly within
+    1 / sqrt(hidden_size).
+
+    >>> import alight as torch
+    >>> torch.nn.RNNCellBase(3, 4, bias=True, num_chunks=1).weight_ih.shape
+    torch.Size([4, 3])
+    """
 
     def __init__(
         self,
@@ -89,10 +98,19 @@ class RNNCellBase(Module):
 
 
 class RNNCell(RNNCellBase):
-    """One step of an RNN.
+    """One step of an RNN: h' = tanh(x W_ih.T + b_ih + h W_hh.T + b_hh), or relu of it.
+
+    x (n, input_size) or (input_size,) and h (n, hidden_size) or (hidden_size,), zeros if none
+    is given, to the next h. Parameters: weight_ih (hidden_size, input_size), weight_hh
+    (hidden_size, hidden_size), bias_ih, bias_hh (hidden_size,). ValueError for another rank,
+    RuntimeError for other sizes.
 
     >>> import alight as torch
-    >>> torch.nn.RNNCell(3, 4)(torch.zeros(2, 3)).shape
+    >>> cell = torch.nn.RNNCell(3, 4)
+    >>> h = torch.zeros(2, 4)
+    >>> for x in torch.ones(5, 2, 3):
+    ...     h = cell(x, h)
+    >>> h.shape
     torch.Size([2, 4])
     """
 
@@ -116,12 +134,17 @@ class RNNCell(RNNCellBase):
 
 
 class LSTMCell(RNNCellBase):
-    """One step of an LSTM; states are a pair (h, c).
+    """One step of an LSTM: x and the pair (h, c) to the next pair.
+
+    x (n, input_size) or (input_size,); h and c (n, hidden_size) or (hidden_size,), zeros if
+    none are given. Parameters: weight_ih (4 hidden_size, input_size), weight_hh (4 hidden_size,
+    hidden_size), bias_ih, bias_hh (4 hidden_size,), gates in the order i, f, g, o. ValueError
+    for another rank, RuntimeError for other sizes.
 
     >>> import alight as torch
     >>> h, c = torch.nn.LSTMCell(3, 4)(torch.zeros(2, 3))
-    >>> h.shape
-    torch.Size([2, 4])
+    >>> h.shape, c.shape
+    (torch.Size([2, 4]), torch.Size([2, 4]))
     """
 
     def __init__(
@@ -155,7 +178,12 @@ class LSTMCell(RNNCellBase):
 
 
 class GRUCell(RNNCellBase):
-    """One step of gated recurrent units.
+    """One step of gated recurrent units: x and h to the next h.
+
+    x (n, input_size) or (input_size,) and h (n, hidden_size) or (hidden_size,), zeros if none
+    is given. Parameters: weight_ih (3 hidden_size, input_size), weight_hh (3 hidden_size,
+    hidden_size), bias_ih, bias_hh (3 hidden_size,), gates in the order r, z, n. ValueError for
+    another rank, RuntimeError for other sizes.
 
     >>> import alight as torch
     >>> torch.nn.GRUCell(3, 4)(torch.zeros(2, 3)).shape

@@ -93,9 +93,12 @@ class _Layer(Module):
 
 
 class TransformerEncoderLayer(_Layer):
-    """Self-attention, then two linear layers; each with dropout, a residual connection and a layer norm.
+    """Self-attention, then two linear layers; each with dropout, a residual and a layer norm.
 
-    The norms come after the additions, or with norm_first before what is added.
+    (length, n, d_model), with batch_first (n, length, d_model), or (length, d_model), to the
+    same shape. The norms come after the additions, or with norm_first before what is added.
+    Parts: self_attn, linear1 (d_model to dim_feedforward), linear2, norm1, norm2. Masks of
+    bools are True for what is left out. AssertionError where nhead does not divide d_model.
 
     >>> import alight as torch
     >>> layer = torch.nn.TransformerEncoderLayer(8, 2, dim_feedforward=16, batch_first=True)
@@ -126,7 +129,11 @@ class TransformerEncoderLayer(_Layer):
 
 
 class TransformerDecoderLayer(_Layer):
-    """Self-attention, attention to the encoder's output, then two linear layers; each as in the encoder layer.
+    """Self-attention, attention to the encoder's output, then two linear layers.
+
+    tgt (length, n, d_model) and memory (its length, n, d_model), with batch_first n first, to
+    tgt's shape. Parts: self_attn, multihead_attn, linear1, linear2, norm1 to norm3.
+    AssertionError where nhead does not divide d_model.
 
     >>> import alight as torch
     >>> layer = torch.nn.TransformerDecoderLayer(8, 2, dim_feedforward=16)
@@ -176,12 +183,14 @@ def _get_clones(layer: Module, count: int) -> ModuleList:
 class TransformerEncoder(Module):
     """A stack of copies of an encoder layer, and a norm at the end if one is given.
 
-    As in PyTorch, padded places of the output are 0 where it would take its path for inference: evaluation mode, no
-    gradients, a key padding mask with the padding at the end, and a layer with batch_first and without norm_first.
+    (length, n, d_model), with batch_first layers (n, length, d_model), to the same shape. As in
+    PyTorch, padded places of the output are 0 where it would take its path for inference:
+    evaluation mode, no gradients, a key padding mask with the padding at the end, and a layer
+    with batch_first and without norm_first.
 
     >>> import alight as torch
     >>> layer = torch.nn.TransformerEncoderLayer(8, 2, dim_feedforward=16, batch_first=True)
-    >>> torch.nn.TransformerEncoder(layer, 2)(torch.ones(2, 5, 8)).shape
+    >>> torch.nn.TransformerEncoder(layer, num_layers=2)(torch.ones(2, 5, 8)).shape
     torch.Size([2, 5, 8])
     """
 
@@ -247,7 +256,17 @@ class TransformerEncoder(Module):
 
 
 class TransformerDecoder(Module):
-    """A stack of copies of a decoder layer, and a norm at the end if one is given."""
+    """A stack of copies of a decoder layer, and a norm at the end if one is given.
+
+    tgt (length, n, d_model) and memory (its length, n, d_model), with batch_first layers n
+    first, to tgt's shape.
+
+    >>> import alight as torch
+    >>> layer = torch.nn.TransformerDecoderLayer(8, 2, dim_feedforward=16)
+    >>> decoder = torch.nn.TransformerDecoder(layer, num_layers=2)
+    >>> decoder(torch.ones(5, 2, 8), torch.ones(3, 2, 8)).shape
+    torch.Size([5, 2, 8])
+    """
 
     def __init__(self, decoder_layer: Module, num_layers: int, norm: Module | None = None) -> None:
         super().__init__()
@@ -277,11 +296,17 @@ class TransformerDecoder(Module):
 
 
 class Transformer(Module):
-    """Encoder and decoder. Weights are drawn anew, evenly by Glorot and Bengio (2010).
+    """Encoder and decoder with attention (Vaswani et al. 2017).
+
+    Weights are drawn as Glorot and Bengio (2010) have it. src (source length, n, d_model) and
+    tgt (target length, n, d_model), with batch_first n first, to tgt's shape. Embeddings,
+    positions and the layer that gives scores are the caller's. RuntimeError where the batches
+    or d_model differ.
 
     >>> import alight as torch
     >>> model = torch.nn.Transformer(8, 2, 1, 1, 16, batch_first=True)
-    >>> model(torch.ones(2, 5, 8), torch.ones(2, 3, 8)).shape
+    >>> mask = model.generate_square_subsequent_mask(3)
+    >>> model(torch.ones(2, 5, 8), torch.ones(2, 3, 8), tgt_mask=mask).shape
     torch.Size([2, 3, 8])
     """
 
@@ -364,9 +389,11 @@ class Transformer(Module):
 
     @staticmethod
     def generate_square_subsequent_mask(sz: int, device: Any = None, dtype: Any = None) -> Tensor:
-        """0 on and below the diagonal, -inf above: each place sees itself and those before it.
+        """0 on and below the diagonal, -inf above: each place sees itself and those before it. (sz,
+        sz).
 
-        >>> Transformer.generate_square_subsequent_mask(2)
+        >>> import alight as torch
+        >>> torch.nn.Transformer.generate_square_subsequent_mask(2)
         tensor([[0., -inf],
                 [0., 0.]])
         """

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from alight import primitives as p
-from alight.dtypes import float32, int64
+from alight.dtypes import float32, int64, uint8
 from alight.errors import fail
 from alight.ir.program import Value as Tensor
 from alight.ops.arguments import scalar_type_name
@@ -115,7 +115,7 @@ def _check(input: Tensor, target: Tensor, weight: Tensor | None) -> None:
             else f"Expected target size {list(rest)}, got {list(target.shape)}",
             facts=[f"classes lie along dimension 1, so target should be {list(rest)}"],
         )
-    if target.dtype.kind not in "ui":
+    if target.dtype not in (int64, uint8):
         fail(
             RuntimeError,
             f"expected target dtype to be Long or Byte, but got {scalar_type_name(target.dtype)}",
