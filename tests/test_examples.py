@@ -3,6 +3,7 @@
 import doctest
 import importlib
 import pkgutil
+import warnings
 
 import pytest
 
@@ -34,7 +35,9 @@ def failures(module, names):
 def failures_of(example):
     """What one example prints in the wrong way."""
     said = []
-    doctest.DocTestRunner(verbose=False).run(example, out=said.append)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # old forms say that they are old
+        doctest.DocTestRunner(verbose=False).run(example, out=said.append)
     return "".join(said)
 
 

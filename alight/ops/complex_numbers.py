@@ -138,7 +138,7 @@ def polar(abs: Tensor, angle: Tensor) -> Tensor:
     """abs * exp(1j * angle).
 
     Shapes: any that broadcast together.
-    Errors: RuntimeError unless both are of one dtype of float32 and float64.
+    Errors: RuntimeError unless both are of one floating-point dtype.
 
     >>> import alight as torch
     >>> torch.polar(torch.tensor([2.]), torch.tensor([0.]))

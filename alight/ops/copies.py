@@ -6,6 +6,7 @@ from typing import Any
 
 from alight.dtypes import int64
 from alight.errors import fail
+from alight.ops.arguments import normalize_dim
 from alight.ops.operation import METHODS, TORCH, function
 from alight.ops.out import write_out
 from alight.tensor import Tensor
@@ -118,7 +119,8 @@ def slice_copy(
     >>> torch.slice_copy(torch.arange(6), 0, 1, 5, 2)
     tensor([1, 3])
     """
-    index = (*(slice(None),) * (dim % max(input.ndim, 1)), slice(start, end, step))
+    axis = normalize_dim(dim, input.ndim)
+    index = (*(slice(None),) * axis, slice(start, end, step))
     made = _own(input[index])
     return made if out is None else write_out(out, made)
 

@@ -432,7 +432,7 @@ def svd_lowrank(
     """U, S, V with U diag(S) Vᴴ near A - M, of rank q, by random projections.
 
     Shapes: A (*, m, n); U is (*, m, q), S (*, q), V (*, n, q).
-    Errors: ValueError for a rank or a number of iterations below 0 or a rank above min(m, n).
+    Errors: RuntimeError for a negative rank.
 
     >>> import alight as torch
     >>> U, S, V = torch.svd_lowrank(torch.diag(torch.tensor([3., 2., 1.])), q=2)

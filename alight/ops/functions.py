@@ -37,7 +37,12 @@ def exp(input: Tensor) -> Tensor:
 
 @op(methods="exp2", inplace="exp2_", pointwise=True)
 def exp2(input: Tensor) -> Tensor:
-    """2 to the power input."""
+    """2 to the power input.
+
+    >>> import alight as torch
+    >>> torch.exp2(torch.tensor([1., 3.]))
+    tensor([2., 8.])
+    """
     x = to_float(input)
     start = len(x.builder.nodes)
     if x.dtype.is_complex:
@@ -48,7 +53,12 @@ def exp2(input: Tensor) -> Tensor:
 
 @op(methods="expm1", inplace="expm1_", pointwise=True)
 def expm1(input: Tensor) -> Tensor:
-    """exp(input) - 1, exact for small input."""
+    """exp(input) - 1, exact for small input.
+
+    >>> import alight as torch
+    >>> torch.expm1(torch.tensor([0., 1.]))
+    tensor([0.0000, 1.7183])
+    """
     return p.Expm1(to_float(input))
 
 
@@ -92,13 +102,23 @@ def log2(input: Tensor) -> Tensor:
 
 @op(methods="log10", inplace="log10_", pointwise=True)
 def log10(input: Tensor) -> Tensor:
-    """Logarithm to base 10."""
+    """Logarithm to base 10.
+
+    >>> import alight as torch
+    >>> torch.log10(torch.tensor([1., 100.]))
+    tensor([0., 2.])
+    """
     return _log_to_base(to_float(input), 10.0, 10)
 
 
 @op(methods="log1p", inplace="log1p_", pointwise=True)
 def log1p(input: Tensor) -> Tensor:
-    """log(1 + input), exact for small input."""
+    """log(1 + input), exact for small input.
+
+    >>> import alight as torch
+    >>> torch.log1p(torch.tensor([0., 1.]))
+    tensor([0.0000, 0.6931])
+    """
     return p.Log1p(to_float(input))
 
 
@@ -115,7 +135,12 @@ def sqrt(input: Tensor) -> Tensor:
 
 @op(methods="rsqrt", inplace="rsqrt_", pointwise=True)
 def rsqrt(input: Tensor) -> Tensor:
-    """1 / sqrt(input)."""
+    """1 / sqrt(input).
+
+    >>> import alight as torch
+    >>> torch.rsqrt(torch.tensor([1., 4.]))
+    tensor([1.0000, 0.5000])
+    """
     return 1 / p.Sqrt(to_float(input))
 
 
@@ -138,7 +163,12 @@ def logaddexp(input: Tensor, other: Tensor) -> Tensor:
 
 @op(methods="logaddexp2", pointwise=True)
 def logaddexp2(input: Tensor, other: Tensor) -> Tensor:
-    """log2(2**input + 2**other), without overflow."""
+    """log2(2**input + 2**other), without overflow.
+
+    >>> import alight as torch
+    >>> torch.logaddexp2(torch.tensor([1000.]), torch.tensor([1000.]))
+    tensor([1001.])
+    """
     return _log_add(*promoted(input, other), base=2.0)  # type: ignore[arg-type, misc]
 
 
@@ -197,31 +227,56 @@ def sin(input: Tensor) -> Tensor:
 
 @op(methods="cos", inplace="cos_", pointwise=True)
 def cos(input: Tensor) -> Tensor:
-    """Cosine of input in radians."""
+    """Cosine of input in radians.
+
+    >>> import alight as torch
+    >>> torch.cos(torch.tensor([0., 1.]))
+    tensor([1.0000, 0.5403])
+    """
     return p.Cos(to_float(input))
 
 
 @op(methods="tan", inplace="tan_", pointwise=True)
 def tan(input: Tensor) -> Tensor:
-    """Tangent of input in radians."""
+    """Tangent of input in radians.
+
+    >>> import alight as torch
+    >>> torch.tan(torch.tensor([0., 1.]))
+    tensor([0.0000, 1.5574])
+    """
     return p.Tan(to_float(input))
 
 
 @op(methods="asin arcsin", inplace="asin_ arcsin_", functions="asin arcsin", pointwise=True)
 def asin(input: Tensor) -> Tensor:
-    """Inverse sine, in radians."""
+    """Inverse sine, in radians.
+
+    >>> import alight as torch
+    >>> torch.asin(torch.tensor([0., 1.]))
+    tensor([0.0000, 1.5708])
+    """
     return p.Asin(to_float(input))
 
 
 @op(methods="acos arccos", inplace="acos_ arccos_", functions="acos arccos", pointwise=True)
 def acos(input: Tensor) -> Tensor:
-    """Inverse cosine, in radians."""
+    """Inverse cosine, in radians.
+
+    >>> import alight as torch
+    >>> torch.acos(torch.tensor([0., 1.]))
+    tensor([1.5708, 0.0000])
+    """
     return p.Acos(to_float(input))
 
 
 @op(methods="atan arctan", inplace="atan_ arctan_", functions="atan arctan", pointwise=True)
 def atan(input: Tensor) -> Tensor:
-    """Inverse tangent, in radians."""
+    """Inverse tangent, in radians.
+
+    >>> import alight as torch
+    >>> torch.atan(torch.tensor([0., 1.]))
+    tensor([0.0000, 0.7854])
+    """
     return p.Atan(to_float(input))
 
 
@@ -260,13 +315,23 @@ def hypot(input: Tensor, other: Tensor) -> Tensor:
 
 @op(methods="sinh", inplace="sinh_", pointwise=True)
 def sinh(input: Tensor) -> Tensor:
-    """Hyperbolic sine."""
+    """Hyperbolic sine.
+
+    >>> import alight as torch
+    >>> torch.sinh(torch.tensor([0., 1.]))
+    tensor([0.0000, 1.1752])
+    """
     return p.Sinh(to_float(input))
 
 
 @op(methods="cosh", inplace="cosh_", pointwise=True)
 def cosh(input: Tensor) -> Tensor:
-    """Hyperbolic cosine."""
+    """Hyperbolic cosine.
+
+    >>> import alight as torch
+    >>> torch.cosh(torch.tensor([0., 1.]))
+    tensor([1.0000, 1.5431])
+    """
     return p.Cosh(to_float(input))
 
 
@@ -283,25 +348,45 @@ def tanh(input: Tensor) -> Tensor:
 
 @op(methods="asinh arcsinh", inplace="asinh_ arcsinh_", functions="asinh arcsinh", pointwise=True)
 def asinh(input: Tensor) -> Tensor:
-    """Inverse hyperbolic sine."""
+    """Inverse hyperbolic sine.
+
+    >>> import alight as torch
+    >>> torch.asinh(torch.tensor([0., 1.]))
+    tensor([0.0000, 0.8814])
+    """
     return p.Asinh(to_float(input))
 
 
 @op(methods="acosh arccosh", inplace="acosh_ arccosh_", functions="acosh arccosh", pointwise=True)
 def acosh(input: Tensor) -> Tensor:
-    """Inverse hyperbolic cosine."""
+    """Inverse hyperbolic cosine.
+
+    >>> import alight as torch
+    >>> torch.acosh(torch.tensor([1., 2.]))
+    tensor([0.0000, 1.3170])
+    """
     return p.Acosh(to_float(input))
 
 
 @op(methods="atanh arctanh", inplace="atanh_ arctanh_", functions="atanh arctanh", pointwise=True)
 def atanh(input: Tensor) -> Tensor:
-    """Inverse hyperbolic tangent."""
+    """Inverse hyperbolic tangent.
+
+    >>> import alight as torch
+    >>> torch.atanh(torch.tensor([0., 0.5]))
+    tensor([0.0000, 0.5493])
+    """
     return p.Atanh(to_float(input))
 
 
 @op(methods="sinc", inplace="sinc_", pointwise=True)
 def sinc(input: Tensor) -> Tensor:
-    """sin(pi x) / (pi x), 1 at 0."""
+    """sin(pi x) / (pi x), 1 at 0.
+
+    >>> import alight as torch
+    >>> torch.sinc(torch.tensor([0., 0.5]))
+    tensor([1.0000, 0.6366])
+    """
     x = to_float(input) * math.pi
     start = len(x.builder.nodes)
     zero = equal(x, 0)
@@ -317,13 +402,23 @@ def sinc(input: Tensor) -> Tensor:
 
 @op(methods="deg2rad", inplace="deg2rad_", pointwise=True)
 def deg2rad(input: Tensor) -> Tensor:
-    """Degrees to radians."""
+    """Degrees to radians.
+
+    >>> import alight as torch
+    >>> torch.deg2rad(torch.tensor([180., 90.]))
+    tensor([3.1416, 1.5708])
+    """
     return _angle(input, math.pi / 180)
 
 
 @op(methods="rad2deg", inplace="rad2deg_", pointwise=True)
 def rad2deg(input: Tensor) -> Tensor:
-    """Radians to degrees."""
+    """Radians to degrees.
+
+    >>> import alight as torch
+    >>> torch.rad2deg(torch.tensor([3.14159265]))
+    tensor([180.])
+    """
     return _angle(input, 180 / math.pi)
 
 
@@ -354,13 +449,23 @@ def erf(input: Tensor) -> Tensor:
 
 @op(methods="erfc", inplace="erfc_", pointwise=True)
 def erfc(input: Tensor) -> Tensor:
-    """1 - erf(input), exact where that is small."""
+    """1 - erf(input), exact where that is small.
+
+    >>> import alight as torch
+    >>> torch.erfc(torch.tensor([0., 1.]))
+    tensor([1.0000, 0.1573])
+    """
     return p.Erfc(to_float(input))
 
 
 @op(methods="erfinv", inplace="erfinv_", pointwise=True)
 def erfinv(input: Tensor) -> Tensor:
-    """Inverse of the error function."""
+    """Inverse of the error function.
+
+    >>> import alight as torch
+    >>> torch.erfinv(torch.tensor([0., 0.5]))
+    tensor([0.0000, 0.4769])
+    """
     return p.Erfinv(to_float(input))
 
 
@@ -427,19 +532,37 @@ def _(ct: Tensor, out: Tensor, input: Tensor) -> Tensor:
 
 @op(methods="lgamma", inplace="lgamma_", pointwise=True)
 def lgamma(input: Tensor) -> Tensor:
-    """Logarithm of the absolute value of the gamma function."""
+    """Logarithm of the absolute value of the gamma function.
+
+    >>> import alight as torch
+    >>> torch.lgamma(torch.tensor([1., 4.]))
+    tensor([0.0000, 1.7918])
+    """
     return p.Lgamma(to_float(input))
 
 
 @op(methods="digamma", inplace="digamma_", pointwise=True)
 def digamma(input: Tensor) -> Tensor:
-    """Derivative of lgamma."""
+    """Derivative of lgamma.
+
+    >>> import alight as torch
+    >>> torch.digamma(torch.tensor([1., 4.]))
+    tensor([-0.5772,  1.2561])
+    """
     return p.Digamma(to_float(input))
 
 
 @op()
 def polygamma(n: int, input: Tensor) -> Tensor:
-    """Derivative number n of digamma."""
+    """Derivative number n of digamma.
+
+    Shapes: any, kept.
+    Errors: RuntimeError for negative n.
+
+    >>> import alight as torch
+    >>> torch.polygamma(1, torch.tensor([1., 2.]))
+    tensor([1.6449, 0.6449])
+    """
     if n < 0:
         fail(RuntimeError, "polygamma(n, x) does not support negative n.")
     x = to_float(input)
@@ -448,13 +571,30 @@ def polygamma(n: int, input: Tensor) -> Tensor:
 
 @function("", methods="polygamma")
 def _polygamma_method(input: Any, n: int) -> Any:
-    """Derivative number n of digamma."""
+    """Derivative number n of digamma.
+
+    Shapes: any, kept.
+    Errors: RuntimeError for negative n.
+
+    >>> import alight as torch
+    >>> torch.tensor([1., 2.]).polygamma(1)
+    tensor([1.6449, 0.6449])
+    """
     return polygamma(n, input)
 
 
 @op(methods="mvlgamma", inplace="mvlgamma_", pointwise=True)
 def mvlgamma(input: Tensor, p: int) -> Tensor:
-    """Logarithm of the multivariate gamma function of dimension p."""
+    """Logarithm of the multivariate gamma function of dimension p.
+
+    Errors: RuntimeError for p below 1.
+
+    >>> import alight as torch
+    >>> torch.mvlgamma(torch.tensor([3., 4.]), 2)
+    tensor([1.5502, 3.5651])
+    """
+    if p < 1:
+        fail(RuntimeError, "p has to be greater than or equal to 1")
     return _mvlgamma(to_float(input), p)
 
 

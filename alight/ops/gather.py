@@ -52,6 +52,11 @@ def _lifted(*values: Tensor) -> list[Tensor]:
 def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False) -> Tensor:
     """out[i][j] = input[index[i][j]][j] for dim 0, and likewise for other dimensions.
 
+    Shapes: index has the input's rank, and is no longer than it in dimensions but `dim`; the result
+    has the index's.
+    Errors: RuntimeError where index does not fit or is not int64 (int32), or holds a place that is
+    not there.
+
     >>> import alight as torch
     >>> torch.tensor([[1, 2], [3, 4]]).gather(1, torch.tensor([[1], [0]]))
     tensor([[2],
@@ -144,6 +149,11 @@ def scatter(
 
     reduce="add" or "multiply" combines with what is there.
 
+    Shapes: index and src have the input's rank, and index is no longer than either where it counts;
+    the result has the input's.
+    Errors: RuntimeError for another `reduce`, an index that does not fit, or a place that is not
+    there.
+
     >>> import alight as torch
     >>> torch.zeros(2, 3).scatter(1, torch.tensor([[0], [2]]), 1.0)
     tensor([[1., 0., 0.],
@@ -160,6 +170,10 @@ def scatter(
 def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
     """input with src[i][j] added at [index[i][j]][j] for dim 0, and likewise for other dimensions.
 
+    Shapes: index and src have the input's rank, and index is no longer than either where it counts;
+    the result has the input's.
+    Errors: RuntimeError for an index that does not fit, or a place that is not there.
+
     >>> import alight as torch
     >>> torch.zeros(3).scatter_add(0, torch.tensor([0, 0, 2]), torch.ones(3))
     tensor([2., 0., 1.])
@@ -175,6 +189,11 @@ def scatter_reduce(
     """input combined with src at the places of index by reduce: "sum", "prod", "mean", "amax" or "amin".
 
     include_self=False leaves out what stood at a place that is written.
+
+    Shapes: index and src have the input's rank, and index is no longer than either where it counts;
+    the result has the input's.
+    Errors: RuntimeError for another `reduce`, an index that does not fit, or a place that is not
+    there.
 
     >>> import alight as torch
     >>> torch.zeros(2).scatter_reduce(0, torch.tensor([0, 0]), torch.tensor([1., 3.]), "mean", include_self=False)
@@ -256,6 +275,9 @@ def _to_front(x: Tensor, axis: int) -> Tensor:
 def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
     """The slices of a dimension that a vector of indices names.
 
+    Shapes: index (k,) or (); dimension `dim` becomes k long.
+    Errors: IndexError for a dimension, RuntimeError for an index that is out of range.
+
     >>> import alight as torch
     >>> torch.tensor([[1, 2], [3, 4]]).index_select(1, torch.tensor([1]))
     tensor([[2],
@@ -281,12 +303,13 @@ def _updates(name: str, x: Tensor, ids: Tensor, axis: int, source: Tensor) -> Te
             f"{list(x.shape)} source.shape = {list(source.shape)}",
         )
     if source.shape != expected and not (source.ndim == 0 and ids.shape == (1,)):
+        length = source.shape[axis] if source.ndim > axis else 1
+        copies = name == "index_copy" and source.ndim == x.ndim and length != ids.shape[0]
+        ending = f" ({length})" if name == "index_copy" else f": ({length}), for dim: {axis}"
         fail(
-            IndexError
-            if source.ndim == x.ndim and source.shape[axis] != ids.shape[0]
-            else RuntimeError,
-            f"{name}(): Number of indices ({ids.shape[0]}) should be equal to source.size(dim) "
-            f"({source.shape[axis] if source.ndim > axis else 1})",
+            IndexError if copies else RuntimeError,
+            f"{name}_(): Number of indices ({ids.shape[0]}) should be equal to source.size(dim)"
+            + ending,
             facts=[f"source is {list(source.shape)}, expected {list(expected)}"],
         )
     return _to_front(p.Reshape(source, shape=expected), axis)
@@ -297,6 +320,9 @@ def index_add(
     input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Scalar = 1
 ) -> Tensor:
     """input with the slices of alpha * source added at the places of index along a dimension.
+
+    Shapes: index (k,), source as input but k long along `dim`; the result has the input's.
+    Errors: RuntimeError or IndexError for an index or a source that does not fit.
 
     >>> import alight as torch
     >>> torch.zeros(3).index_add(0, torch.tensor([0, 0]), torch.ones(2))
@@ -311,7 +337,15 @@ def index_add(
 
 @op(methods="index_copy", inplace="index_copy_")
 def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:
-    """input with its slices at the places of index along a dimension replaced by those of source."""
+    """input with its slices at the places of index along a dimension replaced by those of source.
+
+    Shapes: index (k,), source as input but k long along `dim`; the result has the input's.
+    Errors: RuntimeError or IndexError for an index or a source that does not fit.
+
+    >>> import alight as torch
+    >>> torch.index_copy(torch.zeros(3), 0, torch.tensor([2, 0]), torch.tensor([5., 6.]))
+    tensor([6., 0., 5.])
+    """
     x, ids, axis = _slices("index_copy", input, dim, index)
     updates = _updates("index_copy", x, ids, axis, source)
     return p.Reshape(p.IndexPut(x, updates, ids, axes=(axis,)), shape=input.shape)
@@ -327,7 +361,15 @@ def index_reduce(
     *,
     include_self: bool = True,
 ) -> Tensor:
-    """input combined with the slices of source at the places of index by reduce: "prod", "mean", "amax" or "amin"."""
+    """input combined with the slices of source at the places of index by reduce: "prod", "mean", "amax" or "amin".
+
+    Shapes: index (k,), source as input but k long along `dim`; the result has the input's.
+    Errors: RuntimeError or IndexError for an index, a source or a `reduce` that does not fit.
+
+    >>> import alight as torch
+    >>> torch.index_reduce(torch.ones(3), 0, torch.tensor([2, 2]), torch.tensor([5., 6.]), 'prod')
+    tensor([ 1.,  1., 30.])
+    """
     x, ids, axis = _slices("index_reduce", input, dim, index)
     updates = _updates("index_reduce", x, ids, axis, source)
     return p.Reshape(
@@ -337,7 +379,16 @@ def index_reduce(
 
 @op(methods="index_fill", inplace="index_fill_")
 def index_fill(input: Tensor, dim: int, index: Tensor, value: Operand) -> Tensor:
-    """input with one number in its slices at the places of index along a dimension."""
+    """input with one number in its slices at the places of index along a dimension.
+
+    Shapes: index (k,), value (); the result has the input's.
+    Errors: RuntimeError for a `value` of one dimension or more, IndexError for an index out of
+    range.
+
+    >>> import alight as torch
+    >>> torch.index_fill(torch.zeros(3), 0, torch.tensor([0, 2]), 7)
+    tensor([7., 0., 7.])
+    """
     x, ids, axis = _slices("index_fill", input, dim, index)
     number = as_value(value, input, input.dtype)
     if number.ndim:
@@ -359,6 +410,8 @@ def index_fill(input: Tensor, dim: int, index: Tensor, value: Operand) -> Tensor
 def take(input: Tensor, index: Tensor) -> Tensor:
     """Elements by their place in row-major order, in the shape of index.
 
+    Errors: RuntimeError for an index that is not int64, IndexError for a place that is not there.
+
     >>> import alight as torch
     >>> torch.tensor([[1, 2], [3, 4]]).take(torch.tensor([0, 3]))
     tensor([1, 4])
@@ -374,7 +427,16 @@ def take(input: Tensor, index: Tensor) -> Tensor:
 
 @op(methods="put", inplace="put_")
 def put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) -> Tensor:
-    """input with source written (or added, with accumulate) at places in row-major order."""
+    """input with source written (or added, with accumulate) at places in row-major order.
+
+    Shapes: any input; index and source have as many elements as one another.
+    Errors: IndexError where index and source differ in their number of elements, or for a place
+    that is not there.
+
+    >>> import alight as torch
+    >>> torch.put(torch.zeros(3), torch.tensor([2, 0]), torch.tensor([5., 6.]))
+    tensor([6., 0., 5.])
+    """
     if index.size != source.size:
         fail(
             IndexError,
@@ -395,6 +457,10 @@ def put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) 
 @op(methods="take_along_dim")
 def take_along_dim(input: Tensor, indices: Tensor, dim: Any = None) -> Tensor:
     """As `gather`, with input and indices broadcast against one another outside `dim`.
+
+    Shapes: input and indices of one rank, broadcast outside `dim`; without `dim` both are taken
+    flat.
+    Errors: RuntimeError for indices that are not int64 or of another rank.
 
     >>> import alight as torch
     >>> x = torch.tensor([[3, 1, 2]])
@@ -460,6 +526,9 @@ def _c_name(of: Dtype) -> str:
 def masked_fill(input: Tensor, mask: Tensor, value: Operand) -> Tensor:
     """`value` where mask is True, input elsewhere.
 
+    Errors: RuntimeError for a `value` of one dimension or more or one that the dtype cannot hold,
+    and where shapes do not broadcast.
+
     >>> import alight as torch
     >>> torch.arange(3).masked_fill(torch.tensor([True, False, True]), -1)
     tensor([-1,  1, -1])
@@ -483,7 +552,16 @@ def masked_fill(input: Tensor, mask: Tensor, value: Operand) -> Tensor:
 
 @op(methods="masked_scatter", inplace="masked_scatter_")
 def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
-    """input with the places where mask is True filled with the elements of source in order."""
+    """input with the places where mask is True filled with the elements of source in order.
+
+    Shapes: input and mask broadcast together, to the result's; source has as many elements as the
+    mask has True, or more.
+    Errors: RuntimeError where input and source differ in dtype.
+
+    >>> import alight as torch
+    >>> torch.masked_scatter(torch.zeros(3), torch.tensor([True, False, True]), torch.tensor([5., 6.]))
+    tensor([5., 0., 6.])
+    """
     _check_mask("masked_scatter_", mask)
     if source.dtype is not input.dtype:
         fail(

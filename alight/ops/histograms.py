@@ -122,6 +122,10 @@ def histogram(
 ) -> Any:  # fmt: skip
     """How many elements fall into each of `bins` equal bins (or between the edges `bins`), and the edges.
 
+    Shapes: any input; weight has the input's; the counts are (bins,), the edges (bins + 1,).
+    Errors: RuntimeError for edges that do not increase, fewer than one bin, or a weight that does
+    not fit.
+
     >>> import alight as torch
     >>> torch.histogram(torch.tensor([1., 2., 1.]), bins=4, range=(0., 3.)).hist
     tensor([0., 2., 1., 0.])
@@ -143,6 +147,9 @@ def histogramdd(
     density: bool = False,
 ) -> Any:  # fmt: skip
     """How many of the points input (..., dimensions) fall into each bin, and the edges of every dimension's bins.
+
+    Errors: RuntimeError for fewer than two dimensions, or numbers of bins that are not as many as
+    the coordinates.
 
     >>> import alight as torch
     >>> torch.histogramdd(torch.tensor([[0., 1.], [1., 0.], [1., 1.]]), bins=[2, 2]).hist

@@ -319,7 +319,15 @@ def _assign(view: Tensor, value: Any) -> None:
 def index_put_(
     self: Tensor, indices: Sequence[Any], values: Tensor, accumulate: bool = False
 ) -> Tensor:
-    """Write `values` where the tuple of index tensors says, or add them, with accumulate."""
+    """Write `values` where the tuple of index tensors says, or add them, with accumulate.
+
+    Shapes: values broadcast to that of what the indices select; the tensor keeps its own.
+    Errors: IndexError for an index out of range, RuntimeError for values that do not broadcast.
+
+    >>> import alight as torch
+    >>> torch.zeros(3).index_put_((torch.tensor([0, 2]),), torch.tensor([5., 6.]))
+    tensor([5., 0., 6.])
+    """
     items = [slice(None) if one is None else one for one in indices]
     view, selectors = _basic(self, tuple(items))
     ids, axes = _expanded(view, selectors)
@@ -332,6 +340,9 @@ def index_put(
     self: Tensor, indices: Sequence[Any], values: Tensor, accumulate: bool = False
 ) -> Tensor:
     """A copy with `values` written where the tuple of index tensors says.
+
+    Shapes: values broadcast to that of what the indices select; the result has the tensor's.
+    Errors: IndexError for an index out of range, RuntimeError for values that do not broadcast.
 
     >>> import alight as torch
     >>> torch.zeros(3).index_put((torch.tensor([0, 0]),), torch.ones(2), accumulate=True)
@@ -349,6 +360,9 @@ METHODS["__getitem__"], METHODS["__setitem__"] = getitem, setitem
 @function(methods="nonzero")
 def nonzero(input: Tensor, *, as_tuple: bool = False, out: Any = None) -> Any:
     """The indices of the elements that are not zero, a row each; with as_tuple a vector for each dimension.
+
+    Shapes: any input of rank r with n such elements; (n, r), or r vectors (n,).
+    Errors: TypeError for a tuple as `out`.
 
     >>> import alight as torch
     >>> torch.tensor([0, 3, 5]).nonzero()
@@ -376,13 +390,24 @@ def nonzero(input: Tensor, *, as_tuple: bool = False, out: Any = None) -> Any:
 
 @function(methods="argwhere")
 def argwhere(input: Tensor) -> Tensor:
-    """The indices of the elements that are not zero, a row each."""
+    """The indices of the elements that are not zero, a row each.
+
+    Shapes: any input of rank r with n such elements; (n, r).
+
+    >>> import alight as torch
+    >>> torch.argwhere(torch.tensor([[1, 0], [0, 2]]))
+    tensor([[0, 0],
+            [1, 1]])
+    """
     return nonzero(input)
 
 
 @function(methods="masked_select")
 def masked_select(input: Tensor, mask: Tensor, *, out: Any = None) -> Tensor:
     """The elements where mask is True, as a vector.
+
+    Shapes: input and mask broadcast together; (n,) for n places that are True.
+    Errors: RuntimeError for a mask that is not of bools.
 
     >>> import alight as torch
     >>> x = torch.tensor([1, 2, 3])
@@ -409,6 +434,9 @@ def repeat_interleave(
     input: Tensor, repeats: Any = None, dim: int | None = None, *, output_size: int | None = None
 ) -> Tensor:
     """Each element, or each slice along `dim`, repeated `repeats` times: a number, or one for each.
+
+    Shapes: any; one dimension without `dim`, else the input's with `dim` longer.
+    Errors: RuntimeError where repeats are not as many as the slices.
 
     >>> import alight as torch
     >>> torch.tensor([1, 2]).repeat_interleave(2)
@@ -446,6 +474,9 @@ def tril_indices(
 ) -> Tensor:
     """Rows and columns of the lower triangle of a row by col matrix.
 
+    Shapes: (2, n) for n places.
+    Errors: RuntimeError for negative extents.
+
     >>> import alight as torch
     >>> torch.tril_indices(2, 2)
     tensor([[0, 1, 1],
@@ -464,7 +495,16 @@ def triu_indices(
     device: Any = None,
     layout: Any = None,
 ) -> Tensor:
-    """Rows and columns of the upper triangle of a row by col matrix."""
+    """Rows and columns of the upper triangle of a row by col matrix.
+
+    Shapes: (2, n) for n places.
+    Errors: RuntimeError for negative extents.
+
+    >>> import alight as torch
+    >>> torch.triu_indices(2, 2)
+    tensor([[0, 0, 1],
+            [0, 1, 1]])
+    """
     return _places(ones(row, col, dtype=bool_, device=device).triu(offset), dtype)
 
 
@@ -479,7 +519,16 @@ def _places(mask: Tensor, dtype: Any) -> Tensor:
 
 @function(methods="select_scatter")
 def select_scatter(input: Tensor, src: Tensor, dim: int, index: int) -> Tensor:
-    """A copy with the part at `index` of one dimension replaced by src."""
+    """A copy with the part at `index` of one dimension replaced by src.
+
+    Shapes: src has the input's without `dim`; the result has the input's.
+    Errors: RuntimeError for another shape of src, IndexError for an index out of range.
+
+    >>> import alight as torch
+    >>> torch.select_scatter(torch.zeros(2, 2), torch.ones(2), 0, 1)
+    tensor([[0., 0.],
+            [1., 1.]])
+    """
     made = input.clone()
     made.select(dim, index).copy_(src)
     return made
@@ -496,7 +545,15 @@ def slice_scatter(
     *,
     out: Any = None,
 ) -> Tensor:
-    """A copy with elements start, start + step, ... below end of a dimension replaced by src."""
+    """A copy with elements start, start + step, ... below end of a dimension replaced by src.
+
+    Shapes: src has that of the part; the result has the input's.
+    Errors: RuntimeError for another shape of src.
+
+    >>> import alight as torch
+    >>> torch.slice_scatter(torch.zeros(4), torch.ones(2), 0, 1, 3)
+    tensor([0., 1., 1., 0.])
+    """
     made = input.clone()
     shape = made._meta.shape
     item, number = _slice_item(slice(start, end, step), shape[dim])
@@ -508,7 +565,16 @@ def slice_scatter(
 def diagonal_scatter(
     input: Tensor, src: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1
 ) -> Tensor:
-    """A copy with a diagonal replaced by src."""
+    """A copy with a diagonal replaced by src.
+
+    Shapes: src has that of the diagonal; the result has the input's.
+    Errors: RuntimeError for another shape of src.
+
+    >>> import alight as torch
+    >>> torch.diagonal_scatter(torch.zeros(2, 2), torch.ones(2))
+    tensor([[1., 0.],
+            [0., 1.]])
+    """
     made = input.clone()
     made.diagonal(offset, dim1, dim2).copy_(src)
     return made

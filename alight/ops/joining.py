@@ -26,6 +26,10 @@ def _together(tensors: Sequence[Tensor]) -> list[Tensor]:
 def cat(tensors: Tensors, dim: int = 0) -> Tensor:
     """Tensors joined along a dimension; they agree on all others.
 
+    Shapes: the same but along `dim`, where the extents add up; an empty vector counts for nothing.
+    Errors: ValueError for an empty list, RuntimeError for 0-d tensors and for shapes that do not
+    fit.
+
     >>> import alight as torch
     >>> torch.cat([torch.tensor([1, 2]), torch.tensor([3])])
     tensor([1, 2, 3])
@@ -81,6 +85,9 @@ def _other_dim(first: Tensor, one: Tensor) -> str:
 def stack(tensors: Tensors, dim: int = 0) -> Tensor:
     """Tensors of one shape joined along a new dimension.
 
+    Shapes: all the same, s; the result has one dimension more, as long as the list.
+    Errors: RuntimeError for an empty list, and for shapes that differ.
+
     >>> import alight as torch
     >>> torch.stack([torch.tensor([1, 2]), torch.tensor([3, 4])], 1)
     tensor([[1, 3],
@@ -123,6 +130,9 @@ def _joined(tensors: Sequence[Tensor], ndim: int, axis: int, name: str) -> Tenso
 def hstack(tensors: Tensors) -> Tensor:
     """Tensors joined along the columns; vectors one behind the other.
 
+    Shapes: the same but along the columns.
+    Errors: RuntimeError for an empty list, and for shapes that do not fit.
+
     >>> import alight as torch
     >>> torch.hstack([torch.tensor([1, 2]), torch.tensor([3])])
     tensor([1, 2, 3])
@@ -132,19 +142,46 @@ def hstack(tensors: Tensors) -> Tensor:
 
 @op(functions="vstack row_stack")
 def vstack(tensors: Tensors) -> Tensor:
-    """Tensors joined along the rows; a vector is a row."""
+    """Tensors joined along the rows; a vector is a row.
+
+    Shapes: the same but along the rows; (n,) counts as (1, n).
+    Errors: RuntimeError for an empty list, and for shapes that do not fit.
+
+    >>> import alight as torch
+    >>> torch.vstack([torch.tensor([1, 2]), torch.tensor([3, 4])])
+    tensor([[1, 2],
+            [3, 4]])
+    """
     return _joined(tensors, 2, 0, "vstack")
 
 
 @op()
 def dstack(tensors: Tensors) -> Tensor:
-    """Tensors joined along a third dimension."""
+    """Tensors joined along a third dimension.
+
+    Shapes: the same but along the third dimension; (n,) counts as (1, n, 1), (n, m) as (n, m, 1).
+    Errors: RuntimeError for an empty list, and for shapes that do not fit.
+
+    >>> import alight as torch
+    >>> torch.dstack([torch.tensor([1, 2]), torch.tensor([3, 4])])
+    tensor([[[1, 3],
+             [2, 4]]])
+    """
     return _joined(tensors, 3, 2, "dstack")
 
 
 @op()
 def column_stack(tensors: Tensors) -> Tensor:
-    """Tensors joined along the columns; a vector is a column."""
+    """Tensors joined along the columns; a vector is a column.
+
+    Shapes: the same but along the columns; (n,) counts as (n, 1).
+    Errors: RuntimeError for an empty list, and for shapes that do not fit.
+
+    >>> import alight as torch
+    >>> torch.column_stack([torch.tensor([1, 2]), torch.tensor([3, 4])])
+    tensor([[1, 3],
+            [2, 4]])
+    """
     if not tensors:
         fail(RuntimeError, "column_stack expects a non-empty TensorList")
     columns = (p.Reshape(x, shape=(x.size, 1)) if x.ndim < 2 else x for x in tensors)
@@ -153,7 +190,16 @@ def column_stack(tensors: Tensors) -> Tensor:
 
 @op()
 def block_diag(tensors: Tensors) -> Tensor:
-    """A matrix with the given matrices on its diagonal, and zeros around them."""
+    """A matrix with the given matrices on its diagonal, and zeros around them.
+
+    Shapes: (n, m) each; (n,) counts as (1, n). The extents add up.
+    Errors: RuntimeError for more than two dimensions.
+
+    >>> import alight as torch
+    >>> torch.block_diag(torch.tensor([[1, 2]]), torch.tensor([3]))
+    tensor([[1, 2, 0],
+            [0, 0, 3]])
+    """
     blocks = [_at_least(one, 2) for one in _together(tensors)]
     for one in blocks:
         if one.ndim != 2:
@@ -206,19 +252,40 @@ def _each(tensors: tuple[Any, ...], ndim: int) -> Any:
 
 @function()
 def atleast_1d(*tensors: Any) -> Any:
-    """Each tensor with at least one dimension."""
+    """Each tensor with at least one dimension.
+
+    Shapes: any; () becomes (1,).
+
+    >>> import alight as torch
+    >>> torch.atleast_1d(torch.tensor(3))
+    tensor([3])
+    """
     return _each(tensors, 1)
 
 
 @function()
 def atleast_2d(*tensors: Any) -> Any:
-    """Each tensor with at least two dimensions; a vector becomes a row."""
+    """Each tensor with at least two dimensions; a vector becomes a row.
+
+    Shapes: any; (n,) becomes (1, n).
+
+    >>> import alight as torch
+    >>> torch.atleast_2d(torch.tensor([1, 2]))
+    tensor([[1, 2]])
+    """
     return _each(tensors, 2)
 
 
 @function()
 def atleast_3d(*tensors: Any) -> Any:
-    """Each tensor with at least three dimensions."""
+    """Each tensor with at least three dimensions.
+
+    Shapes: any; (n,) becomes (1, n, 1), (n, m) becomes (n, m, 1).
+
+    >>> import alight as torch
+    >>> torch.atleast_3d(torch.tensor([1, 2])).shape
+    torch.Size([1, 2, 1])
+    """
     return _each(tensors, 3)
 
 
@@ -227,6 +294,9 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Any, ...]:
     """A grid for each vector: element [i, j, ...] of grid k is element number i, j, ... of vector k. Views.
 
     indexing="xy" exchanges the first two dimensions.
+
+    Shapes: vectors (n,), (m,), ... give grids (n, m, ...).
+    Errors: RuntimeError for no tensors, other ranks, dtypes that differ, and another `indexing`.
 
     >>> import alight as torch
     >>> torch.meshgrid(torch.arange(2), torch.arange(3))[1]
@@ -262,8 +332,22 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Any, ...]:
 
 @function()
 def cartesian_prod(*tensors: Any) -> Any:
-    """All combinations of one element from each vector, one a row."""
+    """All combinations of one element from each vector, one a row.
+
+    Shapes: vectors (n,), (m,), ... k of them, give (n * m * ..., k).
+    Errors: RuntimeError for other ranks.
+
+    >>> import alight as torch
+    >>> torch.cartesian_prod(torch.tensor([1, 2]), torch.tensor([3, 4]))
+    tensor([[1, 3],
+            [1, 4],
+            [2, 3],
+            [2, 4]])
+    """
     vectors = _listed(tensors)
+    for vector in vectors:
+        if vector.ndim != 1:
+            fail(RuntimeError, f"Expect a 1D vector, but got shape {list(vector.shape)}")
     if len(vectors) == 1:
         return vectors[0]
     return stack([grid.flatten() for grid in meshgrid(*vectors)], -1)
@@ -271,7 +355,17 @@ def cartesian_prod(*tensors: Any) -> Any:
 
 @function()
 def combinations(input: Any, r: int = 2, with_replacement: bool = False) -> Any:
-    """All choices of r elements of a vector, one a row, in order."""
+    """All choices of r elements of a vector, one a row, in order.
+
+    Shapes: (n,) gives (choices, r).
+    Errors: RuntimeError for other ranks.
+
+    >>> import alight as torch
+    >>> torch.combinations(torch.tensor([1, 2, 3]))
+    tensor([[1, 2],
+            [1, 3],
+            [2, 3]])
+    """
     import itertools
 
     from alight.ops.creation import tensor

@@ -95,6 +95,9 @@ def _scaled_columns(x: Tensor, by: Tensor) -> Tensor:
 def inv(A: Tensor) -> Tensor:
     """The inverse.
 
+    Shapes: (*, n, n), kept.
+    Errors: RuntimeError for matrices that are not square, LinAlgError for a singular one.
+
     >>> import alight as torch
     >>> torch.linalg.inv(torch.tensor([[2., 0.], [0., 4.]]))
     tensor([[0.5000, 0.0000],
@@ -107,7 +110,14 @@ def inv(A: Tensor) -> Tensor:
 def inv_ex(A: Tensor, *, check_errors: bool = False) -> tuple[Tensor, Tensor]:
     """The inverse, and info 0.
 
+    Shapes: (*, n, n) gives (*, n, n) and (*).
+    Errors: RuntimeError for matrices that are not square, LinAlgError for a singular one.
     Differs: a singular matrix raises LinAlgError also without check_errors.
+
+    >>> import alight as torch
+    >>> torch.linalg.inv_ex(torch.tensor([[2., 0.], [0., 4.]])).inverse
+    tensor([[0.5000, 0.0000],
+            [0.0000, 0.2500]])
     """
     return p.Inverse(_squares("linalg.inv_ex", A)), _no_info(A)
 
@@ -115,6 +125,9 @@ def inv_ex(A: Tensor, *, check_errors: bool = False) -> tuple[Tensor, Tensor]:
 @op(methods="det", linalg="det", functions="det", aliases="input=A")
 def det(A: Tensor) -> Tensor:
     """The determinant.
+
+    Shapes: (*, n, n) gives (*).
+    Errors: RuntimeError for matrices that are not square.
 
     >>> import alight as torch
     >>> torch.linalg.det(torch.tensor([[2., 1.], [1., 3.]]))
@@ -129,19 +142,45 @@ def _sign_and_log(A: Tensor) -> tuple[Tensor, Tensor]:
 
 @op(linalg="slogdet", results=return_types.linalg_slogdet)
 def _slogdet(A: Tensor) -> tuple[Tensor, Tensor]:
-    """The sign of the determinant and the logarithm of its absolute value."""
+    """The sign of the determinant and the logarithm of its absolute value.
+
+    Shapes: (*, n, n) gives (*) and (*).
+    Errors: RuntimeError for matrices that are not square.
+
+    >>> import alight as torch
+    >>> sign, logabsdet = torch.linalg.slogdet(torch.tensor([[2., 0.], [0., -4.]]))
+    >>> sign, logabsdet
+    (tensor(-1.), tensor(2.0794))
+    """
     return _sign_and_log(A)
 
 
 @op(methods="slogdet", functions="slogdet", results=return_types.slogdet)
 def slogdet(input: Tensor) -> tuple[Tensor, Tensor]:
-    """The sign of the determinant and the logarithm of its absolute value."""
+    """The sign of the determinant and the logarithm of its absolute value.
+
+    Shapes: (*, n, n) gives (*) and (*).
+    Errors: RuntimeError for matrices that are not square.
+
+    >>> import alight as torch
+    >>> sign, logabsdet = torch.slogdet(torch.tensor([[2., 0.], [0., -4.]]))
+    >>> sign, logabsdet
+    (tensor(-1.), tensor(2.0794))
+    """
     return _sign_and_log(input)
 
 
 @op(methods="logdet")
 def logdet(input: Tensor) -> Tensor:
-    """Logarithm of the determinant: NaN where it is negative."""
+    """Logarithm of the determinant: NaN where it is negative.
+
+    Shapes: (*, n, n) gives (*).
+    Errors: RuntimeError for matrices that are not square.
+
+    >>> import alight as torch
+    >>> torch.logdet(torch.tensor([[2., 0.], [0., 4.]]))
+    tensor(2.0794)
+    """
     sign, log = p.SlogDet(_squares("logdet", input))
     if input.dtype.is_complex:
         return p.Log(sign) + p.Convert(log, dtype=input.dtype)
@@ -151,6 +190,10 @@ def logdet(input: Tensor) -> Tensor:
 @op(methods="matrix_power", linalg="matrix_power", functions="matrix_power")
 def matrix_power(input: Tensor, n: int) -> Tensor:
     """The n-th power of square matrices, by repeated squaring; of the inverse for negative n.
+
+    Shapes: (*, n, n), kept.
+    Errors: RuntimeError for matrices that are not square, LinAlgError for the power of a singular
+    inverse.
 
     >>> import alight as torch
     >>> torch.linalg.matrix_power(torch.tensor([[1., 1.], [0., 1.]]), 3)
@@ -219,6 +262,9 @@ def _solved(name: str, A: Tensor, B: Tensor, left: bool) -> Tensor:
 def solve(A: Tensor, B: Tensor, *, left: bool = True) -> Tensor:
     """X with A X = B (X A = B if not `left`).
 
+    Shapes: A (*, n, n), B (*, n, k) or (*, n); the result has B's.
+    Errors: RuntimeError where shapes do not fit, LinAlgError for a singular matrix.
+
     >>> import alight as torch
     >>> torch.linalg.solve(torch.tensor([[2., 0.], [0., 4.]]), torch.tensor([2., 2.]))
     tensor([1.0000, 0.5000])
@@ -232,7 +278,14 @@ def solve_ex(
 ) -> tuple[Tensor, Tensor]:
     """X with A X = B, and info 0.
 
+    Shapes: A (*, n, n), B (*, n, k) or (*, n); the result has B's.
+    Errors: RuntimeError where shapes do not fit, LinAlgError for a singular matrix.
     Differs: a singular matrix raises LinAlgError also without check_errors.
+
+    >>> import alight as torch
+    >>> torch.linalg.solve_ex(torch.tensor([[2., 0.], [0., 4.]]), torch.tensor([[2.], [2.]])).result
+    tensor([[1.0000],
+            [0.5000]])
     """
     return _solved("linalg.solve", A, B, left), _no_info(A)
 
@@ -241,7 +294,17 @@ def solve_ex(
 def solve_triangular(
     A: Tensor, B: Tensor, *, upper: bool, left: bool = True, unitriangular: bool = False
 ) -> Tensor:
-    """X with A X = B (X A = B if not `left`) for triangular A."""
+    """X with A X = B (X A = B if not `left`) for triangular A.
+
+    Shapes: A (*, n, n), B (*, n, k); the result has B's.
+    Errors: RuntimeError where shapes do not fit.
+
+    >>> import alight as torch
+    >>> A = torch.tensor([[2., 1.], [0., 4.]])
+    >>> torch.linalg.solve_triangular(A, torch.tensor([[4.], [8.]]), upper=True)
+    tensor([[1.],
+            [2.]])
+    """
     _squares("linalg.solve_triangular", A)
     if B.ndim < 2:
         fail(
@@ -256,11 +319,21 @@ def solve_triangular(
     )
 
 
-@op(methods="triangular_solve")
+@op(methods="triangular_solve", results=return_types.triangular_solve)
 def triangular_solve(
     b: Tensor, A: Tensor, upper: bool = True, transpose: bool = False, unitriangular: bool = False
 ) -> tuple[Tensor, Tensor]:
-    """X with A X = b for triangular A, and A: the older form of linalg.solve_triangular."""
+    """X with A X = b for triangular A, and A: the older form of linalg.solve_triangular.
+
+    Shapes: b (*, n, k), A (*, n, n); the results have theirs.
+    Errors: RuntimeError where shapes do not fit.
+
+    >>> import alight as torch
+    >>> A = torch.tensor([[2., 1.], [0., 4.]])
+    >>> torch.triangular_solve(torch.tensor([[4.], [8.]]), A).solution
+    tensor([[1.],
+            [2.]])
+    """
     a, columns, _ = _as_columns("triangular_solve", _squares("triangular_solve", A), b)
     if transpose:
         return p.TriangularSolve(
@@ -277,7 +350,15 @@ def lstsq(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """X that minimises the norm of A X - B (the smallest such X), with residuals, rank and singular values.
 
+    Shapes: A (*, m, n), B (*, m, k) or (*, m); the solution is (*, n, k) or (*, n).
+    Errors: RuntimeError where shapes do not fit.
     Differs: every driver goes through the singular values, so that matrices without full rank are solved as well.
+
+    >>> import alight as torch
+    >>> A = torch.tensor([[1., 0.], [0., 2.], [0., 0.]])
+    >>> torch.linalg.lstsq(A, torch.tensor([[3.], [4.], [0.]])).solution
+    tensor([[3.],
+            [2.]])
     """
     _matrices("torch.linalg.lstsq", A, "input")
     a, b, vector = _as_columns("torch.linalg.lstsq", A, B)
@@ -311,13 +392,33 @@ def _cholesky(name: str, x: Tensor, upper: bool) -> Tensor:
 
 @op(methods="", linalg="cholesky", functions="")
 def _linalg_cholesky(A: Tensor, *, upper: bool = False) -> Tensor:
-    """Lower triangular L with L Lᴴ = A (or upper triangular Lᴴ)."""
+    """Lower triangular L with L Lᴴ = A (or upper triangular Lᴴ).
+
+    Shapes: (*, n, n), kept.
+    Errors: RuntimeError for matrices that are not square, LinAlgError for one that is not
+    positive-definite.
+
+    >>> import alight as torch
+    >>> torch.linalg.cholesky(torch.tensor([[4., 2.], [2., 5.]]))
+    tensor([[2., 0.],
+            [1., 2.]])
+    """
     return _cholesky("linalg.cholesky", A, upper)
 
 
 @op(methods="cholesky")
 def cholesky(input: Tensor, upper: bool = False) -> Tensor:
-    """Lower triangular L with L Lᴴ = input (or upper triangular Lᴴ)."""
+    """Lower triangular L with L Lᴴ = input (or upper triangular Lᴴ).
+
+    Shapes: (*, n, n), kept.
+    Errors: RuntimeError for matrices that are not square, LinAlgError for one that is not
+    positive-definite.
+
+    >>> import alight as torch
+    >>> torch.cholesky(torch.tensor([[4., 2.], [2., 5.]]))
+    tensor([[2., 0.],
+            [1., 2.]])
+    """
     return _cholesky("cholesky", input, upper)
 
 
@@ -327,14 +428,30 @@ def cholesky_ex(
 ) -> tuple[Tensor, Tensor]:
     """Lower triangular L with L Lᴴ = A, and info 0.
 
+    Shapes: (*, n, n) gives (*, n, n) and (*).
+    Errors: RuntimeError for matrices that are not square.
     Differs: a matrix that is not positive-definite raises LinAlgError also without check_errors.
+
+    >>> import alight as torch
+    >>> torch.linalg.cholesky_ex(torch.tensor([[4., 2.], [2., 5.]])).L
+    tensor([[2., 0.],
+            [1., 2.]])
     """
     return _cholesky("linalg.cholesky_ex", A, upper), _no_info(A)
 
 
 @op(methods="cholesky_solve")
 def cholesky_solve(B: Tensor, L: Tensor, upper: bool = False) -> Tensor:
-    """X with A X = B from the Cholesky factor of A."""
+    """X with A X = B from the Cholesky factor of A.
+
+    Shapes: B (*, n, k), L (*, n, n); the result has B's.
+    Errors: RuntimeError where shapes do not fit.
+
+    >>> import alight as torch
+    >>> torch.cholesky_solve(torch.tensor([[8.], [12.]]), torch.tensor([[2., 0.], [1., 2.]]))
+    tensor([[1.],
+            [2.]])
+    """
     factor, b, _ = _as_columns("cholesky_solve", _squares("cholesky_solve", L), B)
     return _solved_by_factor(b, factor, upper)
 
@@ -357,7 +474,16 @@ def _solved_by_factor(b: Tensor, factor: Tensor, upper: bool) -> Tensor:
 
 @op(methods="cholesky_inverse")
 def cholesky_inverse(input: Tensor, upper: bool = False) -> Tensor:
-    """The inverse of A from its Cholesky factor."""
+    """The inverse of A from its Cholesky factor.
+
+    Shapes: (*, n, n), kept.
+    Errors: RuntimeError for matrices that are not square.
+
+    >>> import alight as torch
+    >>> torch.cholesky_inverse(torch.tensor([[2., 0.], [1., 2.]]))
+    tensor([[ 0.3125, -0.1250],
+            [-0.1250,  0.2500]])
+    """
     factor = _squares("cholesky_inverse", input)
     return _solved_by_factor(_eye(factor, factor.shape[-1]), factor, upper)
 
@@ -376,13 +502,33 @@ def _qr(name: str, x: Tensor, mode: str) -> tuple[Tensor, Tensor]:
 
 @op(linalg="qr", functions="", results=return_types.linalg_qr)
 def _linalg_qr(A: Tensor, mode: Any = "reduced") -> tuple[Tensor, Tensor]:
-    """A = Q R with orthonormal columns of Q and upper triangular R."""
+    """A = Q R with orthonormal columns of Q and upper triangular R.
+
+    Shapes: (*, m, n); Q (*, m, k), R (*, k, n) with k = min(m, n), or m with mode="complete".
+    Errors: RuntimeError for fewer than two dimensions, or another `mode`.
+
+    >>> import alight as torch
+    >>> Q, R = torch.linalg.qr(torch.tensor([[3., 0.], [4., 5.]]))
+    >>> R
+    tensor([[-5., -4.],
+            [ 0.,  3.]])
+    """
     return _qr("linalg.qr", A, mode)
 
 
 @op(methods="qr", results=return_types.qr)
 def qr(input: Tensor, some: bool = True) -> tuple[Tensor, Tensor]:
-    """input = Q R: the older form of linalg.qr."""
+    """input = Q R: the older form of linalg.qr.
+
+    Shapes: (*, m, n); Q (*, m, k), R (*, k, n) with k = min(m, n), or m if not `some`.
+    Errors: RuntimeError for fewer than two dimensions.
+
+    >>> import alight as torch
+    >>> Q, R = torch.qr(torch.tensor([[3., 0.], [4., 5.]]))
+    >>> R
+    tensor([[-5., -4.],
+            [ 0.,  3.]])
+    """
     return _qr("linalg.qr", input, "reduced" if some else "complete")
 
 
@@ -390,13 +536,33 @@ def qr(input: Tensor, some: bool = True) -> tuple[Tensor, Tensor]:
 def _linalg_svd(
     A: Tensor, full_matrices: bool = True, *, driver: Any = None
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """A = U diag(S) Vh with orthonormal columns of U, rows of Vh, and S in descending order."""
+    """A = U diag(S) Vh with orthonormal columns of U, rows of Vh, and S in descending order.
+
+    Shapes: (*, m, n); U (*, m, m), S (*, k), Vh (*, n, n) with k = min(m, n); U (*, m, k), Vh (*,
+    k, n) if not `full_matrices`.
+    Errors: RuntimeError for fewer than two dimensions.
+
+    >>> import alight as torch
+    >>> U, S, Vh = torch.linalg.svd(torch.tensor([[3., 0.], [0., 4.]]))
+    >>> S
+    tensor([4., 3.])
+    """
     return p.Svd(_matrices("linalg.svd", A), full=full_matrices)
 
 
 @op(methods="svd", results=return_types.svd)
 def svd(input: Tensor, some: bool = True, compute_uv: bool = True) -> tuple[Tensor, Tensor, Tensor]:
-    """input = U diag(S) Vᴴ: the older form of linalg.svd, which gives V."""
+    """input = U diag(S) Vᴴ: the older form of linalg.svd, which gives V.
+
+    Shapes: (*, m, n); U (*, m, k), S (*, k), V (*, n, k) with k = min(m, n); squares U and V if not
+    `some`.
+    Errors: RuntimeError for fewer than two dimensions.
+
+    >>> import alight as torch
+    >>> U, S, V = torch.svd(torch.tensor([[3., 0.], [0., 4.]]))
+    >>> S
+    tensor([4., 3.])
+    """
     x = _matrices("linalg.svd", input)
     u, s, vh = p.Svd(x, full=not some)
     if not compute_uv:
@@ -410,7 +576,15 @@ def svd(input: Tensor, some: bool = True, compute_uv: bool = True) -> tuple[Tens
 
 @op(linalg="svdvals")
 def svdvals(A: Tensor, *, driver: Any = None) -> Tensor:
-    """Singular values in descending order."""
+    """Singular values in descending order.
+
+    Shapes: (*, m, n) gives (*, min(m, n)).
+    Errors: RuntimeError for fewer than two dimensions.
+
+    >>> import alight as torch
+    >>> torch.linalg.svdvals(torch.tensor([[3., 0.], [0., 4.]]))
+    tensor([4., 3.])
+    """
     return p.Svd(_matrices("linalg.svdvals", A), full=False)[1]
 
 
@@ -422,31 +596,75 @@ def _half(name: str, UPLO: Any) -> bool:
 
 @op(linalg="eigh", results=return_types.linalg_eigh)
 def eigh(A: Tensor, UPLO: Any = "L") -> tuple[Tensor, Tensor]:
-    """Eigenvalues in ascending order and eigenvectors of Hermitian A."""
+    """Eigenvalues in ascending order and eigenvectors of Hermitian A.
+
+    Shapes: (*, n, n) gives (*, n) and (*, n, n).
+    Errors: RuntimeError for matrices that are not square.
+
+    >>> import alight as torch
+    >>> L, Q = torch.linalg.eigh(torch.tensor([[2., 1.], [1., 2.]]))
+    >>> L
+    tensor([1., 3.])
+    """
     return p.Eigh(_squares("linalg.eigh", A), upper=_half("eigh", UPLO))
 
 
 @op(linalg="eigvalsh")
 def eigvalsh(A: Tensor, UPLO: Any = "L") -> Tensor:
-    """Eigenvalues of Hermitian A in ascending order."""
+    """Eigenvalues of Hermitian A in ascending order.
+
+    Shapes: (*, n, n) gives (*, n).
+    Errors: RuntimeError for matrices that are not square.
+
+    >>> import alight as torch
+    >>> torch.linalg.eigvalsh(torch.tensor([[2., 1.], [1., 2.]]))
+    tensor([1., 3.])
+    """
     return p.Eigh(_squares("linalg.eigvalsh", A), upper=_half("eigvalsh", UPLO))[0]
 
 
 @op(linalg="eig", results=return_types.linalg_eig)
 def eig(A: Tensor) -> tuple[Tensor, Tensor]:
-    """Eigenvalues and eigenvectors of square A, complex."""
+    """Eigenvalues and eigenvectors of square A, complex.
+
+    Shapes: (*, n, n) gives (*, n) and (*, n, n).
+    Errors: RuntimeError for matrices that are not square or not finite.
+
+    >>> import alight as torch
+    >>> L, V = torch.linalg.eig(torch.tensor([[0., -1.], [1., 0.]]))
+    >>> L
+    tensor([0.+1.j, 0.-1.j])
+    """
     return p.Eig(_squares("linalg.eig", A))
 
 
 @op(linalg="eigvals")
 def eigvals(A: Tensor) -> Tensor:
-    """Eigenvalues of square A, complex."""
+    """Eigenvalues of square A, complex.
+
+    Shapes: (*, n, n) gives (*, n).
+    Errors: RuntimeError for matrices that are not square or not finite.
+
+    >>> import alight as torch
+    >>> torch.linalg.eigvals(torch.tensor([[0., -1.], [1., 0.]]))
+    tensor([0.+1.j, 0.-1.j])
+    """
     return p.Eig(_squares("linalg.eigvals", A))[0]
 
 
 @op(linalg="lu_factor", results=return_types.linalg_lu_factor)
 def lu_factor(A: Tensor, *, pivot: bool = True) -> tuple[Tensor, Tensor]:
-    """L (unit, below the diagonal) and U packed in one matrix, and LAPACK's pivots."""
+    """L (unit, below the diagonal) and U packed in one matrix, and LAPACK's pivots.
+
+    Shapes: (*, m, n) gives (*, m, n) and (*, min(m, n)).
+    Errors: RuntimeError for fewer than two dimensions.
+
+    >>> import alight as torch
+    >>> LU, pivots = torch.linalg.lu_factor(torch.tensor([[1., 2.], [4., 4.]]))
+    >>> LU, pivots
+    (tensor([[4.0000, 4.0000],
+            [0.2500, 1.0000]]), tensor([2, 2], dtype=torch.int32))
+    """
     _needs_pivot(pivot)
     packed, pivots, _ = p.Lu(_matrices("linalg.lu_factor", A))
     return packed, pivots
@@ -475,7 +693,18 @@ def _unit(x: Tensor) -> Tensor:
 
 @op(linalg="lu", results=return_types.linalg_lu)
 def _linalg_lu(A: Tensor, *, pivot: bool = True) -> tuple[Tensor, Tensor, Tensor]:
-    """A = P L U with a permutation P, unit lower triangular L and upper triangular U."""
+    """A = P L U with a permutation P, unit lower triangular L and upper triangular U.
+
+    Shapes: (*, m, n); P (*, m, m), L (*, m, k), U (*, k, n) with k = min(m, n).
+    Errors: RuntimeError for fewer than two dimensions.
+
+    >>> import alight as torch
+    >>> P, L, U = torch.linalg.lu(torch.tensor([[1., 2.], [4., 4.]]))
+    >>> L, U
+    (tensor([[1.0000, 0.0000],
+            [0.2500, 1.0000]]), tensor([[4., 4.],
+            [0., 1.]]))
+    """
     _needs_pivot(pivot)
     packed, _, order = p.Lu(_matrices("linalg.lu", A))
     low, up = _unpacked(packed)
@@ -543,6 +772,9 @@ def pinv(
 ) -> Tensor:
     """The Moore-Penrose inverse.
 
+    Shapes: (*, m, n) gives (*, n, m).
+    Errors: RuntimeError for fewer than two dimensions.
+
     >>> import alight as torch
     >>> torch.linalg.pinv(torch.tensor([[2., 0.], [0., 0.]]))
     tensor([[0.5000, 0.0000],
@@ -563,7 +795,16 @@ def pinv(
 
 @function(methods="pinverse")
 def pinverse(input: Any, rcond: float = 1e-15) -> Any:
-    """The Moore-Penrose inverse: the older name of linalg.pinv."""
+    """The Moore-Penrose inverse: the older name of linalg.pinv.
+
+    Shapes: (*, m, n) gives (*, n, m).
+    Errors: RuntimeError for fewer than two dimensions.
+
+    >>> import alight as torch
+    >>> torch.pinverse(torch.tensor([[2., 0.], [0., 4.], [0., 0.]]))
+    tensor([[0.5000, 0.0000, 0.0000],
+            [0.0000, 0.2500, 0.0000]])
+    """
     return pinv(input, rcond)
 
 
@@ -577,6 +818,9 @@ def matrix_rank(
     rtol: Operand | None = None,
 ) -> Tensor:
     """How many singular values are not zero, up to rounding.
+
+    Shapes: (*, m, n) gives (*).
+    Errors: RuntimeError for fewer than two dimensions.
 
     >>> import alight as torch
     >>> torch.linalg.matrix_rank(torch.tensor([[1., 2.], [2., 4.]]))
@@ -596,7 +840,15 @@ def matrix_rank(
 
 @op(linalg="cond")
 def cond(A: Tensor, p: Any = None) -> Tensor:
-    """The condition number: of singular values by default, else norm(A) * norm(inverse(A))."""
+    """The condition number: of singular values by default, else norm(A) * norm(inverse(A)).
+
+    Shapes: (*, m, n) gives (*).
+    Errors: RuntimeError for fewer than two dimensions, and where an order needs squares.
+
+    >>> import alight as torch
+    >>> torch.linalg.cond(torch.tensor([[3., 0.], [0., 4.]]))
+    tensor(1.3333)
+    """
     return _condition(_matrices("linalg.cond", A), p)
 
 
@@ -624,7 +876,16 @@ def _extent(shape: tuple[int, ...]) -> int:
 
 @op(linalg="tensorinv")
 def tensorinv(A: Tensor, ind: int = 2) -> Tensor:
-    """The inverse of A as a map from its dimensions behind the first `ind` to those."""
+    """The inverse of A as a map from its dimensions behind the first `ind` to those.
+
+    Shapes: the extents in front of `ind` and behind it have one product; the result has those
+    behind first.
+    Errors: RuntimeError for another shape, and for `ind` below 1.
+
+    >>> import alight as torch
+    >>> torch.linalg.tensorinv(torch.eye(4).reshape(2, 2, 4)).shape
+    torch.Size([4, 2, 2])
+    """
     if ind <= 0:
         fail(RuntimeError, "Expected a strictly positive integer for 'ind'")
     first, last = A.shape[:ind], A.shape[ind:]
@@ -639,7 +900,15 @@ def tensorinv(A: Tensor, ind: int = 2) -> Tensor:
 
 @op(linalg="tensorsolve")
 def tensorsolve(A: Tensor, B: Tensor, dims: Any = None) -> Tensor:
-    """X with tensordot(A, X, X.ndim) = B."""
+    """X with tensordot(A, X, X.ndim) = B.
+
+    Shapes: A has that of B and then the result's, with as many elements in each.
+    Errors: RuntimeError for another shape.
+
+    >>> import alight as torch
+    >>> torch.linalg.tensorsolve(2 * torch.eye(2), torch.tensor([2., 4.]))
+    tensor([1., 2.])
+    """
     if dims is not None:
         from alight.ops.arguments import normalize_dim
 
@@ -658,10 +927,20 @@ def tensorsolve(A: Tensor, B: Tensor, dims: Any = None) -> Tensor:
 
 @op(linalg="vander")
 def vander(x: Tensor, *, N: int | None = None) -> Tensor:
-    """Rows of powers 0 .. N - 1 of each element."""
-    if N is not None and N <= 1:
-        fail(RuntimeError, "N must be greater than 1.", facts=[f"N is {N}"])
-    return _powers(x, N or (x.shape[-1] if x.ndim else 1))
+    """Rows of powers 0 .. N - 1 of each element.
+
+    Shapes: (*, n) gives (*, n, N).
+    Errors: RuntimeError for N below 2, and for a 0-d tensor.
+
+    >>> import alight as torch
+    >>> torch.linalg.vander(torch.tensor([2, 3]), N=3)
+    tensor([[1, 2, 4],
+            [1, 3, 9]])
+    """
+    count = N if N is not None else x.shape[-1] if x.ndim else 1
+    if count <= 1:
+        fail(RuntimeError, "N must be greater than 1.", facts=[f"N is {count}"])
+    return _powers(x, count)
 
 
 def _powers(x: Tensor, count: int) -> Tensor:
@@ -677,6 +956,9 @@ def _powers(x: Tensor, count: int) -> Tensor:
 def vandermonde(x: Tensor, N: int | None = None, increasing: bool = False) -> Tensor:
     """Rows of powers N - 1 .. 0 of each element of a vector; 0 .. N - 1 if `increasing`.
 
+    Shapes: (n,) gives (n, N).
+    Errors: RuntimeError for another rank, and for negative N.
+
     >>> import alight as torch
     >>> torch.vander(torch.tensor([1., 2.]))
     tensor([[1., 1.],
@@ -685,5 +967,7 @@ def vandermonde(x: Tensor, N: int | None = None, increasing: bool = False) -> Te
     if x.ndim != 1:
         fail(RuntimeError, "x must be a one-dimensional tensor.", try_="torch.linalg.vander")
     count = x.shape[0] if N is None else N
+    if count < 0:
+        fail(RuntimeError, "N must be non-negative.", facts=[f"N is {count}"])
     powers = _powers(x, count)
     return powers if increasing else p.Flip(powers, axes=(1,))

@@ -49,6 +49,10 @@ def product(x: Tensor, y: Tensor) -> Tensor:
 def matmul(input: Tensor, other: Tensor) -> Tensor:
     """Matrix product; vectors and batches by PyTorch's rules.
 
+    Shapes: (*, n, k) and (*, k, m) give (*, n, m), with batches broadcast; a vector counts as a row
+    in front or a column behind, and that dimension goes.
+    Errors: RuntimeError for 0-d tensors and where shapes or dtypes do not fit.
+
     >>> import alight as torch
     >>> torch.ones(2, 3) @ torch.ones(3)
     tensor([3., 3.])
@@ -128,6 +132,10 @@ def _instead(input: Tensor, weight: Tensor) -> str:
 @op(functions="", F="linear", functional_out=True)
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """input @ weight.T + bias, with weight (out_features, in_features).
+
+    Shapes: input (*, in), weight (out, in) or (in,), bias (out,) or (); the result is (*, out) or
+    (*).
+    Errors: RuntimeError where shapes or dtypes do not fit.
 
     >>> import alight as torch
     >>> torch.nn.functional.linear(torch.ones(1, 2), torch.ones(3, 2))

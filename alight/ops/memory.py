@@ -129,7 +129,16 @@ def _share_view(tensor: Tensor, view: Tensor) -> None:
 
 @function("detach_", methods="detach_")
 def detach_(self: Tensor) -> Tensor:
-    """Cut this tensor off from what made it: it becomes a leaf without gradients."""
+    """Cut this tensor off from what made it: it becomes a leaf without gradients.
+
+    Shapes: any, kept.
+    Errors: RuntimeError for a view that requires gradients.
+
+    >>> import alight as torch
+    >>> x = torch.ones(1, requires_grad=True) * 2
+    >>> x.detach_()
+    tensor([2.])
+    """
     if self._base is not None and self._meta.requires_grad:
         fail(
             RuntimeError,
@@ -149,7 +158,13 @@ def detach_(self: Tensor) -> Tensor:
 def resize_(self: Tensor, *size: Any, memory_format: Any = None) -> Tensor:
     """Another shape: the first elements stay, new ones mean nothing yet.
 
+    Errors: RuntimeError for a tensor that requires gradients.
     Differs: memory that grows is not shared with views taken before, and new elements are zeros.
+
+    >>> import alight as torch
+    >>> torch.arange(4).resize_(2, 2)
+    tensor([[0, 1],
+            [2, 3]])
     """
     shape = shape_of(size)
     if self.requires_grad:
@@ -182,13 +197,28 @@ def _take_over(tensor: Tensor, made: Tensor) -> None:
 
 @function("resize_as_", methods="resize_as_")
 def resize_as_(self: Tensor, the_template: Tensor, *, memory_format: Any = None) -> Tensor:
-    """The shape of another tensor."""
+    """The shape of another tensor.
+
+    >>> import alight as torch
+    >>> torch.arange(4).resize_as_(torch.ones(2, 2))
+    tensor([[0, 1],
+            [2, 3]])
+    """
     return resize_(self, the_template.shape)
 
 
 @function("", methods="set_")
 def set_(self: Tensor, source: Tensor | None = None, *place: Any) -> Tensor:
-    """The elements of another tensor, whose memory is shared from now on."""
+    """The elements of another tensor, whose memory is shared from now on.
+
+    Shapes: that of the other tensor.
+    Errors: RuntimeError for a tensor of another dtype.
+
+    >>> import alight as torch
+    >>> x, y = torch.zeros(1), torch.tensor([1., 2.])
+    >>> x.set_(y)
+    tensor([1., 2.])
+    """
     _settled(self)
     source = empty(0, dtype=self.dtype) if source is None else source
     if source.dtype is not self.dtype:
@@ -211,7 +241,16 @@ def set_(self: Tensor, source: Tensor | None = None, *place: Any) -> Tensor:
 
 @function("", methods="fill_diagonal_")
 def fill_diagonal_(self: Tensor, fill_value: Any, wrap: bool = False) -> Tensor:
-    """Write one number on the main diagonal; with wrap, of a tall matrix again and again."""
+    """Write one number on the main diagonal; with wrap, of a tall matrix again and again.
+
+    Shapes: two dimensions or more, of equal extents if there are more than two.
+    Errors: RuntimeError for fewer than two dimensions, and for extents that differ.
+
+    >>> import alight as torch
+    >>> torch.zeros(2, 2).fill_diagonal_(3)
+    tensor([[3., 0.],
+            [0., 3.]])
+    """
     if self.ndim < 2:
         fail(RuntimeError, "dimensions must larger than 1")
     if self.ndim > 2 and len(set(self.shape)) > 1:
@@ -225,7 +264,13 @@ def fill_diagonal_(self: Tensor, fill_value: Any, wrap: bool = False) -> Tensor:
 
 @function("", methods="is_set_to")
 def is_set_to(self: Tensor, tensor: Tensor) -> bool:
-    """Whether both show the same memory in the same shape."""
+    """Whether both show the same memory in the same shape.
+
+    >>> import alight as torch
+    >>> x = torch.ones(2)
+    >>> x.is_set_to(x), x.is_set_to(torch.ones(2))
+    (True, False)
+    """
     return (
         root_of(self) is root_of(tensor) and self.shape == tensor.shape and self.stride() == tensor.stride()
         and self.storage_offset() == tensor.storage_offset()

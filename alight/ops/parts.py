@@ -143,6 +143,9 @@ def span(base: Tensor, axis: int, start: int, stop: int, origin: str) -> Tensor:
 def select(input: Tensor, dim: int, index: int) -> Tensor:
     """The part at `index` of one dimension, as a view; the dimension goes.
 
+    Shapes: any but (); dimension `dim` goes.
+    Errors: IndexError for a 0-d tensor, and for an index or a dimension out of range.
+
     >>> import alight as torch
     >>> torch.arange(6).reshape(2, 3).select(1, 0)
     tensor([0, 3])
@@ -162,6 +165,10 @@ def select(input: Tensor, dim: int, index: int) -> Tensor:
 @function(methods="narrow")
 def narrow(input: Tensor, dim: int, start: int, length: int) -> Tensor:
     """`length` elements from `start` along a dimension, as a view.
+
+    Shapes: any but (); dimension `dim` becomes `length` long.
+    Errors: RuntimeError for a 0-d tensor and a range that does not fit, IndexError for a start out
+    of range.
 
     >>> import alight as torch
     >>> torch.arange(5).narrow(0, 1, 3)
@@ -194,6 +201,9 @@ def narrow(input: Tensor, dim: int, start: int, length: int) -> Tensor:
 def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     """The parts at each place of a dimension, as views.
 
+    Shapes: any but (); the parts lack dimension `dim`.
+    Errors: IndexError for a 0-d tensor or a dimension out of range.
+
     >>> import alight as torch
     >>> torch.tensor([[1, 2], [3, 4]]).unbind()
     (tensor([1, 2]), tensor([3, 4]))
@@ -211,6 +221,9 @@ def split(
     tensor: Tensor, split_size_or_sections: Any = None, dim: int = 0, **other: Any
 ) -> tuple[Tensor, ...]:
     """Consecutive parts of a dimension, as views: of one size (the last may be smaller), or of the given sizes.
+
+    Shapes: any but (); the parts differ from the input in dimension `dim`.
+    Errors: RuntimeError for a 0-d tensor, negative sizes, and sizes that do not add up.
 
     >>> import alight as torch
     >>> torch.arange(5).split(2)
@@ -237,7 +250,15 @@ def split(
 
 @function(methods="split_with_sizes")
 def split_with_sizes(input: Tensor, split_sizes: Any, dim: int = 0) -> tuple[Tensor, ...]:
-    """Consecutive parts of the given sizes along a dimension, as views."""
+    """Consecutive parts of the given sizes along a dimension, as views.
+
+    Shapes: any but (); the parts differ from the input in dimension `dim`.
+    Errors: RuntimeError for sizes that do not add up to the extent.
+
+    >>> import alight as torch
+    >>> torch.split_with_sizes(torch.arange(5), [2, 3])
+    (tensor([0, 1]), tensor([2, 3, 4]))
+    """
     shape, sizes = input._meta.shape, [int(size) for size in split_sizes]
     axis = normalize_dim(dim, len(shape))
     if sum(sizes) != shape[axis] or min(sizes, default=0) < 0:
@@ -263,6 +284,9 @@ def _cut(input: Tensor, axis: int, stops: Iterable[int], origin: str) -> tuple[T
 def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """At most `chunks` parts of equal size (the last may be smaller) along a dimension, as views.
 
+    Shapes: any but (); the parts differ from the input in dimension `dim`.
+    Errors: RuntimeError for a 0-d tensor, and for fewer than one part.
+
     >>> import alight as torch
     >>> [len(one) for one in torch.arange(5).chunk(2)]
     [3, 2]
@@ -280,6 +304,9 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
 @function(methods="tensor_split")
 def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
     """Parts of nearly equal size, or between the given places, along a dimension, as views.
+
+    Shapes: any but (); the parts differ from the input in dimension `dim`.
+    Errors: RuntimeError for fewer than one part.
 
     >>> import alight as torch
     >>> torch.arange(5).tensor_split([1, 4])
@@ -324,17 +351,50 @@ def _split_along(input: Tensor, sections: Any, dim: int, name: str) -> tuple[Ten
 
 @function(methods="hsplit")
 def hsplit(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
-    """Parts along the columns, or along the only dimension."""
+    """Parts along the columns, or along the only dimension.
+
+    Shapes: any but ().
+    Errors: RuntimeError for a 0-d tensor, and for a number of parts that does not divide the
+    extent.
+
+    >>> import alight as torch
+    >>> torch.hsplit(torch.tensor([[1, 2], [3, 4]]), 2)
+    (tensor([[1],
+            [3]]), tensor([[2],
+            [4]]))
+    """
     return _split_along(input, indices_or_sections, 0 if input.ndim == 1 else 1, "hsplit")
 
 
 @function(methods="vsplit")
 def vsplit(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
-    """Parts along the rows."""
+    """Parts along the rows.
+
+    Shapes: two dimensions or more: (n, *).
+    Errors: RuntimeError for fewer dimensions, and for a number of parts that does not divide the
+    extent.
+
+    >>> import alight as torch
+    >>> torch.vsplit(torch.tensor([[1, 2], [3, 4]]), 2)
+    (tensor([[1, 2]]), tensor([[3, 4]]))
+    """
     return _split_along(input, indices_or_sections, 0, "vsplit")
 
 
 @function(methods="dsplit")
 def dsplit(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
-    """Parts along the third dimension."""
+    """Parts along the third dimension.
+
+    Shapes: three dimensions or more: (n, m, k, *).
+    Errors: RuntimeError for fewer dimensions, and for a number of parts that does not divide the
+    extent.
+
+    >>> import alight as torch
+    >>> torch.dsplit(torch.tensor([[[1, 2]], [[3, 4]]]), 2)
+    (tensor([[[1]],
+    <BLANKLINE>
+            [[3]]]), tensor([[[2]],
+    <BLANKLINE>
+            [[4]]]))
+    """
     return _split_along(input, indices_or_sections, 2, "dsplit")

@@ -22,6 +22,10 @@ def empty_strided(
 ) -> Any:  # fmt: skip
     """A tensor with these strides, in elements; its elements mean nothing yet.
 
+    Shapes: `size`.
+    Errors: RuntimeError where size and stride differ in length, or where the memory would be too
+    large to count.
+
     >>> import alight as torch
     >>> torch.empty_strided((2, 3), (1, 2)).stride()
     (1, 2)
@@ -50,7 +54,15 @@ def empty_permuted(
     size: Any, physical_layout: Any, *, dtype: Any = None, layout: Any = None, device: Any = None,
     requires_grad: bool = False, pin_memory: bool = False,
 ) -> Any:  # fmt: skip
-    """A tensor without gaps whose dimensions lie in memory in the order of `physical_layout`, slowest first."""
+    """A tensor without gaps whose dimensions lie in memory in the order of `physical_layout`, slowest first.
+
+    Shapes: `size`.
+    Errors: RuntimeError for a physical_layout that is no order of the dimensions.
+
+    >>> import alight as torch
+    >>> torch.empty_permuted((2, 3), (1, 0)).stride()
+    (1, 2)
+    """
     size, order = tuple(size), tuple(physical_layout)
     if len(size) != len(order):
         fail(
@@ -80,7 +92,14 @@ def new_empty_strided(
     self: Tensor, size: Any, stride: Any, dtype: Any = None, device: Any = None,
     requires_grad: bool = False, **other: Any,
 ) -> Any:  # fmt: skip
-    """`empty_strided` of the dtype and on the device of this tensor."""
+    """`empty_strided` of the dtype and on the device of this tensor.
+
+    Shapes: `size`.
+
+    >>> import alight as torch
+    >>> torch.ones(1).new_empty_strided((2, 3), (1, 2)).stride()
+    (1, 2)
+    """
     return empty_strided(
         size,
         stride,
@@ -96,6 +115,9 @@ def range_(
     dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: bool = False,
 ) -> Any:  # fmt: skip
     """Numbers from start to end, end among them; `arange` is the form to use.
+
+    Shapes: (n,), with n = floor((end - start) / step) + 1.
+    Errors: RuntimeError for step 0, and for an end on the other side.
 
     >>> import warnings, alight as torch
     >>> with warnings.catch_warnings():
@@ -127,6 +149,8 @@ def range_(
 def diagflat(input: Tensor, offset: int = 0) -> Any:
     """A square matrix with all elements of input on a diagonal.
 
+    Shapes: any of n elements; (n + |offset|, n + |offset|).
+
     >>> import alight as torch
     >>> torch.diagflat(torch.tensor([1, 2]))
     tensor([[1, 0],
@@ -137,7 +161,15 @@ def diagflat(input: Tensor, offset: int = 0) -> Any:
 
 @function()
 def fill(input: Tensor, value: Any) -> Any:
-    """A tensor like input with `value` everywhere: a number or a 0-d tensor."""
+    """A tensor like input with `value` everywhere: a number or a 0-d tensor.
+
+    Shapes: any, kept; `value` is ().
+    Errors: RuntimeError for a `value` of one dimension or more.
+
+    >>> import alight as torch
+    >>> torch.fill(torch.ones(2), 7)
+    tensor([7., 7.])
+    """
     if isinstance(value, Tensor) and value.ndim:
         fail(
             RuntimeError,
@@ -148,7 +180,15 @@ def fill(input: Tensor, value: Any) -> Any:
 
 @function()
 def constant_pad_nd(input: Tensor, pad: Any, value: Any = 0) -> Any:
-    """`torch.nn.functional.pad` with a constant."""
+    """`torch.nn.functional.pad` with a constant.
+
+    Shapes: any; two numbers of `pad` for each dimension that grows, the last one first.
+    Errors: RuntimeError for an odd number of them, or too many.
+
+    >>> import alight as torch
+    >>> torch.constant_pad_nd(torch.ones(2), (1, 0))
+    tensor([0., 1., 1.])
+    """
     from alight.ops.nn.resampling import pad as padded
 
     made = padded(input, tuple(pad), value=value)
@@ -161,6 +201,9 @@ def constant_pad_nd(input: Tensor, pad: Any, value: Any = 0) -> Any:
 @function(methods="nonzero_static")
 def nonzero_static(input: Tensor, *, size: int, fill_value: int = -1, out: Any = None) -> Any:
     """The first `size` rows of `nonzero`, with rows of fill_value where there are fewer.
+
+    Shapes: any input of rank r; (size, r).
+    Errors: RuntimeError for a negative size.
 
     >>> import alight as torch
     >>> torch.nonzero_static(torch.tensor([1, 0, 3]), size=3)
@@ -179,6 +222,9 @@ def nonzero_static(input: Tensor, *, size: int, fill_value: int = -1, out: Any =
 @function()
 def unravel_index(indices: Tensor, shape: Any) -> tuple[Tensor, ...]:
     """The coordinates, in a tensor of this shape, of the elements that flat indices name.
+
+    Errors: TypeError for indices that are not whole numbers, ValueError for negative extents or an
+    index that is not there.
 
     >>> import alight as torch
     >>> torch.unravel_index(torch.tensor([3, 5]), (2, 3))
@@ -216,37 +262,78 @@ _constant("is_distributed", False, "False: a tensor lives in one process.")
 
 @function()
 def is_inference(input: Tensor) -> bool:
-    """Whether the tensor was made in inference mode."""
+    """Whether the tensor was made in inference mode.
+
+    Shapes: any.
+
+    >>> import alight as torch
+    >>> torch.is_inference(torch.ones(2))
+    False
+    """
     return bool(input.is_inference())
 
 
 @function(methods="is_same_size")
 def is_same_size(input: Tensor, other: Tensor) -> bool:
-    """Whether both have the same shape."""
+    """Whether both have the same shape.
+
+    >>> import alight as torch
+    >>> torch.is_same_size(torch.ones(2), torch.zeros(2))
+    True
+    """
     return bool(input.shape == other.shape)
 
 
 @function()
 def is_signed(input: Tensor) -> bool:
-    """Whether the dtype has negative numbers."""
+    """Whether the dtype has negative numbers.
+
+    Shapes: any.
+
+    >>> import alight as torch
+    >>> torch.is_signed(torch.tensor([1], dtype=torch.uint8))
+    False
+    """
     return bool(input.dtype.is_signed)
 
 
 @function(methods="resolve_neg")
 def resolve_neg(input: Tensor) -> Any:
-    """The tensor itself: there is no bit for a sign."""
+    """The tensor itself: there is no bit for a sign.
+
+    Shapes: any, kept.
+
+    >>> import alight as torch
+    >>> torch.resolve_neg(torch.tensor([1.]))
+    tensor([1.])
+    """
     return input.view_as(input)
 
 
 @function("conj_physical_", methods="conj_physical_")
 def conj_physical_(self: Tensor) -> Any:
-    """The complex conjugate, written into the tensor."""
+    """The complex conjugate, written into the tensor.
+
+    Shapes: any, kept.
+
+    >>> import alight as torch
+    >>> torch.tensor([1 + 2j]).conj_physical_()
+    tensor([1.-2.j])
+    """
     return self.copy_(self.conj()) if self.is_complex() else self
 
 
 @function("", methods="resize")
 def resize(self: Tensor, *sizes: Any) -> Any:
-    """The elements in another shape: an old form of `reshape`, with a warning."""
+    """The elements in another shape: an old form of `reshape`, with a warning.
+
+    Errors: RuntimeError for another number of elements.
+
+    >>> import alight as torch
+    >>> torch.arange(4).resize(2, 2)
+    tensor([[0, 1],
+            [2, 3]])
+    """
     from alight.ops.arguments import shape_of
 
     warnings.warn("non-inplace resize is deprecated", stacklevel=2)
@@ -265,7 +352,13 @@ def resize(self: Tensor, *sizes: Any) -> Any:
 
 @function("", methods="resize_as")
 def resize_as(self: Tensor, tensor: Tensor) -> Any:
-    """The elements in the shape of another tensor: an old form of `view_as`, with a warning."""
+    """The elements in the shape of another tensor: an old form of `view_as`, with a warning.
+
+    >>> import alight as torch
+    >>> torch.arange(4).resize_as(torch.ones(2, 2))
+    tensor([[0, 1],
+            [2, 3]])
+    """
     return self.resize(tensor.shape)
 
 

@@ -114,7 +114,12 @@ def _check_difference(x: Any, y: Any) -> None:
 
 @op(methods="rsub __rsub__", functions="rsub", pointwise=True)
 def rsub(input: Tensor, other: Operand, *, alpha: Scalar = 1) -> Tensor:
-    """other - alpha * input."""
+    """other - alpha * input.
+
+    >>> import alight as torch
+    >>> torch.rsub(torch.tensor([1, 2]), 10)
+    tensor([9, 8])
+    """
     _check_difference(other, input)
     return p.Sub(*_scaled_pair(other, input, alpha))
 
@@ -152,6 +157,8 @@ def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Scalar = 
 def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Scalar = 1) -> Tensor:
     """input + value * tensor1 / tensor2.
 
+    Errors: RuntimeError for whole numbers alone, and where shapes do not broadcast.
+
     >>> import alight as torch
     >>> torch.addcdiv(torch.tensor([1.]), torch.tensor([2.]), torch.tensor([4.]))
     tensor([1.5000])
@@ -186,6 +193,8 @@ def _times(x: Tensor, factor: Any) -> Tensor:
 @op(methods="lerp", inplace="lerp_", pointwise=True)
 def lerp(input: Tensor, end: Tensor, weight: Operand) -> Tensor:
     """input + weight * (end - input).
+
+    Errors: RuntimeError where dtypes differ or shapes do not broadcast.
 
     >>> import alight as torch
     >>> torch.lerp(torch.tensor([1., 2.]), torch.tensor([3., 4.]), 0.5)
@@ -223,6 +232,8 @@ _C_NAMES = {
 )  # fmt: skip
 def div(input: Operand, other: Operand, *, rounding_mode: Any = None) -> Tensor:
     """input / other; whole numbers give floating point unless rounding_mode is "trunc" or "floor".
+
+    Errors: RuntimeError for another rounding_mode, and where shapes do not broadcast.
 
     >>> import alight as torch
     >>> torch.tensor([1, 2]) / 2
@@ -332,6 +343,9 @@ def _is_known(exponent: Any) -> bool:
 def pow(input: Any, exponent: Any, *, out: Any = None) -> Any:
     """input to the power exponent; one of them may be a number.
 
+    Shapes: any that broadcast together; the result has their common shape.
+    Errors: RuntimeError for whole numbers to a negative power, and where shapes do not broadcast.
+
     >>> import alight as torch
     >>> torch.tensor([1., 2., 3.]) ** 2
     tensor([1., 4., 9.])
@@ -343,7 +357,15 @@ def pow(input: Any, exponent: Any, *, out: Any = None) -> Any:
 
 @function(methods="pow_ __ipow__", functions="")
 def pow_(input: Any, exponent: Any) -> Any:
-    """input to the power exponent, in place."""
+    """input to the power exponent, in place.
+
+    Shapes: any; the exponent broadcasts to the tensor's.
+    Errors: RuntimeError where it does not, and for a leaf that requires gradients.
+
+    >>> import alight as torch
+    >>> torch.tensor([2., 3.]).pow_(2)
+    tensor([4., 9.])
+    """
     return input._pow_known_(exponent) if _is_known(exponent) else input._pow_(exponent)
 
 
@@ -390,6 +412,9 @@ def _rpow(input: Tensor, other: Operand) -> Tensor:
 def float_power(input: Operand, exponent: Operand) -> Tensor:
     """input to the power exponent, computed in float64 (complex128 for complex operands).
 
+    Shapes: any that broadcast together.
+    Errors: RuntimeError where shapes do not broadcast.
+
     >>> import alight as torch
     >>> torch.float_power(torch.tensor([2]), -1)
     tensor([0.5000], dtype=torch.float64)
@@ -401,7 +426,15 @@ def float_power(input: Operand, exponent: Operand) -> Tensor:
 
 @function(methods="float_power_")
 def float_power_(input: Any, exponent: Any) -> Any:
-    """input to the power exponent, in place; input must be float64 or complex128."""
+    """input to the power exponent, in place; input must be float64 or complex128.
+
+    Shapes: any; the exponent broadcasts to the tensor's.
+    Errors: RuntimeError for a tensor of another dtype.
+
+    >>> import alight as torch
+    >>> torch.tensor([2., 3.], dtype=torch.float64).float_power_(2)
+    tensor([4., 9.], dtype=torch.float64)
+    """
     power = getattr(exponent, "dtype", None)
     is_complex = (
         input.dtype.is_complex
@@ -433,7 +466,12 @@ def square(input: Tensor) -> Tensor:
 
 @op(methods="ldexp", inplace="ldexp_", pointwise=True)
 def ldexp(input: Tensor, other: Tensor) -> Tensor:
-    """input * 2 ** other."""
+    """input * 2 ** other.
+
+    >>> import alight as torch
+    >>> torch.ldexp(torch.tensor([1., 3.]), torch.tensor([2, 0]))
+    tensor([4., 3.])
+    """
     exponent = to_float(other)
     x, scale = promoted(
         input, p.Pow(*broadcast_all(as_value(2, exponent, exponent.dtype), exponent))
@@ -453,6 +491,8 @@ def ldexp(input: Tensor, other: Tensor) -> Tensor:
 def neg(input: Tensor) -> Tensor:
     """-input.
 
+    Errors: RuntimeError for bools.
+
     >>> import alight as torch
     >>> -torch.tensor([1., -2.])
     tensor([-1.,  2.])
@@ -469,7 +509,15 @@ def neg(input: Tensor) -> Tensor:
 
 @op(methods="positive __pos__", functions="positive", view="always")
 def positive(input: Tensor) -> Tensor:
-    """input itself."""
+    """input itself.
+
+    Shapes: any, kept.
+    Errors: RuntimeError for bools.
+
+    >>> import alight as torch
+    >>> torch.positive(torch.tensor([-1, 2]))
+    tensor([-1,  2])
+    """
     if input.dtype is bool_:
         fail(RuntimeError, "The `+` operator, on a bool tensor is not supported.")
     return p.Reshape(input, shape=input.shape)
@@ -495,13 +543,15 @@ def abs_(input: Tensor) -> Tensor:
 def sign(input: Tensor) -> Tensor:
     """-1, 0 or 1.
 
+    Errors: NotImplementedError for complex input.
+
     >>> import alight as torch
     >>> torch.sign(torch.tensor([-3., 0., 5.]))
     tensor([-1.,  0.,  1.])
     """
     if input.dtype.is_complex:
         fail(
-            RuntimeError,
+            NotImplementedError,
             "Unlike NumPy, torch.sign is not intended to support complex numbers. Please use torch.sgn instead.",
         )
     return input if input.dtype is bool_ else p.Sign(input)
@@ -509,13 +559,21 @@ def sign(input: Tensor) -> Tensor:
 
 @op(methods="sgn", inplace="sgn_", pointwise=True)
 def sgn(input: Tensor) -> Tensor:
-    """-1, 0 or 1; input / |input| for complex input."""
+    """-1, 0 or 1; input / |input| for complex input.
+
+    >>> import alight as torch
+    >>> torch.sgn(torch.tensor([3 + 4j]))
+    tensor([0.6000+0.8000j])
+    """
     return input if input.dtype is bool_ else p.Sign(input)
 
 
 @op(methods="signbit")
 def signbit(input: Tensor) -> Tensor:
     """Where the sign bit is set: negative numbers, and -0.
+
+    Shapes: any; the result has the input's.
+    Errors: NotImplementedError for complex input.
 
     >>> import alight as torch
     >>> torch.signbit(torch.tensor([-1., -0., 2.]))
@@ -526,13 +584,18 @@ def signbit(input: Tensor) -> Tensor:
         bits = p.Bitcast(wide, dtype=int64 if wide.dtype is float64 else int32)
         return p.Less(bits, zeros_like(bits))
     if input.dtype.is_complex:
-        fail(RuntimeError, "signbit is not implemented for complex tensors.")
+        fail(NotImplementedError, "signbit is not implemented for complex tensors.")
     return p.Less(input, zeros_like(input))
 
 
 @op(methods="copysign", inplace="copysign_", pointwise=True)
 def copysign(input: Tensor, other: Operand) -> Tensor:
-    """|input| with the sign of other."""
+    """|input| with the sign of other.
+
+    >>> import alight as torch
+    >>> torch.copysign(torch.tensor([1., -2.]), -0.0)
+    tensor([-1., -2.])
+    """
     x, y = promoted(input, other, to_float=True)
     flip = p.Xor(signbit.lowering(x), signbit.lowering(y))
     start = len(x.builder.nodes)
@@ -562,19 +625,29 @@ def floor(input: Tensor) -> Tensor:
 
 @op(methods="ceil", inplace="ceil_", pointwise=True)
 def ceil(input: Tensor) -> Tensor:
-    """The smallest whole number not below input."""
+    """The smallest whole number not below input.
+
+    >>> import alight as torch
+    >>> torch.ceil(torch.tensor([1.2, -1.2]))
+    tensor([ 2., -1.])
+    """
     return p.Ceil(_real("ceil", input))
 
 
 @op(methods="trunc fix", inplace="trunc_ fix_", functions="trunc fix", pointwise=True)
 def trunc(input: Tensor) -> Tensor:
-    """input without its fraction."""
+    """input without its fraction.
+
+    >>> import alight as torch
+    >>> torch.trunc(torch.tensor([1.7, -1.7]))
+    tensor([ 1., -1.])
+    """
     return p.Trunc(_real("trunc", input))
 
 
 def _real(name: str, x: Tensor) -> Tensor:
     if x.dtype.is_complex:
-        fail(RuntimeError, f"{name} is not supported for complex inputs")
+        fail(NotImplementedError, f"{name} is not supported for complex inputs")
     if x.dtype is bool_:
         unsupported(f"{name}_vml_cpu", x)
     return x
@@ -588,18 +661,23 @@ def round_(input: Tensor, *, decimals: int = 0) -> Tensor:
     >>> torch.round(torch.tensor([0.5, 1.5, 1.234]), decimals=0)
     tensor([0., 2., 1.])
     """
-    x = _real("round", input)
+    x = input
+    if x.dtype.is_complex or (decimals and category(x.dtype) < 2):
+        unsupported("round_vml_cpu", x)
     if decimals == 0:
         return p.Round(x)
-    if category(x.dtype) < 2:
-        unsupported("round_vml_cpu", x)
     scale = 10.0 ** (decimals if decimals > 0 else -decimals)
     return p.Round(x * scale) / scale if decimals > 0 else p.Round(x / scale) * scale
 
 
 @op(methods="frac", inplace="frac_", pointwise=True)
 def frac(input: Tensor) -> Tensor:
-    """The fraction of input, with its sign."""
+    """The fraction of input, with its sign.
+
+    >>> import alight as torch
+    >>> torch.frac(torch.tensor([1.5, -1.25]))
+    tensor([ 0.5000, -0.2500])
+    """
     if category(input.dtype) != 2:
         unsupported("frac_cpu", input)
     return input - p.Trunc(input)
@@ -612,6 +690,9 @@ def frac(input: Tensor) -> Tensor:
 def clamp(input: Tensor, min: Operand | None = None, max: Operand | None = None) -> Tensor:
     """input, but not below min and not above max; max wins where they cross.
 
+    Errors: RuntimeError without either bound and where shapes do not broadcast, NotImplementedError for
+    complex input.
+
     >>> import alight as torch
     >>> torch.clamp(torch.tensor([-1., 0.5, 2.]), 0, 1)
     tensor([0.0000, 0.5000, 1.0000])
@@ -621,7 +702,7 @@ def clamp(input: Tensor, min: Operand | None = None, max: Operand | None = None)
         fail(RuntimeError, "torch.clamp: At least one of 'min' or 'max' must not be None")
     x, *rest = promoted(input, *bounds)
     if x.dtype.is_complex:
-        fail(RuntimeError, "clamp is not supported for complex types")
+        fail(NotImplementedError, "clamp is not supported for complex types")
     if min is not None:
         x = _bounded(p.Maximum, x, rest.pop(0))
     return x if max is None else _bounded(p.Minimum, x, rest.pop(0))
@@ -640,13 +721,23 @@ def _bounded(primitive: Any, x: Tensor, bound: Tensor) -> Tensor:
 
 @op(methods="clamp_min", inplace="clamp_min_", pointwise=True)
 def clamp_min(input: Tensor, min: Operand) -> Tensor:
-    """input, but not below min."""
+    """input, but not below min.
+
+    >>> import alight as torch
+    >>> torch.clamp_min(torch.tensor([-1, 2]), 0)
+    tensor([0, 2])
+    """
     return _bounded(p.Maximum, *promoted(input, min))
 
 
 @op(methods="clamp_max", inplace="clamp_max_", pointwise=True)
 def clamp_max(input: Tensor, max: Operand) -> Tensor:
-    """input, but not above max."""
+    """input, but not above max.
+
+    >>> import alight as torch
+    >>> torch.clamp_max(torch.tensor([-1, 2]), 0)
+    tensor([-1,  0])
+    """
     return _bounded(p.Minimum, *promoted(input, max))
 
 
@@ -670,13 +761,23 @@ def maximum(input: Tensor, other: Tensor) -> Tensor:
 
 @op(methods="minimum", pointwise=True)
 def minimum(input: Tensor, other: Tensor) -> Tensor:
-    """The smaller of the two, NaN if either is; equal elements share the gradient."""
+    """The smaller of the two, NaN if either is; equal elements share the gradient.
+
+    >>> import alight as torch
+    >>> torch.minimum(torch.tensor([1, 5]), torch.tensor([3, 2]))
+    tensor([1, 2])
+    """
     return p.Minimum(*_ordered_pair("minimum", input, other))
 
 
 @op(methods="fmax", pointwise=True)
 def fmax(input: Tensor, other: Tensor) -> Tensor:
-    """The larger of the two; a number where the other is NaN."""
+    """The larger of the two; a number where the other is NaN.
+
+    >>> import alight as torch
+    >>> torch.fmax(torch.tensor([1., float('nan')]), torch.tensor([3., 2.]))
+    tensor([3., 2.])
+    """
     x, y = _ordered_pair("fmax", input, other)
     first = p.LessEqual(y, x)
     return p.Select(p.Or(first, p.IsNan(y)) if category(x.dtype) == 2 else first, x, y)
@@ -684,7 +785,12 @@ def fmax(input: Tensor, other: Tensor) -> Tensor:
 
 @op(methods="fmin", pointwise=True)
 def fmin(input: Tensor, other: Tensor) -> Tensor:
-    """The smaller of the two; a number where the other is NaN."""
+    """The smaller of the two; a number where the other is NaN.
+
+    >>> import alight as torch
+    >>> torch.fmin(torch.tensor([1., float('nan')]), torch.tensor([3., 2.]))
+    tensor([1., 2.])
+    """
     x, y = _ordered_pair("fmin", input, other)
     first = p.LessEqual(x, y)
     return p.Select(p.Or(first, p.IsNan(y)) if category(x.dtype) == 2 else first, x, y)
@@ -723,7 +829,15 @@ def nan_to_num(
 
 @op(methods="heaviside", inplace="heaviside_", pointwise=True)
 def heaviside(input: Tensor, values: Tensor) -> Tensor:
-    """0 below zero, 1 above, and values at zero."""
+    """0 below zero, 1 above, and values at zero.
+
+    Errors: RuntimeError for complex input, for dtypes that differ, and where shapes do not
+    broadcast.
+
+    >>> import alight as torch
+    >>> torch.heaviside(torch.tensor([-1., 0., 2.]), torch.tensor(0.5))
+    tensor([0.0000, 0.5000, 1.0000])
+    """
     if input.dtype.is_complex or values.dtype.is_complex:
         fail(RuntimeError, "heaviside is not yet implemented for complex tensors.")
     if input.dtype is not values.dtype:

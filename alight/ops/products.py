@@ -106,6 +106,9 @@ def _batch_product(x: Tensor, y: Tensor) -> Tensor:
 def mm(input: Tensor, mat2: Tensor) -> Tensor:
     """Product of two matrices.
 
+    Shapes: (n, k) and (k, m) give (n, m).
+    Errors: RuntimeError for other ranks, and where shapes or dtypes do not fit.
+
     >>> import alight as torch
     >>> torch.mm(torch.ones(2, 3), torch.ones(3, 1))
     tensor([[3.],
@@ -118,6 +121,9 @@ def mm(input: Tensor, mat2: Tensor) -> Tensor:
 @op(methods="bmm")
 def bmm(input: Tensor, mat2: Tensor) -> Tensor:
     """Products of two batches of matrices.
+
+    Shapes: (b, n, k) and (b, k, m) give (b, n, m).
+    Errors: RuntimeError for other ranks, and where shapes or dtypes do not fit.
 
     >>> import alight as torch
     >>> torch.bmm(torch.ones(2, 1, 3), torch.ones(2, 3, 1)).flatten()
@@ -147,7 +153,15 @@ def _check_matrix_vector(vector: Tensor | None, matrix: Tensor, vec: Tensor) -> 
 
 @op(methods="mv")
 def mv(input: Tensor, vec: Tensor) -> Tensor:
-    """Product of a matrix and a vector."""
+    """Product of a matrix and a vector.
+
+    Shapes: (n, m) and (m,) give (n,).
+    Errors: RuntimeError for other ranks, and where shapes or dtypes do not fit.
+
+    >>> import alight as torch
+    >>> torch.mv(torch.tensor([[1, 2], [3, 4]]), torch.tensor([1, 10]))
+    tensor([21, 43])
+    """
     _check_matrix_vector(None, input, vec)
     return _product(input, vec)
 
@@ -177,6 +191,9 @@ def _check_vectors(name: str, x: Tensor, y: Tensor) -> None:
 def dot(input: Tensor, tensor: Tensor) -> Tensor:
     """Sum of the products of two vectors' elements.
 
+    Shapes: (n,) and (n,) give ().
+    Errors: RuntimeError for other ranks, and where lengths or dtypes differ.
+
     >>> import alight as torch
     >>> torch.dot(torch.tensor([1., 2.]), torch.tensor([3., 4.]))
     tensor(11.)
@@ -187,14 +204,30 @@ def dot(input: Tensor, tensor: Tensor) -> Tensor:
 
 @op(methods="vdot")
 def vdot(input: Tensor, other: Tensor) -> Tensor:
-    """The dot product with the first vector conjugated."""
+    """The dot product with the first vector conjugated.
+
+    Shapes: (n,) and (n,) give ().
+    Errors: RuntimeError for other ranks, and where lengths or dtypes differ.
+
+    >>> import alight as torch
+    >>> torch.vdot(torch.tensor([1j, 2]), torch.tensor([1j, 3]))
+    tensor(7.+0.j)
+    """
     _check_vectors("vdot" if input.dtype.is_complex else "dot", input, other)
     return _product(p.Conj(input) if input.dtype.is_complex else input, other)
 
 
 @op(methods="inner")
 def inner(input: Tensor, other: Tensor) -> Tensor:
-    """Sums of products over the last dimension of both."""
+    """Sums of products over the last dimension of both.
+
+    Shapes: (*a, k) and (*b, k) give (*a, *b); a number multiplies.
+    Errors: RuntimeError where the last dimensions differ.
+
+    >>> import alight as torch
+    >>> torch.inner(torch.tensor([1, 2]), torch.tensor([3, 4]))
+    tensor(11)
+    """
     if input.ndim == 0 or other.ndim == 0:
         x, y = promoted(input, other)
         return x * y
@@ -217,6 +250,9 @@ def inner(input: Tensor, other: Tensor) -> Tensor:
 def outer(input: Tensor, vec2: Tensor) -> Tensor:
     """All products of two vectors' elements.
 
+    Shapes: (n,) and (m,) give (n, m).
+    Errors: RuntimeError for other ranks.
+
     >>> import alight as torch
     >>> torch.outer(torch.tensor([1., 2.]), torch.tensor([3., 4.]))
     tensor([[3., 4.],
@@ -231,7 +267,15 @@ def outer(input: Tensor, vec2: Tensor) -> Tensor:
 
 @op(linalg="vecdot", functions="")
 def vecdot(x: Tensor, y: Tensor, *, dim: int = -1) -> Tensor:
-    """Dot products along `dim`, the first factor conjugated."""
+    """Dot products along `dim`, the first factor conjugated.
+
+    Shapes: any that broadcast together; the dimension `dim` goes.
+    Errors: RuntimeError where shapes do not fit.
+
+    >>> import alight as torch
+    >>> torch.linalg.vecdot(torch.tensor([[1., 2.], [3., 4.]]), torch.tensor([1., 10.]))
+    tensor([21., 43.])
+    """
     from alight.ops.arguments import normalize_dim
 
     a, b = promoted(x, y)
@@ -266,6 +310,9 @@ def addmm(
 ) -> Tensor:
     """beta * input + alpha * (mat1 @ mat2).
 
+    Shapes: mat1 (n, k), mat2 (k, m); input broadcasts to (n, m), the result's.
+    Errors: RuntimeError where shapes or dtypes do not fit.
+
     >>> import alight as torch
     >>> torch.addmm(torch.ones(2), torch.ones(1, 3), torch.ones(3, 2))
     tensor([[4., 4.]])
@@ -278,7 +325,15 @@ def addmm(
 def addmv(
     input: Tensor, mat: Tensor, vec: Tensor, *, beta: Scalar = 1, alpha: Scalar = 1
 ) -> Tensor:
-    """beta * input + alpha * (mat @ vec)."""
+    """beta * input + alpha * (mat @ vec).
+
+    Shapes: mat (n, m), vec (m,); input broadcasts to (n,), the result's.
+    Errors: RuntimeError where shapes or dtypes do not fit.
+
+    >>> import alight as torch
+    >>> torch.addmv(torch.tensor([1., 2.]), torch.ones(2, 3), torch.ones(3))
+    tensor([4., 5.])
+    """
     _check_matrix_vector(input, mat, vec)
     return _weighted_sum(input, _product(mat, vec), beta, alpha)
 
@@ -287,7 +342,16 @@ def addmv(
 def addr(
     input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Scalar = 1, alpha: Scalar = 1
 ) -> Tensor:
-    """beta * input + alpha * outer(vec1, vec2)."""
+    """beta * input + alpha * outer(vec1, vec2).
+
+    Shapes: vec1 (n,), vec2 (m,); input broadcasts to (n, m), the result's.
+    Errors: RuntimeError for other ranks.
+
+    >>> import alight as torch
+    >>> torch.addr(torch.zeros(2, 2), torch.tensor([1., 2.]), torch.tensor([1., 10.]))
+    tensor([[ 1., 10.],
+            [ 2., 20.]])
+    """
     for name, one in (("vec1", vec1), ("vec2", vec2)):
         if one.ndim != 1:
             fail(RuntimeError, f"addr: Expected 1-D argument {name}, but got {one.ndim}-D")
@@ -308,7 +372,15 @@ def promoted_dtypes(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
 def baddbmm(
     input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Scalar = 1, alpha: Scalar = 1
 ) -> Tensor:
-    """beta * input + alpha * (batch1 @ batch2), for each matrix of the batches."""
+    """beta * input + alpha * (batch1 @ batch2), for each matrix of the batches.
+
+    Shapes: batch1 (b, n, k), batch2 (b, k, m); input broadcasts to (b, n, m), the result's.
+    Errors: RuntimeError where shapes or dtypes do not fit.
+
+    >>> import alight as torch
+    >>> torch.baddbmm(torch.zeros(1, 1, 1), torch.ones(2, 1, 3), torch.ones(2, 3, 1)).flatten()
+    tensor([3., 3.])
+    """
     _batches(batch1, batch2)
     return _weighted_sum(input, _batch_product(batch1, batch2), beta, alpha)
 
@@ -317,7 +389,15 @@ def baddbmm(
 def addbmm(
     input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Scalar = 1, alpha: Scalar = 1
 ) -> Tensor:
-    """beta * input + alpha * the sum of all batch1 @ batch2."""
+    """beta * input + alpha * the sum of all batch1 @ batch2.
+
+    Shapes: batch1 (b, n, k), batch2 (b, k, m); input broadcasts to (n, m), the result's.
+    Errors: RuntimeError where shapes or dtypes do not fit.
+
+    >>> import alight as torch
+    >>> torch.addbmm(torch.zeros(1, 1), torch.ones(2, 1, 3), torch.ones(2, 3, 1))
+    tensor([[6.]])
+    """
     _batches(batch1, batch2)
     total = p.DotGeneral(batch1, batch2, batch=((), ()), contract=((0, 2), (0, 1)))
     return _weighted_sum(input, total, beta, alpha)

@@ -105,6 +105,9 @@ def rand(
 ) -> Tensor:  # fmt: skip
     """Numbers evenly spread over [0, 1).
 
+    Shapes: `size`, as numbers or as one sequence.
+    Errors: RuntimeError for a negative extent.
+
     >>> import alight as torch
     >>> torch.rand(2, generator=torch.Generator().manual_seed(0))
     tensor([0.4963, 0.7682])
@@ -153,6 +156,9 @@ def randn(
 ) -> Tensor:  # fmt: skip
     """Numbers with the standard normal distribution.
 
+    Shapes: `size`, as numbers or as one sequence.
+    Errors: RuntimeError for a negative extent.
+
     >>> import alight as torch
     >>> torch.randn(2, generator=torch.Generator().manual_seed(0))
     tensor([ 1.5410, -0.2934])
@@ -175,6 +181,9 @@ def randint(
     device: Any = None, requires_grad: bool = False, out: Any = None, layout: Any = None, pin_memory: bool = False,
 ) -> Tensor:  # fmt: skip
     """Whole numbers from low (0 if left out) up to, but without, high.
+
+    Shapes: `size`, one sequence.
+    Errors: RuntimeError where low is not below high.
 
     >>> import alight as torch
     >>> torch.randint(0, 10, (4,), generator=torch.Generator().manual_seed(0))
@@ -207,7 +216,16 @@ def randperm(
     n: int, *, generator: Any = None, dtype: Dtype = int64, device: Any = None, requires_grad: bool = False,
     out: Any = None, layout: Any = None, pin_memory: bool = False,
 ) -> Tensor:  # fmt: skip
-    """0 to n - 1 in random order."""
+    """0 to n - 1 in random order.
+
+    Shapes: (n,).
+    Errors: RuntimeError for negative n.
+
+    >>> import alight as torch
+    >>> _ = torch.manual_seed(0)
+    >>> torch.randperm(4)
+    tensor([0, 1, 3, 2])
+    """
     if n < 0:
         fail(RuntimeError, f"Trying to create tensor with negative dimension {n}: [{n}]")
     engine = _engine(generator)
@@ -221,6 +239,9 @@ def normal(
     device: Any = None, requires_grad: bool = False, out: Any = None, layout: Any = None, pin_memory: bool = False,
 ) -> Tensor:  # fmt: skip
     """Normal numbers with these means and standard deviations: numbers with a size, or tensors.
+
+    Shapes: `size`, or that to which mean and std broadcast.
+    Errors: RuntimeError for a negative std.
 
     >>> import alight as torch
     >>> torch.normal(0, 0.01, (2, 3)).shape
@@ -271,7 +292,13 @@ def rand_like(
     pin_memory: bool = False,
     memory_format: Any = None,
 ) -> Tensor:
-    """`rand` in the shape and dtype of `input`."""
+    """`rand` in the shape and dtype of `input`.
+
+    >>> import alight as torch
+    >>> _ = torch.manual_seed(0)
+    >>> torch.rand_like(torch.ones(2))
+    tensor([0.4963, 0.7682])
+    """
     return rand(
         input.shape,
         generator=generator,
@@ -293,7 +320,13 @@ def randn_like(
     pin_memory: bool = False,
     memory_format: Any = None,
 ) -> Tensor:
-    """`randn` in the shape and dtype of `input`."""
+    """`randn` in the shape and dtype of `input`.
+
+    >>> import alight as torch
+    >>> _ = torch.manual_seed(0)
+    >>> torch.randn_like(torch.ones(2))
+    tensor([ 1.5410, -0.2934])
+    """
     return randn(
         input.shape,
         generator=generator,
@@ -307,7 +340,13 @@ def randn_like(
 def randint_like(
     input: Tensor, low: int, high: int | None = None, *, dtype: Any = None, **other: Any
 ) -> Tensor:
-    """`randint` in the shape and dtype of `input`."""
+    """`randint` in the shape and dtype of `input`.
+
+    >>> import alight as torch
+    >>> _ = torch.manual_seed(0)
+    >>> torch.randint_like(torch.ones(3), 10)
+    tensor([4., 9., 3.])
+    """
     low, high = (0, low) if high is None else (low, high)
     return randint(
         low, high, input.shape, dtype=as_dtype("randint_like", dtype) or input.dtype, **other
@@ -316,7 +355,16 @@ def randint_like(
 
 @function(methods="bernoulli")
 def bernoulli(input: Tensor, p: Any = None, *, generator: Any = None, out: Any = None) -> Tensor:
-    """1 with the probability that each element of `input` gives (or `p`), else 0, in the dtype of `input`."""
+    """1 with the probability that each element of `input` gives (or `p`), else 0, in the dtype of `input`.
+
+    Shapes: any, kept.
+    Errors: RuntimeError for probabilities outside [0, 1].
+
+    >>> import alight as torch
+    >>> _ = torch.manual_seed(0)
+    >>> torch.bernoulli(torch.tensor([0., 0.5, 1.]))
+    tensor([0., 0., 1.])
+    """
     made = input.detach().clone()
     made = made.bernoulli_(input if p is None else p, generator=generator)
     made = _drawn(made, [input]) if input.requires_grad else made
@@ -332,7 +380,17 @@ def multinomial(
     generator: Any = None,
     out: Any = None,
 ) -> Tensor:
-    """Places drawn in proportion to the weights in each row of `input`."""
+    """Places drawn in proportion to the weights in each row of `input`.
+
+    Shapes: (n,) gives (num_samples,), (m, n) gives (m, num_samples).
+    Errors: RuntimeError for other ranks, for dtypes that are not floating point, for weights that
+    make no distribution, and for more samples than weights without replacement.
+
+    >>> import alight as torch
+    >>> _ = torch.manual_seed(0)
+    >>> torch.multinomial(torch.tensor([0., 3., 1.]), 2)
+    tensor([1, 2])
+    """
     if input.ndim not in (1, 2):
         fail(RuntimeError, "prob_dist must be 1 or 2 dim")
     if category(input.dtype) != 2:
@@ -388,7 +446,16 @@ def _check_weights(weights: Any, replacement: bool) -> None:
 def uniform_(
     self: Tensor, a: float = 0.0, b: float = 1.0, *, generator: Any = None, **given: float
 ) -> Tensor:
-    """Fill with numbers evenly spread over [a, b), which PyTorch calls `from` and `to`."""
+    """Fill with numbers evenly spread over [a, b), which PyTorch calls `from` and `to`.
+
+    Shapes: any, kept.
+    Errors: RuntimeError where a is above b, TypeError for keywords that it does not know.
+
+    >>> import alight as torch
+    >>> _ = torch.manual_seed(0)
+    >>> torch.empty(2).uniform_(0, 10)
+    tensor([4.9626, 7.6822])
+    """
     a, b = given.pop("from", a), given.pop("to", b)
     if given:
         fail(TypeError, f"uniform_() got an unexpected keyword argument '{next(iter(given))}'")
@@ -402,7 +469,16 @@ def uniform_(
 
 @function("", methods="normal_")
 def normal_(self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Any = None) -> Tensor:
-    """Fill with normal numbers."""
+    """Fill with normal numbers.
+
+    Shapes: any, kept.
+    Errors: RuntimeError for a negative std.
+
+    >>> import alight as torch
+    >>> _ = torch.manual_seed(0)
+    >>> torch.empty(2).normal_()
+    tensor([ 1.5410, -0.2934])
+    """
     contiguous = self.is_contiguous()
     return fill(
         self,
@@ -419,7 +495,16 @@ def random_(
     generator: Any = None,
     **given: Any,
 ) -> Tensor:
-    """Fill with whole numbers: over the dtype's range, below `low`, or from `low` up to `to`."""
+    """Fill with whole numbers: over the dtype's range, below `low`, or from `low` up to `to`.
+
+    Shapes: any, kept.
+    Errors: RuntimeError where there is nothing from low up to `to`.
+
+    >>> import alight as torch
+    >>> _ = torch.manual_seed(0)
+    >>> torch.empty(3).random_(10)
+    tensor([4., 9., 3.])
+    """
     low = given.get("from", low)
     engine = _engine(generator)
     if low is None and to is None:
@@ -436,7 +521,16 @@ def random_(
 
 @function("", methods="bernoulli_")
 def bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Any = None) -> Tensor:
-    """Fill with 1 with probability p (a number or a tensor), else 0."""
+    """Fill with 1 with probability p (a number or a tensor), else 0.
+
+    Shapes: any, kept.
+    Errors: RuntimeError for a probability outside [0, 1].
+
+    >>> import alight as torch
+    >>> _ = torch.manual_seed(0)
+    >>> torch.empty(3).bernoulli_(1.0)
+    tensor([1., 1., 1.])
+    """
     engine = _engine(generator)
     given, of = p, float64
     if isinstance(p, Tensor):

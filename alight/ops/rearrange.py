@@ -21,6 +21,9 @@ Dims = Any
 def flip(input: Tensor, dims: Dims) -> Tensor:
     """The order of elements reversed along `dims`.
 
+    Shapes: any, kept.
+    Errors: RuntimeError for a dimension named twice, IndexError for one out of range.
+
     >>> import alight as torch
     >>> torch.arange(3).flip(0)
     tensor([2, 1, 0])
@@ -35,7 +38,16 @@ def flip(input: Tensor, dims: Dims) -> Tensor:
 
 @function(methods="fliplr")
 def fliplr(input: Any) -> Any:
-    """The columns in reverse order."""
+    """The columns in reverse order.
+
+    Shapes: two dimensions or more, kept.
+    Errors: RuntimeError for fewer.
+
+    >>> import alight as torch
+    >>> torch.fliplr(torch.tensor([[1, 2], [3, 4]]))
+    tensor([[2, 1],
+            [4, 3]])
+    """
     if input.ndim < 2:
         fail(RuntimeError, "Input must be >= 2-d.")
     return flip(input, (1,))
@@ -43,7 +55,16 @@ def fliplr(input: Any) -> Any:
 
 @function(methods="flipud")
 def flipud(input: Any) -> Any:
-    """The rows in reverse order."""
+    """The rows in reverse order.
+
+    Shapes: one dimension or more, kept.
+    Errors: RuntimeError for a 0-d tensor.
+
+    >>> import alight as torch
+    >>> torch.flipud(torch.tensor([[1, 2], [3, 4]]))
+    tensor([[3, 4],
+            [1, 2]])
+    """
     if input.ndim < 1:
         fail(RuntimeError, "Input must be >= 1-d.")
     return flip(input, (0,))
@@ -52,6 +73,9 @@ def flipud(input: Any) -> Any:
 @op(methods="rot90")
 def rot90(input: Tensor, k: int = 1, dims: Dims = (0, 1)) -> Tensor:
     """Rotated by k quarter turns in the plane of two dimensions, from the first towards the second.
+
+    Shapes: two dimensions or more; an odd k exchanges their extents.
+    Errors: RuntimeError for fewer dimensions, and for dims that are not two different ones.
 
     >>> import alight as torch
     >>> torch.tensor([[1, 2], [3, 4]]).rot90()
@@ -82,6 +106,10 @@ def rot90(input: Tensor, k: int = 1, dims: Dims = (0, 1)) -> Tensor:
 @op(methods="roll")
 def roll(input: Tensor, shifts: Dims, dims: Dims = None) -> Tensor:
     """Elements shifted along `dims`, those that fall off come in again at the other end.
+
+    Shapes: any, kept.
+    Errors: RuntimeError where shifts and dims differ in number, IndexError for a dimension out of
+    range.
 
     >>> import alight as torch
     >>> torch.arange(4).roll(1)
@@ -124,6 +152,9 @@ def piece(x: Tensor, axis: int, start: int, stop: int) -> Tensor:
 def repeat(input: Tensor, repeats: Shape) -> Tensor:
     """Copies of the whole tensor side by side, `repeats` times along each dimension.
 
+    Shapes: any; as many numbers as dimensions or more, by which the extents are multiplied.
+    Errors: RuntimeError for fewer numbers than dimensions.
+
     >>> import alight as torch
     >>> torch.tensor([1, 2]).repeat(2, 2)
     tensor([[1, 2, 1, 2],
@@ -158,7 +189,14 @@ def repeated(x: Tensor, repeats: tuple[int, ...]) -> Tensor:
 
 @op(methods="tile", varargs="dims")
 def tile(input: Tensor, dims: Shape) -> Tensor:
-    """As `repeat`; missing dimensions count as 1."""
+    """As `repeat`; missing dimensions count as 1.
+
+    Shapes: any; the extents are multiplied.
+
+    >>> import alight as torch
+    >>> torch.tile(torch.tensor([1, 2]), (2,))
+    tensor([1, 2, 1, 2])
+    """
     dims = (dims,) if isinstance(dims, int) else dims
     return repeated(input, (1,) * (input.ndim - len(dims)) + dims)
 
@@ -179,6 +217,9 @@ def _triangle(input: Tensor, name: str, diagonal: int, lower: bool) -> Tensor:
 def tril(input: Tensor, diagonal: int = 0) -> Tensor:
     """The lower triangle of each matrix, zero above the diagonal that is `diagonal` to the right of the main one.
 
+    Shapes: (*, n, m), kept.
+    Errors: RuntimeError for fewer than two dimensions.
+
     >>> import alight as torch
     >>> torch.ones(2, 2).tril()
     tensor([[1., 0.],
@@ -189,13 +230,25 @@ def tril(input: Tensor, diagonal: int = 0) -> Tensor:
 
 @op(methods="triu", inplace="triu_")
 def triu(input: Tensor, diagonal: int = 0) -> Tensor:
-    """The upper triangle of each matrix, zero below the diagonal."""
+    """The upper triangle of each matrix, zero below the diagonal.
+
+    Shapes: (*, n, m), kept.
+    Errors: RuntimeError for fewer than two dimensions.
+
+    >>> import alight as torch
+    >>> torch.triu(torch.ones(2, 2))
+    tensor([[1., 1.],
+            [0., 1.]])
+    """
     return _triangle(input, "triu", diagonal, lower=False)
 
 
 @op(methods="diag_embed")
 def diag_embed(input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
     """Matrices with the last dimension on their diagonals.
+
+    Shapes: (*, n) gives (*, k, k), with k = n + |offset|.
+    Errors: RuntimeError where dim1 and dim2 are one.
 
     >>> import alight as torch
     >>> torch.diag_embed(torch.tensor([1, 2]))
@@ -232,7 +285,16 @@ def with_diagonal(x: Tensor, offset: int) -> Tensor:
 
 @op(methods="diag")
 def diag(input: Tensor, diagonal: int = 0) -> Tensor:
-    """The matrix with a vector on its diagonal, or the diagonal of a matrix."""
+    """The matrix with a vector on its diagonal, or the diagonal of a matrix.
+
+    Shapes: (n,) gives (k, k), with k = n + |diagonal|; (n, m) gives a vector.
+    Errors: RuntimeError for other ranks.
+
+    >>> import alight as torch
+    >>> torch.diag(torch.tensor([1, 2]))
+    tensor([[1, 0],
+            [0, 2]])
+    """
     if input.ndim == 1:
         return with_diagonal(input, diagonal)
     if input.ndim != 2:

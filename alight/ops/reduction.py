@@ -44,6 +44,9 @@ def _sum_dtype(x: Tensor, dtype: Any) -> Any:
 def sum_(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
     """Sum of all elements, or along `dim` (an int or a sequence). Integers and bools add up as int64.
 
+    Shapes: any; the dimensions of `dim` go, or keep extent 1 with keepdim=True.
+    Errors: IndexError for a dimension out of range.
+
     >>> import alight as torch
     >>> torch.ones(2, 3).sum(axis=0)
     tensor([2., 2., 2.])
@@ -55,9 +58,17 @@ def sum_(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: Any =
 
 @op(methods="nansum", aliases=ALIASES)
 def nansum(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
-    """Sum that takes NaN for 0."""
+    """Sum that takes NaN for 0.
+
+    Shapes: any; the dimensions of `dim` go, or keep extent 1 with keepdim=True.
+    Errors: RuntimeError for complex input, IndexError for a dimension out of range.
+
+    >>> import alight as torch
+    >>> torch.nansum(torch.tensor([1., float('nan'), 2.]))
+    tensor(3.)
+    """
     if input.dtype.is_complex:
-        fail(RuntimeError, "nansum does not support complex inputs")
+        fail(RuntimeError, "nansum on CPU does not support complex inputs")
     x = where(p.IsNan(input), 0, input) if category(input.dtype) == 2 else input
     return sum_.lowering(x, dim, keepdim, dtype=dtype)
 
@@ -65,6 +76,10 @@ def nansum(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: Any
 @op(methods="mean", aliases=ALIASES)
 def mean(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
     """Mean of all elements, or along `dim`.
+
+    Shapes: any; the dimensions of `dim` go, or keep extent 1 with keepdim=True.
+    Errors: RuntimeError for whole numbers and bools without `dtype`, IndexError for a dimension out
+    of range.
 
     >>> import alight as torch
     >>> torch.tensor([[1., 3.], [5., 7.]]).mean(dim=1)
@@ -87,7 +102,15 @@ def mean(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: Any =
 
 @op(methods="nanmean", aliases=ALIASES)
 def nanmean(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
-    """Mean of the elements that are not NaN."""
+    """Mean of the elements that are not NaN.
+
+    Shapes: any; the dimensions of `dim` go, or keep extent 1 with keepdim=True.
+    Errors: RuntimeError for whole numbers and bools, IndexError for a dimension out of range.
+
+    >>> import alight as torch
+    >>> torch.nanmean(torch.tensor([1., float('nan'), 2.]))
+    tensor(1.5000)
+    """
     if category(input.dtype) < 2:
         fail(
             RuntimeError,
@@ -104,6 +127,9 @@ def prod(
 ) -> Tensor:
     """Product of all elements, or along `dim`.
 
+    Shapes: any; the dimensions of `dim` go, or keep extent 1 with keepdim=True.
+    Errors: IndexError for a dimension out of range.
+
     >>> import alight as torch
     >>> torch.tensor([2, 3, 4]).prod()
     tensor(24)
@@ -117,6 +143,9 @@ def prod(
 def count_nonzero(input: Tensor, dim: Dims = None) -> Tensor:
     """How many elements are not zero.
 
+    Shapes: any; the dimensions of `dim` go.
+    Errors: IndexError for a dimension out of range.
+
     >>> import alight as torch
     >>> torch.count_nonzero(torch.tensor([0, 3, 5]))
     tensor(2)
@@ -128,6 +157,9 @@ def count_nonzero(input: Tensor, dim: Dims = None) -> Tensor:
 @op(methods="trace")
 def trace(input: Tensor) -> Tensor:
     """Sum of the diagonal of a matrix.
+
+    Shapes: (n, m) gives ().
+    Errors: RuntimeError for other ranks.
 
     >>> import alight as torch
     >>> torch.trace(torch.tensor([[1., 2.], [3., 4.]]))
@@ -157,6 +189,9 @@ def _truth(primitive: Any, x: Tensor, dim: Any, keepdim: bool) -> Tensor:
 def all_(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
     """Whether every element is true.
 
+    Shapes: any; the dimensions of `dim` go, or keep extent 1 with keepdim=True.
+    Errors: IndexError for a dimension out of range.
+
     >>> import alight as torch
     >>> torch.tensor([[True, False], [True, True]]).all(dim=1)
     tensor([False,  True])
@@ -166,7 +201,15 @@ def all_(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
 
 @op(methods="any", aliases=ALIASES)
 def any_(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
-    """Whether some element is true."""
+    """Whether some element is true.
+
+    Shapes: any; the dimensions of `dim` go, or keep extent 1 with keepdim=True.
+    Errors: IndexError for a dimension out of range.
+
+    >>> import alight as torch
+    >>> torch.any(torch.tensor([False, True]))
+    tensor(True)
+    """
     return _truth(p.Max, input, dim, keepdim)
 
 
@@ -187,6 +230,9 @@ def _check_extremum(name: str, x: Tensor, axes: tuple[int, ...]) -> None:
 def amax(input: Tensor, dim: Dims = (), keepdim: bool = False) -> Tensor:
     """Largest element of all, or along `dim`; equal elements share the gradient.
 
+    Shapes: any; the dimensions of `dim` go, or keep extent 1 with keepdim=True.
+    Errors: IndexError for a dimension out of range or an empty one.
+
     >>> import alight as torch
     >>> torch.amax(torch.tensor([[1, 5], [7, 3]]), dim=0)
     tensor([7, 5])
@@ -196,7 +242,15 @@ def amax(input: Tensor, dim: Dims = (), keepdim: bool = False) -> Tensor:
 
 @op(methods="amin", aliases=ALIASES, out="match")
 def amin(input: Tensor, dim: Dims = (), keepdim: bool = False) -> Tensor:
-    """Smallest element of all, or along `dim`; equal elements share the gradient."""
+    """Smallest element of all, or along `dim`; equal elements share the gradient.
+
+    Shapes: any; the dimensions of `dim` go, or keep extent 1 with keepdim=True.
+    Errors: IndexError for a dimension out of range or an empty one.
+
+    >>> import alight as torch
+    >>> torch.amin(torch.tensor([[1, 5], [3, 2]]), dim=1)
+    tensor([1, 2])
+    """
     return _amax(p.Min, "amin", input, dim, keepdim)
 
 
@@ -216,7 +270,17 @@ def _amax(primitive: Any, name: str, x: Tensor, dim: Any, keepdim: bool) -> Tens
 def aminmax(
     input: Tensor, *, dim: int | None = None, keepdim: bool = False
 ) -> tuple[Tensor, Tensor]:
-    """Smallest and largest element, as a named tuple."""
+    """Smallest and largest element, as a named tuple.
+
+    Shapes: any; dimension `dim` goes, or keeps extent 1 with keepdim=True.
+    Errors: RuntimeError for an empty input, IndexError for a dimension out of range.
+
+    >>> import alight as torch
+    >>> torch.aminmax(torch.tensor([3, 1, 2]))
+    torch.return_types.aminmax(
+    min=tensor(1),
+    max=tensor(3))
+    """
     axes = normalize_dims(dim, input.ndim)
     if input.size == 0 and dim is None:
         fail(
@@ -252,6 +316,9 @@ def _argument(primitive: Any, name: str, x: Tensor, dim: int | None, keepdim: bo
 def argmax(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """Place of the first largest element, in the flat tensor or along `dim`.
 
+    Shapes: any; dimension `dim` goes, or keeps extent 1 with keepdim=True.
+    Errors: IndexError for a dimension out of range or an empty one.
+
     >>> import alight as torch
     >>> torch.tensor([[1., 5.], [7., 3.]]).argmax(dim=1)
     tensor([1, 0])
@@ -261,7 +328,15 @@ def argmax(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tens
 
 @op(methods="argmin", aliases=ALIASES)
 def argmin(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
-    """Place of the first smallest element, in the flat tensor or along `dim`."""
+    """Place of the first smallest element, in the flat tensor or along `dim`.
+
+    Shapes: any; dimension `dim` goes, or keeps extent 1 with keepdim=True.
+    Errors: IndexError for a dimension out of range or an empty one.
+
+    >>> import alight as torch
+    >>> torch.argmin(torch.tensor([3, 1, 2]))
+    tensor(1)
+    """
     return _argument(p.ArgMin, "argmin", input, dim, keepdim)
 
 
@@ -339,6 +414,11 @@ def max_(
 ) -> Any:
     """Largest element; with `dim`, (values, indices) along it; with another tensor, the larger of the two.
 
+    Shapes: any; dimension `dim` goes, or keeps extent 1 with keepdim=True; two tensors broadcast
+    together.
+    Errors: RuntimeError for an empty tensor without `dim`, IndexError for a dimension out of range
+    or an empty one.
+
     >>> import alight as torch
     >>> torch.tensor([[1., 5.], [7., 3.]]).max(dim=1).indices
     tensor([1, 0])
@@ -357,6 +437,19 @@ def min_(
     axis: Any = None,
     out: Any = None,
 ) -> Any:
-    """Smallest element; with `dim`, (values, indices) along it; with another tensor, the smaller of the two."""
+    """Smallest element; with `dim`, (values, indices) along it; with another tensor, the smaller of the two.
+
+    Shapes: any; dimension `dim` goes, or keeps extent 1 with keepdim=True; two tensors broadcast
+    together.
+    Errors: RuntimeError for an empty tensor without `dim`, IndexError for a dimension out of range
+    or an empty one.
+
+    >>> import alight as torch
+    >>> torch.min(torch.tensor([3, 1, 2]))
+    tensor(1)
+    >>> values, indices = torch.min(torch.tensor([[3, 1], [2, 4]]), dim=1)
+    >>> values, indices
+    (tensor([1, 2]), tensor([1, 0]))
+    """
     given = next((one for one in (dim, other, axis) if one is not None), None)
     return _three_forms(input, given, keepdim, (_min_all, _min_along, minimum), out)

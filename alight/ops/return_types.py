@@ -45,6 +45,7 @@ _FIELDS = {
     "LU pivots": "linalg_lu_factor",
     "P L U": "linalg_lu lu_unpack",
     "solution residuals rank singular_values": "linalg_lstsq",
+    "solution cloned_coefficient": "triangular_solve",
     "mantissa exponent": "frexp",
     "hist bin_edges": "histogram histogramdd",
     "a tau": "geqrf",

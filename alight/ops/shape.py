@@ -61,6 +61,9 @@ def filled_shape(shape: tuple[int, ...], size: int) -> tuple[int, ...]:
 def reshape(input: Tensor, shape: Shape) -> Tensor:
     """The same elements in another shape; one extent may be -1. A view where strides allow it.
 
+    Shapes: any; `shape` with as many elements.
+    Errors: RuntimeError for another number of elements.
+
     >>> import alight as torch
     >>> torch.arange(6).reshape(2, -1)
     tensor([[0, 1, 2],
@@ -72,6 +75,9 @@ def reshape(input: Tensor, shape: Shape) -> Tensor:
 @op(methods="view", functions="", view="always", varargs="shape", aliases="size=shape")
 def view(input: Tensor, shape: Shape) -> Tensor:
     """A view in another shape, or of the same bytes in another dtype; an error where it would have to copy.
+
+    Shapes: any; `shape` with as many elements.
+    Errors: RuntimeError for another number of elements, and where strides do not allow a view.
 
     >>> import alight as torch
     >>> torch.arange(6).view(3, 2).shape
@@ -102,19 +108,39 @@ def _reinterpreted(input: Tensor, of: Any) -> Tensor:
 
 @function(functions="", methods="view_as")
 def view_as(self: Any, other: Any) -> Any:
-    """A view in the shape of `other`."""
+    """A view in the shape of `other`.
+
+    Errors: RuntimeError for another number of elements.
+
+    >>> import alight as torch
+    >>> torch.arange(4).view_as(torch.ones(2, 2))
+    tensor([[0, 1],
+            [2, 3]])
+    """
     return self.view(other.shape)
 
 
 @function(functions="", methods="reshape_as")
 def reshape_as(self: Any, other: Any) -> Any:
-    """The same elements in the shape of `other`."""
+    """The same elements in the shape of `other`.
+
+    Errors: RuntimeError for another number of elements.
+
+    >>> import alight as torch
+    >>> torch.arange(4).reshape_as(torch.ones(2, 2))
+    tensor([[0, 1],
+            [2, 3]])
+    """
     return self.reshape(other.shape)
 
 
 @op(methods="flatten", view="maybe")
 def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     """Dimensions from start_dim to end_dim merged into one.
+
+    Shapes: any; () becomes (1,).
+    Errors: RuntimeError where start_dim comes behind end_dim, IndexError for a dimension out of
+    range.
 
     >>> import alight as torch
     >>> torch.zeros(2, 3, 4).flatten(1).shape
@@ -131,7 +157,14 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
 
 @op(methods="ravel", view="maybe")
 def ravel(input: Tensor) -> Tensor:
-    """All elements along one dimension."""
+    """All elements along one dimension.
+
+    Shapes: any of n elements; (n,).
+
+    >>> import alight as torch
+    >>> torch.ravel(torch.tensor([[1, 2], [3, 4]]))
+    tensor([1, 2, 3, 4])
+    """
     return p.Reshape(input, shape=(input.size,))
 
 
@@ -139,10 +172,19 @@ def ravel(input: Tensor) -> Tensor:
 def unflatten(input: Tensor, dim: int, sizes: Shape) -> Tensor:
     """Dimension `dim` split into dimensions of extents `sizes`, one of which may be -1.
 
+    Shapes: any but ().
+    Errors: RuntimeError for sizes that do not multiply to the extent, or for none.
+
     >>> import alight as torch
     >>> torch.zeros(2, 12).unflatten(1, (3, -1)).shape
     torch.Size([2, 3, 4])
     """
+    if input.ndim == 0:
+        fail(
+            RuntimeError,
+            "unflatten got an unexpected error:",
+            facts=[f"Dimension specified as {dim} but tensor has no dimensions"],
+        )
     axis = normalize_dim(dim, input.ndim)
     size, known = input.shape[axis], -prod(sizes)
     if not sizes:
@@ -169,6 +211,9 @@ def unflatten(input: Tensor, dim: int, sizes: Shape) -> Tensor:
 def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
     """Two dimensions exchanged; a view.
 
+    Shapes: any; two extents change places.
+    Errors: IndexError for a dimension out of range.
+
     >>> import alight as torch
     >>> torch.zeros(2, 3).transpose(0, 1).shape
     torch.Size([3, 2])
@@ -183,6 +228,10 @@ def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
 @op(methods="permute", view="always", varargs="dims")
 def permute(input: Tensor, dims: Dims) -> Tensor:
     """Dimension k of the result is dimension dims[k] of the input; a view.
+
+    Shapes: any; the extents in the order of `dims`.
+    Errors: RuntimeError for another number of dimensions or one named twice, IndexError for one out
+    of range.
 
     >>> import alight as torch
     >>> torch.zeros(2, 3, 4).permute(2, 0, 1).shape
@@ -205,6 +254,10 @@ def permute(input: Tensor, dims: Dims) -> Tensor:
 @op(methods="movedim moveaxis", functions="movedim moveaxis", view="always")
 def movedim(input: Tensor, source: Dims, destination: Dims) -> Tensor:
     """Dimensions `source` moved to the places `destination`; the others keep their order.
+
+    Shapes: any; the extents in their new order.
+    Errors: RuntimeError where source and destination differ in number or name a dimension twice,
+    IndexError for one out of range.
 
     >>> import alight as torch
     >>> torch.zeros(2, 3, 4).movedim(0, -1).shape
@@ -232,7 +285,16 @@ def movedim(input: Tensor, source: Dims, destination: Dims) -> Tensor:
 
 @op(methods="t", view="always")
 def t(input: Tensor) -> Tensor:
-    """A matrix transposed; a vector or number as it is."""
+    """A matrix transposed; a vector or number as it is.
+
+    Shapes: (n, m) gives (m, n); (n,) and () stay.
+    Errors: RuntimeError for more than two dimensions.
+
+    >>> import alight as torch
+    >>> torch.t(torch.tensor([[1, 2], [3, 4]]))
+    tensor([[1, 3],
+            [2, 4]])
+    """
     if input.ndim > 2:
         fail(RuntimeError, f"t() expects a tensor with <= 2 dimensions, but self is {input.ndim}D")
     return p.Permute(input, order=tuple(reversed(range(input.ndim))))
@@ -246,7 +308,16 @@ def _reversed_axes(input: Tensor) -> Tensor:
 
 @op(methods="adjoint", view="always")
 def adjoint(input: Tensor) -> Tensor:
-    """The last two dimensions exchanged, and complex numbers conjugated."""
+    """The last two dimensions exchanged, and complex numbers conjugated.
+
+    Shapes: (*, n, m) gives (*, m, n).
+    Errors: RuntimeError for one dimension.
+
+    >>> import alight as torch
+    >>> torch.adjoint(torch.tensor([[1, 2j]]))
+    tensor([[1.-0.j],
+            [0.-2.j]])
+    """
     if input.ndim < 2:
         fail(RuntimeError, "tensor.adjoint() is only supported on matrices or batches of matrices. "
              f"Got {input.ndim}-D tensor.")  # fmt: skip
@@ -296,6 +367,9 @@ METHODS["mH"] = property(
 def squeeze(input: Tensor, dim: Dims = None) -> Tensor:
     """Without the dimensions of extent 1: all of them, or those of `dim` that have it.
 
+    Shapes: any; extents of 1 go.
+    Errors: IndexError for a dimension out of range.
+
     >>> import alight as torch
     >>> torch.zeros(1, 2, 1).squeeze(0).shape
     torch.Size([2, 1])
@@ -313,6 +387,9 @@ def squeeze(input: Tensor, dim: Dims = None) -> Tensor:
 def unsqueeze(input: Tensor, dim: int) -> Tensor:
     """With a new dimension of extent 1 at `dim`.
 
+    Shapes: any; one more extent of 1.
+    Errors: IndexError for a dimension out of range.
+
     >>> import alight as torch
     >>> torch.zeros(2, 3).unsqueeze(-1).shape
     torch.Size([2, 3, 1])
@@ -328,6 +405,9 @@ def unsqueeze(input: Tensor, dim: int) -> Tensor:
 @op(methods="expand", functions="", view="always", varargs="size")
 def expand(input: Tensor, size: Shape, *, implicit: bool = False) -> Tensor:
     """Dimensions of extent 1 repeated, and new ones in front, without a copy; -1 keeps an extent.
+
+    Shapes: any that broadcasts to `size`.
+    Errors: RuntimeError where it does not.
 
     >>> import alight as torch
     >>> torch.tensor([[1], [2]]).expand(-1, 3)
@@ -380,19 +460,42 @@ def _expand_error(input: Tensor, size: tuple[int, ...], i: int, extent: int) -> 
 
 @function(functions="", methods="expand_as")
 def expand_as(self: Any, other: Any) -> Any:
-    """Expanded to the shape of `other`."""
+    """Expanded to the shape of `other`.
+
+    Errors: RuntimeError where it does not broadcast to it.
+
+    >>> import alight as torch
+    >>> torch.tensor([1, 2]).expand_as(torch.ones(2, 2))
+    tensor([[1, 2],
+            [1, 2]])
+    """
     return self.expand(other.shape)
 
 
 @function(functions="broadcast_to", methods="broadcast_to")
 def broadcast_to(input: Any, size: Any) -> Any:
-    """Expanded to the shape `size`."""
+    """Expanded to the shape `size`.
+
+    Errors: RuntimeError where it does not broadcast to it.
+
+    >>> import alight as torch
+    >>> torch.broadcast_to(torch.tensor([1, 2]), (2, 2))
+    tensor([[1, 2],
+            [1, 2]])
+    """
     return input.expand(tuple(size))
 
 
 @function()
 def broadcast_tensors(*tensors: Any) -> tuple[Any, ...]:
-    """All tensors expanded to their common shape."""
+    """All tensors expanded to their common shape.
+
+    Errors: RuntimeError where shapes do not broadcast.
+
+    >>> import alight as torch
+    >>> torch.broadcast_tensors(torch.tensor([1, 2]), torch.tensor(3))
+    (tensor([1, 2]), tensor([3, 3]))
+    """
     if len(tensors) == 1 and isinstance(tensors[0], (list, tuple)):
         tensors = tuple(tensors[0])
     shape = broadcast_shape(*(one._meta.shape for one in tensors))
@@ -404,6 +507,8 @@ def broadcast_tensors(*tensors: Any) -> tuple[Any, ...]:
 @function()
 def broadcast_shapes(*shapes: Any) -> Any:
     """The common shape under broadcasting.
+
+    Errors: RuntimeError where shapes do not broadcast.
 
     >>> import alight as torch
     >>> torch.broadcast_shapes((3, 1), (4,))
@@ -424,6 +529,9 @@ def broadcast_shapes(*shapes: Any) -> Any:
 @op(methods="diagonal", view="always")
 def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
     """The diagonal of each matrix in dimensions dim1 and dim2, as a view; it becomes the last dimension.
+
+    Shapes: (*, n, m) gives (*, k), k the length of the diagonal.
+    Errors: RuntimeError where dim1 and dim2 are one, IndexError for one out of range.
 
     >>> import alight as torch
     >>> torch.arange(6).reshape(2, 3).diagonal(1)
@@ -458,6 +566,10 @@ def diagonal_of(x: Tensor, offset: int) -> Tensor:
 @op(methods="unfold", functions="", view="always")
 def unfold(input: Tensor, dimension: int, size: int, step: int) -> Tensor:
     """All slices of length `size`, `step` apart, along a dimension; they become the last dimension.
+
+    Shapes: any; dimension `dimension`, n long, becomes (n - size) // step + 1 long, and (size,)
+    comes behind.
+    Errors: RuntimeError for a size above the extent, and for a step below 1.
 
     >>> import alight as torch
     >>> torch.arange(5).unfold(0, 3, 2)
@@ -514,11 +626,16 @@ def _strided(input: Tensor, size: Shape, stride: Shape, offset: int) -> Tensor:
 def as_strided(input: Any, size: Any, stride: Any, storage_offset: int | None = None) -> Any:
     """A view of the tensor's memory with these extents and strides, in elements.
 
+    Shapes: `size`.
+    Errors: RuntimeError for sizes and strides of other lengths, and for places outside the memory.
+
     >>> import alight as torch
     >>> torch.arange(5).as_strided((2, 2), (1, 2))
     tensor([[0, 2],
             [1, 3]])
     """
+    if len(size) != len(stride):
+        fail(RuntimeError, "mismatch in length of strides and shape")
     offset = input.storage_offset() if storage_offset is None else storage_offset
     base, size_of_memory = input, root_of(input)._meta.type.size
     while base._meta.strides is not None or base._meta.type.size != size_of_memory:
@@ -546,5 +663,13 @@ def data(input: Tensor) -> Tensor:
 
 @op(methods="detach", view="always", gradient=False)
 def detach(input: Tensor) -> Tensor:
-    """The same elements, outside the gradient record; a view."""
+    """The same elements, outside the gradient record; a view.
+
+    Shapes: any, kept.
+
+    >>> import alight as torch
+    >>> x = torch.ones(2, requires_grad=True)
+    >>> x.detach()
+    tensor([1., 1.])
+    """
     return p.Detach(input)

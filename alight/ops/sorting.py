@@ -9,7 +9,7 @@ from alight.dtypes import bool_, int32, int64
 from alight.errors import fail
 from alight.ir.program import Value as Tensor
 from alight.ops import return_types
-from alight.ops.arguments import normalize_dim, promoted, scalar_type_name
+from alight.ops.arguments import normalize_dim, promoted
 from alight.ops.cumulative import between
 from alight.ops.operation import function, op
 from alight.ops.out import write_out
@@ -38,6 +38,9 @@ def sort(
 ) -> Any:
     """(values, indices): elements in order along `dim`, and where they came from. Always stable.
 
+    Shapes: any; both results have the input's.
+    Errors: IndexError for a dimension out of range.
+
     >>> import alight as torch
     >>> torch.sort(torch.tensor([3, 1, 2])).indices
     tensor([1, 2, 0])
@@ -52,6 +55,9 @@ def argsort(
 ) -> Tensor:
     """The order of elements along `dim`. Always stable.
 
+    Shapes: any, kept.
+    Errors: IndexError for a dimension out of range.
+
     >>> import alight as torch
     >>> torch.argsort(torch.tensor([3, 1, 2]))
     tensor([1, 2, 0])
@@ -61,7 +67,14 @@ def argsort(
 
 @op(methods="msort")
 def msort(input: Tensor) -> Tensor:
-    """Elements in order along the first dimension."""
+    """Elements in order along the first dimension.
+
+    Shapes: any, kept.
+
+    >>> import alight as torch
+    >>> torch.msort(torch.tensor([3, 1, 2]))
+    tensor([1, 2, 3])
+    """
     return _sorted(input, 0, False)[0]
 
 
@@ -70,6 +83,9 @@ def topk(
     input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True
 ) -> tuple[Tensor, Tensor]:
     """(values, indices) of the k largest (or smallest) elements along `dim`.
+
+    Shapes: any; dimension `dim` becomes k long.
+    Errors: RuntimeError for k below 0 or above the extent, and for complex numbers and bools.
 
     >>> import alight as torch
     >>> torch.topk(torch.tensor([3, 1, 4, 1, 5]), 2).values
@@ -83,10 +99,12 @@ def topk(
             facts=[f"k is {k}, the input is {list(input.shape)}"],
         )
     if input.dtype.is_complex or input.dtype is bool_:
-        fail(
-            NotImplementedError,
-            f"\"topk_cpu\" not implemented for '{scalar_type_name(input.dtype)}'",
+        kind = (
+            " topk does not support complex"
+            if input.dtype.is_complex
+            else "topk does not support bool"
         )
+        fail(RuntimeError, f"{kind} dtypes on CPU")  # the space in front is PyTorch's
     values, places = _sorted(input, dim, largest)
     if input.ndim == 0:
         return values, places
@@ -95,7 +113,16 @@ def topk(
 
 @op(methods="kthvalue", results=return_types.kthvalue, out="same apart")
 def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> tuple[Tensor, Tensor]:
-    """(values, indices) of the k-th smallest element along `dim`, counted from 1."""
+    """(values, indices) of the k-th smallest element along `dim`, counted from 1.
+
+    Shapes: any; dimension `dim` goes, or keeps extent 1 with keepdim=True.
+    Errors: RuntimeError for k below 1 or above the extent, IndexError for an empty dimension.
+
+    >>> import alight as torch
+    >>> values, indices = torch.kthvalue(torch.tensor([3, 1, 2]), 2)
+    >>> values, indices
+    (tensor(2), tensor(2))
+    """
     axis = normalize_dim(dim, input.ndim)
     extent = input.shape[axis] if input.ndim else 1
     if input.ndim and extent == 0:
@@ -174,6 +201,10 @@ def searchsorted(
 ) -> Any:  # fmt: skip
     """Where each value would have to go into a sorted sequence: before equal elements, or behind them if `right`.
 
+    Shapes: sorted_sequence (n,) with any input, or (*, n) with input (*, m); the result has the
+    input's.
+    Errors: RuntimeError for a number with more than one sequence, and where shapes do not fit.
+
     >>> import alight as torch
     >>> torch.searchsorted(torch.tensor([1, 3, 5]), torch.tensor([3, 6]))
     tensor([1, 3])
@@ -197,6 +228,9 @@ def bucketize(
 ) -> Any:
     """The number of the interval between sorted boundaries that each value falls into.
 
+    Shapes: any input, boundaries (n,); the result has the input's.
+    Errors: RuntimeError for boundaries of another rank.
+
     >>> import alight as torch
     >>> torch.bucketize(torch.tensor([0., 2.5]), torch.tensor([1., 2., 3.]))
     tensor([0, 2])
@@ -217,10 +251,16 @@ def isin(
 ) -> Any:
     """Which elements occur among test_elements.
 
+    Shapes: any two; the result has that of `elements`.
+    Errors: TypeError for two numbers.
+
     >>> import alight as torch
     >>> torch.isin(torch.tensor([1, 2, 3]), torch.tensor([2, 5]))
     tensor([False,  True, False])
     """
+    if not hasattr(elements, "_slot") and not hasattr(test_elements, "_slot"):
+        got = f"{type(elements).__name__}, {type(test_elements).__name__}"
+        fail(TypeError, f"isin() received an invalid combination of arguments - got ({got})")
     if not hasattr(elements, "_slot"):
         elements = test_elements.new_tensor(elements)
     if not hasattr(test_elements, "_slot"):
@@ -323,6 +363,9 @@ def unique(
 ) -> Any:
     """The distinct elements in order (or distinct parts along `dim`); needs the values, so the work runs now.
 
+    Shapes: (k,) for k distinct elements, or the input's with `dim` k long.
+    Errors: IndexError for a dimension out of range.
+
     >>> import alight as torch
     >>> torch.unique(torch.tensor([3, 1, 3]))
     tensor([1, 3])
@@ -334,7 +377,15 @@ def unique(
 def unique_consecutive(
     input: Any, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None
 ) -> Any:
-    """The elements without those that repeat the one before."""
+    """The elements without those that repeat the one before.
+
+    Shapes: (k,) for k runs, or the input's with `dim` k long.
+    Errors: IndexError for a dimension out of range.
+
+    >>> import alight as torch
+    >>> torch.unique_consecutive(torch.tensor([1, 1, 2, 1]))
+    tensor([1, 2, 1])
+    """
     return _unique(input, dim, True, return_inverse, return_counts)
 
 
