@@ -12,6 +12,7 @@ from alight.errors import fail, not_implemented
 from alight.ir.program import Value
 from alight.ops.arguments import SCALAR_NAMES, as_dtype
 from alight.ops.creation import resolve_device
+from alight.ops.docstrings import with_example
 from alight.ops.operation import Strided, function, op, pointwise_strides
 from alight.primitives.arithmetic import fresh
 from alight.record.meta import Meta, contiguous_strides
@@ -182,23 +183,31 @@ def _moved(
     return clone.function(made, memory_format=memory_format) if copy and made is self else made
 
 
-def _cast(name: str, to_dtype: Dtype) -> None:
+def _cast(name: str, to_dtype: Dtype, shown: str) -> None:
+    """`shown` is what 0 and 1 print when they are cast."""
+
     def cast(self: Tensor, memory_format: Any = None) -> Tensor:
         return self if self._meta.dtype is to_dtype else _to.function(self, to_dtype)
 
-    cast.__name__, cast.__doc__ = (
-        name,
-        f"This tensor as {to_dtype!r}; itself if it is that already.",
+    cast.__name__ = name
+    cast.__doc__ = with_example(
+        f"This tensor as {to_dtype!r}; itself if it is that already.\n\nShapes: any, kept.",
+        f"torch.tensor([0, 1], dtype={'torch.int8' if name != 'char' else 'torch.uint8'}).{name}()",
+        f"tensor([{shown})",
     )
     function("", methods=name)(cast)
 
 
-for _name, _dtype in (
-    ("float", "float32"), ("double", "float64"), ("half", "float16"), ("bfloat16", "bfloat16"), ("int", "int32"),
-    ("long", "int64"), ("short", "int16"), ("char", "int8"), ("byte", "uint8"), ("bool", "bool"),
-    ("cfloat", "complex64"), ("cdouble", "complex128"),
-):  # fmt: skip
-    _cast(_name, BY_NAME[_dtype])
+for _names, _shown in (
+    ("float float32  double float64  half float16  bfloat16 bfloat16", "0., 1."),
+    ("int int32  long int64  short int16  char int8  byte uint8", "0, 1"),
+    ("bool bool", "False,  True"),
+    ("cfloat complex64  cdouble complex128", "0.+0.j, 1.+0.j"),
+):
+    _pairs = _names.split()
+    for _name, _dtype in zip(_pairs[::2], _pairs[1::2], strict=True):
+        _implied = _dtype in ("float32", "int64", "bool", "complex64")
+        _cast(_name, BY_NAME[_dtype], _shown + ("]" if _implied else f"], dtype=torch.{_dtype}"))
 
 
 @function("", methods="cpu")

@@ -7,6 +7,7 @@ from typing import Any
 from alight.dtypes import int64
 from alight.errors import fail
 from alight.ops.arguments import normalize_dim
+from alight.ops.docstrings import derived_docstring
 from alight.ops.operation import METHODS, TORCH, function
 from alight.ops.out import write_out
 from alight.tensor import Tensor
@@ -30,7 +31,9 @@ def _copying(name: str) -> None:
         return made if out is None else write_out(out, made)
 
     copied.__name__ = copied.__qualname__ = f"{name}_copy"
-    copied.__doc__ = f"What `{name}` shows, as a tensor of its own."
+    copied.__doc__ = derived_docstring(
+        f"What `{name}` shows, as a tensor of its own.", view.__doc__
+    )
     function(f"{name}_copy")(copied)
 
 
@@ -42,7 +45,9 @@ def _copying_parts(name: str) -> None:
         return made if out is None else write_out(tuple(out), made)
 
     copied.__name__ = copied.__qualname__ = f"{name}_copy"
-    copied.__doc__ = f"What `{name}` shows, as tensors of their own."
+    copied.__doc__ = derived_docstring(
+        f"What `{name}` shows, as tensors of their own.", parts.__doc__
+    )
     function(f"{name}_copy")(copied)
 
 

@@ -20,6 +20,7 @@ from alight.errors import fail
 from alight.ir.program import Builder, Value
 from alight.ir.types import Type
 from alight.ops.arguments import as_dtype, broadcast_error, shape_of, size_given
+from alight.ops.docstrings import with_example
 from alight.ops.operation import Strided, dense_strides, function, op, writing_op
 from alight.ops.out import write_out
 from alight.primitives.arithmetic import broadcast, broadcast_shape, constant, where
@@ -250,20 +251,17 @@ def _constant(name: str, value: Any, doc: str) -> Any:
         )
 
     make.__name__ = make.__qualname__ = name
-    make.__doc__ = doc
+    shown = f"tensor([{value}., {value}.])"
+    make.__doc__ = with_example(doc + _SIZES, f"torch.{name}(2)", shown)
     return function(name)(make)
 
 
-zeros = _constant(
-    "zeros",
-    0,
-    "A tensor of zeros.\n\n>>> import alight as torch\n>>> torch.zeros(2)\ntensor([0., 0.])",
-)
-ones = _constant(
-    "ones",
-    1,
-    "A tensor of ones.\n\n>>> import alight as torch\n>>> torch.ones(2)\ntensor([1., 1.])",
-)
+_SIZES = """
+
+Shapes: `size`, as numbers or as one sequence.
+Errors: RuntimeError for a negative extent."""
+zeros = _constant("zeros", 0, "A tensor of zeros.")
+ones = _constant("ones", 1, "A tensor of ones.")
 empty = _constant("empty", 0, "A tensor whose elements mean nothing yet. Differs: they are zeros.")
 
 
@@ -303,7 +301,9 @@ def _like(value: Any, name: str, doc: str) -> Any:
     ) -> Tensor:  # fmt: skip
         return filled_like(input, value, dtype, device, requires_grad)
 
-    make.__name__, make.__doc__ = name, doc
+    shown = f"tensor([{value}, {value}])"
+    make.__name__ = name
+    make.__doc__ = with_example(doc, f"torch.{name}(torch.tensor([5, 6]))", shown)
     return function(name)(make)
 
 
@@ -349,9 +349,11 @@ def _new(value: Any, name: str) -> Any:
         size = size_given(name, size, given)
         return filled(shape_of(size), value, *_options(self, dtype, device), requires_grad)
 
-    make.__name__, make.__doc__ = (
-        name,
-        f"`torch.{name[4:]}` with the dtype and device of this tensor.",
+    make.__name__ = name
+    make.__doc__ = with_example(
+        f"`torch.{name[4:]}` with the dtype and device of this tensor." + _SIZES,
+        f"torch.tensor([5]).{name}(2)",
+        f"tensor([{value}, {value}])",
     )
     return function("", methods=name)(make)
 

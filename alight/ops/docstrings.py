@@ -34,11 +34,21 @@ def docstring(operation: Operation) -> str | None:
 
 def in_place_docstring(text: str | None, name: str) -> str:
     """The docstring of the form in place of the operation `name`, whose own is `text`."""
-    first = f"Write the result of `{name}` into the tensor, and return it."
-    if text is None:
+    made = derived_docstring(f"Write the result of `{name}` into the tensor, and return it.", text)
+    return _before_example(made, _WRITTEN)
+
+
+def derived_docstring(first: str, text: str | None) -> str:
+    """The docstring of another form of a function: a sentence of its own, then all that the function's says."""
+    if not text:
         return first
     margin = _margin(text)
-    return _before_example(f"{first}{margin}{margin}{text}", _WRITTEN)
+    return f"{first}{margin}{margin}{text}"
+
+
+def with_example(text: str, call: str, result: str) -> str:
+    """`text` with an example, for docstrings of families of functions."""
+    return f"{text}\n\n>>> import alight as torch\n>>> {call}\n{result}"
 
 
 def _before_example(text: str, lines: tuple[str, ...]) -> str:

@@ -13,11 +13,13 @@ from typing import Any
 from alight.errors import fail
 from alight.ops.arguments import shape_of
 from alight.ops.creation import empty, zeros
-from alight.ops.operation import function
+from alight.ops.docstrings import derived_docstring
+from alight.ops.operation import METHODS, function
 from alight.ops.parts import part, whole
 from alight.primitives import Detach
 from alight.record.meta import contiguous_strides
 from alight.record.recorder import thread
+from alight.record.together import leave
 from alight.record.views import attach, root_of
 from alight.tensor import Tensor, wrap
 
@@ -50,6 +52,7 @@ def become(tensor: Tensor, make: Callable[[Tensor], Tensor]) -> Tensor:
 
 def _moved_out(tensor: Tensor) -> Tensor:
     """A handle that takes what `tensor` holds, and the views of it."""
+    leave(tensor)
     before = wrap(None, tensor._meta)
     for name in _HELD:
         if name in tensor.__dict__:
@@ -76,7 +79,10 @@ def _in_place(name: str) -> None:
     def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         return become(self, lambda before: getattr(before, name)(*args, **kwargs))
 
-    method.__name__, method.__doc__ = f"{name}_", f"`{name}` of this tensor, under the same object."
+    method.__name__ = f"{name}_"
+    method.__doc__ = derived_docstring(
+        f"`{name}` of this tensor, under the same object.", METHODS[name].__doc__
+    )
     function(f"{name}_", methods=f"{name}_")(method)
 
 
@@ -189,6 +195,7 @@ def resize_(self: Tensor, *size: Any, memory_format: Any = None) -> Tensor:
 def _take_over(tensor: Tensor, made: Tensor) -> None:
     buffer = made.flush("new memory under a tensor")
     version = tensor._writes
+    leave(tensor)
     for name in _HELD:
         tensor.__dict__.pop(name, None)
     tensor._buffer, tensor._writes, tensor._slot = buffer.copy(), version + 1, -1
@@ -232,6 +239,7 @@ def set_(self: Tensor, source: Tensor | None = None, *place: Any) -> Tensor:
         offset, size, stride = (*place, None, None)[:3]
         view = view.as_strided(size, stride or contiguous_strides(tuple(size)), offset)
     version = self._writes
+    leave(self)
     for name in _HELD:
         self.__dict__.pop(name, None)
     _look_through(self, view if place else part(view, tuple(map(whole, view.shape)), (), "alias"))

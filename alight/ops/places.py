@@ -9,6 +9,7 @@ from typing import Any
 from alight.dtypes import INTEGER, int64
 from alight.errors import fail
 from alight.ops.creation import arange, default_dtype, full, zeros
+from alight.ops.docstrings import with_example
 from alight.ops.operation import TORCH, function
 from alight.tensor import Tensor
 
@@ -251,7 +252,10 @@ def _constant(name: str, value: bool, doc: str) -> None:
     def answer(input: Tensor) -> bool:
         return value
 
-    answer.__name__, answer.__doc__ = name, doc
+    answer.__name__ = name
+    answer.__doc__ = with_example(
+        f"{doc}\n\nShapes: any.", f"torch.{name}(torch.ones(2))", str(value)
+    )
     function(name, methods=name)(answer)
 
 

@@ -18,6 +18,7 @@ from alight.errors import fail
 from alight.ir.program import Value
 from alight.ops.arguments import as_dtype, scalar_type_name, shape_of, size_given
 from alight.ops.creation import default_dtype, resolve_device
+from alight.ops.docstrings import with_example
 from alight.ops.operation import function, op
 from alight.ops.out import write_out
 from alight.primitives.arithmetic import zeros_like
@@ -553,7 +554,10 @@ def bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Any = None) -> Tensor:
     )
 
 
-def _simple(name: str, doc: str, check: str, check_dtype: Any, **defaults: float | None) -> None:
+def _simple(
+    name: str, doc: str, shown: str, check: str, check_dtype: Any, **defaults: float | None
+) -> None:
+    """`shown` is what the first two numbers of seed 0 print."""
     names = list(defaults)
 
     def method(self: Tensor, *args: float, generator: Any = None, **given: float) -> Tensor:
@@ -574,10 +578,17 @@ def _simple(name: str, doc: str, check: str, check_dtype: Any, **defaults: float
             self, lambda n: draw(engine, n, self.dtype, *(float(values[one]) for one in names))
         )
 
-    method.__name__, method.__doc__ = f"{name}_", doc
+    method.__name__ = f"{name}_"
+    first = next(iter(defaults)) if check == "share" else None
+    call = f"_ = torch.manual_seed(0)\n>>> torch.empty(2).{name}_({'0.5' if first else ''})"
+    method.__doc__ = with_example(doc + _SHAPES_AND_ERRORS, call, f"tensor([{shown}])")
     function("", methods=f"{name}_")(method)
 
 
+_SHAPES_AND_ERRORS = """
+
+Shapes: any, kept.
+Errors: RuntimeError for a parameter that makes no distribution, and for a dtype that cannot hold the numbers."""
 _CPP_NAMES = {
     "uint8": "unsigned char", "int8": "signed char", "int16": "short", "int32": "int", "int64": "long int",
     "bool": "bool", "complex64": "c10::complex<float>", "complex128": "c10::complex<double>",
@@ -599,15 +610,31 @@ def _on_cpu(name: str, of: Dtype) -> None:
         fail(NotImplementedError, f"\"{name}_cpu\" not implemented for '{scalar_type_name(of)}'")
 
 
-_simple("exponential", "Fill with waiting times of rate lambd.", "positive", _continuous, lambd=1.0)
 _simple(
-    "geometric", "Fill with the number of tries until a success of probability p.", "share", _on_cpu,
+    "exponential",
+    "Fill with waiting times of rate lambd.",
+    "3.5083, 1.2304",
+    "positive",
+    _continuous,
+    lambd=1.0,
+)
+_simple(
+    "geometric", "Fill with the number of tries until a success of probability p.", "1., 1.", "share", _on_cpu,
     p=None,
 )  # fmt: skip
-_simple("cauchy", "Fill with Cauchy numbers.", "positive", _continuous, median=0.0, sigma=1.0)
+_simple(
+    "cauchy",
+    "Fill with Cauchy numbers.",
+    "10.5977,  0.7648",
+    "positive",
+    _continuous,
+    median=0.0,
+    sigma=1.0,
+)
 _simple(
     "log_normal",
     "Fill with exponentials of normal numbers.",
+    "59.2634,  1.5116",
     "positive",
     _on_cpu,
     mean=1.0,

@@ -12,6 +12,7 @@ from alight import primitives as p
 from alight.errors import fail
 from alight.ir.program import Value as Tensor
 from alight.ops.arguments import promoted, to_float
+from alight.ops.docstrings import derived_docstring, with_example
 from alight.ops.functions import _x_times, polygamma
 from alight.ops.operation import Declared, function, op, with_vjp
 from alight.primitives import bessel_functions, series
@@ -153,8 +154,10 @@ def igammac(input: Tensor, other: Tensor) -> Tensor:
 
 @function("", methods="polygamma_")
 def polygamma_(self: Any, n: int) -> Any:
-    """`polygamma` written into the tensor."""
     return self.copy_(polygamma(n, self))
+
+
+polygamma_.__doc__ = derived_docstring("`polygamma` written into the tensor.", polygamma.__doc__)
 
 
 # -- Bessel and Airy functions -----------------------------------------------------------------------------------------
@@ -171,47 +174,80 @@ def i0(input: Tensor) -> Tensor:
     return bessel_functions.BesselI0(to_float(input))
 
 
-def _bessel_or_airy(name: str, primitive: Any, doc: str, **statics: Any) -> Declared:
+def _bessel_or_airy(name: str, primitive: Any, doc: str, shown: str, **statics: Any) -> Declared:
+    """`shown` is what the function prints at 0.5 and 2."""
+
     def body(input: Tensor) -> Tensor:
         return primitive(to_float(input), **statics)
 
     if name not in ("i0e", "i1", "i1e"):
         doc += "\n\nDiffers: it has a gradient, which PyTorch does not give."
-    body.__name__, body.__doc__ = f"special_{name}", doc
+    call = f"torch.special.{name}(torch.tensor([0.5, 2.]))"
+    body.__name__, body.__doc__ = f"special_{name}", with_example(doc, call, f"tensor([{shown}])")
     return op(special=name, pointwise=True)(body)
 
 
 _FIRST, _SECOND = "Bessel function of the first kind", "Bessel function of the second kind"
-special_i0e = _bessel_or_airy("i0e", bessel_functions.ScaledBesselI0, "exp(-|input|) * i0(input).")
-special_i1 = _bessel_or_airy("i1", bessel_functions.BesselI1, f"The modified {_FIRST}, of order 1.")
-special_i1e = _bessel_or_airy("i1e", bessel_functions.ScaledBesselI1, "exp(-|input|) * i1(input).")
-bessel_j0 = _bessel_or_airy("bessel_j0", bessel_functions.BesselJ0, f"The {_FIRST}, of order 0.")
-bessel_j1 = _bessel_or_airy("bessel_j1", bessel_functions.BesselJ1, f"The {_FIRST}, of order 1.")
-bessel_y0 = _bessel_or_airy("bessel_y0", bessel_functions.BesselY0, f"The {_SECOND}, of order 0.")
-bessel_y1 = _bessel_or_airy("bessel_y1", bessel_functions.BesselY1, f"The {_SECOND}, of order 1.")
+special_i0e = _bessel_or_airy(
+    "i0e", bessel_functions.ScaledBesselI0, "exp(-|input|) * i0(input).", "0.6450, 0.3085"
+)
+special_i1 = _bessel_or_airy(
+    "i1", bessel_functions.BesselI1, f"The modified {_FIRST}, of order 1.", "0.2579, 1.5906"
+)
+special_i1e = _bessel_or_airy(
+    "i1e", bessel_functions.ScaledBesselI1, "exp(-|input|) * i1(input).", "0.1564, 0.2153"
+)
+bessel_j0 = _bessel_or_airy(
+    "bessel_j0", bessel_functions.BesselJ0, f"The {_FIRST}, of order 0.", "0.9385, 0.2239"
+)
+bessel_j1 = _bessel_or_airy(
+    "bessel_j1", bessel_functions.BesselJ1, f"The {_FIRST}, of order 1.", "0.2423, 0.5767"
+)
+bessel_y0 = _bessel_or_airy(
+    "bessel_y0", bessel_functions.BesselY0, f"The {_SECOND}, of order 0.", "-0.4445,  0.5104"
+)
+bessel_y1 = _bessel_or_airy(
+    "bessel_y1", bessel_functions.BesselY1, f"The {_SECOND}, of order 1.", "-1.4715, -0.1070"
+)
 modified_bessel_i0 = _bessel_or_airy(
-    "modified_bessel_i0", bessel_functions.BesselI0, f"The modified {_FIRST}, of order 0."
+    "modified_bessel_i0",
+    bessel_functions.BesselI0,
+    f"The modified {_FIRST}, of order 0.",
+    "1.0635, 2.2796",
 )
 modified_bessel_i1 = _bessel_or_airy(
-    "modified_bessel_i1", bessel_functions.BesselI1, f"The modified {_FIRST}, of order 1."
+    "modified_bessel_i1",
+    bessel_functions.BesselI1,
+    f"The modified {_FIRST}, of order 1.",
+    "0.2579, 1.5906",
 )
 modified_bessel_k0 = _bessel_or_airy(
-    "modified_bessel_k0", bessel_functions.BesselK0, f"The modified {_SECOND}, of order 0."
+    "modified_bessel_k0",
+    bessel_functions.BesselK0,
+    f"The modified {_SECOND}, of order 0.",
+    "0.9244, 0.1139",
 )
 modified_bessel_k1 = _bessel_or_airy(
-    "modified_bessel_k1", bessel_functions.BesselK1, f"The modified {_SECOND}, of order 1."
+    "modified_bessel_k1",
+    bessel_functions.BesselK1,
+    f"The modified {_SECOND}, of order 1.",
+    "1.6564, 0.1399",
 )
 scaled_modified_bessel_k0 = _bessel_or_airy(
     "scaled_modified_bessel_k0",
     bessel_functions.ScaledBesselK0,
     "exp(input) * modified_bessel_k0(input).",
+    "1.5241, 0.8416",
 )
 scaled_modified_bessel_k1 = _bessel_or_airy(
     "scaled_modified_bessel_k1",
     bessel_functions.ScaledBesselK1,
     "exp(input) * modified_bessel_k1(input).",
+    "2.7310, 1.0335",
 )
-airy_ai = _bessel_or_airy("airy_ai", bessel_functions.AiryAi, "The Airy function Ai.", order=0)
+airy_ai = _bessel_or_airy(
+    "airy_ai", bessel_functions.AiryAi, "The Airy function Ai.", "0.2317, 0.0349", order=0
+)
 
 
 @op(special="spherical_bessel_j0", pointwise=True)
@@ -226,7 +262,9 @@ def spherical_bessel_j0(input: Tensor) -> Tensor:
 # -- orthogonal polynomials --------------------------------------------------------------------------------------------
 
 
-def _polynomial(family: str, doc: str) -> Declared:
+def _polynomial(family: str, doc: str, shown: str) -> Declared:
+    """`shown` is what the polynomial of degree 3 prints at 0.25 and 2."""
+
     def body(input: Operand, n: Operand) -> Tensor:
         x, number = promoted(input, n, to_float=True)
         return series.OrthogonalPolynomial(x, number, family=family, order=0)
@@ -234,21 +272,47 @@ def _polynomial(family: str, doc: str) -> Declared:
     first, second = family.rsplit("_", 1)
     name = f"{first}_polynomial_{second}"
     body.__name__ = name
-    body.__doc__ = doc + "\n\nDiffers: it has a gradient in input, which PyTorch does not give."
+    doc += "\n\nDiffers: it has a gradient in input, which PyTorch does not give."
+    call = f"torch.special.{name}(torch.tensor([0.25, 2.]), 3)"
+    body.__doc__ = with_example(doc, call, f"tensor([{shown}])")
     return op(special=name, pointwise=True)(body)
 
 
-chebyshev_polynomial_t = _polynomial("chebyshev_t", "Chebyshev polynomial T of degree n.")
-chebyshev_polynomial_u = _polynomial("chebyshev_u", "Chebyshev polynomial U of degree n.")
-chebyshev_polynomial_v = _polynomial("chebyshev_v", "Chebyshev polynomial V of degree n.")
-chebyshev_polynomial_w = _polynomial("chebyshev_w", "Chebyshev polynomial W of degree n.")
-shifted_chebyshev_polynomial_t = _polynomial("shifted_chebyshev_t", "T of 2 * input - 1.")
-shifted_chebyshev_polynomial_u = _polynomial("shifted_chebyshev_u", "U of 2 * input - 1.")
-shifted_chebyshev_polynomial_v = _polynomial("shifted_chebyshev_v", "V of 2 * input - 1.")
-shifted_chebyshev_polynomial_w = _polynomial("shifted_chebyshev_w", "W of 2 * input - 1.")
-hermite_polynomial_h = _polynomial("hermite_h", "Physicists' Hermite polynomial of degree n.")
-hermite_polynomial_he = _polynomial("hermite_he", "Probabilists' Hermite polynomial of degree n.")
-laguerre_polynomial_l = _polynomial("laguerre_l", "Laguerre polynomial of degree n.")
-legendre_polynomial_p = _polynomial("legendre_p", "Legendre polynomial of degree n.")
+chebyshev_polynomial_t = _polynomial(
+    "chebyshev_t", "Chebyshev polynomial T of degree n.", "-0.6875, 26.0000"
+)
+chebyshev_polynomial_u = _polynomial(
+    "chebyshev_u", "Chebyshev polynomial U of degree n.", "-0.8750, 56.0000"
+)
+chebyshev_polynomial_v = _polynomial(
+    "chebyshev_v", "Chebyshev polynomial V of degree n.", "-0.1250, 41.0000"
+)
+chebyshev_polynomial_w = _polynomial(
+    "chebyshev_w", "Chebyshev polynomial W of degree n.", "-1.6250, 71.0000"
+)
+shifted_chebyshev_polynomial_t = _polynomial(
+    "shifted_chebyshev_t", "T of 2 * input - 1.", " 1., 99."
+)
+shifted_chebyshev_polynomial_u = _polynomial(
+    "shifted_chebyshev_u", "U of 2 * input - 1.", "  1., 204."
+)
+shifted_chebyshev_polynomial_v = _polynomial(
+    "shifted_chebyshev_v", "V of 2 * input - 1.", "  1., 169."
+)
+shifted_chebyshev_polynomial_w = _polynomial(
+    "shifted_chebyshev_w", "W of 2 * input - 1.", "  1., 239."
+)
+hermite_polynomial_h = _polynomial(
+    "hermite_h", "Physicists' Hermite polynomial of degree n.", "-2.8750, 40.0000"
+)
+hermite_polynomial_he = _polynomial(
+    "hermite_he", "Probabilists' Hermite polynomial of degree n.", "-0.7344,  2.0000"
+)
+laguerre_polynomial_l = _polynomial(
+    "laguerre_l", "Laguerre polynomial of degree n.", " 0.3411, -0.3333"
+)
+legendre_polynomial_p = _polynomial(
+    "legendre_p", "Legendre polynomial of degree n.", "-0.3359, 17.0000"
+)
 
 __all__ = [name for name in dir() if name[0] != "_"]

@@ -12,6 +12,7 @@ from alight.dtypes import dtype as Dtype
 from alight.errors import fail, not_implemented
 from alight.ops.arguments import SCALAR_NAMES
 from alight.ops.creation import typed_tensor, zeros
+from alight.ops.docstrings import with_example
 from alight.ops.operation import function
 from alight.record.views import ALWAYS, root_of
 from alight.tensor import Tensor, from_numpy
@@ -346,20 +347,28 @@ def map2_(self: Tensor, x: Tensor, y: Tensor, callable: Callable[[Any, Any, Any]
 # -- what other kinds of tensors have ----------------------------------------------------------------------------------------
 
 
-def _answer(name: str, value: Any, doc: str) -> None:
+def _answer(name: str, value: Any, doc: str, shown: str) -> None:
     def method(self: Tensor) -> Any:
         return value(self) if callable(value) else value
 
-    method.__name__, method.__doc__ = name, doc
+    method.__name__ = name
+    method.__doc__ = with_example(f"{doc}\n\nShapes: any.", f"torch.ones(2).{name}()", shown)
     function("", methods=name)(method)
 
 
-_answer("is_pinned", False, "Whether the memory is locked for a GPU: never.")
-_answer("is_shared", lambda x: root_of(x)._open, "Whether share_memory_() was called on it.")
-_answer("dense_dim", lambda x: x.ndim, "Number of dense dimensions: all.")
-_answer("sparse_dim", 0, "Number of sparse dimensions: none.")
-_answer("to_dense", lambda x: x, "This tensor, which is dense.")
-_answer("is_inference", lambda x: x._meta.origin == "inference", "Whether inference_mode made it.")
+_answer("is_pinned", False, "Whether the memory is locked for a GPU: never.", "False")
+_answer(
+    "is_shared", lambda x: root_of(x)._open, "Whether share_memory_() was called on it.", "False"
+)
+_answer("dense_dim", lambda x: x.ndim, "Number of dense dimensions: all.", "1")
+_answer("sparse_dim", 0, "Number of sparse dimensions: none.", "0")
+_answer("to_dense", lambda x: x, "This tensor, which is dense.", "tensor([1., 1.])")
+_answer(
+    "is_inference",
+    lambda x: x._meta.origin == "inference",
+    "Whether inference_mode made it.",
+    "False",
+)
 
 
 @function("", methods="is_coalesced")

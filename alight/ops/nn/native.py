@@ -9,6 +9,7 @@ from math import prod
 from typing import Any
 
 from alight.errors import fail
+from alight.ops.docstrings import derived_docstring
 from alight.ops.operation import FUNCTIONAL, TORCH, function
 from alight.ops.out import write_out
 from alight.tensor import Tensor
@@ -94,8 +95,13 @@ def _dropout(name: str, form: str) -> None:
         return FUNCTIONAL[form](input, p, train, inplace=True)
 
     dropped.__name__, dropped_in_place.__name__ = name, name + "_"
-    dropped.__doc__ = f"`torch.nn.functional.{form}`."
-    dropped_in_place.__doc__ = f"`torch.nn.functional.{form}`, written into input."
+    text = FUNCTIONAL[form].__doc__
+    dropped.__doc__ = derived_docstring(
+        f"`torch.nn.functional.{form}` with every argument given.", text
+    )
+    dropped_in_place.__doc__ = derived_docstring(
+        f"`torch.nn.functional.{form}`, written into input.", text
+    )
     if name != "dropout":
         function(name)(dropped)
     function(name + "_")(dropped_in_place)

@@ -13,6 +13,7 @@ from alight import primitives as p
 from alight.dtypes import int64
 from alight.errors import fail
 from alight.ir.program import Value as Tensor
+from alight.ops.docstrings import derived_docstring
 from alight.ops.nn.convolution import _times, per_dimension
 from alight.ops.operation import function, op
 from alight.primitives.arithmetic import broadcast, constant
@@ -187,6 +188,13 @@ def _max_pool_with_indices(
     return WindowMax(input, **g.statics), WindowArgMax(input, **g.statics)
 
 
+_BATCHES = {  # shapes by the number of spatial dimensions
+    1: "(n, c, w) or (c, w)",
+    2: "(n, c, h, w) or (c, h, w)",
+    3: "(n, c, d, h, w) or (c, d, h, w)",
+}
+
+
 def _max_pooling(count: int) -> Any:
     def max_pool(
         input: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False,
@@ -199,6 +207,8 @@ def _max_pooling(count: int) -> Any:
     max_pool.__doc__ = f"""The largest element of each window over the last {count} dimension(s).
 
     `stride` is the kernel size unless given. With `return_indices`, also the place of each maximum.
+    Shapes: {_BATCHES[count]}; an extent n becomes (n + 2 padding - dilation (kernel - 1) - 1) // stride + 1.
+    Errors: RuntimeError for other ranks, for padding above half the kernel, and where no window fits.
 
     >>> import alight as torch
     >>> torch.nn.functional.max_pool{count}d(torch.ones({"1, " + "2, " * count}), 2).shape
@@ -215,7 +225,9 @@ def _with_indices(pool: Any) -> Any:
         return pool(*args, **kwargs)
 
     with_indices.__name__ = with_indices.__qualname__ = pool.__name__ + "_with_indices"
-    with_indices.__doc__ = f"{pool.__name__} with the place of each maximum."
+    with_indices.__doc__ = derived_docstring(
+        f"{pool.__name__}, always with the place of each maximum.", pool.__doc__
+    )
     return with_indices
 
 
@@ -499,9 +511,16 @@ def _adaptive_max_pooling(count: int) -> Any:
         return (values, places) if return_indices else values
 
     adaptive_max_pool.__name__ = adaptive_max_pool.__qualname__ = f"adaptive_max_pool{count}d"
-    adaptive_max_pool.__doc__ = (
-        f"""Maxima over output_size parts of the last {count} dimension(s)."""
-    )
+    adaptive_max_pool.__doc__ = f"""Maxima over output_size parts of the last {count} dimension(s).
+
+    With `return_indices`, also the place of each maximum.
+    Shapes: {_BATCHES[count]}; the last ones become `output_size`, a number for all of them or one for each.
+    Errors: RuntimeError for other ranks.
+
+    >>> import alight as torch
+    >>> torch.nn.functional.adaptive_max_pool{count}d(torch.ones({"1, " + "4, " * count}), 2).shape
+    torch.Size([1, {", ".join(["2"] * count)}])
+    """
     return adaptive_max_pool
 
 

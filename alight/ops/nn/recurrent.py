@@ -28,6 +28,12 @@ Scalar = Any
 Tensors = Any
 
 GATES = {"LSTM": 4, "GRU": 3, "RNN_TANH": 1, "RNN_RELU": 1}
+_CLASSES = {
+    "LSTM": "LSTM(3, 4)",
+    "GRU": "GRU(3, 4)",
+    "RNN_TANH": "RNN(3, 4)",
+    "RNN_RELU": "RNN(3, 4, nonlinearity='relu')",
+}
 _HALVES = {
     "LSTM": (0.5, 0.5, 1.0, 0.5),
     "GRU": (0.5, 0.5, 1.0),
@@ -331,7 +337,20 @@ def _network(mode: str) -> Any:
 
     network.__name__ = network.__qualname__ = mode.lower()
     network.__doc__ = f"""A whole {mode} network: (input, [batch_sizes,] hx, params, has_biases, num_layers, dropout,
-    train, bidirectional[, batch_first]); torch.nn.{mode[:4].rstrip("_")} is the usual way to call it."""
+    train, bidirectional[, batch_first]); torch.nn.{mode[:4].rstrip("_")} is the usual way to call it.
+
+    Shapes: input (time, batch, in), or (batch, time, in) with batch_first; hx (layers * directions, batch, hidden).
+    Errors: RuntimeError where shapes do not fit.
+
+    >>> import alight as torch
+    >>> net = torch.nn.{_CLASSES[mode]}
+    >>> hx = {"(torch.zeros(1, 2, 4), torch.zeros(1, 2, 4))" if mode == "LSTM" else "torch.zeros(1, 2, 4)"}
+    >>> result = torch.{mode.lower()}(
+    ...     torch.ones(5, 2, 3), hx, list(net.parameters()), True, 1, 0.0, False, False, False
+    ... )
+    >>> result[0].shape
+    torch.Size([5, 2, 4])
+    """
     return network
 
 
@@ -386,7 +405,16 @@ def _plain_cell(mode: str) -> Any:
         return _cell.function(input, hx, None, w_ih, w_hh, b_ih, b_hh, mode)[0]
 
     cell.__name__ = cell.__qualname__ = f"{mode.lower()}_cell"
-    cell.__doc__ = f"The next state of one {mode} step, from (batch, input) and (batch, hidden)."
+    cell.__doc__ = f"""The next state of one {mode} step, from (batch, in) and (batch, hidden).
+
+    Shapes: weights (gates * hidden, in) and (gates * hidden, hidden), biases (gates * hidden,).
+    Errors: RuntimeError where shapes do not fit.
+
+    >>> import alight as torch
+    >>> cell = torch.nn.{_CLASSES[mode].replace("(", "Cell(")}
+    >>> torch.{mode.lower()}_cell(torch.ones(2, 3), torch.zeros(2, 4), *cell.parameters()).shape
+    torch.Size([2, 4])
+    """
     return cell
 
 

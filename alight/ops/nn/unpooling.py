@@ -98,6 +98,8 @@ def _max_unpooling(count: int) -> Any:
     max_unpool.__doc__ = f"""Elements put back to the places that max_pool{count}d found them at, zeros elsewhere.
 
     The size is the smallest that pooling may have come from, or `output_size`.
+    Shapes: (n, c, *) or (c, *), with {count} dimension(s) behind the channels; indices as input.
+    Errors: RuntimeError for other ranks, for indices of another shape or not int64, and for an output_size that cannot be.
 
     >>> import alight as torch
     >>> F = torch.nn.functional
@@ -221,7 +223,17 @@ def _fractional(count: int, always: bool) -> Any:
 
     fractional_max_pool.__name__ = fractional_max_pool.__qualname__ = name
     fractional_max_pool.__doc__ = f"""Maxima of windows whose places are drawn at random, to output_size, or to
-    output_ratio times the input's extents, over the last {count} dimensions."""
+    output_ratio times the input's extents, over the last {count} dimensions.
+
+    Shapes: (n, c, *) or (c, *), with {count} dimensions behind the channels; these become `output_size`.
+    Errors: RuntimeError for other ranks, for a window that is too large, and for _random_samples of another dtype.
+
+    >>> import alight as torch
+    >>> x = torch.ones({"1, " * 2 + "6, " * count})
+    >>> form = torch.nn.functional.{name}{"_with_indices" if always else ""}
+    >>> form(x, 2, output_size=3){"[0]" if always else ""}.shape
+    torch.Size([1, 1, {", ".join(["3"] * count)}])
+    """
     return fractional_max_pool
 
 
