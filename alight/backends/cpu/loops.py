@@ -9,13 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from math import prod
 from typing import Any
 
 from alight.backends.cpu.code import Code, Value, lanes, vector
+from alight.backends.cpu.gathers import gather, scatter
+from alight.backends.cpu.quotients import divisor, quotient
 from alight.backends.cpu.random_bits import random_start, random_words
 from alight.backends.cpu.reductions import Pass, extreme
 from alight.backends.cpu.scalars import Scalars, Symbol, load_type
 from alight.backends.cpu.target import Target
+from alight.backends.cpu.tiles import has_fma
 from alight.compiler.affine import Affine
 from alight.compiler.nest import (
     Apply,
@@ -31,7 +35,8 @@ from alight.compiler.nest import (
     Store,
 )
 from alight.compiler.schedule import Schedule
-from alight.dtypes import dtype, int64
+from alight.dtypes import dtype, float32, float64, int64
+from alight.primitives import Div
 
 # Expressions on the vector axis up to which a block of several vectors is written out.
 SMALL_BODY = 40
@@ -136,12 +141,32 @@ class LoopCode:
                 and not isinstance(one.what, (Number, Reduced))
             ):
                 self.every(i)
+        self._prepare_divisors(level, needed, stage)
         for i in needed:  # places in memory, as far as they are known here
             one = self.nest.expressions[i]
             if isinstance(one.what, (Load, Place, Random)):
                 self.base(one.what.index, level)
             for n, _, _ in getattr(one.what, "guard", ()) or getattr(one.what, "ranges", ()):
                 self.base(n, level)
+
+    def _prepare_divisors(self, level: int, needed: Sequence[int], stage: int) -> None:
+        """Of what is divided by often: what makes the divisions cheap."""
+        for i in needed:
+            one = self.nest.expressions[i]
+            if not isinstance(one.what, Apply) or one.what.primitive is not Div:
+                continue
+            by = self.nest.expressions[one.inputs[1]]
+            often = one.dtype in (float32, float64) and self._trips(one.axes, level) > 2
+            if not often or by.stage > stage or self.level(by.axes) != level:
+                continue
+            for u in range(self.block if self.on_vector(by.axes) else 1):
+                key = "divisor", one.inputs[1], u
+                if key not in self.found and has_fma(self.target):
+                    self.found[key] = divisor(self.code, self.symbol(one.inputs[1], u).value)
+
+    def _trips(self, axes: Iterable[int], level: int) -> int:
+        """How often loops inside of a level run, those of `axes`."""
+        return prod(self._pieces(a) for a in axes if self.level_of[a] > level)
 
     # -- numbers made of indices ---------------------------------------------------------------------------------------
 
@@ -260,6 +285,12 @@ class LoopCode:
         if isinstance(what, Apply):
             count = self.lanes if self.on_vector(one.axes) else 1
             arguments = [self.wide(i, u, count) for i in one.inputs]
+            if what.primitive is Div:
+                divided_by = one.inputs[1]
+                wide = self.on_vector(self.nest.expressions[divided_by].axes)
+                by = self.found.get(("divisor", divided_by, u if wide else 0))
+                if by is not None:
+                    return Symbol(quotient(self.code, arguments[0].value, by), one.dtype)
             return what.primitive.scalar(self.scalars, *arguments, **dict(what.statics))
         if isinstance(what, Number):
             value = what.value
@@ -346,7 +377,7 @@ class LoopCode:
         spots = code.splat(self.whole(what.index, u), vector("i64", self.lanes))
         if mask is not None:
             spots = code.select(mask, spots, code.constant(0, spots.type))
-        return self.scalars.from_memory(self._gather(pointer, spots, type, mask), of)
+        return self.scalars.from_memory(gather(code, pointer, spots, type, mask), of)
 
     def _axis(self) -> int:
         assert self.vector is not None
@@ -357,26 +388,6 @@ class LoopCode:
             self.on_vector(self.nest.atom_axes[a]) for a, _ in index.terms if a != self.vector
         )
         return index.coefficient(self._axis()) == 1 and not others
-
-    def _gather(self, pointer: Value, spots: Value, type: str, mask: Value | None) -> Value:
-        code, count = self.code, self.lanes
-        places = code.op(
-            f"getelementptr {type}, ptr {pointer.text}, {spots.typed}", type=vector("ptr", count)
-        )
-        if count == 1:  # a vector of one is no vector to LLVM
-            return code.load(type, places)
-        many = vector(type, count)
-        mask = mask or code.constant(True, vector("i1", count))
-        from alight.backends.cpu.code import mangled
-
-        name = f"llvm.masked.gather.{mangled(many)}.v{count}p0"
-        code.declared[name] = (
-            f"declare {many} @{name}(<{count} x ptr>, i32, <{count} x i1>, {many})"
-        )
-        return code.op(
-            f"call {many} @{name}({places.typed}, i32 1, {mask.typed}, {many} zeroinitializer)",
-            type=many,
-        )
 
     def store(self, store: Store) -> None:
         """Write one expression, for each vector of the block."""
@@ -402,7 +413,7 @@ class LoopCode:
             else:
                 assert not store.add
                 spots = code.splat(self.whole(store.index, u), vector("i64", self.lanes))
-                self._scatter(pointer, spots, self.scalars.to_memory(value))
+                scatter(code, pointer, spots, self.scalars.to_memory(value), self.mask)
 
     def _added(self, store: Store, value: Symbol, place: Value) -> Symbol:
         """The value, or its sum with what lies at the place."""
@@ -411,24 +422,6 @@ class LoopCode:
         type = vector(load_type(value.dtype), lanes(value.value.type))
         old = self.code.load(type, place, self.mask if lanes(type) > 1 else None)
         return self.scalars.add(self.scalars.from_memory(old, value.dtype), value)
-
-    def _scatter(self, pointer: Value, spots: Value, value: Value) -> None:
-        from alight.backends.cpu.code import element_type, mangled
-
-        code, count = self.code, self.lanes
-        type = element_type(value.type)
-        places = code.op(
-            f"getelementptr {type}, ptr {pointer.text}, {spots.typed}", type=vector("ptr", count)
-        )
-        if count == 1:
-            code.store(value, places)
-            return
-        mask = self.mask or code.constant(True, vector("i1", count))
-        name = f"llvm.masked.scatter.{mangled(value.type)}.v{count}p0"
-        code.declared[name] = (
-            f"declare void @{name}({value.type}, <{count} x ptr>, i32, <{count} x i1>)"
-        )
-        code.line(f"call void @{name}({value.typed}, {places.typed}, i32 1, {mask.typed})")
 
     # -- the whole nest ------------------------------------------------------------------------------------------------
 
