@@ -277,6 +277,8 @@ class Lowering:
         free_y = free_axes(len(shape_y), batch_y, sum_y)
         batch = tuple(shape_x[i] for i in batch_x)
         # Axes that lie one behind the other merge into one; where they do not, the operand is copied into order.
+        x = self._in_order(node.inputs[0], x, free_x)
+        y = self._in_order(node.inputs[1], y, free_y)
         x, y, k = self._merge_sums(node, x, y, sum_x, sum_y)
         x, m, step_m = self._merge_free(node.inputs[0], x, free_x)
         y, n, step_n = self._merge_free(node.inputs[1], y, free_y)
@@ -286,6 +288,14 @@ class Lowering:
             "b": (*(y.strides[i] for i in batch_y), k[2], step_n),
         }  # fmt: skip
         self._ended(node, ending, (x, y), detail)
+
+    def _in_order(self, value: int, x: Operand, axes: Strides) -> Operand:
+        """An operand, copied if its free axes do not lie one behind the other."""
+        shape = self.types[value].shape
+        kept = [i for i in axes if shape[i] != 1]
+        if merged([shape[i] for i in kept], [x.strides[i] for i in kept]) is not None:
+            return x
+        return self._copied(value)
 
     def _merge_sums(
         self, node: Node, x: Operand, y: Operand, sum_x: Strides, sum_y: Strides
