@@ -19,7 +19,7 @@ from alight.primitives import Full
 from alight.record.flush import buffer_of
 from alight.record.meta import INFERENCE, Meta, Size
 from alight.record.recorder import thread
-from alight.record.views import place_in_root, root_of
+from alight.record.views import counter_of, place_in_root, root_of
 
 _new = object.__new__
 
@@ -66,6 +66,7 @@ class Tensor(Methods, metaclass=_TensorMeta):
     _shared: int = False  # memory that was exchanged with NumPy; 2 if nobody can say who holds it
     _open: bool = False  # share_memory_() was called
     _writes: int = 0  # in place, into this memory
+    _unnoticed: int = 0  # those through .data, which the version leaves out
     _history: Any = None  # where backward goes on in a flushed segment
     _grad: Tensor | None = None
     _hooks: dict[int, Callable[..., Any]] | None = None
@@ -188,7 +189,7 @@ class Tensor(Methods, metaclass=_TensorMeta):
     def _version(self) -> int:
         if self._meta.origin == INFERENCE:
             fail(RuntimeError, "Inference tensors do not track version counter.")
-        return root_of(self)._writes
+        return counter_of(self)._writes
 
     def size(self, dim: int | None = None) -> Any:
         """The shape, or the extent of one dimension."""

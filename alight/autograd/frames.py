@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
 
+from alight.autograd.overwritten import check_pending
 from alight.errors import fail
 from alight.ir.program import Value
 from alight.primitives.arithmetic import constant, fresh
 from alight.record.history import History, active_inputs, sweep
+from alight.record.memory import Memory
 from alight.record.meta import Meta
 from alight.record.sources import user_line
 from alight.record.trie import Tape
@@ -89,9 +91,10 @@ def _trace(
         cotangents.append(given)
     nodes, known = len(tape.nodes), len(tape.types)
     found = sweep(tape, [out.id for out in outputs], list(slot_of))
-    check(found, tape, tape.marked("freed"), None)
+    stale = check_pending(recorder, found, tape, lambda: second_time(tape, None))
     _check_leaves(recorder, tape, found, wanted)
-    results = tape.inline(found.program, [*cotangents, *(tape.value(i) for i in found.residuals)])
+    residuals = [_as_it_is_now(tape, i, stale.get(i)) for i in found.residuals]
+    results = tape.inline(found.program, [*cotangents, *residuals])
     if not retain:
         line = user_line()
         tape.marks.extend(
@@ -108,6 +111,14 @@ def _trace(
         if not differentiable:
             tape.marks.append(("blocked", result.id))
         tape.slots.append((result.id, gradient_meta(result, differentiable)))
+
+
+def _as_it_is_now(tape: Tape, value: int, root: int | None) -> Value:
+    """A residual; what its memory shows by now where that was written unnoticed and holds another `root` value."""
+    if root is None:
+        return tape.value(value)
+    program, read = Memory(tape).path(value)
+    return tape.inline(program, [tape.value(i) for i in (root, *read[1:])])[0]
 
 
 def gradient_meta(result: Value, differentiable: bool) -> Meta:
@@ -185,34 +196,6 @@ def used_up(
     return [i for i in found if not reached.isdisjoint(tape.nodes[i].outputs)]
 
 
-def check(
-    found: Backward, tape: Tape, freed: set[int], history: History | None, start: int = 0
-) -> None:
-    """PyTorch's errors: a graph used twice, a value that backward needs and somebody wrote over.
-
-    `found` counts nodes from number `start` of the tape.
-    """
-    writes = {mark[1]: mark for mark in tape.marks if mark[0] == "written"}
-    for value in found.residuals:
-        readers = [reader + start for reader in found.readers[value]]
-        if any(reader in freed for reader in readers):
-            second_time(tape, history)
-        mark = writes.get(value)
-        if mark is not None and any(reader < mark[2] for reader in readers):
-            before = _writes_after(
-                {mark[4]: (*mark[:4], mark[1]) for mark in writes.values()}, value
-            )
-            after = before + _writes_after(writes, value)
-            last = max(reader for reader in readers if reader < mark[2])
-            wrote = tape.nodes[mark[2]].line if mark[2] < len(tape.nodes) else None
-            _overwritten(tape, value, last, mark[3], after, before, wrote)
-        if history is not None and value in history.versions:
-            tensor, version = history.versions[value]
-            if tensor._writes != version:
-                origin = tensor._meta.origin
-                _overwritten(tape, value, max(readers), origin, tensor._writes, version)
-
-
 def second_time(tape: Tape, history: History | None) -> NoReturn:
     """PyTorch's error for a graph that is used up, with the line that used it."""
     marked = (mark[2] for mark in tape.marks if mark[0] == "freed")
@@ -220,42 +203,3 @@ def second_time(tape: Tape, history: History | None) -> NoReturn:
     line = line or next(marked, None)
     facts = [f"{line}  {line.text}  used it up"] if line is not None else []
     fail(RuntimeError, SECOND_TIME, facts, "backward(retain_graph=True) the first time")
-
-
-def _writes_after(writes: dict[int, Any], value: int) -> int:
-    """How often what held `value` was written afterwards; before, if `writes` leads the other way."""
-    count = 0
-    while value in writes:
-        value, count = writes[value][4], count + 1
-    return count
-
-
-def _overwritten(
-    tape: Tape, value: int, reader: int, writer: str | None, found: int = 1, expected: int = 0, wrote: Any = None
-) -> None:  # fmt: skip
-    from alight.autograd.names import backward_name
-    from alight.ops.arguments import scalar_type_name
-
-    type, line = tape.types[value], tape.nodes[reader].line
-    maker = writer
-    made_at = next((i for i, node in enumerate(tape.nodes) if value in node.outputs), -1)
-    if writer in (None, "CopySlices") or made_at >= reader:
-        # written through a view, or a result that its own backward reads: PyTorch names what made it
-        maker = next(
-            (meta.origin for held, meta in tape.slots if held == value and meta.origin), None
-        )
-    what = (
-        f", which is output 0 of {backward_name(maker).removesuffix('Backward0')}," if maker else ""
-    )
-    fail(
-        RuntimeError,
-        "one of the variables needed for gradient computation has been modified by an inplace operation: "
-        f"[torch.{scalar_type_name(type.dtype)}Tensor {list(type.shape)}]{what} is at version {found}; expected version "
-        f"{expected} instead. Hint: enable anomaly detection to find the operation that failed to compute its gradient, "
-        "with torch.autograd.set_detect_anomaly(True, check_nan=False).",
-        facts=[
-            f"{line}  {getattr(line, 'text', '')}  needs the old value in backward",
-            *([f"{wrote}  {wrote.text}  wrote over it"] if hasattr(wrote, "text") else []),
-        ],
-        try_="y = y + 1 in place of y += 1, or .clone() before the write",
-    )

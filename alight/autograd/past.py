@@ -13,12 +13,13 @@ from typing import Any, NamedTuple
 from alight.autograd.frames import (
     SECOND_TIME,
     Found,
-    check,
     gradient_meta,
     second_time,
     used_up,
 )
 from alight.autograd.modes import anomaly, no_recording
+from alight.autograd.overwritten import check_past
+from alight.backends.base import view_buffer
 from alight.errors import fail
 from alight.primitives.arithmetic import fresh
 from alight.record.history import History, active_inputs, sweep
@@ -208,15 +209,23 @@ class PastFrame:
             active = _active(history)
             wrt = [*active_inputs(tape), *(value for value in active if value in earlier)]
             found = history.position.sweeps[key] = sweep(tape, list(outputs), wrt, start, stop)
-        check(found, tape, {i - start for i in history.freed}, history, start)
+        stale = check_past(found, history, start, lambda: second_time(tape, history))
         given = [
             *(self.cotangents[value] for value in outputs),
-            *(self._residual(v) for v in found.residuals),
+            *(self._as_it_is_now(v) if v in stale else self._residual(v) for v in found.residuals),
         ]
         gradients = run_program(
             self.recorder, found.program, given, self.create_graph, (history.position, key)
         )
         self.cotangents = dict(zip(found.reached, gradients, strict=True))
+
+    def _as_it_is_now(self, value: int) -> Tensor:
+        """A saved value whose memory was written unnoticed: what lies there now."""
+        history = self.history
+        program, _ = history.memory.path(value)
+        root, _, _, numbers = history.versions[value]
+        buffer = root.flush("backward reads what .data wrote")
+        return wrap(view_buffer(program, [buffer, *numbers]), Meta(history.tape.types[value]))
 
     def _residual(self, value: int) -> Tensor:
         """A tensor that stands for a saved value; with its own past where a second derivative may be asked."""

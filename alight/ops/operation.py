@@ -309,6 +309,8 @@ class Operation:
                 tape.marks.append(("blocked", out.id))
             if self.view:
                 link, strides = self._link(tape, start, ids, out, values[0], strides)
+                if link is not None and out.id != ids[0]:
+                    tape.marks.append(("shows", out.id, ids[0]))
             elif self.pointwise:
                 strides = pointwise_strides(out, values)
             origin: str | None

@@ -7,6 +7,7 @@ import weakref
 from typing import Any
 
 from alight.ir.program import Value
+from alight.record.memory import memory_of
 from alight.record.trie import Position, Tape
 from alight.record.views import root_of
 from alight.transforms.reverse import Backward, Region, reverse
@@ -32,7 +33,7 @@ class History:
 
     __slots__ = (
         "serial", "position", "tape", "values", "inputs", "calls", "owed", "versions", "freed", "freed_at", "hooked",
-        "holders", "node_hooks", "packed", "retained", "segment", "views",
+        "holders", "memory", "node_hooks", "packed", "retained", "segment", "views",
     )  # fmt: skip
 
     def __init__(self, position: Position, tape: Tape) -> None:
@@ -45,8 +46,9 @@ class History:
         self.calls: list[Any] = []  # contexts of autograd.Function calls
         self.owed: frozenset[int] = frozenset()
         self.versions: dict[
-            int, tuple[Any, int]
-        ] = {}  # residual -> (tensor that held it, the version it then had)
+            int, tuple[Any, int, int, list[Any]]
+        ] = {}  # residual -> (owner of the memory it lies in, its version and writes through .data then, where there)
+        self.memory: Any = None  # which memory values show
         self.freed: set[int] = tape.marked(
             "freed"
         )  # numbers of nodes whose residuals were given up
@@ -88,14 +90,15 @@ class History:
         history.node_hooks, history.segment = recorder.node_hooks, recorder.segment
         if history.segment is not None:
             history.segment.settle(history)
-        wanted = set(plan.residuals)
+        history.memory = memory_of(plan.tape, plan.residuals, plan.sources)
+        for value, slot, places in history.memory.roots:
+            root = root_of(handles[slot])
+            numbers = [recorder.scalars[i] for i in places]
+            history.versions[value] = root, root._writes, root._unnoticed, numbers
         for i, (value, meta) in enumerate(history.tape.slots):
             tensor = handles[i]
             if tensor._slot != i + recorder.offset:
                 continue
-            if value in wanted:
-                root = root_of(tensor)
-                history.versions[value] = root, root._writes
             if tensor._base is not None and meta.requires_grad and not meta.leaf:
                 history.add_view(tensor, value)
         for slot, tensor in recorder.hooked_slots.items():

@@ -7,6 +7,7 @@ slot is gone; a write through a view puts the new value into the base. Memory sh
 
 from __future__ import annotations
 
+import itertools
 import sys
 import weakref
 from collections.abc import Sequence
@@ -101,8 +102,9 @@ def rebind(recorder: Any, tensor: Any, position: Position, at: int) -> int:
         link = link._base
         chain.append(link)
     root = link
-    if not silent:
-        root._writes += 1
+    counter_of(tensor)._writes += 1
+    if silent:
+        root._unnoticed += 1
     meta, own = root._meta, tensor._meta
     if (meta.requires_grad and meta.leaf) or (own.requires_grad and own.leaf):
         recorder.wrote_leaf = True
@@ -322,10 +324,15 @@ def trace_write(
             (values[k],) = tape.inline(chain[k]._link, [values[k + 1], *scalars[k]])
     if now is not None:
         now.update((id(one), held) for one, held in zip(chain, values, strict=True))
+    old = recorder.argument(tape, chain[-1])
     for k, one in enumerate(chain):
-        _add_written(
-            recorder, tape, one, values[k], flags[k], "CopySlices" if k else origin, silent
-        )
+        name = "CopySlices" if k else origin
+        values[k] = _add_written(recorder, tape, one, values[k], flags[k], name)
+    for view, viewed in itertools.pairwise(values):
+        if view.id != viewed.id:
+            tape.marks.append(("shows", view.id, viewed.id))
+    start, root = recorder.here.counts.nodes, values[-1]
+    tape.marks.append(("written", old.id, start, root.id, is_silent(tensor), len(chain) > 1))
 
 
 def _is_apart(link: Program) -> bool:
@@ -341,13 +348,16 @@ def _repeats(link: Program) -> bool:
     )
 
 
-def is_silent(tensor: Any) -> bool:
-    """Whether writes to a tensor leave the version counter alone: it is x.data, or a part of it."""
-    while tensor._base is not None:
-        if tensor._meta.origin == "data":
-            return True
+def counter_of(tensor: Any) -> Any:
+    """The tensor that counts the writes into a tensor: what owns the memory, or x.data, which counts for itself."""
+    while tensor._base is not None and tensor._meta.origin != "data":
         tensor = tensor._base
-    return False
+    return tensor
+
+
+def is_silent(tensor: Any) -> bool:
+    """Whether writes to a tensor leave the owner's version alone: it is x.data, or a part of it."""
+    return counter_of(tensor)._base is not None
 
 
 def _pass_on(ct: Value, out: Value, old: Value) -> tuple[Value]:
@@ -361,12 +371,11 @@ def _add_written(
     value: Value,
     differentiable: bool,
     origin: str | None,
-    silent: bool,
-) -> None:
+) -> Value:
     meta: Meta = tensor._meta
     old, _ = tape.slots[tensor._slot - recorder.offset]
     known = recorder.here.counts.types
-    if value.id == old or (differentiable and value.id < known):  # what was there before the step
+    if value.id < known:  # what was there before the step: another tensor's, or this one's
         value = fresh(value)
     if differentiable:
         meta = meta.replace(requires_grad=True, leaf=False, origin=origin)
@@ -378,10 +387,8 @@ def _add_written(
         tape.marks.append(("blocked", value.id))
         if meta.requires_grad and meta.leaf:
             tape.marks.append(("leaf", value.id, len(tape.slots)))
-    if not silent:
-        name = origin if differentiable else None
-        tape.marks.append(("written", old, recorder.here.counts.nodes, name, value.id))
     tape.slots.append((value.id, meta))
+    return value
 
 
 def put(tape: Builder, link: Program, parent: Value, numbers: list[Any], new: Value) -> Value:

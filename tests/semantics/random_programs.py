@@ -270,10 +270,6 @@ def in_no_grad(m, a, b, c):
 
 
 def through_data(m, a, b, c):
-    if (
-        m.gradients
-    ):  # PyTorch's backward then reads what was written, unnoticed; alight's what it saved
-        return None
     return m.pick(a).data.mul_(c % 3)
 
 

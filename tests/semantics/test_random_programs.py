@@ -25,6 +25,7 @@ NOT_COMPARED = (
     "modified inplace",
     "refer to a single memory location",
     "unsupported operation",
+    "UserWarning",
 )
 
 

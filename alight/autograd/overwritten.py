@@ -1,0 +1,159 @@
+"""What backward reads and somebody has written over: PyTorch's error, or the new elements where it would not notice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, NoReturn
+
+from alight.errors import fail
+from alight.record.history import History
+from alight.record.memory import Memory, Write
+from alight.record.trie import Tape
+from alight.record.views import root_of
+from alight.transforms.reverse import Backward
+
+
+class _Faults:
+    """What is wrong with the residuals of a pass; PyTorch meets first what was recorded last."""
+
+    def __init__(self, freed: set[int], second_time: Callable[[], NoReturn]) -> None:
+        self.freed, self.second_time = freed, second_time
+        self.found: list[tuple[int, Callable[[], NoReturn]]] = []
+
+    def look(self, readers: tuple[int, ...]) -> None:
+        """Whether one of the nodes that read a value has given it up."""
+        gone = self.freed.intersection(readers)
+        if gone:
+            self.found.append((max(gone), self.second_time))
+
+    def refuse(self) -> None:
+        """Raise the error that comes first."""
+        if self.found:
+            max(self.found, key=lambda one: one[0])[1]()
+
+
+def check_pending(
+    recorder: Any, found: Backward, tape: Tape, second_time: Callable[[], NoReturn]
+) -> dict[int, int]:
+    """Residuals of the pending segment that were written through `.data`, each with the root value that lies there now.
+
+    Errors: PyTorch's, for one that was written otherwise, and for a graph used twice.
+    """
+    memory = Memory(tape)
+    stale: dict[int, int] = {}
+    faults = _Faults(tape.marked("freed"), second_time)
+    for value in found.residuals:
+        readers = found.readers[value]
+        faults.look(readers)
+        writes = memory.later(value, readers)
+        noticed = [write for write in writes if not write.silent]
+        if noticed:
+            root = root_of(recorder.handles[memory.slots[_root(memory, value)]])
+            fault = _Overwritten(memory, value, readers, root, root._writes - len(noticed), noticed)
+            faults.found.append((max(readers), fault.refuse))
+        elif writes:
+            stale[value] = writes[-1].value
+    faults.refuse()
+    return stale
+
+
+def check_past(
+    found: Backward, history: History, start: int, second_time: Callable[[], NoReturn]
+) -> set[int]:
+    """Residuals of a flushed segment that were written through `.data`. `found` counts nodes from number `start`.
+
+    Errors: PyTorch's, for one that was written otherwise, and for a graph used twice.
+    """
+    memory: Memory = history.memory
+    stale: set[int] = set()
+    faults = _Faults(history.freed, second_time)
+    for value in found.residuals:
+        readers = tuple([reader + start for reader in found.readers[value]])
+        faults.look(readers)
+        if value not in history.versions:
+            continue
+        root, version, unnoticed, _ = history.versions[value]
+        inside = memory.later(value, readers)
+        if not inside and _has_later(memory, value):
+            continue  # a copy of the step that wrote
+        noticed = [write for write in inside if not write.silent]
+        if root._writes != version or noticed:
+            fault = _Overwritten(memory, value, readers, root, version - len(noticed), noticed)
+            faults.found.append((max(readers), fault.refuse))
+        elif root._unnoticed != unnoticed or inside:
+            stale.add(value)
+    faults.refuse()
+    return stale
+
+
+def _root(memory: Memory, value: int) -> int:
+    root = memory.root(value)
+    assert root is not None
+    return root
+
+
+def _has_later(memory: Memory, value: int) -> bool:
+    root = _root(memory, value)
+    return len(memory.writes.get(memory.first.get(root, root), ())) > memory.version.get(root, 0)
+
+
+class _Overwritten(NamedTuple):
+    """A saved value that was written over."""
+
+    memory: Memory
+    value: int
+    readers: tuple[int, ...]
+    root: Any  # the owner of the memory
+    expected: int  # version
+    writes: Sequence[Write]  # in the same segment
+
+    def refuse(self) -> NoReturn:
+        """PyTorch's error, with the lines that need the value and wrote over it."""
+        from alight.ops.arguments import scalar_type_name
+
+        tape = self.memory.tape
+        shown = self.memory.shown(self.value)
+        assert shown is not None
+        type, reader = tape.types[shown], max(self.readers)
+        maker = _maker(self.memory, shown, self.root, reader)
+        what = f", which is output 0 of {maker}," if maker else ""
+        line, wrote = (
+            tape.nodes[reader].line,
+            self.writes[-1].start if self.writes else len(tape.nodes),
+        )
+        there = tape.nodes[wrote].line if wrote < len(tape.nodes) else None
+        fail(
+            RuntimeError,
+            "one of the variables needed for gradient computation has been modified by an inplace operation: "
+            f"[torch.{scalar_type_name(type.dtype)}Tensor {list(type.shape)}]{what} is at version {self.root._writes}; "
+            f"expected version {self.expected} instead. Hint: enable anomaly detection to find the operation that failed "
+            "to compute its gradient, with torch.autograd.set_detect_anomaly(True, check_nan=False).",
+            facts=[
+                f"{line}  {getattr(line, 'text', '')}  needs the old value in backward",
+                *([f"{there}  {there.text}  wrote over it"] if hasattr(there, "text") else []),
+            ],
+            try_="y = y + 1 in place of y += 1, or .clone() before the write",
+        )
+
+
+def _maker(memory: Memory, shown: int, root: Any, reader: int) -> str:
+    """What PyTorch says has made a saved tensor: its node by now, or the one that reads its own result."""
+    from alight.autograd.names import backward_name
+
+    tape = memory.tape
+    meta = tape.slots[memory.slots[shown]][1]
+    made = next((i for i, node in enumerate(tape.nodes) if shown in node.outputs), -1)
+    if made >= reader:
+        return backward_name(meta.origin or "unknown").removesuffix("Backward0")
+    if shown in memory.views:  # a view of written memory is taken of it again
+        part = meta.requires_grad or (root._meta.requires_grad and not _is_apart(memory, shown))
+        return "AsStrided" if part and not meta.leaf else ""
+    if root._meta.leaf or not root._meta.requires_grad:
+        return ""
+    name = backward_name(root._meta.origin or "unknown")
+    return "torch::autograd::CopySlices" if name == "CopySlices" else name.removesuffix("Backward0")
+
+
+def _is_apart(memory: Memory, view: int) -> bool:
+    """Whether no gradient flows from a view to the owner of its memory."""
+    return any(node.primitive.name == "detach" for node in memory.path(view)[0].nodes)
