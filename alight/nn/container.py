@@ -14,12 +14,18 @@ from alight.nn.parameter_container import ParameterDict, ParameterList, place_of
 class Sequential(Module):
     """Modules that are called one after the other, each with the result of the one before.
 
-    >>> from alight import nn
-    >>> nn.Sequential(nn.Flatten(), nn.Linear(4, 1))
+    Given one by one, or by name in an OrderedDict. [i] is a module, [i:j] a Sequential;
+    IndexError where there is none. Modules can be replaced, deleted and added.
+
+    >>> import alight as torch
+    >>> net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(4, 1))
+    >>> net
     Sequential(
       (0): Flatten(start_dim=1, end_dim=-1)
       (1): Linear(in_features=4, out_features=1, bias=True)
     )
+    >>> net(torch.ones(3, 2, 2)).shape
+    torch.Size([3, 1])
     """
 
     def __init__(self, *args: Any) -> None:
@@ -96,12 +102,28 @@ class Sequential(Module):
     __rmul__ = __mul__
 
     def append(self, module: Module) -> Sequential:
-        """Add a module at the end."""
+        """Add a module at the end; gives the Sequential back.
+
+        >>> import alight as torch
+        >>> torch.nn.Sequential(torch.nn.ReLU()).append(torch.nn.Tanh())
+        Sequential(
+          (0): ReLU()
+          (1): Tanh()
+        )
+        """
         self.add_module(str(len(self)), module)
         return self
 
     def insert(self, index: int, module: Module) -> Sequential:
-        """Put a module before the one at `index`."""
+        """Put a module before the one at `index`; IndexError where there is none.
+
+        >>> import alight as torch
+        >>> torch.nn.Sequential(torch.nn.ReLU()).insert(0, torch.nn.Tanh())
+        Sequential(
+          (0): Tanh()
+          (1): ReLU()
+        )
+        """
         if not isinstance(module, Module):
             raise AssertionError(f"module should be of type: {Module}")
         modules = list(self._modules.values())
@@ -114,24 +136,42 @@ class Sequential(Module):
         return self
 
     def extend(self, sequential: Iterable[Module]) -> Sequential:
-        """Add several modules at the end."""
+        """Add several modules at the end; gives the Sequential back.
+
+        >>> import alight as torch
+        >>> len(torch.nn.Sequential().extend([torch.nn.ReLU(), torch.nn.Tanh()]))
+        2
+        """
         for module in list(sequential):
             self.append(module)
         return self
 
     def pop(self, key: Any) -> Module:
-        """Take a module out."""
+        """Take a module out.
+
+        >>> import alight as torch
+        >>> torch.nn.Sequential(torch.nn.ReLU(), torch.nn.Tanh()).pop(0)
+        ReLU()
+        """
         module = self[key]
         del self[key]
         return module
 
 
 class ModuleList(Module):
-    """A list of modules, all of them registered.
+    """A list of modules, all of them registered, so that their parameters are the model's.
 
-    >>> from alight import nn
-    >>> len(nn.ModuleList([nn.Linear(2, 2) for _ in range(3)]))
-    3
+    It is not called: forward goes through it. [i] is a module, [i:j] a ModuleList; IndexError
+    where there is none.
+
+    >>> import alight as torch
+    >>> layers = torch.nn.ModuleList([torch.nn.Linear(2, 2) for _ in range(3)])
+    >>> layers
+    ModuleList(
+      (0-2): 3 x Linear(in_features=2, out_features=2, bias=True)
+    )
+    >>> len(list(layers.parameters()))
+    6
     """
 
     def _in_place_of_forward(self) -> str:
@@ -192,18 +232,38 @@ class ModuleList(Module):
         return f"{self._get_name()}(\n  " + "\n  ".join(lines) + "\n)"
 
     def append(self, module: Module) -> ModuleList:
-        """Add a module at the end."""
+        """Add a module at the end; gives the list back.
+
+        >>> import alight as torch
+        >>> torch.nn.ModuleList().append(torch.nn.ReLU())
+        ModuleList(
+          (0): ReLU()
+        )
+        """
         self.add_module(str(len(self)), module)
         return self
 
     def insert(self, index: int, module: Module) -> None:
-        """Put a module before the one at `index`."""
+        """Put a module before the one at `index`.
+
+        >>> import alight as torch
+        >>> layers = torch.nn.ModuleList([torch.nn.ReLU()])
+        >>> layers.insert(0, torch.nn.Tanh())
+        >>> layers[0]
+        Tanh()
+        """
         modules = list(self._modules.values())
         modules.insert(index, module)
         self._refill(modules)
 
     def extend(self, modules: Iterable[Module]) -> ModuleList:
-        """Add several modules at the end."""
+        """Add several modules at the end; gives the list back. TypeError for what cannot be iterated
+        over.
+
+        >>> import alight as torch
+        >>> len(torch.nn.ModuleList().extend([torch.nn.ReLU(), torch.nn.Tanh()]))
+        2
+        """
         if not hasattr(modules, "__iter__"):
             raise TypeError(
                 f"ModuleList.extend should be called with an iterable, but got {type(modules).__name__}"
@@ -213,18 +273,28 @@ class ModuleList(Module):
         return self
 
     def pop(self, key: Any) -> Module:
-        """Take a module out."""
+        """Take a module out.
+
+        >>> import alight as torch
+        >>> torch.nn.ModuleList([torch.nn.ReLU(), torch.nn.Tanh()]).pop(-1)
+        Tanh()
+        """
         module = self[key]
         del self[key]
         return module
 
 
 class ModuleDict(Module):
-    """A dictionary of modules, all of them registered.
+    """A dictionary of modules, all of them registered, in the order of insertion.
 
-    >>> from alight import nn
-    >>> nn.ModuleDict({"act": nn.ReLU()})["act"]
+    It is not called: forward picks by name. KeyError where a name is missing.
+
+    >>> import alight as torch
+    >>> layers = torch.nn.ModuleDict({"act": torch.nn.ReLU()})
+    >>> layers["act"]
     ReLU()
+    >>> "norm" in layers, len(layers)
+    (False, 1)
     """
 
     def _in_place_of_forward(self) -> str:
@@ -254,27 +324,61 @@ class ModuleDict(Module):
         return key in self._modules
 
     def clear(self) -> None:
-        """Take all modules out."""
+        """Take all modules out.
+
+        >>> import alight as torch
+        >>> layers = torch.nn.ModuleDict({"act": torch.nn.ReLU()})
+        >>> layers.clear()
+        >>> len(layers)
+        0
+        """
         self._modules.clear()
 
     def pop(self, key: str) -> Module:
-        """Take a module out."""
+        """Take a module out; KeyError where there is none.
+
+        >>> import alight as torch
+        >>> torch.nn.ModuleDict({"act": torch.nn.ReLU()}).pop("act")
+        ReLU()
+        """
         return self._modules.pop(key)
 
     def keys(self) -> Iterable[str]:
-        """The names."""
+        """The names.
+
+        >>> import alight as torch
+        >>> list(torch.nn.ModuleDict({"act": torch.nn.ReLU()}).keys())
+        ['act']
+        """
         return self._modules.keys()
 
     def items(self) -> Iterable[tuple[str, Module]]:
-        """Names with modules."""
+        """Names with modules.
+
+        >>> import alight as torch
+        >>> list(torch.nn.ModuleDict({"act": torch.nn.ReLU()}).items())
+        [('act', ReLU())]
+        """
         return self._modules.items()
 
     def values(self) -> Iterable[Module]:
-        """The modules."""
+        """The modules.
+
+        >>> import alight as torch
+        >>> list(torch.nn.ModuleDict({"act": torch.nn.ReLU()}).values())
+        [ReLU()]
+        """
         return self._modules.values()
 
     def update(self, modules: Any) -> None:
-        """Add modules from a mapping or from pairs."""
+        """Add modules from a mapping or from pairs; TypeError for what is neither.
+
+        >>> import alight as torch
+        >>> layers = torch.nn.ModuleDict()
+        >>> layers.update({"act": torch.nn.ReLU()})
+        >>> layers["act"]
+        ReLU()
+        """
         if not hasattr(modules, "__iter__"):
             raise TypeError(
                 "ModuleDict.update should be called with an iterable of key/value pairs, but got "

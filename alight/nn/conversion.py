@@ -19,7 +19,14 @@ class Convertible:
         def __getattr__(self, name: str) -> Any: ...
 
     def train(self, mode: bool = True) -> Any:
-        """Set training mode, here and inside."""
+        """Set training mode, here and inside: dropout drops, batch norms take the batch's statistics.
+
+        mode=False sets evaluation mode. ValueError where mode is no bool. Gives the module back.
+
+        >>> import alight as torch
+        >>> torch.nn.Dropout().train().training
+        True
+        """
         if not isinstance(mode, bool):
             raise ValueError("training mode is expected to be boolean")
         self.training = mode
@@ -28,17 +35,38 @@ class Convertible:
         return self
 
     def eval(self) -> Any:
-        """Set evaluation mode, here and inside."""
+        """Set evaluation mode, here and inside: no dropout, batch norms take their running statistics.
+
+        Gradients are still recorded; no_grad() is what stops that. Gives the module back.
+
+        >>> import alight as torch
+        >>> torch.nn.Dropout().eval()(torch.ones(2))
+        tensor([1., 1.])
+        """
         return self.train(False)
 
     def requires_grad_(self, requires_grad: bool = True) -> Any:
-        """Set whether gradients of the parameters are recorded."""
+        """Set whether gradients of the parameters are recorded, here and inside: False freezes the
+        module.
+
+        >>> import alight as torch
+        >>> torch.nn.Linear(2, 1).requires_grad_(False).weight.requires_grad
+        False
+        """
         for parameter in self.parameters():
             parameter.requires_grad_(requires_grad)
         return self
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """Drop the parameters' gradients, or fill them with zeros."""
+        """Drop the parameters' gradients, or fill them with zeros with set_to_none=False.
+
+        >>> import alight as torch
+        >>> layer = torch.nn.Linear(2, 1)
+        >>> layer(torch.ones(1, 2)).sum().backward()
+        >>> layer.zero_grad()
+        >>> print(layer.weight.grad)
+        None
+        """
         for parameter in self.parameters():
             if parameter._grad is None:
                 continue
@@ -68,7 +96,15 @@ class Convertible:
         return self
 
     def to(self, *args: Any, **kwargs: Any) -> Any:
-        """Move to a device, or convert floating-point parameters and buffers to a dtype: to(device), to(dtype), to(tensor)."""
+        """Move to a device, or convert floating-point parameters and buffers: to(device), to(dtype),
+        to(tensor).
+
+        The module itself changes and is given back. TypeError for a dtype of whole numbers.
+
+        >>> import alight as torch
+        >>> torch.nn.Linear(2, 1).to(torch.float64).weight.dtype
+        torch.float64
+        """
         device, dtype = _device_and_dtype(*args, **kwargs)
         if dtype is not None and not dtype.is_differentiable:
             raise TypeError(
@@ -90,7 +126,12 @@ class Convertible:
         return self._apply(convert)
 
     def type(self, dst_type: Any) -> Any:
-        """Convert all parameters and buffers to a dtype."""
+        """Convert all parameters and buffers to a dtype.
+
+        >>> import alight as torch
+        >>> torch.nn.Linear(2, 1).type(torch.float64).weight.dtype
+        torch.float64
+        """
         return self._apply(lambda tensor: tensor.to(dst_type))
 
     def _floating(self, name: str) -> Any:
@@ -99,23 +140,48 @@ class Convertible:
         return self.to(getattr(alight, name))
 
     def float(self) -> Any:
-        """Convert floating-point parameters and buffers to float32."""
+        """Convert floating-point parameters and buffers to float32.
+
+        >>> import alight as torch
+        >>> torch.nn.Linear(2, 1, dtype=torch.float64).float().weight.dtype
+        torch.float32
+        """
         return self._floating("float32")
 
     def double(self) -> Any:
-        """Convert floating-point parameters and buffers to float64."""
+        """Convert floating-point parameters and buffers to float64.
+
+        >>> import alight as torch
+        >>> torch.nn.Linear(2, 1).double().weight.dtype
+        torch.float64
+        """
         return self._floating("float64")
 
     def half(self) -> Any:
-        """Convert floating-point parameters and buffers to float16."""
+        """Convert floating-point parameters and buffers to float16.
+
+        >>> import alight as torch
+        >>> torch.nn.Linear(2, 1).half().weight.dtype
+        torch.float16
+        """
         return self._floating("float16")
 
     def bfloat16(self) -> Any:
-        """Convert floating-point parameters and buffers to bfloat16."""
+        """Convert floating-point parameters and buffers to bfloat16.
+
+        >>> import alight as torch
+        >>> torch.nn.Linear(2, 1).bfloat16().weight.dtype
+        torch.bfloat16
+        """
         return self._floating("bfloat16")
 
     def cpu(self) -> Any:
-        """Move to the CPU."""
+        """Move to the CPU; the module itself is given back.
+
+        >>> import alight as torch
+        >>> torch.nn.Linear(2, 1).cpu().weight.device
+        device(type='cpu')
+        """
         return self.to("cpu")
 
     def cuda(self, device: Any = None) -> Any:
@@ -125,13 +191,24 @@ class Convertible:
         )
 
     def to_empty(self, *, device: Any, recurse: bool = True) -> Any:
-        """Move to a device without the elements."""
+        """Move to a device without the elements, which are arbitrary afterwards.
+
+        >>> import alight as torch
+        >>> layer = torch.nn.Linear(2, 1, device="meta")
+        >>> layer.to_empty(device="cpu").weight.shape
+        torch.Size([1, 2])
+        """
         import alight
 
         return self._apply(lambda tensor: alight.empty_like(tensor, device=device), recurse)
 
     def share_memory(self) -> Any:
-        """Differs: does nothing; memory is not shared between processes."""
+        """Differs: does nothing; memory is not shared between processes.
+
+        >>> import alight as torch
+        >>> torch.nn.Linear(2, 1).share_memory()
+        Linear(in_features=2, out_features=1, bias=True)
+        """
         return self
 
 

@@ -41,17 +41,47 @@ def registered(kind: str, module: Any, name: str, value: Any) -> Any:
 
 
 def register_module_parameter_registration_hook(hook: Hook) -> RemovableHandle:
-    """Call `hook(module, name, parameter)` when any module gets a parameter; what it returns takes its place."""
+    """Call `hook(module, name, parameter)` when any module gets a parameter; what it returns takes
+    its place.
+
+    >>> from alight.nn.modules.module import register_module_parameter_registration_hook
+    >>> import alight as torch
+    >>> handle = register_module_parameter_registration_hook(lambda module, name, _: print(name))
+    >>> _ = torch.nn.Linear(2, 1)
+    weight
+    bias
+    >>> handle.remove()
+    """
     return add(on_registration["parameter"], hook)
 
 
 def register_module_buffer_registration_hook(hook: Hook) -> RemovableHandle:
-    """Call `hook(module, name, buffer)` when any module gets a buffer; what it returns takes its place."""
+    """Call `hook(module, name, buffer)` when any module gets a buffer; what it returns takes its
+    place.
+
+    >>> from alight.nn.modules.module import register_module_buffer_registration_hook
+    >>> import alight as torch
+    >>> handle = register_module_buffer_registration_hook(lambda module, name, _: print(name))
+    >>> _ = torch.nn.BatchNorm1d(2)
+    running_mean
+    running_var
+    num_batches_tracked
+    >>> handle.remove()
+    """
     return add(on_registration["buffer"], hook)
 
 
 def register_module_module_registration_hook(hook: Hook) -> RemovableHandle:
-    """Call `hook(module, name, submodule)` when any module gets another; what it returns takes its place."""
+    """Call `hook(module, name, submodule)` when any module gets another; what it returns takes its
+    place.
+
+    >>> from alight.nn.modules.module import register_module_module_registration_hook
+    >>> import alight as torch
+    >>> handle = register_module_module_registration_hook(lambda module, name, _: print(name))
+    >>> _ = torch.nn.Sequential(torch.nn.ReLU())
+    0
+    >>> handle.remove()
+    """
     return add(on_registration["module"], hook)
 
 
@@ -73,26 +103,60 @@ def _add_to_every(table: OrderedDict[int, Hook], hook: Hook) -> RemovableHandle:
 
 
 def register_module_forward_pre_hook(hook: Hook) -> RemovableHandle:
-    """Call `hook(module, args)` before the forward of every module; what it returns replaces the arguments."""
+    """Call `hook(module, args)` before the forward of every module; what it returns replaces the
+    arguments.
+
+    >>> from alight.nn.modules.module import register_module_forward_pre_hook
+    >>> import alight as torch
+    >>> handle = register_module_forward_pre_hook(lambda module, args: print(module))
+    >>> _ = torch.nn.ReLU()(torch.ones(1))
+    ReLU()
+    >>> handle.remove()
+    """
     return _add_to_every(every_forward_pre, hook)
 
 
 def register_module_forward_hook(
     hook: Hook, *, with_kwargs: bool = False, always_call: bool = False
 ) -> RemovableHandle:
-    """Call `hook(module, args, output)` after the forward of every module; what it returns replaces the output."""
+    """Call `hook(module, args, output)` after the forward of every module; what it returns
+    replaces the output.
+
+    >>> from alight.nn.modules.module import register_module_forward_hook
+    >>> import alight as torch
+    >>> handle = register_module_forward_hook(lambda module, args, output: print(output))
+    >>> _ = torch.nn.ReLU()(torch.ones(1))
+    tensor([1.])
+    >>> handle.remove()
+    """
     if with_kwargs:
         return _add_to_every(every_forward, _WithKeywords(hook))  # type: ignore[arg-type]
     return _add_to_every(every_forward, hook)
 
 
 def register_module_full_backward_pre_hook(hook: Hook) -> RemovableHandle:
-    """Call `hook(module, grad_output)` before the backward of every module."""
+    """Call `hook(module, grad_output)` before the backward of every module.
+
+    >>> from alight.nn.modules.module import register_module_full_backward_pre_hook
+    >>> import alight as torch
+    >>> handle = register_module_full_backward_pre_hook(lambda module, grads: print(grads))
+    >>> torch.nn.ReLU()(torch.ones(1, requires_grad=True)).sum().backward()
+    (tensor([1.]),)
+    >>> handle.remove()
+    """
     return _add_to_every(every_full_backward_pre, hook)
 
 
 def register_module_full_backward_hook(hook: Hook) -> RemovableHandle:
-    """Call `hook(module, grad_input, grad_output)` after the backward of every module."""
+    """Call `hook(module, grad_input, grad_output)` after the backward of every module.
+
+    >>> from alight.nn.modules.module import register_module_full_backward_hook
+    >>> import alight as torch
+    >>> handle = register_module_full_backward_hook(lambda module, inputs, outputs: print(inputs))
+    >>> torch.nn.ReLU()(torch.tensor([-1.], requires_grad=True)).sum().backward()
+    (tensor([0.]),)
+    >>> handle.remove()
+    """
     return _add_to_every(every_full_backward, hook)
 
 

@@ -5,6 +5,7 @@ Every function fills its tensor in place, outside the gradient record, and retur
 
 from __future__ import annotations
 
+import functools
 import math
 import warnings
 from typing import Any
@@ -26,7 +27,12 @@ _ONE = (
 def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     """The factor that keeps the variance through a nonlinearity (He et al. 2015).
 
-    >>> calculate_gain("leaky_relu", 1.0)
+    "linear", "conv1d" and its kin, "sigmoid": 1; "tanh": 5 / 3; "relu": sqrt(2); "leaky_relu"
+    with its slope `param`: sqrt(2 / (1 + param ** 2)); "selu": 3 / 4. ValueError for another
+    name.
+
+    >>> import alight as torch
+    >>> torch.nn.init.calculate_gain("leaky_relu", 1.0)
     1.0
     """
     if nonlinearity in _ONE:
@@ -65,31 +71,60 @@ def _calculate_correct_fan(tensor: Tensor, mode: str) -> int:
 
 
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Any = None) -> Tensor:
-    """Numbers evenly spread over [a, b)."""
+    """Fill the tensor, of any shape, with numbers evenly spread over [a, b).
+
+    >>> import alight as torch
+    >>> w = torch.nn.init.uniform_(torch.empty(100), -1.0, 1.0)
+    >>> bool(w.min() >= -1) and bool(w.max() < 1)
+    True
+    """
     with no_grad():
         return tensor.uniform_(a, b, generator=generator)
 
 
 def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Any = None) -> Tensor:
-    """Normal numbers."""
+    """Fill the tensor, of any shape, with normal numbers of a mean and a standard deviation.
+
+    RuntimeError where std is negative.
+
+    >>> import alight as torch
+    >>> w = torch.nn.init.normal_(torch.empty(1000), std=0.01)
+    >>> bool(w.abs().max() < 0.1)
+    True
+    """
     with no_grad():
         return tensor.normal_(mean, std, generator=generator)
 
 
 def constant_(tensor: Tensor, val: float) -> Tensor:
-    """One number everywhere, written at once: what is pending is left alone."""
+    """Fill the tensor, of any shape, with one number.
+
+    >>> import alight as torch
+    >>> torch.nn.init.constant_(torch.empty(2), 0.3)
+    tensor([0.3000, 0.3000])
+    """
     of = tensor._meta
     with no_grad():
         return fill(tensor, lambda n: filled(Type((n,), of.dtype, of.device), val)._buffer)
 
 
 def ones_(tensor: Tensor) -> Tensor:
-    """Ones."""
+    """Fill the tensor, of any shape, with ones.
+
+    >>> import alight as torch
+    >>> torch.nn.init.ones_(torch.empty(2))
+    tensor([1., 1.])
+    """
     return constant_(tensor, 1.0)
 
 
 def zeros_(tensor: Tensor) -> Tensor:
-    """Zeros."""
+    """Fill the tensor, of any shape, with zeros.
+
+    >>> import alight as torch
+    >>> torch.nn.init.zeros_(torch.empty(2))
+    tensor([0., 0.])
+    """
     return constant_(tensor, 0.0)
 
 
@@ -99,7 +134,13 @@ def _two_dimensional(tensor: Tensor) -> None:
 
 
 def eye_(tensor: Tensor) -> Tensor:
-    """The identity matrix."""
+    """Make the tensor (rows, columns) the identity matrix. ValueError where it is not 2-d.
+
+    >>> import alight as torch
+    >>> torch.nn.init.eye_(torch.empty(2, 3))
+    tensor([[1., 0., 0.],
+            [0., 1., 0.]])
+    """
     _two_dimensional(tensor)
     from alight.ops.operation import TORCH
 
@@ -108,7 +149,15 @@ def eye_(tensor: Tensor) -> Tensor:
 
 
 def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
-    """Convolution weights that pass each channel on unchanged."""
+    """Make the tensor the weight of a convolution that passes each channel on unchanged.
+
+    (out_channels, in_channels, *kernel) in 1 to 3 dimensions. ValueError for other ranks, or
+    where groups does not divide out_channels.
+
+    >>> import alight as torch
+    >>> torch.nn.init.dirac_(torch.empty(1, 1, 3))
+    tensor([[[0., 1., 0.]]])
+    """
     if tensor.dim() not in (3, 4, 5):
         fail(ValueError, "Only tensors with 3, 4, or 5 dimensions are supported")
     if tensor.shape[0] % groups:
@@ -131,7 +180,15 @@ def trunc_normal_(
     b: float = 2.0,
     generator: Any = None,
 ) -> Tensor:
-    """Normal numbers, drawn again until all lie in [a, b]."""
+    """Fill the tensor, of any shape, with normal numbers, drawn again until all lie in [a, b].
+
+    Warns where the mean is more than two standard deviations outside.
+
+    >>> import alight as torch
+    >>> w = torch.nn.init.trunc_normal_(torch.empty(1000), a=-1.0, b=1.0)
+    >>> bool(w.abs().max() <= 1)
+    True
+    """
     if mean < a - 2 * std or mean > b + 2 * std:
         warnings.warn(
             "mean is more than 2 std from [a, b] in nn.init.trunc_normal_. The distribution of values may be incorrect.",
@@ -178,14 +235,31 @@ def _rejected_uniform(
 
 
 def xavier_uniform_(tensor: Tensor, gain: float = 1.0, generator: Any = None) -> Tensor:
-    """Uniform, with the variance of Glorot and Bengio (2010)."""
+    """Numbers evenly spread within gain * sqrt(6 / (fan in + fan out)) (Glorot and Bengio 2010).
+
+    A weight (out, in, *window): fan in is in * window, fan out is out * window. ValueError for
+    less than 2 dimensions.
+
+    >>> import alight as torch
+    >>> w = torch.nn.init.xavier_uniform_(torch.empty(3, 3))
+    >>> bool(w.abs().max() <= 1)
+    True
+    """
     fan_in, fan_out = _calculate_fan_in_and_fan_out(tensor)
     bound = math.sqrt(3.0) * (gain * math.sqrt(2.0 / float(fan_in + fan_out)))
     return uniform_(tensor, -bound, bound, generator)
 
 
 def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Any = None) -> Tensor:
-    """Normal, with the variance of Glorot and Bengio (2010)."""
+    """Normal numbers of deviation gain * sqrt(2 / (fan in + fan out)) (Glorot and Bengio 2010).
+
+    A weight (out, in, *window): fan in is in * window, fan out is out * window. ValueError for
+    less than 2 dimensions.
+
+    >>> import alight as torch
+    >>> torch.nn.init.xavier_normal_(torch.empty(3, 5)).shape
+    torch.Size([3, 5])
+    """
     fan_in, fan_out = _calculate_fan_in_and_fan_out(tensor)
     return normal_(tensor, 0.0, gain * math.sqrt(2.0 / float(fan_in + fan_out)), generator)
 
@@ -205,7 +279,17 @@ def kaiming_uniform_(
     nonlinearity: str = "leaky_relu",
     generator: Any = None,
 ) -> Tensor:
-    """Uniform, with the variance of He et al. (2015)."""
+    """Numbers evenly spread within gain * sqrt(3 / fan) (He et al. 2015).
+
+    A weight (out, in, *window): the fan is in * window, or with mode="fan_out" out * window;
+    the gain is calculate_gain(nonlinearity, a). ValueError for less than 2 dimensions or
+    another mode.
+
+    >>> import alight as torch
+    >>> w = torch.nn.init.kaiming_uniform_(torch.empty(4, 6), nonlinearity="relu")
+    >>> bool(w.abs().max() <= 1)
+    True
+    """
     std = _kaiming_std(tensor, a, mode, nonlinearity)
     if std is None:
         return tensor
@@ -220,13 +304,31 @@ def kaiming_normal_(
     nonlinearity: str = "leaky_relu",
     generator: Any = None,
 ) -> Tensor:
-    """Normal, with the variance of He et al. (2015)."""
+    """Normal numbers of deviation gain / sqrt(fan) (He et al. 2015).
+
+    A weight (out, in, *window): the fan is in * window, or with mode="fan_out" out * window;
+    the gain is calculate_gain(nonlinearity, a). ValueError for less than 2 dimensions or
+    another mode.
+
+    >>> import alight as torch
+    >>> torch.nn.init.kaiming_normal_(torch.empty(4, 6), mode="fan_out").shape
+    torch.Size([4, 6])
+    """
     std = _kaiming_std(tensor, a, mode, nonlinearity)
     return tensor if std is None else normal_(tensor, 0.0, std, generator)
 
 
 def orthogonal_(tensor: Tensor, gain: float = 1, generator: Any = None) -> Tensor:
-    """A matrix with orthonormal rows or columns, times gain (Saxe et al. 2013)."""
+    """A matrix with orthonormal rows, or columns where there are fewer, times gain (Saxe et al.
+    2013).
+
+    (rows, *): the other dimensions are taken as one. ValueError for less than 2 dimensions.
+
+    >>> import alight as torch
+    >>> w = torch.nn.init.orthogonal_(torch.empty(2, 3))
+    >>> torch.allclose(w @ w.T, torch.eye(2), atol=1e-6)
+    True
+    """
     if tensor.dim() < 2:
         fail(ValueError, "Only tensors with 2 or more dimensions are supported")
     if tensor.numel() == 0:
@@ -243,7 +345,15 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Any = None) -> Tenso
 
 
 def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Any = None) -> Tensor:
-    """Normal numbers, with a share `sparsity` of each column zero (Martens 2010)."""
+    """Normal numbers, with a share `sparsity` of each column zero (Martens 2010).
+
+    (rows, columns), in which ceil(sparsity * rows) elements of every column are 0. ValueError
+    where it is not 2-d.
+
+    >>> import alight as torch
+    >>> (torch.nn.init.sparse_(torch.empty(4, 2), sparsity=0.5) == 0).sum(0)
+    tensor([2, 2])
+    """
     _two_dimensional(tensor)
     from alight.ops.operation import TORCH
 
@@ -256,10 +366,22 @@ def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Any =
     return tensor
 
 
-def _older(function: Any) -> Any:
-    """The older name without an underscore, which warns."""
+_OLDER = """Older name of {name}; warns.
+
+    >>> import warnings
+    >>> import alight as torch
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore")
+    ...     torch.nn.init.{older}(torch.zeros({shape}){more}).shape
+    torch.Size([{shape}])
+    """
+
+
+def _older(function: Any, shape: str = "3, 3", more: str = "") -> Any:
+    """The older name without an underscore, which warns; `shape` and `more` are its example's."""
     name = function.__name__
 
+    @functools.wraps(function)
     def older(*args: Any, **kwargs: Any) -> Any:
         warnings.warn(
             f"`nn.init.{name[:-1]}` is now deprecated in favor of `nn.init.{name}`.",
@@ -268,11 +390,13 @@ def _older(function: Any) -> Any:
         )
         return function(*args, **kwargs)
 
-    older.__doc__ = f"Older name of {name}."
+    older.__name__ = older.__qualname__ = name[:-1]
+    older.__doc__ = _OLDER.format(name=name, older=name[:-1], shape=shape, more=more)
     return older
 
 
-uniform, normal, constant, eye, dirac = map(_older, (uniform_, normal_, constant_, eye_, dirac_))
+uniform, normal, eye = _older(uniform_), _older(normal_), _older(eye_)
+constant, dirac = _older(constant_, more=", 1.0"), _older(dirac_, "2, 2, 3")
 xavier_uniform, xavier_normal = _older(xavier_uniform_), _older(xavier_normal_)
 kaiming_uniform, kaiming_normal = _older(kaiming_uniform_), _older(kaiming_normal_)
-orthogonal, sparse = _older(orthogonal_), _older(sparse_)
+orthogonal, sparse = _older(orthogonal_), _older(sparse_, more=", 0.5")

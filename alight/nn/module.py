@@ -42,7 +42,12 @@ _HOOK_TABLES = (
 
 
 class Module(Convertible, Stateful, Walkable):
-    """Base class of layers and models: assign parameters and sub-modules in `__init__`, compute in `forward`.
+    """Base class of layers and models: assign parameters and sub-modules in `__init__`, compute in
+    `forward`.
+
+    Call the module, not `forward`: the call runs the hooks as well. AttributeError where
+    something is assigned before super().__init__(), TypeError where a parameter's name is given
+    another thing.
 
     >>> import alight as torch
     >>> class Twice(torch.nn.Module):
@@ -51,10 +56,13 @@ class Module(Convertible, Stateful, Walkable):
     ...         self.inner = torch.nn.Linear(2, 2)
     ...     def forward(self, x):
     ...         return self.inner(self.inner(x))
-    >>> Twice()
+    >>> net = Twice()
+    >>> net
     Twice(
       (inner): Linear(in_features=2, out_features=2, bias=True)
     )
+    >>> net(torch.ones(5, 2)).shape
+    torch.Size([5, 2])
     """
 
     training: bool
@@ -81,7 +89,17 @@ class Module(Convertible, Stateful, Walkable):
     # -- calling --------------------------------------------------------------------------------------------------------
 
     def forward(self, *input: Any) -> Any:
-        """What the module computes; every module defines it."""
+        """What the module computes; every module defines it, with arguments of its own.
+
+        NotImplementedError where it does not.
+
+        >>> import alight as torch
+        >>> class Double(torch.nn.Module):
+        ...     def forward(self, x):
+        ...         return 2 * x
+        >>> Double()(torch.ones(2))
+        tensor([2., 2.])
+        """
         near = difflib.get_close_matches("forward", vars(type(self)), 1, 0.75)
         fail(
             NotImplementedError,
@@ -107,7 +125,18 @@ class Module(Convertible, Stateful, Walkable):
     def register_forward_pre_hook(
         self, hook: Any, *, prepend: bool = False, with_kwargs: bool = False
     ) -> RemovableHandle:
-        """Call `hook(module, args)` before forward; what it returns replaces the arguments."""
+        """Call `hook(module, args)` before forward; what it returns replaces the arguments.
+
+        With with_kwargs it is `hook(module, args, kwargs)`, which returns both. `prepend` puts it
+        before the other hooks. The handle's remove() takes it away.
+
+        >>> import alight as torch
+        >>> layer = torch.nn.Identity()
+        >>> handle = layer.register_forward_pre_hook(lambda module, args: (args[0] + 1,))
+        >>> layer(torch.zeros(1))
+        tensor([1.])
+        >>> handle.remove()
+        """
         handle = add(self._forward_pre_hooks, hook, prepend, self._forward_pre_hooks_with_kwargs)
         if with_kwargs:
             self._forward_pre_hooks_with_kwargs[handle.id] = True
@@ -121,7 +150,18 @@ class Module(Convertible, Stateful, Walkable):
         with_kwargs: bool = False,
         always_call: bool = False,
     ) -> RemovableHandle:
-        """Call `hook(module, args, output)` after forward; what it returns replaces the output."""
+        """Call `hook(module, args, output)` after forward; what it returns replaces the output.
+
+        With with_kwargs it is `hook(module, args, kwargs, output)`; always_call runs it where
+        forward raises, too. The handle's remove() takes it away.
+
+        >>> import alight as torch
+        >>> layer = torch.nn.Linear(2, 3)
+        >>> handle = layer.register_forward_hook(lambda module, args, output: print(output.shape))
+        >>> _ = layer(torch.ones(1, 2))
+        torch.Size([1, 3])
+        >>> handle.remove()
+        """
         more = self._forward_hooks_with_kwargs, self._forward_hooks_always_called
         handle = add(self._forward_hooks, hook, prepend, *more)
         if with_kwargs:
@@ -131,11 +171,31 @@ class Module(Convertible, Stateful, Walkable):
         return handle
 
     def register_full_backward_pre_hook(self, hook: Any, prepend: bool = False) -> RemovableHandle:
-        """Call `hook(module, grad_output)` before the backward of this module."""
+        """Call `hook(module, grad_output)` before the backward of this module.
+
+        What it returns replaces the gradients of the outputs. The handle's remove() takes it away.
+
+        >>> import alight as torch
+        >>> layer = torch.nn.Identity()
+        >>> handle = layer.register_full_backward_pre_hook(lambda module, grads: (2 * grads[0],))
+        >>> x = torch.ones(1, requires_grad=True)
+        >>> layer(x).sum().backward()
+        >>> x.grad
+        tensor([2.])
+        """
         return add(self._backward_pre_hooks, hook, prepend)
 
     def register_full_backward_hook(self, hook: Any, prepend: bool = False) -> RemovableHandle:
-        """Call `hook(module, grad_input, grad_output)` after the backward of this module."""
+        """Call `hook(module, grad_input, grad_output)` after the backward of this module.
+
+        What it returns replaces the gradients of the inputs. The handle's remove() takes it away.
+
+        >>> import alight as torch
+        >>> layer = torch.nn.Linear(2, 1)
+        >>> handle = layer.register_full_backward_hook(lambda module, inputs, outputs: print(outputs))
+        >>> layer(torch.ones(1, 2, requires_grad=True)).sum().backward()
+        (tensor([[1.]]),)
+        """
         self.__dict__["_is_full_backward_hook"] = True
         return add(self._backward_hooks, hook, prepend)
 
@@ -233,7 +293,18 @@ class Module(Convertible, Stateful, Walkable):
             raise KeyError(f"attribute '{name}' already exists")
 
     def register_parameter(self, name: str, param: Parameter | None) -> None:
-        """Add a parameter under a name; None keeps the name without one."""
+        """Add a parameter under a name; None keeps the name without one.
+
+        KeyError where the name is taken, empty or has a dot; TypeError where it is no Parameter,
+        ValueError where it is not a leaf.
+
+        >>> import alight as torch
+        >>> module = torch.nn.Module()
+        >>> module.register_parameter("scale", torch.nn.Parameter(torch.ones(1)))
+        >>> module.scale
+        Parameter containing:
+        tensor([1.], requires_grad=True)
+        """
         held = self.__dict__.get("_parameters")
         if held is None or name not in held:
             self._check_name(name, "parameter", "_parameters")
@@ -251,7 +322,17 @@ class Module(Convertible, Stateful, Walkable):
         )
 
     def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
-        """Add a tensor that belongs to the module's state but is no parameter."""
+        """Add a tensor that belongs to the module's state but is no parameter.
+
+        It moves with the module, and is saved unless persistent=False. KeyError where the name is
+        taken, empty or has a dot; TypeError where it is no tensor.
+
+        >>> import alight as torch
+        >>> module = torch.nn.Module()
+        >>> module.register_buffer("mean", torch.zeros(2))
+        >>> module.mean
+        tensor([0., 0.])
+        """
         self._check_name(name, "buffer", "_buffers")
         if tensor is not None and not isinstance(tensor, Tensor):
             raise TypeError(
@@ -264,7 +345,16 @@ class Module(Convertible, Stateful, Walkable):
             self._non_persistent_buffers_set.add(name)
 
     def add_module(self, name: str, module: Module | None) -> None:
-        """Add a sub-module under a name."""
+        """Add a sub-module under a name.
+
+        KeyError where the name is taken, empty or has a dot; TypeError where it is no Module.
+
+        >>> import alight as torch
+        >>> module = torch.nn.Module()
+        >>> module.add_module("act", torch.nn.ReLU())
+        >>> module.act
+        ReLU()
+        """
         if not isinstance(module, Module) and module is not None:
             made = isinstance(module, type) and issubclass(module, Module)
             fail(
@@ -303,7 +393,15 @@ class Module(Convertible, Stateful, Walkable):
         return type(self).__name__
 
     def extra_repr(self) -> str:
-        """What the printed form says of this module between the parentheses."""
+        """What the printed form says of this module between the parentheses; subclasses define it.
+
+        >>> import alight as torch
+        >>> class Scale(torch.nn.Module):
+        ...     def extra_repr(self):
+        ...         return "by=2"
+        >>> Scale()
+        Scale(by=2)
+        """
         return ""
 
     def __repr__(self) -> str:
@@ -317,7 +415,11 @@ class Module(Convertible, Stateful, Walkable):
         return f"{self._get_name()}(\n  " + "\n  ".join([*lines, *inside]) + "\n)"
 
     def compile(self, *args: Any, **kwargs: Any) -> None:
-        """Does nothing: every program is compiled by itself."""
+        """Does nothing: every program is compiled by itself.
+
+        >>> import alight as torch
+        >>> torch.nn.Linear(2, 1).compile()
+        """
 
 
 class NoAttributeError(AttributeError):

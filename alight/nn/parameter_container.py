@@ -29,7 +29,18 @@ def place_of(size: int, index: Any) -> int:
 
 
 class ParameterList(Module):
-    """A list of parameters, all of them registered; tensors become parameters."""
+    """A list of parameters, all of them registered; tensors become parameters.
+
+    >>> import alight as torch
+    >>> weights = torch.nn.ParameterList([torch.ones(2), torch.zeros(3)])
+    >>> weights
+    ParameterList(
+        (0): Parameter containing: [torch.float32 of size 2]
+        (1): Parameter containing: [torch.float32 of size 3]
+    )
+    >>> weights[0].requires_grad
+    True
+    """
 
     def __init__(self, values: Iterable[Any] | None = None) -> None:
         super().__init__()
@@ -60,13 +71,25 @@ class ParameterList(Module):
         return [name for name in super().__dir__() if not name.isdigit()]
 
     def append(self, value: Any) -> ParameterList:
-        """Add a value at the end."""
+        """Add a value at the end; gives the list back.
+
+        >>> import alight as torch
+        >>> torch.nn.ParameterList().append(torch.ones(2))[0]
+        Parameter containing:
+        tensor([1., 1.], requires_grad=True)
+        """
         self._size += 1
         self[self._size - 1] = value
         return self
 
     def extend(self, values: Iterable[Any]) -> ParameterList:
-        """Add several values at the end."""
+        """Add several values at the end; gives the list back. TypeError for a tensor or what is no
+        sequence.
+
+        >>> import alight as torch
+        >>> len(torch.nn.ParameterList().extend([torch.ones(2), torch.ones(3)]))
+        2
+        """
         if not hasattr(values, "__iter__") or isinstance(values, Tensor):
             raise TypeError(
                 f"ParameterList.extend should be called with an iterable, but got {type(values).__name__}"
@@ -93,7 +116,18 @@ def _described(value: Any, of: str | None = None) -> str:
 
 
 class ParameterDict(Module):
-    """A dictionary of parameters, all of them registered; tensors become parameters."""
+    """A dictionary of parameters, all of them registered; tensors become parameters.
+
+    TypeError for a key that is no string, KeyError where one is missing.
+
+    >>> import alight as torch
+    >>> weights = torch.nn.ParameterDict({"scale": torch.ones(2)})
+    >>> weights["scale"]
+    Parameter containing:
+    tensor([1., 1.], requires_grad=True)
+    >>> [name for name, _ in weights.named_parameters()]
+    ['scale']
+    """
 
     def __init__(self, parameters: Any = None) -> None:
         super().__init__()
@@ -129,53 +163,115 @@ class ParameterDict(Module):
         return key in self._keys
 
     def copy(self) -> ParameterDict:
-        """Another dictionary of the same parameters."""
+        """Another dictionary of the same parameters.
+
+        >>> import alight as torch
+        >>> weights = torch.nn.ParameterDict({"scale": torch.ones(2)})
+        >>> weights.copy()["scale"] is weights["scale"]
+        True
+        """
         return ParameterDict(OrderedDict(self.items()))
 
     def setdefault(self, key: str, default: Any = None) -> Any:
-        """The value, set first if there is none."""
+        """The value, set first if there is none.
+
+        >>> import alight as torch
+        >>> torch.nn.ParameterDict().setdefault("scale", torch.ones(1))
+        Parameter containing:
+        tensor([1.], requires_grad=True)
+        """
         if key not in self:
             self[key] = default
         return self[key]
 
     def clear(self) -> None:
-        """Take everything out."""
+        """Take everything out.
+
+        >>> import alight as torch
+        >>> weights = torch.nn.ParameterDict({"scale": torch.ones(2)})
+        >>> weights.clear()
+        >>> len(weights)
+        0
+        """
         for key in list(self._keys):
             del self[key]
 
     def pop(self, key: str) -> Any:
-        """Take a value out."""
+        """Take a value out.
+
+        >>> import alight as torch
+        >>> torch.nn.ParameterDict({"scale": torch.ones(1)}).pop("scale")
+        Parameter containing:
+        tensor([1.], requires_grad=True)
+        """
         value = self[key]
         del self[key]
         return value
 
     def popitem(self) -> tuple[str, Any]:
-        """Take the last value out."""
+        """Take the last value out, with its name.
+
+        >>> import alight as torch
+        >>> torch.nn.ParameterDict({"scale": torch.ones(1)}).popitem()[0]
+        'scale'
+        """
         key = list(self._keys)[-1]
         return key, self.pop(key)
 
     def get(self, key: str, default: Any = None) -> Any:
-        """The value, or a default."""
+        """The value, or a default.
+
+        >>> import alight as torch
+        >>> print(torch.nn.ParameterDict().get("scale"))
+        None
+        """
         return self[key] if key in self else default  # noqa: SIM401 (this is `get`)
 
     def fromkeys(self, keys: Iterable[str], default: Any = None) -> ParameterDict:
-        """A dictionary with these keys and one value."""
+        """A dictionary with these keys and one value.
+
+        >>> import alight as torch
+        >>> list(torch.nn.ParameterDict().fromkeys(["a", "b"], 1.0).items())
+        [('a', 1.0), ('b', 1.0)]
+        """
         return ParameterDict((key, default) for key in keys)
 
     def keys(self) -> Iterable[str]:
-        """The names."""
+        """The names.
+
+        >>> import alight as torch
+        >>> list(torch.nn.ParameterDict({"scale": torch.ones(2)}).keys())
+        ['scale']
+        """
         return self._keys.keys()
 
     def items(self) -> Iterable[tuple[str, Any]]:
-        """Names with values."""
+        """Names with values.
+
+        >>> import alight as torch
+        >>> [name for name, _ in torch.nn.ParameterDict({"scale": torch.ones(2)}).items()]
+        ['scale']
+        """
         return ((key, self[key]) for key in self._keys)
 
     def values(self) -> Iterable[Any]:
-        """The values."""
+        """The values.
+
+        >>> import alight as torch
+        >>> [one.shape for one in torch.nn.ParameterDict({"scale": torch.ones(2)}).values()]
+        [torch.Size([2])]
+        """
         return (self[key] for key in self._keys)
 
     def update(self, parameters: Any) -> None:
-        """Add values from a mapping (sorted by name, unless ordered) or from pairs."""
+        """Add values from a mapping (sorted by name, unless ordered) or from pairs.
+
+        >>> import alight as torch
+        >>> weights = torch.nn.ParameterDict()
+        >>> weights.update({"b": torch.ones(1), "a": torch.ones(1)})
+        >>> list(weights)
+        ['a', 'b']
+        """
         if not hasattr(parameters, "__iter__"):
             fail(
                 TypeError,

@@ -46,10 +46,12 @@ class Stateful:
     def state_dict(
         self, *args: Any, destination: Any = None, prefix: str = "", keep_vars: bool = False
     ) -> Any:
-        """All parameters and persistent buffers by name, detached unless `keep_vars`.
+        """All parameters and persistent buffers by path, detached unless `keep_vars`.
 
-        >>> from alight import nn
-        >>> list(nn.Linear(2, 1).state_dict())
+        They share the memory of the module's own: clone() what is to stay as it is.
+
+        >>> import alight as torch
+        >>> list(torch.nn.Linear(2, 1).state_dict())
         ['weight', 'bias']
         """
         for name, value in zip(("destination", "prefix", "keep_vars"), args, strict=False):
@@ -93,7 +95,19 @@ class Stateful:
             destination[prefix + _EXTRA_STATE] = self.get_extra_state()
 
     def get_extra_state(self) -> Any:
-        """What else belongs into the state dictionary; modules define it together with set_extra_state."""
+        """What else belongs into the state dictionary; modules define it together with
+        set_extra_state.
+
+        >>> import alight as torch
+        >>> class Counter(torch.nn.Module):
+        ...     count = 3
+        ...     def get_extra_state(self):
+        ...         return self.count
+        ...     def set_extra_state(self, state):
+        ...         self.count = state
+        >>> Counter().state_dict()
+        OrderedDict([('_extra_state', 3)])
+        """
         fail(
             RuntimeError,
             "Reached a code path in Module.get_extra_state() that should never be called. Please file an issue at "
@@ -101,7 +115,21 @@ class Stateful:
         )
 
     def set_extra_state(self, state: Any) -> None:
-        """Take back what get_extra_state gave."""
+        """Take back what get_extra_state gave; modules define both.
+
+        >>> import alight as torch
+        >>> class Counter(torch.nn.Module):
+        ...     count = 0
+        ...     def get_extra_state(self):
+        ...         return self.count
+        ...     def set_extra_state(self, state):
+        ...         self.count = state
+        >>> counter = Counter()
+        >>> counter.load_state_dict({"_extra_state": 3})
+        <All keys matched successfully>
+        >>> counter.count
+        3
+        """
         fail(
             RuntimeError,
             "Reached a code path in Module.set_extra_state() that should never be called. Please file an issue at "
@@ -112,17 +140,47 @@ class Stateful:
         return add(self._state_dict_hooks, hook)
 
     def register_state_dict_post_hook(self, hook: Any) -> RemovableHandle:
-        """Call `hook(module, state_dict, prefix, local_metadata)` after state_dict."""
+        """Call `hook(module, state_dict, prefix, local_metadata)` after state_dict; it may change the
+        dictionary.
+
+        >>> import alight as torch
+        >>> layer = torch.nn.Linear(2, 1)
+        >>> def count(module, state, prefix, metadata):
+        ...     print(prefix, len(state))
+        >>> handle = layer.register_state_dict_post_hook(count)
+        >>> _ = layer.state_dict(prefix="layer.")
+        layer. 2
+        """
         return add(self._state_dict_hooks, hook)
 
     def register_state_dict_pre_hook(self, hook: Any) -> RemovableHandle:
-        """Call `hook(module, prefix, keep_vars)` before state_dict."""
+        """Call `hook(module, prefix, keep_vars)` before state_dict.
+
+        >>> import alight as torch
+        >>> layer = torch.nn.Linear(2, 1)
+        >>> handle = layer.register_state_dict_pre_hook(lambda *args: print("saved"))
+        >>> _ = layer.state_dict()
+        saved
+        """
         return add(self._state_dict_pre_hooks, hook)
 
     # -- loading --------------------------------------------------------------------------------------------------------
 
     def register_load_state_dict_pre_hook(self, hook: Any) -> RemovableHandle:
-        """Call `hook(module, state_dict, prefix, ...)` before this module's part is loaded."""
+        """Call `hook(module, state_dict, prefix, ...)` before this module's part is loaded, to rename
+        what is old.
+
+        The rest of its arguments are local_metadata, strict and the lists of missing keys,
+        unexpected keys and error messages.
+
+        >>> import alight as torch
+        >>> def rename(module, state, prefix, *rest):
+        ...     state[prefix + "weight"] = state.pop(prefix + "kernel")
+        >>> layer = torch.nn.Linear(1, 1, bias=False)
+        >>> handle = layer.register_load_state_dict_pre_hook(rename)
+        >>> layer.load_state_dict({"kernel": torch.ones(1, 1)})
+        <All keys matched successfully>
+        """
         return add(self._load_state_dict_pre_hooks, lambda *args: hook(self, *args))
 
     def _register_load_state_dict_pre_hook(
@@ -134,15 +192,35 @@ class Stateful:
         )
 
     def register_load_state_dict_post_hook(self, hook: Any) -> RemovableHandle:
-        """Call `hook(module, incompatible_keys)` after this module's part is loaded."""
+        """Call `hook(module, incompatible_keys)` after this module's part is loaded; it may change the
+        lists.
+
+        >>> import alight as torch
+        >>> layer = torch.nn.Linear(1, 1)
+        >>> def forgive(module, keys):
+        ...     keys.missing_keys.clear()
+        >>> handle = layer.register_load_state_dict_post_hook(forgive)
+        >>> layer.load_state_dict({})
+        <All keys matched successfully>
+        """
         return add(self._load_state_dict_post_hooks, hook)
 
     def load_state_dict(
         self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
     ) -> Any:
-        """Copy tensors into parameters and buffers by name; with `assign`, put them in their place.
+        """Copy tensors into parameters and buffers by path; with `assign`, put them in their place.
 
-        Errors: RuntimeError with all missing, unexpected (if `strict`) and misshapen names.
+        RuntimeError, with a list, for tensors of other shapes and, with `strict`, for names that
+        are missing or unknown; else those are in the result.
+
+        >>> import alight as torch
+        >>> one, other = torch.nn.Linear(2, 1), torch.nn.Linear(2, 1)
+        >>> other.load_state_dict(one.state_dict())
+        <All keys matched successfully>
+        >>> torch.equal(one.weight, other.weight)
+        True
+        >>> other.load_state_dict({}, strict=False)
+        _IncompatibleKeys(missing_keys=['weight', 'bias'], unexpected_keys=[])
         """
         if not isinstance(state_dict, Mapping):
             fail(

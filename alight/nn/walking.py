@@ -42,31 +42,61 @@ class Walkable:
     def named_parameters(
         self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
     ) -> Iterator[tuple[str, Parameter]]:
-        """Parameters with their paths."""
+        """Pairs of path and parameter, of this module and, with `recurse`, of those inside.
+
+        A parameter in two places comes once, unless remove_duplicate=False. `prefix` stands before
+        the paths.
+
+        >>> import alight as torch
+        >>> net = torch.nn.Sequential(torch.nn.Linear(2, 1), torch.nn.ReLU())
+        >>> [(name, one.shape) for name, one in net.named_parameters()]
+        [('0.weight', torch.Size([1, 2])), ('0.bias', torch.Size([1]))]
+        """
         return self._named_members(
             lambda module: module._parameters.items(), prefix, recurse, remove_duplicate
         )
 
     def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
-        """Parameters of this module and, with `recurse`, of those inside."""
+        """Parameters of this module and, with `recurse`, of those inside, for an optimizer or to count
+        them.
+
+        >>> import alight as torch
+        >>> sum(one.numel() for one in torch.nn.Linear(4, 2).parameters())
+        10
+        """
         for _, parameter in self.named_parameters(recurse=recurse):
             yield parameter
 
     def named_buffers(
         self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
     ) -> Iterator[tuple[str, Tensor]]:
-        """Buffers with their paths."""
+        """Pairs of path and buffer, of this module and, with `recurse`, of those inside.
+
+        >>> import alight as torch
+        >>> [name for name, _ in torch.nn.Sequential(torch.nn.BatchNorm1d(2)).named_buffers()]
+        ['0.running_mean', '0.running_var', '0.num_batches_tracked']
+        """
         return self._named_members(
             lambda module: module._buffers.items(), prefix, recurse, remove_duplicate
         )
 
     def buffers(self, recurse: bool = True) -> Iterator[Tensor]:
-        """Buffers of this module and, with `recurse`, of those inside."""
+        """Buffers of this module and, with `recurse`, of those inside.
+
+        >>> import alight as torch
+        >>> list(torch.nn.BatchNorm1d(2).buffers())
+        [tensor([0., 0.]), tensor([1., 1.]), tensor(0)]
+        """
         for _, buffer in self.named_buffers(recurse=recurse):
             yield buffer
 
     def named_children(self) -> Iterator[tuple[str, Module]]:
-        """Direct sub-modules with their names."""
+        """Direct sub-modules with their names.
+
+        >>> import alight as torch
+        >>> list(torch.nn.Sequential(torch.nn.ReLU(), torch.nn.Tanh()).named_children())
+        [('0', ReLU()), ('1', Tanh())]
+        """
         seen: set[int] = set()
         for name, module in self._modules.items():
             if module is not None and id(module) not in seen:
@@ -74,14 +104,25 @@ class Walkable:
                 yield name, module
 
     def children(self) -> Iterator[Module]:
-        """Direct sub-modules."""
+        """Direct sub-modules.
+
+        >>> import alight as torch
+        >>> list(torch.nn.Sequential(torch.nn.ReLU(), torch.nn.Tanh()).children())
+        [ReLU(), Tanh()]
+        """
         for _, module in self.named_children():
             yield module
 
     def named_modules(
         self, memo: set[Any] | None = None, prefix: str = "", remove_duplicate: bool = True
     ) -> Iterator[tuple[str, Module]]:
-        """This module and all inside, with their paths."""
+        """This module and all inside, with their paths; its own is empty.
+
+        >>> import alight as torch
+        >>> net = torch.nn.Sequential(torch.nn.Sequential(torch.nn.ReLU()), torch.nn.Tanh())
+        >>> [name for name, _ in net.named_modules()]
+        ['', '0', '0.0', '1']
+        """
         memo = set() if memo is None else memo
         if self in memo:
             return
@@ -94,12 +135,23 @@ class Walkable:
                 yield from module.named_modules(memo, inner, remove_duplicate)
 
     def modules(self, remove_duplicate: bool = True) -> Iterator[Module]:
-        """This module and all inside."""
+        """This module and all inside.
+
+        >>> import alight as torch
+        >>> net = torch.nn.Sequential(torch.nn.ReLU(), torch.nn.Tanh())
+        >>> sum(isinstance(one, torch.nn.Tanh) for one in net.modules())
+        1
+        """
         for _, module in self.named_modules(remove_duplicate=remove_duplicate):
             yield module
 
     def get_submodule(self, target: str) -> Module:
-        """The module at a path; AttributeError where there is none."""
+        """The module at a path; AttributeError where there is none.
+
+        >>> import alight as torch
+        >>> torch.nn.Sequential(torch.nn.Sequential(torch.nn.ReLU())).get_submodule("0.0")
+        ReLU()
+        """
         module: Any = self
         for name in target.split(".") if target else ():
             if not hasattr(module, name):
@@ -110,7 +162,12 @@ class Walkable:
         return module
 
     def get_parameter(self, target: str) -> Parameter:
-        """The parameter at a path; AttributeError where there is none."""
+        """The parameter at a path; AttributeError where there is none.
+
+        >>> import alight as torch
+        >>> torch.nn.Sequential(torch.nn.Linear(2, 1)).get_parameter("0.weight").shape
+        torch.Size([1, 2])
+        """
         path, _, name = target.rpartition(".")
         module = self.get_submodule(path)
         if not hasattr(module, name):
@@ -121,7 +178,12 @@ class Walkable:
         return found
 
     def get_buffer(self, target: str) -> Tensor:
-        """The buffer at a path; AttributeError where there is none."""
+        """The buffer at a path; AttributeError where there is none.
+
+        >>> import alight as torch
+        >>> torch.nn.Sequential(torch.nn.BatchNorm1d(2)).get_buffer("0.running_mean")
+        tensor([0., 0.])
+        """
         path, _, name = target.rpartition(".")
         module = self.get_submodule(path)
         if not hasattr(module, name):
@@ -131,7 +193,18 @@ class Walkable:
         return module._buffers[name]
 
     def set_submodule(self, target: str, module: Module, strict: bool = False) -> None:
-        """Put a module at a path."""
+        """Put a module at a path; with `strict`, AttributeError where there is none yet.
+
+        ValueError for an empty path.
+
+        >>> import alight as torch
+        >>> net = torch.nn.Sequential(torch.nn.ReLU())
+        >>> net.set_submodule("0", torch.nn.Tanh())
+        >>> net
+        Sequential(
+          (0): Tanh()
+        )
+        """
         if target == "":
             raise ValueError("Cannot set the submodule without a target name!")
         path, _, name = target.rpartition(".")
@@ -141,7 +214,16 @@ class Walkable:
         setattr(parent, name, module)
 
     def apply(self, fn: Callable[[Module], Any]) -> Any:
-        """Call `fn` on every module inside, then on this one."""
+        """Call `fn` on every module inside, then on this one, which is given back.
+
+        >>> import alight as torch
+        >>> def fill(module):
+        ...     if isinstance(module, torch.nn.Linear):
+        ...         torch.nn.init.ones_(module.weight)
+        >>> torch.nn.Sequential(torch.nn.Linear(2, 1)).apply(fill)[0].weight
+        Parameter containing:
+        tensor([[1., 1.]], requires_grad=True)
+        """
         for module in self.children():
             module.apply(fn)
         fn(self)
