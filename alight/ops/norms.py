@@ -75,6 +75,10 @@ def vector_norm(
 ) -> Tensor:
     """(sum of |x| ** ord) ** (1 / ord) of all elements or along `dim`; inf and -inf give the extremes, 0 counts.
 
+    Shapes: any; the dimensions of `dim` go, or keep extent 1 with keepdim=True.
+    Errors: RuntimeError for an empty tensor and an `ord` that has no value for it, IndexError for a
+    dimension out of range.
+
     >>> import alight as torch
     >>> torch.linalg.vector_norm(torch.tensor([3., 4.]))
     tensor(5.)
@@ -104,6 +108,9 @@ def norm(
 ) -> Tensor:
     """The p-norm of all elements or along `dim`; "fro" is 2, "nuc" the sum of singular values.
 
+    Shapes: any; the dimensions of `dim` go, or keep extent 1 with keepdim=True.
+    Errors: RuntimeError for whole numbers, IndexError for a dimension out of range.
+
     >>> import alight as torch
     >>> torch.tensor([3., 4.]).norm()
     tensor(5.)
@@ -120,6 +127,9 @@ def norm(
 @op(methods="dist")
 def dist(input: Tensor, other: Tensor, p: Any = 2) -> Tensor:
     """The p-norm of input - other.
+
+    Shapes: any that broadcast together; ().
+    Errors: RuntimeError where shapes do not broadcast.
 
     >>> import alight as torch
     >>> torch.dist(torch.tensor([3., 0.]), torch.tensor([0., 4.]))
@@ -195,6 +205,9 @@ def matrix_norm(
 ) -> Tensor:
     """A norm of matrices: "fro", "nuc", ±1 (columns), ±inf (rows), ±2 (singular values).
 
+    Shapes: (*, m, n) gives (*), or (*, 1, 1) with keepdim=True.
+    Errors: RuntimeError for fewer than two dimensions or another `ord`.
+
     >>> import alight as torch
     >>> torch.linalg.matrix_norm(torch.tensor([[1., -2.], [3., 4.]]), 1)
     tensor(6.)
@@ -208,7 +221,15 @@ def matrix_norm(
 def _linalg_norm(
     A: Tensor, ord: Any = None, dim: Dims = None, keepdim: bool = False, *, dtype: Any = None
 ) -> Tensor:
-    """The 2-norm of all elements without `ord`; with it, of a vector (one dim) or matrices (two)."""
+    """The 2-norm of all elements without `ord`; with it, of a vector (one dim) or matrices (two).
+
+    Shapes: any; the dimensions of `dim` go, or keep extent 1 with keepdim=True.
+    Errors: RuntimeError for more than two dimensions in `dim`, and for an `ord` that does not fit.
+
+    >>> import alight as torch
+    >>> torch.linalg.norm(torch.tensor([3., 4.]))
+    tensor(5.)
+    """
     x = _floating("linalg.norm", A, dtype)
     if dim is not None and not isinstance(dim, int) and len(dim) not in (1, 2):
         fail(
@@ -240,6 +261,9 @@ def _linalg_norm(
 def logsumexp(input: Tensor, dim: Dims, keepdim: bool = False) -> Tensor:
     """log(sum(exp(input))) along `dim`, computed without overflow.
 
+    Shapes: any; the dimensions of `dim` go, or keep extent 1 with keepdim=True.
+    Errors: IndexError for a dimension out of range.
+
     >>> import alight as torch
     >>> torch.logsumexp(torch.tensor([1000., 1000.]), 0)
     tensor(1000.6932)
@@ -263,11 +287,24 @@ def logsumexp(input: Tensor, dim: Dims, keepdim: bool = False) -> Tensor:
 
 @op(methods="renorm", inplace="renorm_")
 def renorm(input: Tensor, p: Any, dim: int, maxnorm: Any) -> Tensor:
-    """Parts along `dim` whose p-norm is above maxnorm scaled down to it."""
+    """Parts along `dim` whose p-norm is above maxnorm scaled down to it.
+
+    Shapes: two dimensions or more, kept.
+    Errors: RuntimeError for fewer dimensions, and for p or maxnorm that is negative.
+
+    >>> import alight as torch
+    >>> torch.renorm(torch.tensor([[3., 4.], [0.3, 0.4]]), 2, 0, 1.)
+    tensor([[0.6000, 0.8000],
+            [0.3000, 0.4000]])
+    """
     if input.ndim < 2:
         fail(
             RuntimeError, f"renorm: input needs at least 2 dimensions, got {input.ndim} dimensions"
         )
+    if p <= 0:
+        fail(RuntimeError, "renorm: non-positive-norm not supported", facts=[f"p is {p}"])
+    if maxnorm < 0:
+        fail(RuntimeError, f"renorm: expected maxnorm to be >= 0 but got {maxnorm}")
     axis = normalize_dim(dim, input.ndim)
     others = tuple(i for i in range(input.ndim) if i != axis)
     sizes = keep(p_norm(input, float(p), others), input.shape, others, True)
@@ -284,6 +321,10 @@ def cdist(
     x1: Any, x2: Any, p: float = 2.0, compute_mode: str = "use_mm_for_euclid_dist_if_necessary"
 ) -> Any:
     """The p-norm distance of each row of x1 from each row of x2.
+
+    Shapes: (*, n, k) and (*, m, k) give (*, n, m), with batches broadcast.
+    Errors: RuntimeError for fewer than two dimensions, for rows of other lengths, and for negative
+    p.
 
     >>> import alight as torch
     >>> torch.cdist(torch.tensor([[0., 0.]]), torch.tensor([[3., 4.], [0., 1.]]))

@@ -43,7 +43,12 @@ def special_entr(input: Tensor) -> Tensor:
 
 @op(special="erfcx", pointwise=True)
 def special_erfcx(input: Tensor) -> Tensor:
-    """exp(input^2) * erfc(input), which decays slowly."""
+    """exp(input^2) * erfc(input), which decays slowly.
+
+    >>> import alight as torch
+    >>> torch.special.erfcx(torch.tensor([0.5, 2.]))
+    tensor([0.6157, 0.2554])
+    """
     return p.Erfcx(to_float(input))
 
 
@@ -60,13 +65,23 @@ def special_ndtr(input: Tensor) -> Tensor:
 
 @op(special="ndtri", pointwise=True)
 def special_ndtri(input: Tensor) -> Tensor:
-    """The inverse of `ndtr`."""
+    """The inverse of `ndtr`.
+
+    >>> import alight as torch
+    >>> torch.special.ndtri(torch.tensor([0.5, 0.9]))
+    tensor([0.0000, 1.2816])
+    """
     return p.Ndtri(to_float(input))
 
 
 @op(special="log_ndtr", pointwise=True)
 def special_log_ndtr(input: Tensor) -> Tensor:
-    """log(ndtr(input)), exact far below 0."""
+    """log(ndtr(input)), exact far below 0.
+
+    >>> import alight as torch
+    >>> torch.special.log_ndtr(torch.tensor([0., -20.]))
+    tensor([  -0.6931, -203.9172])
+    """
     x = to_float(input)
     start = len(x.builder.nodes)
     z = x * _SQRT_HALF
@@ -83,7 +98,12 @@ def special_log_ndtr(input: Tensor) -> Tensor:
 
 @op(special="xlog1py", pointwise=True)
 def special_xlog1py(input: Operand, other: Operand) -> Tensor:
-    """input * log1p(other), 0 where input is 0 (NaN where other is)."""
+    """input * log1p(other), 0 where input is 0 (NaN where other is).
+
+    >>> import alight as torch
+    >>> torch.special.xlog1py(torch.tensor([0., 2.]), torch.tensor([3., 1.]))
+    tensor([0.0000, 1.3863])
+    """
     x, y = promoted(input, other, to_float=True)
     return _x_times(x, p.Log1p(y), y, lambda y: y + 1)
 
@@ -148,7 +168,12 @@ def igamma(input: Tensor, other: Tensor) -> Tensor:
 
 @op("igammac", special="gammaincc", methods="igammac", inplace="igammac_", pointwise=True)
 def igammac(input: Tensor, other: Tensor) -> Tensor:
-    """The regularized upper incomplete gamma function, 1 - igamma(input, other)."""
+    """The regularized upper incomplete gamma function, 1 - igamma(input, other).
+
+    >>> import alight as torch
+    >>> torch.igammac(torch.tensor([4.]), torch.tensor([3.]))
+    tensor([0.6472])
+    """
     return _incomplete_gamma("igammac", input, other, True)
 
 
@@ -252,7 +277,12 @@ airy_ai = _bessel_or_airy(
 
 @op(special="spherical_bessel_j0", pointwise=True)
 def spherical_bessel_j0(input: Tensor) -> Tensor:
-    """The spherical Bessel function of order 0, sin(input) / input."""
+    """The spherical Bessel function of order 0, sin(input) / input.
+
+    >>> import alight as torch
+    >>> torch.special.spherical_bessel_j0(torch.tensor([0., 2.]))
+    tensor([1.0000, 0.4546])
+    """
     x = to_float(input)
     zero = equal(x, 0)
     infinite = equal(p.Abs(x), math.inf)

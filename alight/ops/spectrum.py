@@ -40,6 +40,9 @@ def stft(
 
     hop_length is n_fft // 4 and win_length n_fft if left out. With `center`, frames are centred on their places.
 
+    Errors: RuntimeError where frames and window do not fit the signal, for one-sided results of
+    complex input, and without return_complex for real input.
+
     >>> import alight as torch
     >>> torch.stft(torch.ones(8), 4, window=torch.ones(4), return_complex=True).shape
     torch.Size([3, 9])
@@ -111,6 +114,9 @@ def istft(
     onesided: bool | None = None, length: int | None = None, return_complex: bool = False,
 ) -> Tensor:  # fmt: skip
     """The signal whose `stft` is nearest to input (b, frequencies, frames), cut or padded to `length`.
+
+    Errors: RuntimeError for real input, for one-sided results of a complex window, and where the
+    windows leave a place uncovered.
 
     >>> import alight as torch
     >>> x, w = torch.arange(8.0), torch.hann_window(4)

@@ -93,6 +93,9 @@ def var(
 ) -> Tensor:
     """Variance: squared distances from the mean, divided by the count less `correction` (1).
 
+    Shapes: any; the dimensions of `dim` go, or keep extent 1 with keepdim=True.
+    Errors: RuntimeError for whole numbers, IndexError for a dimension out of range.
+
     >>> import alight as torch
     >>> torch.tensor([1., 2., 3., 4.]).var()
     tensor(1.6667)
@@ -112,6 +115,9 @@ def std(
 ) -> Tensor:
     """Standard deviation: the square root of the variance.
 
+    Shapes: any; the dimensions of `dim` go, or keep extent 1 with keepdim=True.
+    Errors: RuntimeError for whole numbers, IndexError for a dimension out of range.
+
     >>> import alight as torch
     >>> torch.tensor([1., 2., 3., 4.]).std()
     tensor(1.2910)
@@ -130,7 +136,15 @@ def var_mean(
     *,
     correction: Any = None,
 ) -> tuple[Tensor, Tensor]:
-    """Variance and mean."""
+    """Variance and mean.
+
+    Shapes: any; the dimensions of `dim` go, or keep extent 1 with keepdim=True.
+    Errors: RuntimeError for whole numbers, IndexError for a dimension out of range.
+
+    >>> import alight as torch
+    >>> torch.var_mean(torch.tensor([1., 2., 3.]))
+    (tensor(1.), tensor(2.))
+    """
     axes, correction, keepdim = _spread_arguments(input, dim, unbiased, keepdim, correction)
     return tuple(
         keep(one, input.shape, axes, keepdim)
@@ -147,7 +161,15 @@ def std_mean(
     *,
     correction: Any = None,
 ) -> tuple[Tensor, Tensor]:
-    """Standard deviation and mean."""
+    """Standard deviation and mean.
+
+    Shapes: any; the dimensions of `dim` go, or keep extent 1 with keepdim=True.
+    Errors: RuntimeError for whole numbers, IndexError for a dimension out of range.
+
+    >>> import alight as torch
+    >>> torch.std_mean(torch.tensor([1., 2., 3.]))
+    (tensor(1.), tensor(2.))
+    """
     axes, correction, keepdim = _spread_arguments(input, dim, unbiased, keepdim, correction)
     variance, mean = _moments("std_mean", input, axes, correction)
     return tuple(keep(one, input.shape, axes, keepdim) for one in (_root(variance), mean))  # type: ignore[return-value]
@@ -232,6 +254,9 @@ def median(
 ) -> Any:
     """The lower median of all elements; with `dim`, (values, indices) along it.
 
+    Shapes: any; dimension `dim` goes, or keeps extent 1 with keepdim=True.
+    Errors: IndexError for a dimension out of range or an empty one.
+
     >>> import alight as torch
     >>> torch.tensor([3., 1., 2., 5.]).median()
     tensor(2.)
@@ -242,13 +267,24 @@ def median(
 
 @function(methods="nanmedian")
 def nanmedian(input: Any, dim: int | None = None, keepdim: bool = False) -> Any:
-    """The lower median of the elements that are not NaN; with `dim`, (values, indices) along it."""
+    """The lower median of the elements that are not NaN; with `dim`, (values, indices) along it.
+
+    Shapes: any; dimension `dim` goes, or keeps extent 1 with keepdim=True.
+    Errors: IndexError for a dimension out of range or an empty one.
+
+    >>> import alight as torch
+    >>> torch.nanmedian(torch.tensor([1., float('nan'), 3.]))
+    tensor(1.)
+    """
     return _median_all(input, True) if dim is None else _nanmedian_along(input, dim, keepdim)
 
 
 @op(methods="mode", results=return_types.mode)
 def mode(input: Tensor, dim: int = -1, keepdim: bool = False) -> tuple[Tensor, Tensor]:
     """The commonest value along `dim`, the smallest of equally common ones, and a place where it is.
+
+    Shapes: any; dimension `dim` goes, or keeps extent 1 with keepdim=True.
+    Errors: IndexError for a dimension out of range or an empty one.
 
     >>> import alight as torch
     >>> torch.mode(torch.tensor([2, 1, 2, 3])).values
@@ -383,6 +419,10 @@ def quantile(
 ) -> Any:
     """The q-th quantiles of all elements, or along `dim`.
 
+    Shapes: any; (*q, *rest), where rest lacks `dim`, or keeps it at extent 1 with keepdim=True.
+    Errors: RuntimeError for q outside [0, 1] or of another dtype, for whole numbers, and for an
+    empty tensor.
+
     >>> import alight as torch
     >>> torch.quantile(torch.tensor([1., 2., 3., 4.]), 0.5)
     tensor(2.5000)
@@ -401,7 +441,16 @@ def nanquantile(
     interpolation: str = "linear",
     out: Any = None,
 ) -> Any:
-    """Quantiles of the elements that are not NaN."""
+    """Quantiles of the elements that are not NaN.
+
+    Shapes: any; (*q, *rest), where rest lacks `dim`, or keeps it at extent 1 with keepdim=True.
+    Errors: RuntimeError for q outside [0, 1] or of another dtype, for whole numbers, and for an
+    empty tensor.
+
+    >>> import alight as torch
+    >>> torch.nanquantile(torch.tensor([1., float('nan'), 3.]), 0.5)
+    tensor(2.)
+    """
     found = _quantiles(input, q, dim, keepdim, interpolation, True)
     return found if out is None else write_out(out, found, "same")
 
@@ -409,14 +458,26 @@ def nanquantile(
 # -- histograms --------------------------------------------------------------------------------------------------------
 
 
-@op(methods="histc")
-def histc(input: Tensor, bins: int = 100, min: Scalar = 0, max: Scalar = 0) -> Tensor:
+@function(methods="histc")
+def histc(input: Any, bins: int = 100, min: Any = 0, max: Any = 0, *, out: Any = None) -> Any:
     """How many elements fall into each of `bins` equal intervals from min to max (of the data, if both are 0).
+
+    Shapes: any; (bins,).
+    Errors: RuntimeError for fewer than one bin, or a max below min; NotImplementedError for whole numbers.
 
     >>> import alight as torch
     >>> torch.histc(torch.tensor([1., 2., 1.]), bins=4, min=0, max=3)
     tensor([0., 2., 1., 0.])
     """
+    if max < min:  # checked here, for numbers are inputs of the step
+        fail(RuntimeError, "torch.histc: max must be larger than min", facts=[f"{max} < {min}"])
+    made = _histc.function(input, bins, min, max)
+    return made if out is None else write_out(out, made)
+
+
+@op(functions="")
+def _histc(input: Tensor, bins: int, min: Scalar, max: Scalar) -> Tensor:
+    """The counts, for bounds in order."""
     if category(input.dtype) != 2:
         fail(
             NotImplementedError,
@@ -455,6 +516,10 @@ def _counted(input: Tensor, weights: Tensor | None, count: int) -> Tensor:
 @function(methods="bincount")
 def bincount(input: Any, weights: Any = None, minlength: int = 0) -> Any:
     """How often each non-negative integer occurs, or the sums of its weights.
+
+    Shapes: (n,) gives (max(minlength, largest + 1),).
+    Errors: RuntimeError for other ranks, for negative numbers or such that are not whole, and for
+    weights of another shape.
 
     >>> import alight as torch
     >>> torch.bincount(torch.tensor([1, 3, 1]))
@@ -503,6 +568,10 @@ def _covariance(
 @function(methods="cov")
 def cov(input: Any, *, correction: int = 1, fweights: Any = None, aweights: Any = None) -> Any:
     """Covariance of variables (rows) over observations (columns).
+
+    Shapes: (variables, observations) or (observations,); the result is (variables, variables) or
+    ().
+    Errors: RuntimeError for more than two dimensions, and for weights that do not fit.
 
     >>> import alight as torch
     >>> torch.cov(torch.tensor([[0., 1., 2.], [2., 1., 0.]]))
@@ -581,7 +650,17 @@ def _check_weights(name: str, weights: Tensor, count: int) -> None:
 
 @op(methods="corrcoef")
 def corrcoef(input: Tensor) -> Tensor:
-    """Pearson's correlation of variables (rows) over observations (columns)."""
+    """Pearson's correlation of variables (rows) over observations (columns).
+
+    Shapes: (variables, observations) or (observations,); the result is (variables, variables) or
+    ().
+    Errors: RuntimeError for more than two dimensions.
+
+    >>> import alight as torch
+    >>> torch.corrcoef(torch.tensor([[1., 2., 3.], [3., 2., 1.]]))
+    tensor([[ 1., -1.],
+            [-1.,  1.]])
+    """
     if input.ndim > 2:
         fail(
             RuntimeError,

@@ -186,19 +186,40 @@ class TypedStorage:
 
 @function("", methods="untyped_storage")
 def untyped_storage(self: Tensor) -> UntypedStorage:
-    """The bytes that this tensor shares with its views."""
+    """The bytes that this tensor shares with its views.
+
+    Shapes: any.
+
+    >>> import alight as torch
+    >>> torch.ones(2).untyped_storage().nbytes()
+    8
+    """
     return UntypedStorage(root_of(self))
 
 
 @function("", methods="storage _typed_storage")
 def storage(self: Tensor) -> TypedStorage:
-    """The elements that this tensor shares with its views, as a flat sequence."""
+    """The elements that this tensor shares with its views, as a flat sequence.
+
+    Shapes: any.
+
+    >>> import alight as torch
+    >>> torch.tensor([1, 2]).storage().tolist()
+    [1, 2]
+    """
     return TypedStorage(root_of(self))
 
 
 @function("", methods="storage_type")
 def storage_type(self: Tensor) -> Any:
-    """The class of `storage()`."""
+    """The class of `storage()`.
+
+    Shapes: any.
+
+    >>> import alight as torch
+    >>> torch.ones(2).storage_type().__name__
+    'TypedStorage'
+    """
     return TypedStorage
 
 
@@ -240,6 +261,9 @@ class _Capsule:
 def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None) -> Tensor:
     """A tensor over the memory of another library's array, or of a DLPack capsule.
 
+    Shapes: that of the array.
+    Errors: BufferError or RuntimeError for an array that cannot be shared.
+
     >>> import alight as torch, numpy
     >>> torch.from_dlpack(numpy.arange(3))
     tensor([0, 1, 2])
@@ -256,6 +280,9 @@ def frombuffer(
     buffer: Any, *, dtype: Dtype, count: int = -1, offset: int = 0, requires_grad: bool = False
 ) -> Tensor:
     """A flat tensor over the memory of an object with the buffer protocol.
+
+    Shapes: (count,), or what is there behind `offset`.
+    Errors: ValueError for a buffer that is too short, an offset outside it, or an empty result.
 
     >>> import alight as torch
     >>> torch.frombuffer(bytearray(b"\\x01\\x02"), dtype=torch.uint8)
@@ -301,7 +328,15 @@ def array_wrap(
 
 @function("", methods="new")
 def new(self: Tensor, *args: Any, **options: Any) -> Tensor:
-    """A tensor of this one's dtype, from a shape or from data, as its constructor makes it."""
+    """A tensor of this one's dtype, from a shape or from data, as its constructor makes it.
+
+    Shapes: `args` as numbers, or that of the data.
+    Errors: as torch.Tensor.
+
+    >>> import alight as torch
+    >>> torch.ones(1).new([1, 2])
+    tensor([1., 2.])
+    """
     return typed_tensor(self.dtype, *args)
 
 
@@ -315,6 +350,10 @@ def _by_element(name: str, tensors: tuple[Tensor, ...], call: Callable[..., Any]
             RuntimeError,
             f"Can't call {name}() on Variable that requires grad. Use var.detach().{name}() instead.",
         )
+    places = {2: ("'other'",), 3: ("argument 'x'", "argument 'y'")}.get(len(tensors), ())
+    for place, one in zip(places, tensors[1:], strict=True):
+        if one.dtype is not self.dtype:
+            fail(TypeError, f"{name}: expected {self.type()} for {place} (got {one.type()})")
     rows = [one.expand_as(self).reshape(-1).tolist() for one in tensors]
     values = [call(*row) for row in zip(*rows, strict=True)]
     made = typed_tensor(self.dtype, values) if values else zeros(0, dtype=self.dtype)
@@ -325,6 +364,9 @@ def _by_element(name: str, tensors: tuple[Tensor, ...], call: Callable[..., Any]
 def apply_(self: Tensor, callable: Callable[[Any], Any]) -> Tensor:
     """Replace each element by what a Python function gives for it.
 
+    Shapes: any, kept.
+    Errors: TypeError for a tensor that is not on the CPU.
+
     >>> import alight as torch
     >>> torch.ones(2).apply_(lambda x: x + 1)
     tensor([2., 2.])
@@ -334,13 +376,30 @@ def apply_(self: Tensor, callable: Callable[[Any], Any]) -> Tensor:
 
 @function("", methods="map_")
 def map_(self: Tensor, tensor: Tensor, callable: Callable[[Any, Any], Any]) -> Tensor:
-    """Replace each element by what a Python function gives for it and the other tensor's element."""
+    """Replace each element by what a Python function gives for it and the other tensor's element.
+
+    Shapes: any that broadcast to the tensor's.
+    Errors: TypeError for another dtype.
+
+    >>> import alight as torch
+    >>> torch.tensor([1., 2.]).map_(torch.tensor([3., 4.]), lambda a, b: a * b)
+    tensor([3., 8.])
+    """
     return _by_element("map_", (self, tensor), callable)
 
 
 @function("", methods="map2_")
 def map2_(self: Tensor, x: Tensor, y: Tensor, callable: Callable[[Any, Any, Any], Any]) -> Tensor:
-    """As `map_`, with two other tensors."""
+    """As `map_`, with two other tensors.
+
+    Shapes: any that broadcast to the tensor's.
+    Errors: TypeError for another dtype.
+
+    >>> import alight as torch
+    >>> x, y = torch.tensor([3., 4.]), torch.tensor([1., 1.])
+    >>> torch.tensor([1., 2.]).map2_(x, y, lambda a, b, c: a * b + c)
+    tensor([4., 9.])
+    """
     return _by_element("map2_", (self, x, y), callable)
 
 
@@ -381,6 +440,8 @@ def is_coalesced(self: Tensor) -> bool:
 def dim_order(self: Tensor, **options: Any) -> tuple[int, ...]:
     """The dimensions from the slowest to the fastest in memory.
 
+    Shapes: any.
+
     >>> import alight as torch
     >>> torch.ones(2, 3).t().dim_order()
     (1, 0)
@@ -391,7 +452,14 @@ def dim_order(self: Tensor, **options: Any) -> tuple[int, ...]:
 
 @function("", methods="share_memory_")
 def share_memory_(self: Tensor) -> Tensor:
-    """This tensor. Differs: other processes get a copy of its elements."""
+    """This tensor. Differs: other processes get a copy of its elements.
+
+    Shapes: any, kept.
+
+    >>> import alight as torch
+    >>> torch.ones(2).share_memory_().is_shared()
+    True
+    """
     root_of(self)._open = True
     return self
 

@@ -131,6 +131,10 @@ def _(ct: Tensor, out: Tensor, input: Tensor, alpha: Any) -> Tensor:
 def prelu(input: Tensor, weight: Tensor) -> Tensor:
     """input where it is positive, else weight * input; one weight, or one for each channel (dimension 1).
 
+    Shapes: any input; weight () or (channels,).
+    Errors: RuntimeError for dtypes that differ, a weight of another rank or length, and more than
+    one weight for a 0-d input.
+
     >>> import alight as torch
     >>> torch.prelu(torch.tensor([-2., 3.]), torch.tensor([0.5]))
     tensor([-1.,  3.])
@@ -205,7 +209,15 @@ def hardtanh(input: Tensor, min_val: Scalar = -1.0, max_val: Scalar = 1.0) -> Te
 def _checked_hardtanh(
     input: Any, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False
 ) -> Any:
-    """hardtanh, whose bounds are checked at the call: numbers are inputs of the step."""
+    """hardtanh, whose bounds are checked at the call: numbers are inputs of the step.
+
+    Shapes: any, kept.
+    Errors: ValueError where min_val is above max_val.
+
+    >>> import alight as torch
+    >>> torch.nn.functional.hardtanh(torch.tensor([-2., 0.5]))
+    tensor([-1.0000,  0.5000])
+    """
     if min_val > max_val:
         fail(
             ValueError,
@@ -325,7 +337,15 @@ def softshrink(input: Tensor, lambd: Scalar = 0.5) -> Tensor:
 
 @function(functions="", F="softshrink")
 def _checked_softshrink(input: Any, lambd: float = 0.5, *, out: Any = None) -> Any:
-    """softshrink, whose limit is checked at the call: numbers are inputs of the step."""
+    """softshrink, whose limit is checked at the call: numbers are inputs of the step.
+
+    Shapes: any, kept.
+    Errors: RuntimeError for a negative lambd.
+
+    >>> import alight as torch
+    >>> torch.nn.functional.softshrink(torch.tensor([-1., 0.25, 1.]))
+    tensor([-0.5000,  0.0000,  0.5000])
+    """
     if lambd < 0:
         fail(
             RuntimeError,
@@ -345,6 +365,8 @@ def _(ct: Tensor, out: Tensor, input: Tensor, lambd: Any) -> Tensor:
 @op(functions="", F="gelu", pointwise=True, functional_out=True)
 def gelu(input: Tensor, *, approximate: str = "none") -> Tensor:
     """input times the normal distribution function of input (Hendrycks and Gimpel 2016), or its tanh approximation.
+
+    Errors: RuntimeError for another `approximate`, NotImplementedError for whole numbers.
 
     >>> import alight as torch
     >>> torch.nn.functional.gelu(torch.tensor([-1., 1.]))
@@ -497,6 +519,10 @@ def _(ct: Tensor, out: Tensor, input: Tensor) -> Tensor:
 def glu(input: Tensor, dim: int = -1) -> Tensor:
     """The first half of `dim` times the sigmoid of the second half.
 
+    Shapes: any; `dim` becomes half as long.
+    Errors: RuntimeError for a 0-d tensor and an odd extent, IndexError for a dimension out of
+    range.
+
     >>> import alight as torch
     >>> torch.nn.functional.glu(torch.tensor([2., 0.]))
     tensor([1.])
@@ -536,6 +562,9 @@ def rrelu(
 ) -> Any:
     """leaky_relu with a slope drawn for each element while training, with the mean slope otherwise.
 
+    Shapes: any, kept.
+    Errors: RuntimeError where lower is above upper.
+
     >>> import alight as torch
     >>> torch.nn.functional.rrelu(torch.tensor([-1., 2.]), 0.5, 0.5)
     tensor([-0.5000,  2.0000])
@@ -556,7 +585,15 @@ def rrelu(
 def rrelu_(
     input: Any, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False
 ) -> Any:
-    """rrelu that writes into its input."""
+    """rrelu that writes into its input.
+
+    Shapes: any, kept.
+    Errors: RuntimeError where lower is above upper.
+
+    >>> import alight as torch
+    >>> torch.rrelu_(torch.tensor([-1., 2.]), 0.5, 0.5)
+    tensor([-0.5000,  2.0000])
+    """
     return rrelu(input, lower, upper, training, True)
 
 
@@ -564,7 +601,16 @@ def rrelu_(
 def gumbel_softmax(
     logits: Any, tau: float = 1, hard: bool = False, eps: float = 1e-10, dim: int = -1
 ) -> Any:
-    """softmax of logits with Gumbel noise (Jang et al. 2017); with `hard`, one-hot with the gradient of the soft one."""
+    """softmax of logits with Gumbel noise (Jang et al. 2017); with `hard`, one-hot with the gradient of the soft one.
+
+    Shapes: any, kept.
+    Errors: IndexError for a dimension out of range.
+
+    >>> import alight as torch
+    >>> _ = torch.manual_seed(0)
+    >>> torch.nn.functional.gumbel_softmax(torch.zeros(3), hard=True).sum()
+    tensor(1.)
+    """
     noise = -logits.detach().new_empty(logits.shape).exponential_().log()
     soft = ((logits + noise) / tau).softmax(dim)
     if not hard:

@@ -179,6 +179,7 @@ def scaled_dot_product_attention(
 
     Shapes: query (..., l, e), key (..., s, e), value (..., s, v); the result is (..., l, v). A mask of bools says
     which keys take part, one of numbers is added to the scores.
+    Errors: RuntimeError where shapes or dtypes do not fit, and for a mask together with is_causal.
 
     >>> import alight as torch
     >>> one = torch.ones(1, 2, 4)

@@ -65,6 +65,10 @@ def conv1d(
 ) -> Tensor:  # fmt: skip
     """Cross-correlation of (n, c, length) with (o, c / groups, k).
 
+    Shapes: also without n; bias (o,); the result is (n, o, length').
+    Errors: RuntimeError for other ranks, channels that do not fit, a bias of another length, and a
+    kernel larger than the padded input.
+
     >>> import alight as torch
     >>> torch.nn.functional.conv1d(torch.ones(1, 1, 4), torch.ones(1, 1, 2))
     tensor([[[2., 2., 2.]]])
@@ -78,6 +82,10 @@ def conv2d(
     groups: int = 1,
 ) -> Tensor:  # fmt: skip
     """Cross-correlation of (n, c, height, width) with (o, c / groups, kh, kw); padding may be "same" or "valid".
+
+    Shapes: also without n; bias (o,); the result is (n, o, height', width').
+    Errors: RuntimeError for other ranks, channels that do not fit, a bias of another length, and a
+    kernel larger than the padded input.
 
     >>> import alight as torch
     >>> torch.nn.functional.conv2d(torch.ones(1, 1, 3, 3), torch.ones(1, 1, 2, 2))
@@ -93,6 +101,10 @@ def conv3d(
     groups: int = 1,
 ) -> Tensor:  # fmt: skip
     """Cross-correlation of (n, c, depth, height, width) with (o, c / groups, kd, kh, kw).
+
+    Shapes: also without n; bias (o,); the result is (n, o, depth', height', width').
+    Errors: RuntimeError for other ranks, channels that do not fit, a bias of another length, and a
+    kernel larger than the padded input.
 
     >>> import alight as torch
     >>> torch.nn.functional.conv3d(torch.ones(1, 1, 2, 2, 2), torch.ones(1, 1, 2, 2, 2)).shape
@@ -169,6 +181,11 @@ def conv_transpose1d(
 ) -> Tensor:  # fmt: skip
     """The transpose of conv1d: spreads each input place over a window of the output.
 
+    Shapes: input (n, c, l) or (c, l), weight (c, o / groups, k), bias (o,); l' = (l - 1) stride - 2
+    padding + dilation (k - 1) + output_padding + 1.
+    Errors: RuntimeError for other ranks, channels that do not fit, and an output_padding that is
+    not below stride or dilation.
+
     >>> import alight as torch
     >>> torch.nn.functional.conv_transpose1d(torch.ones(1, 1, 2), torch.ones(1, 1, 2), stride=2)
     tensor([[[1., 1., 1., 1.]]])
@@ -183,6 +200,11 @@ def conv_transpose2d(
 ) -> Tensor:  # fmt: skip
     """The transpose of conv2d, with weight (in channels, out channels / groups, kh, kw).
 
+    Shapes: input (n, c, h, w) or (c, h, w), bias (o,); h' = (h - 1) stride - 2 padding + dilation
+    (kh - 1) + output_padding + 1, and so w'.
+    Errors: RuntimeError for other ranks, channels that do not fit, and an output_padding that is
+    not below stride or dilation.
+
     >>> import alight as torch
     >>> torch.nn.functional.conv_transpose2d(torch.ones(1, 1, 1, 1), torch.ones(1, 1, 2, 2))
     tensor([[[[1., 1.],
@@ -196,7 +218,16 @@ def conv_transpose3d(
     input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Ints = 1, padding: Ints = 0,
     output_padding: Ints = 0, groups: int = 1, dilation: Ints = 1,
 ) -> Tensor:  # fmt: skip
-    """The transpose of conv3d."""
+    """The transpose of conv3d.
+
+    Shapes: input (n, c, d, h, w) or (c, d, h, w), weight (c, o / groups, kd, kh, kw), bias (o,).
+    Errors: RuntimeError for other ranks, channels that do not fit, and an output_padding that is
+    not below stride or dilation.
+
+    >>> import alight as torch
+    >>> torch.conv_transpose3d(torch.ones(1, 1, 2, 2, 2), torch.ones(1, 3, 2, 2, 2)).shape
+    torch.Size([1, 3, 3, 3, 3])
+    """
     return _transposed(3, input, weight, bias, stride, padding, output_padding, groups, dilation)
 
 
@@ -397,6 +428,8 @@ def unfold(
 ) -> Tensor:
     """The windows of (n, c, height, width) as columns: (n, c * kh * kw, number of windows).
 
+    Errors: RuntimeError for other ranks, and where no window fits.
+
     >>> import alight as torch
     >>> torch.nn.functional.unfold(torch.ones(1, 1, 3, 3), 2).shape
     torch.Size([1, 4, 4])
@@ -460,6 +493,8 @@ def fold(
     stride: Ints = 1,
 ) -> Tensor:
     """The transpose of unfold: columns (n, c * kh * kw, windows) added up where windows overlap.
+
+    Errors: RuntimeError for columns that are not as many or as long as the windows of output_size.
 
     >>> import alight as torch
     >>> torch.nn.functional.fold(torch.ones(1, 4, 4), 3, 2)

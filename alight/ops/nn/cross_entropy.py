@@ -32,6 +32,10 @@ def nll_loss(
 ) -> Tensor:
     """-input at the target's class, for `input` of logarithms of probabilities (n, classes, ...).
 
+    Shapes: target (n, ...); the loss is (), or (n, ...) with reduction="none".
+    Errors: ValueError where batch sizes differ; IndexError "Target k is out of bounds." when the
+    values are computed.
+
     >>> import alight as torch
     >>> torch.nn.functional.nll_loss(torch.tensor([[-1., -2.]]), torch.tensor([1]))
     tensor(2.)
@@ -56,6 +60,8 @@ def cross_entropy(
 ) -> Tensor:
     """-log(softmax(input)) at the target's class; `target` holds classes, or a probability for each class.
 
+    Shapes: input (n, classes, ...) or (classes,); target (n, ...) or (), or input's for
+    probabilities; the loss is (), or (n, ...) with reduction="none".
     Errors: ValueError where batch sizes differ; IndexError "Target k is out of bounds." when the values are computed.
 
     >>> import alight as torch
@@ -258,6 +264,13 @@ def linear_cross_entropy(
 
     Shapes: input (n, in) or (in); linear_weight (classes, in) or (classes, d1, ..., in); target (n, d1, ...).
     Differs: `options` ask for nothing here, the logits are one step of the program.
+    Errors: ValueError where batch sizes differ; IndexError "Target k is out of bounds." when the
+    values are computed.
+
+    >>> import alight as torch
+    >>> x, weight = torch.ones(2, 3), torch.ones(4, 3)
+    >>> torch.nn.functional.linear_cross_entropy(x, weight, torch.tensor([0, 1]))
+    tensor(1.3863)
     """
     _check_linear(input, linear_weight, linear_bias, target, ignore_index)
     classes, *inner, size = linear_weight.shape

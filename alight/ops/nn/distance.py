@@ -22,6 +22,9 @@ Scalar = Any
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
     """The cosine of the angle between x1 and x2 along `dim`; norms below eps count as eps.
 
+    Shapes: any that broadcast together; `dim` goes.
+    Errors: RuntimeError where shapes do not broadcast, IndexError for a dimension out of range.
+
     >>> import alight as torch
     >>> torch.cosine_similarity(torch.tensor([[1., 0.]]), torch.tensor([[1., 1.]]))
     tensor([0.7071])
@@ -48,6 +51,9 @@ def pairwise_distance(
 ) -> Tensor:
     """The norm of order p of x1 - x2 + eps along the last dimension.
 
+    Shapes: (*, k) and (*, k) that broadcast; (*), or (*, 1) with keepdim=True.
+    Errors: RuntimeError where shapes do not broadcast.
+
     >>> import alight as torch
     >>> torch.pairwise_distance(torch.tensor([[3., 0.]]), torch.tensor([[0., 4.]]), eps=0.)
     tensor([5.])
@@ -66,7 +72,17 @@ def cosine_embedding_loss(
     input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0.0, size_average: bool | None = None,
     reduce: bool | None = None, reduction: str = "mean",
 ) -> Tensor:  # fmt: skip
-    """1 - cos where target is 1, max(0, cos - margin) where it is -1."""
+    """1 - cos where target is 1, max(0, cos - margin) where it is -1.
+
+    Shapes: inputs (n, k) with target (n,), or (k,) with (); the loss is (), or (n,) with
+    reduction="none".
+    Errors: RuntimeError for other ranks.
+
+    >>> import alight as torch
+    >>> x, y = torch.tensor([[1., 0.], [0., 1.]]), torch.tensor([[1., 0.], [0., -1.]])
+    >>> torch.nn.functional.cosine_embedding_loss(x, y, torch.tensor([1, -1]))
+    tensor(0.)
+    """
     reduction = reduction_of(reduction, size_average, reduce)
     a, b = (to_float(one) for one in promoted(input1, input2))
     if a.ndim != target.ndim + 1:
@@ -92,7 +108,16 @@ def triplet_margin_loss(
     anchor: Tensor, positive: Tensor, negative: Tensor, margin: float = 1.0, p: float = 2.0, eps: float = 1e-6,
     swap: bool = False, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean",
 ) -> Tensor:  # fmt: skip
-    """max(0, distance(anchor, positive) - distance(anchor, negative) + margin) (Balntas et al. 2016)."""
+    """max(0, distance(anchor, positive) - distance(anchor, negative) + margin) (Balntas et al. 2016).
+
+    Shapes: (n, k) each, or (k,); the loss is (), or (n,) with reduction="none".
+    Errors: RuntimeError where ranks differ.
+
+    >>> import alight as torch
+    >>> a, b, c = torch.zeros(1, 2), torch.tensor([[0., 1.]]), torch.tensor([[0., 1.5]])
+    >>> torch.nn.functional.triplet_margin_loss(a, b, c)
+    tensor(0.5000)
+    """
     reduction = reduction_of(reduction, size_average, reduce)
     _check_triplet(anchor.ndim, positive.ndim, negative.ndim, margin)
     near, far = _distance(anchor, positive, p, eps), _distance(anchor, negative, p, eps)
@@ -124,7 +149,17 @@ def triplet_margin_with_distance_loss(
     anchor: Any, positive: Any, negative: Any, *, distance_function: Any = None, margin: float = 1.0, swap: bool = False,
     reduction: str = "mean",
 ) -> Any:  # fmt: skip
-    """triplet_margin_loss with a distance of one's own."""
+    """triplet_margin_loss with a distance of one's own.
+
+    Shapes: any that the distance takes; the loss is (), or the distances' with reduction="none".
+    Errors: ValueError for a margin that is not above 0.
+
+    >>> import alight as torch
+    >>> a, b, c = torch.zeros(1, 2), torch.tensor([[0., 1.]]), torch.tensor([[0., 1.5]])
+    >>> distance = lambda x, y: (x - y).abs().sum(-1)
+    >>> torch.nn.functional.triplet_margin_with_distance_loss(a, b, c, distance_function=distance)
+    tensor(0.5000)
+    """
     reduction = reduction_of(reduction, None, None)
     _check_triplet(anchor.dim(), positive.dim(), negative.dim(), margin)
     distance = FUNCTIONAL["pairwise_distance"] if distance_function is None else distance_function
@@ -140,7 +175,16 @@ def multi_margin_loss(
     input: Tensor, target: Tensor, p: int = 1, margin: float = 1.0, weight: Tensor | None = None,
     size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean",
 ) -> Tensor:  # fmt: skip
-    """Sum over wrong classes of max(0, margin - input[target] + input[class]) ** p, over the number of classes."""
+    """Sum over wrong classes of max(0, margin - input[target] + input[class]) ** p, over the number of classes.
+
+    Shapes: input (n, classes) or (classes,), target (n,) or (); the loss is (), or (n,) with
+    reduction="none".
+    Errors: ValueError for p but 1 and 2, RuntimeError for shapes that do not fit.
+
+    >>> import alight as torch
+    >>> torch.nn.functional.multi_margin_loss(torch.tensor([[0.1, 0.2, 0.7]]), torch.tensor([2]))
+    tensor(0.3000)
+    """
     if p not in (1, 2):
         fail(ValueError, "only p == 1 and p == 2 supported")
     reduction = reduction_of(reduction, size_average, reduce)
@@ -207,6 +251,9 @@ def multilabel_margin_loss(
 
     Each row of `target` begins with the right classes; -1 ends them.
 
+    Shapes: both (n, classes) or (classes,); the loss is (), or (n,) with reduction="none".
+    Errors: RuntimeError for shapes that differ.
+
     >>> import alight as torch
     >>> scores, labels = torch.tensor([[0.1, 0.2, 0.4, 0.8]]), torch.tensor([[3, 0, -1, 1]])
     >>> torch.nn.functional.multilabel_margin_loss(scores, labels)
@@ -249,6 +296,9 @@ def _last_axis(like: Tensor, shape: tuple[int, ...]) -> Tensor:
 def pdist(input: Any, p: float = 2) -> Any:
     """The p-norm distances between all pairs of different rows: (0, 1), (0, 2), ..., (1, 2), ...
 
+    Shapes: (n, k) gives (n * (n - 1) / 2,).
+    Errors: RuntimeError for other ranks, for whole numbers, and for negative p.
+
     >>> import alight as torch
     >>> torch.pdist(torch.tensor([[0., 0.], [3., 4.], [0., 1.]]))
     tensor([5.0000, 1.0000, 4.2426])
@@ -279,6 +329,9 @@ def input_places(x: Tensor) -> Tensor:
 @op(functions="bilinear", F="bilinear")
 def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """input1 A input2 + bias, with one matrix A for each output: weight (out, in1, in2).
+
+    Shapes: input1 (*, in1), input2 (*, in2), bias (out,); the result is (*, out).
+    Errors: RuntimeError where shapes do not fit.
 
     >>> import alight as torch
     >>> torch.nn.functional.bilinear(torch.ones(1, 2), torch.ones(1, 3), torch.ones(1, 2, 3))

@@ -80,6 +80,8 @@ def _drop(
 def dropout(input: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Any:
     """Elements put to zero with probability p, the others divided by 1 - p (Srivastava et al. 2014).
 
+    Shapes: any, kept.
+    Errors: ValueError for p outside [0, 1].
     Differs: masks are not those of PyTorch's generator; a call takes 64 bits of the stream.
 
     >>> import alight as torch
@@ -97,7 +99,15 @@ def _channel_dropout(input: Any, p: float, training: bool, inplace: bool, unbatc
 
 @function(functions="", F="dropout1d")
 def dropout1d(input: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Any:
-    """Whole channels of (n, c, length) put to zero with probability p."""
+    """Whole channels of (n, c, length) put to zero with probability p.
+
+    Errors: ValueError for p outside [0, 1], RuntimeError for other ranks.
+
+    >>> import alight as torch
+    >>> torch.nn.functional.dropout1d(torch.ones(1, 2, 3), p=1.0)
+    tensor([[[0., 0., 0.],
+             [0., 0., 0.]]])
+    """
     if input.dim() not in (2, 3):
         fail(
             RuntimeError,
@@ -110,19 +120,43 @@ def dropout1d(input: Any, p: float = 0.5, training: bool = True, inplace: bool =
 
 @function(functions="", F="dropout2d")
 def dropout2d(input: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Any:
-    """Whole channels of (n, c, height, width) put to zero with probability p."""
+    """Whole channels of (n, c, height, width) put to zero with probability p.
+
+    Errors: ValueError for p outside [0, 1].
+
+    >>> import alight as torch
+    >>> torch.nn.functional.dropout2d(torch.ones(1, 2, 1, 3), p=1.0)
+    tensor([[[[0., 0., 0.]],
+    <BLANKLINE>
+             [[0., 0., 0.]]]])
+    """
     return _channel_dropout(input, p, training, inplace, -1)
 
 
 @function(functions="", F="dropout3d")
 def dropout3d(input: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Any:
-    """Whole channels of (n, c, depth, height, width) put to zero with probability p."""
+    """Whole channels of (n, c, depth, height, width) put to zero with probability p.
+
+    Errors: ValueError for p outside [0, 1].
+
+    >>> import alight as torch
+    >>> torch.nn.functional.dropout3d(torch.ones(1, 1, 1, 1, 3), p=0.0)
+    tensor([[[[[1., 1., 1.]]]]])
+    """
     return _channel_dropout(input, p, training, inplace, 4)
 
 
 @function(functions="", F="alpha_dropout")
 def alpha_dropout(input: Any, p: float = 0.5, training: bool = False, inplace: bool = False) -> Any:
-    """Dropout that keeps the mean and variance of selu's results."""
+    """Dropout that keeps the mean and variance of selu's results.
+
+    Shapes: any, kept.
+    Errors: ValueError for p outside [0, 1].
+
+    >>> import alight as torch
+    >>> torch.nn.functional.alpha_dropout(torch.ones(2), p=0.5, training=False)
+    tensor([1., 1.])
+    """
     return _drop(_alpha_dropout, input, p, training, inplace, False)
 
 
@@ -130,11 +164,38 @@ def alpha_dropout(input: Any, p: float = 0.5, training: bool = False, inplace: b
 def feature_alpha_dropout(
     input: Any, p: float = 0.5, training: bool = False, inplace: bool = False
 ) -> Any:
-    """alpha_dropout of whole channels."""
+    """alpha_dropout of whole channels.
+
+    Shapes: (n, c, *), kept.
+    Errors: ValueError for p outside [0, 1].
+
+    >>> import alight as torch
+    >>> torch.nn.functional.feature_alpha_dropout(torch.ones(1, 2), p=0.5, training=False)
+    tensor([[1., 1.]])
+    """
     return _drop(_alpha_dropout, input, p, training, inplace, True)
+
+
+def check_probability(p: float) -> None:
+    """The error of the forms in `torch`, which is of another type than that of torch.nn.functional."""
+    if not 0 <= p <= 1:
+        fail(
+            RuntimeError,
+            f"dropout probability has to be between 0 and 1, but got {p}",
+            try_="p=0.5",
+        )
 
 
 @function(functions="dropout")
 def torch_dropout(input: Any, p: float, train: bool) -> Any:
-    """`torch.dropout`: as torch.nn.functional.dropout, with every argument given."""
+    """`torch.dropout`: as torch.nn.functional.dropout, with every argument given.
+
+    Shapes: any, kept.
+    Errors: RuntimeError for p outside [0, 1].
+
+    >>> import alight as torch
+    >>> torch.dropout(torch.ones(2), 0.5, False)
+    tensor([1., 1.])
+    """
+    check_probability(p)
     return dropout(input, p, train)

@@ -87,6 +87,10 @@ def mse_loss(
 ) -> Tensor:
     """Squared difference.
 
+    Shapes: any that broadcast together; the loss is (), or their common shape with
+    reduction="none".
+    Errors: RuntimeError where shapes do not broadcast, ValueError for another reduction.
+
     >>> import alight as torch
     >>> torch.nn.functional.mse_loss(torch.tensor([1., 2.]), torch.tensor([1., 4.]))
     tensor(2.)
@@ -139,6 +143,10 @@ def l1_loss(
 ) -> Tensor:
     """Absolute difference.
 
+    Shapes: any that broadcast together; the loss is (), or their common shape with
+    reduction="none".
+    Errors: RuntimeError where shapes do not broadcast, ValueError for another reduction.
+
     >>> import alight as torch
     >>> torch.nn.functional.l1_loss(torch.tensor([1., 2.]), torch.tensor([1., 4.]))
     tensor(1.)
@@ -166,6 +174,10 @@ def smooth_l1_loss(
     beta: float = 1.0,
 ) -> Tensor:
     """d^2 / (2 beta) where the difference d is below beta, else |d| - beta / 2.
+
+    Shapes: any that broadcast together; the loss is (), or their common shape with
+    reduction="none".
+    Errors: RuntimeError for a negative beta, and where shapes do not broadcast.
 
     >>> import alight as torch
     >>> torch.nn.functional.smooth_l1_loss(torch.tensor([1., 2.]), torch.tensor([1.5, 4.]))
@@ -210,6 +222,10 @@ def huber_loss(
 ) -> Tensor:
     """d^2 / 2 where the difference d is at most delta, else delta (|d| - delta / 2).
 
+    Shapes: any that broadcast together; the loss is (), or their common shape with
+    reduction="none".
+    Errors: RuntimeError for a delta that is not above 0, and where shapes do not broadcast.
+
     >>> import alight as torch
     >>> torch.nn.functional.huber_loss(torch.tensor([1., 2.]), torch.tensor([1.5, 4.]))
     tensor(0.8125)
@@ -252,6 +268,7 @@ def binary_cross_entropy(
 ) -> Tensor:
     """-(target log(input) + (1 - target) log(1 - input)) for probabilities `input`; logarithms stop at -100.
 
+    Shapes: input and target alike; the loss is (), or theirs with reduction="none".
     Errors: RuntimeError for an input outside [0, 1], when its value is needed.
 
     >>> import alight as torch
@@ -304,6 +321,10 @@ def binary_cross_entropy_with_logits(
     pos_weight: Tensor | None = None,
 ) -> Tensor:
     """binary_cross_entropy(sigmoid(input), target), without overflow.
+
+    Shapes: input and target alike; weight and pos_weight broadcast; the loss is (), or theirs with
+    reduction="none".
+    Errors: ValueError for shapes that differ, RuntimeError for whole numbers.
 
     >>> import alight as torch
     >>> torch.nn.functional.binary_cross_entropy_with_logits(torch.tensor([0.]), torch.tensor([1.]))
@@ -378,6 +399,10 @@ def kl_div(
 
     reduction="batchmean" divides the sum by the first extent: the divergence as mathematics has it.
 
+    Shapes: any that broadcast together; the loss is (), or their common shape with
+    reduction="none".
+    Errors: RuntimeError where shapes do not broadcast, ValueError for another reduction.
+
     >>> import alight as torch
     >>> torch.nn.functional.kl_div(torch.zeros(2), torch.ones(2), reduction="sum")
     tensor(0.)
@@ -417,7 +442,16 @@ def poisson_nll_loss(
     reduce: bool | None = None,
     reduction: str = "mean",
 ) -> Tensor:
-    """Negative log-likelihood of counts `target` under a Poisson distribution of (logarithmic) rate `input`."""
+    """Negative log-likelihood of counts `target` under a Poisson distribution of (logarithmic) rate `input`.
+
+    Shapes: any that broadcast together; the loss is (), or their common shape with
+    reduction="none".
+    Errors: ValueError for another reduction.
+
+    >>> import alight as torch
+    >>> torch.nn.functional.poisson_nll_loss(torch.tensor([0., 1.]), torch.tensor([1., 2.]))
+    tensor(0.8591)
+    """
     reduction = reduction_of(reduction, size_average, reduce)
     _broadcast_backwards(input, target)
     x, t = promoted(input, target)
@@ -440,7 +474,15 @@ def gaussian_nll_loss(
 ) -> Tensor:
     """Negative log-likelihood of `target` under normal distributions of mean `input` and variance `var`.
 
+    Shapes: input and target alike; var broadcasts, and may lack the last dimension; the loss is (),
+    or theirs with reduction="none".
+    Errors: ValueError for another reduction or a shape of var that does not fit.
     Differs: negative variances give a wrong value, where PyTorch raises ValueError.
+
+    >>> import alight as torch
+    >>> x, one = torch.tensor([0.]), torch.tensor([1.])
+    >>> torch.nn.functional.gaussian_nll_loss(x, one, one)
+    tensor(0.5000)
     """
     if reduction not in ("none", "mean", "sum"):
         fail(ValueError, f"{reduction} is not valid", try_='"mean", "sum" or "none"')
@@ -475,7 +517,16 @@ def margin_ranking_loss(
     reduce: bool | None = None,
     reduction: str = "mean",
 ) -> Tensor:
-    """max(0, -target (input1 - input2) + margin): input1 should rank above input2 where target is 1."""
+    """max(0, -target (input1 - input2) + margin): input1 should rank above input2 where target is 1.
+
+    Shapes: alike; the loss is (), or theirs with reduction="none".
+    Errors: RuntimeError for ranks that differ.
+
+    >>> import alight as torch
+    >>> x, y = torch.tensor([1., 3.]), torch.tensor([2., 2.])
+    >>> torch.nn.functional.margin_ranking_loss(x, y, torch.tensor([1., 1.]))
+    tensor(0.5000)
+    """
     reduction = reduction_of(reduction, size_average, reduce)
     if not input1.ndim == input2.ndim == target.ndim:
         sizes = (
@@ -505,7 +556,16 @@ def hinge_embedding_loss(
     reduce: bool | None = None,
     reduction: str = "mean",
 ) -> Tensor:
-    """input where target is 1, max(0, margin - input) where it is -1."""
+    """input where target is 1, max(0, margin - input) where it is -1.
+
+    Shapes: any that broadcast together; the loss is (), or their common shape with
+    reduction="none".
+    Errors: RuntimeError where shapes do not broadcast.
+
+    >>> import alight as torch
+    >>> torch.nn.functional.hinge_embedding_loss(torch.tensor([0.5, 0.2]), torch.tensor([1., -1.]))
+    tensor(0.6500)
+    """
     reduction = reduction_of(reduction, size_average, reduce)
     x, t = promoted(input, target)
     near = where(equal(t, 1), 0, _clamped_low(margin - x))
@@ -520,7 +580,16 @@ def soft_margin_loss(
     reduce: bool | None = None,
     reduction: str = "mean",
 ) -> Tensor:
-    """log(1 + exp(-target * input))."""
+    """log(1 + exp(-target * input)).
+
+    Shapes: any that broadcast together; the loss is (), or their common shape with
+    reduction="none".
+    Errors: RuntimeError where shapes do not broadcast.
+
+    >>> import alight as torch
+    >>> torch.nn.functional.soft_margin_loss(torch.tensor([0., 2.]), torch.tensor([1., -1.]))
+    tensor(1.4100)
+    """
     reduction = reduction_of(reduction, size_average, reduce)
     x, t = promoted(input, target)
     return reduced(p.Log1p(p.Exp(-t * x)), reduction)
@@ -535,7 +604,15 @@ def multilabel_soft_margin_loss(
     reduce: bool | None = None,
     reduction: str = "mean",
 ) -> Tensor:
-    """Binary cross-entropy of logits for each label, averaged over the labels (the last dimension)."""
+    """Binary cross-entropy of logits for each label, averaged over the labels (the last dimension).
+
+    Shapes: (n, labels) each; the loss is (), or (n,) with reduction="none".
+    Errors: RuntimeError where shapes do not broadcast.
+
+    >>> import alight as torch
+    >>> torch.nn.functional.multilabel_soft_margin_loss(torch.zeros(1, 2), torch.tensor([[1., 0.]]))
+    tensor(0.6931)
+    """
     reduction = reduction_of(reduction, size_average, reduce)
     x, t = promoted(input, target)
     softplus = p.Log1p(p.Exp(-p.Abs(x))) + where(x < 0, -x, 0)

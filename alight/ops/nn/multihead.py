@@ -299,6 +299,15 @@ def multi_head_attention_forward(
 
     Shapes: query (queries, batch, size), key and value (keys, batch, ...), or without the batch. Results: the output
     like query, and the weights (batch, queries, keys), or None.
+    Errors: AssertionError or RuntimeError where shapes do not fit.
+
+    >>> import alight as torch
+    >>> x, F = torch.ones(3, 2, 4), torch.nn.functional
+    >>> eye = torch.eye(4)
+    >>> args = eye.repeat(3, 1), torch.zeros(12), None, None, False, 0.0, eye, torch.zeros(4)
+    >>> output, weights = F.multi_head_attention_forward(x, x, x, 4, 2, *args)
+    >>> output.shape, weights.shape
+    (torch.Size([3, 2, 4]), torch.Size([2, 3, 3]))
     """
     separate = (q_proj_weight, k_proj_weight, v_proj_weight)
     return attend(

@@ -10,6 +10,7 @@ from typing import Any
 
 from alight.errors import fail
 from alight.ops.docstrings import derived_docstring
+from alight.ops.nn.dropout import check_probability
 from alight.ops.operation import FUNCTIONAL, TORCH, function
 from alight.ops.out import write_out
 from alight.tensor import Tensor
@@ -22,7 +23,16 @@ def batch_norm_kernel(
     input: Any, weight: Any, bias: Any, running_mean: Any, running_var: Any, training: bool,
     momentum: float, eps: float, cudnn_enabled: bool = True,
 ) -> Any:  # fmt: skip
-    """`torch.nn.functional.batch_norm` with the kernel's order of arguments."""
+    """`torch.nn.functional.batch_norm` with the kernel's order of arguments.
+
+    Shapes: input (n, c, *), kept; the others (c,).
+    Errors: as torch.nn.functional.batch_norm.
+
+    >>> import alight as torch
+    >>> zeros, ones = torch.zeros(2), torch.ones(2)
+    >>> torch.batch_norm(torch.ones(1, 2), ones, zeros, zeros, ones, False, 0.1, 0.0, False)
+    tensor([[1., 1.]])
+    """
     return FUNCTIONAL["batch_norm"](
         input, running_mean, running_var, weight, bias, training, momentum, eps
     )
@@ -33,7 +43,16 @@ def instance_norm_kernel(
     input: Any, weight: Any, bias: Any, running_mean: Any, running_var: Any, use_input_stats: bool,
     momentum: float, eps: float, cudnn_enabled: bool = True,
 ) -> Any:  # fmt: skip
-    """`torch.nn.functional.instance_norm` with the kernel's order of arguments."""
+    """`torch.nn.functional.instance_norm` with the kernel's order of arguments.
+
+    Shapes: input (n, c, *), kept; the others (c,).
+    Errors: as torch.nn.functional.instance_norm.
+
+    >>> import alight as torch
+    >>> x = torch.tensor([[[1., 3.]]])
+    >>> torch.instance_norm(x, None, None, None, None, True, 0.1, 0.0, False)
+    tensor([[[-1.,  1.]]])
+    """
     return FUNCTIONAL["instance_norm"](
         input, running_mean, running_var, weight, bias, use_input_stats, momentum, eps
     )
@@ -51,7 +70,17 @@ def native_batch_norm(
     input: Any, weight: Any, bias: Any, running_mean: Any, running_var: Any, training: bool,
     momentum: float, eps: float, *, out: Any = None,
 ) -> tuple[Any, Any, Any]:  # fmt: skip
-    """The normalised batch, and (in training) the means and inverse standard deviations of the channels."""
+    """The normalised batch, and (in training) the means and inverse standard deviations of the channels.
+
+    Shapes: input (n, c, *), kept; the others (c,).
+    Errors: as torch.nn.functional.batch_norm.
+
+    >>> import alight as torch
+    >>> x = torch.tensor([[1.], [3.]])
+    >>> torch.native_batch_norm(x, None, None, None, None, True, 0.1, 1e-5)[0]
+    tensor([[-1.0000],
+            [ 1.0000]])
+    """
     shown = batch_norm_kernel(
         input, weight, bias, running_mean, running_var, training, momentum, eps
     )
@@ -68,7 +97,15 @@ def native_batch_norm(
 def native_layer_norm(
     input: Any, normalized_shape: Any, weight: Any, bias: Any, eps: float
 ) -> tuple[Any, Any, Any]:
-    """`layer_norm`, the means, and the inverse standard deviations."""
+    """`layer_norm`, the means, and the inverse standard deviations.
+
+    Shapes: input (*, *normalized_shape), kept; the others (*, 1, ...).
+    Errors: as torch.nn.functional.layer_norm.
+
+    >>> import alight as torch
+    >>> torch.native_layer_norm(torch.tensor([1., 3.]), (2,), None, None, 0.0)
+    (tensor([-1.,  1.]), tensor([2.]), tensor([1.]))
+    """
     shown = TORCH["layer_norm"](input, normalized_shape, weight, bias, eps)
     dims = list(range(input.ndim - len(tuple(normalized_shape)), input.ndim))
     return shown, *_statistics(input.detach(), dims, eps)
@@ -78,7 +115,14 @@ def native_layer_norm(
 def native_group_norm(
     input: Any, weight: Any, bias: Any, N: int, C: int, HxW: int, group: int, eps: float
 ) -> tuple[Any, Any, Any]:
-    """`group_norm`, and (n, groups) means and inverse standard deviations."""
+    """`group_norm`, and (n, groups) means and inverse standard deviations.
+
+    Errors: as torch.nn.functional.group_norm.
+
+    >>> import alight as torch
+    >>> torch.native_group_norm(torch.tensor([[1., 3.]]), None, None, 1, 2, 1, 1, 0.0)
+    (tensor([[-1.,  1.]]), tensor([[2.]]), tensor([[1.]]))
+    """
     shown = TORCH["group_norm"](input, group, weight, bias, eps)
     mean, inverse = _statistics(input.reshape(N, group, C // group * HxW), [2], eps)
     return shown, mean.reshape(N, group), inverse.reshape(N, group)
@@ -89,9 +133,11 @@ def native_group_norm(
 
 def _dropout(name: str, form: str) -> None:
     def dropped(input: Any, p: float, train: bool) -> Any:
+        check_probability(p)
         return FUNCTIONAL[form](input, p, train)
 
     def dropped_in_place(input: Any, p: float, train: bool) -> Any:
+        check_probability(p)
         return FUNCTIONAL[form](input, p, train, inplace=True)
 
     dropped.__name__, dropped_in_place.__name__ = name, name + "_"
@@ -118,7 +164,14 @@ for _name, _form in (
 
 @function()
 def native_dropout(input: Any, p: float, train: bool | None = True) -> tuple[Any, Any]:
-    """`dropout`, and the mask of what was kept."""
+    """`dropout`, and the mask of what was kept.
+
+    Shapes: any; both results have the input's.
+
+    >>> import alight as torch
+    >>> torch.native_dropout(torch.ones(2), 0.5, False)
+    (tensor([1., 1.]), tensor([True, True]))
+    """
     if not train:
         return input.clone(), TORCH["ones_like"](input, dtype=TORCH["tensor"](True).dtype)
     mask = TORCH["empty_like"](input).bernoulli_(1 - p).bool()
@@ -134,7 +187,16 @@ def convolution(
     input: Any, weight: Any, bias: Any, stride: Any, padding: Any, dilation: Any, transposed: bool,
     output_padding: Any, groups: int,
 ) -> Any:  # fmt: skip
-    """Convolution of 1 to 3 dimensions, transposed or not."""
+    """Convolution of 1 to 3 dimensions, transposed or not.
+
+    Shapes: as conv1d to conv3d, conv_transpose1d to conv_transpose3d.
+    Errors: RuntimeError for other ranks, and as those.
+
+    >>> import alight as torch
+    >>> x, w = torch.ones(1, 1, 3), torch.ones(1, 1, 2)
+    >>> torch.convolution(x, w, None, [1], [0], [1], False, [0], 1)
+    tensor([[[2., 2.]]])
+    """
     rank = input.ndim - 2
     if rank not in (1, 2, 3):
         fail(RuntimeError, f"convolution: expected input of 3 to 5 dimensions, got {input.ndim}")
@@ -148,6 +210,8 @@ def convolution(
 @function("conv_tbc", methods="", F="conv_tbc")
 def conv_tbc(input: Any, weight: Any, bias: Any, pad: int = 0) -> Any:
     """1-d convolution of (time, batch, channels) with weight (width, in, out).
+
+    Errors: RuntimeError for other ranks.
 
     >>> import alight as torch
     >>> torch.nn.functional.conv_tbc(torch.ones(3, 1, 2), torch.ones(2, 2, 1), torch.zeros(1)).shape
@@ -170,7 +234,15 @@ def embedding_kernel(
     weight: Any, indices: Any, padding_idx: int = -1, scale_grad_by_freq: bool = False,
     sparse: bool = False,
 ) -> Any:  # fmt: skip
-    """Rows of weight; `torch.nn.functional.embedding` with the kernel's order of arguments."""
+    """Rows of weight; `torch.nn.functional.embedding` with the kernel's order of arguments.
+
+    Shapes: indices any; (*indices, columns).
+    Errors: IndexError "index out of range in self", when the values are computed.
+
+    >>> import alight as torch
+    >>> torch.embedding(torch.tensor([[1., 2.], [3., 4.]]), torch.tensor([1]))
+    tensor([[3., 4.]])
+    """
     row = None if padding_idx < 0 else padding_idx
     return FUNCTIONAL["embedding"](
         indices, weight, row, scale_grad_by_freq=scale_grad_by_freq, sparse=sparse
@@ -179,7 +251,15 @@ def embedding_kernel(
 
 @function()
 def native_channel_shuffle(input: Any, groups: int) -> Any:
-    """`channel_shuffle`."""
+    """`channel_shuffle`.
+
+    Shapes: (n, c, *), kept.
+    Errors: RuntimeError where groups do not divide c.
+
+    >>> import alight as torch
+    >>> torch.native_channel_shuffle(torch.arange(4.).reshape(1, 4, 1), 2).flatten()
+    tensor([0., 2., 1., 3.])
+    """
     return FUNCTIONAL["channel_shuffle"](input, groups)
 
 
@@ -188,7 +268,15 @@ def max_pool1d_with_indices(
     input: Any, kernel_size: Any, stride: Any = (), padding: Any = 0, dilation: Any = 1,
     ceil_mode: bool = False,
 ) -> Any:  # fmt: skip
-    """The largest element of each window, and its place."""
+    """The largest element of each window, and its place.
+
+    Shapes: (n, c, w) or (c, w).
+    Errors: as torch.nn.functional.max_pool1d.
+
+    >>> import alight as torch
+    >>> torch.max_pool1d_with_indices(torch.tensor([[[1., 3., 2., 0.]]]), 2)
+    (tensor([[[3., 2.]]]), tensor([[[1, 2]]]))
+    """
     return FUNCTIONAL["max_pool1d"](
         input, kernel_size, stride or None, padding, dilation, ceil_mode, True
     )
@@ -200,6 +288,8 @@ def max_pool1d_with_indices(
 @function()
 def norm_except_dim(v: Any, pow: int = 2, dim: int = 0) -> Any:
     """The norm over all dimensions but one; over all for dim -1.
+
+    Shapes: any; extents but that of `dim` become 1.
 
     >>> import alight as torch
     >>> torch.norm_except_dim(torch.tensor([[3., 4.], [0., 2.]])).squeeze()
@@ -219,14 +309,30 @@ def norm_except_dim(v: Any, pow: int = 2, dim: int = 0) -> Any:
 
 @function()
 def frobenius_norm(input: Any, dim: Any, keepdim: bool = False) -> Any:
-    """The root of the sum of squares over `dim`."""
+    """The root of the sum of squares over `dim`.
+
+    Shapes: any; the dimensions of `dim` go, or keep extent 1 with keepdim=True.
+    Errors: IndexError for a dimension out of range.
+
+    >>> import alight as torch
+    >>> torch.frobenius_norm(torch.tensor([[3., 4.]]), [0, 1])
+    tensor(5.)
+    """
     dims = (dim,) if isinstance(dim, int) else tuple(dim)
     return TORCH["norm"](input, 2, dims or None, keepdim)
 
 
 @function()
 def nuclear_norm(input: Any, dim: Any = (-2, -1), keepdim: bool = False) -> Any:
-    """The sum of the singular values of the matrices in two dimensions."""
+    """The sum of the singular values of the matrices in two dimensions.
+
+    Shapes: (*, m, n) gives (*).
+    Errors: IndexError for fewer than two dimensions.
+
+    >>> import alight as torch
+    >>> torch.nuclear_norm(torch.tensor([[3., 0.], [0., 4.]]), (0, 1))
+    tensor(7.)
+    """
     return TORCH["norm"](input, "nuc", tuple(dim), keepdim)
 
 
@@ -235,6 +341,13 @@ def nuclear_norm(input: Any, dim: Any = (-2, -1), keepdim: bool = False) -> Any:
 
 @function()
 def get_device(input: Tensor) -> int:
-    """The number of the tensor's device; -1 for the CPU."""
+    """The number of the tensor's device; -1 for the CPU.
+
+    Shapes: any.
+
+    >>> import alight as torch
+    >>> torch.get_device(torch.ones(2))
+    -1
+    """
     index = input.device.index
     return -1 if index is None else index

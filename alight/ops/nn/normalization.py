@@ -201,6 +201,10 @@ def batch_norm(
 
     With `training` the statistics are those of the batch, and the running ones move towards them by `momentum`.
 
+    Shapes: input (n, c, *), kept; the others (c,).
+    Errors: ValueError for eps that is not above 0 or one value a channel while training,
+    RuntimeError for parameters of another length or without running statistics in evaluation.
+
     >>> import alight as torch
     >>> torch.nn.functional.batch_norm(torch.tensor([[1.], [3.]]), None, None, training=True, eps=1e-9)
     tensor([[-1.],
@@ -292,6 +296,9 @@ def layer_norm(
 ) -> Tensor:
     """The last dimensions brought to mean 0 and variance 1, then scaled and shifted (Ba et al. 2016).
 
+    Shapes: input (*, *normalized_shape), kept; weight and bias have normalized_shape.
+    Errors: RuntimeError for other shapes.
+
     >>> import alight as torch
     >>> torch.nn.functional.layer_norm(torch.tensor([1., 3.]), (2,), eps=0.)
     tensor([-1.,  1.])
@@ -309,6 +316,9 @@ def rms_norm(
     """The last dimensions divided by the root of their mean square, then scaled (Zhang and Sennrich 2019).
 
     `eps` is the dtype's own unless given.
+
+    Shapes: input (*, *normalized_shape), kept; weight has normalized_shape.
+    Errors: RuntimeError for other shapes.
 
     >>> import alight as torch
     >>> torch.nn.functional.rms_norm(torch.tensor([3., 3.]), (2,))
@@ -338,6 +348,10 @@ def group_norm(
     eps: Scalar = 1e-5,
 ) -> Tensor:
     """Groups of channels brought to mean 0 and variance 1 in each example (Wu and He 2018).
+
+    Shapes: input (n, c, *), kept; weight and bias (c,).
+    Errors: RuntimeError for one dimension, for groups that do not divide c, and for parameters of
+    another shape.
 
     >>> import alight as torch
     >>> torch.nn.functional.group_norm(torch.tensor([[1., 3.]]), 1, eps=0.)
@@ -396,6 +410,10 @@ def instance_norm(
 ) -> Any:  # fmt: skip
     """Each channel of each example brought to mean 0 and variance 1 (Ulyanov et al. 2016).
 
+    Shapes: input (n, c, *), kept; the others (c,).
+    Errors: ValueError for one spatial value while training, RuntimeError without running statistics
+    in evaluation.
+
     >>> import alight as torch
     >>> torch.nn.functional.instance_norm(torch.tensor([[[1., 3.]]]), eps=0.)
     tensor([[[-1.,  1.]]])
@@ -427,6 +445,9 @@ def instance_norm(
 @op(functions="", F="normalize", functional_out=True)
 def normalize(input: Tensor, p: float = 2.0, dim: Any = 1, eps: Scalar = 1e-12) -> Tensor:
     """input divided by its norm of order p along `dim`, or by eps where that is larger.
+
+    Shapes: any, kept.
+    Errors: IndexError for a dimension out of range.
 
     >>> import alight as torch
     >>> torch.nn.functional.normalize(torch.tensor([[3., 4.]]))
@@ -465,7 +486,15 @@ def norm(x: Tensor, order: float, axes: tuple[int, ...]) -> Tensor:
 def local_response_norm(
     input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
 ) -> Tensor:
-    """input divided by (k + alpha * mean of squares over `size` neighbouring channels) ** beta (Krizhevsky 2012)."""
+    """input divided by (k + alpha * mean of squares over `size` neighbouring channels) ** beta (Krizhevsky 2012).
+
+    Shapes: (n, c, *), with one dimension or more behind c, kept.
+    Errors: ValueError for fewer dimensions.
+
+    >>> import alight as torch
+    >>> torch.nn.functional.local_response_norm(torch.ones(1, 2, 1), 2).flatten()
+    tensor([1.0000, 0.9999])
+    """
     if input.ndim < 3:
         fail(
             ValueError,

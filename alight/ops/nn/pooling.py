@@ -280,6 +280,10 @@ def avg_pool1d(
 ) -> Tensor:  # fmt: skip
     """The mean of each window over the last dimension.
 
+    Shapes: (n, c, w) or (c, w); w' = (w + 2 padding - kernel_size) // stride + 1.
+    Errors: RuntimeError for other ranks, for padding above half the kernel, and where no window
+    fits.
+
     >>> import alight as torch
     >>> torch.nn.functional.avg_pool1d(torch.tensor([[1., 3., 5., 7.]]), 2)
     tensor([[2., 6.]])
@@ -293,6 +297,10 @@ def avg_pool2d(
     count_include_pad: bool = True, divisor_override: int | None = None,
 ) -> Tensor:  # fmt: skip
     """The mean of each window over the last two dimensions; divided by `divisor_override` instead, if given.
+
+    Shapes: (n, c, h, w) or (c, h, w); h' = (h + 2 padding - kernel_size) // stride + 1, and so w'.
+    Errors: RuntimeError for other ranks, for padding above half the kernel, and where no window
+    fits.
 
     >>> import alight as torch
     >>> torch.nn.functional.avg_pool2d(torch.tensor([[[1., 3.], [5., 7.]]]), 2)
@@ -308,7 +316,16 @@ def avg_pool3d(
     input: Tensor, kernel_size: Ints, stride: Ints = None, padding: Ints = 0, ceil_mode: bool = False,
     count_include_pad: bool = True, divisor_override: int | None = None,
 ) -> Tensor:  # fmt: skip
-    """The mean of each window over the last three dimensions."""
+    """The mean of each window over the last three dimensions.
+
+    Shapes: (n, c, d, h, w) or (c, d, h, w), each extent as in avg_pool2d.
+    Errors: RuntimeError for other ranks, for padding above half the kernel, and where no window
+    fits.
+
+    >>> import alight as torch
+    >>> torch.nn.functional.avg_pool3d(torch.ones(1, 1, 2, 2, 2), 2)
+    tensor([[[[[1.]]]]])
+    """
     return _average(
         3, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
     )
@@ -318,7 +335,15 @@ def avg_pool3d(
 def lp_pool1d(
     input: Tensor, norm_type: float, kernel_size: Ints, stride: Ints = None, ceil_mode: bool = False
 ) -> Tensor:
-    """The norm of order norm_type of each window over the last dimension."""
+    """The norm of order norm_type of each window over the last dimension.
+
+    Shapes: (n, c, w) or (c, w); w' = (w - kernel_size) // stride + 1.
+    Errors: RuntimeError for other ranks, and where no window fits.
+
+    >>> import alight as torch
+    >>> torch.nn.functional.lp_pool1d(torch.tensor([[3., 4.]]), 2, 2)
+    tensor([[5.]])
+    """
     return _power_average(1, input, norm_type, kernel_size, stride, ceil_mode)
 
 
@@ -326,7 +351,15 @@ def lp_pool1d(
 def lp_pool2d(
     input: Tensor, norm_type: float, kernel_size: Ints, stride: Ints = None, ceil_mode: bool = False
 ) -> Tensor:
-    """The norm of order norm_type of each window over the last two dimensions."""
+    """The norm of order norm_type of each window over the last two dimensions.
+
+    Shapes: (n, c, h, w) or (c, h, w); h' = (h - kernel_size) // stride + 1, and so w'.
+    Errors: RuntimeError for other ranks, and where no window fits.
+
+    >>> import alight as torch
+    >>> torch.nn.functional.lp_pool2d(torch.ones(1, 2, 2), 2, 2)
+    tensor([[[2.]]])
+    """
     return _power_average(2, input, norm_type, kernel_size, stride, ceil_mode)
 
 
@@ -334,7 +367,15 @@ def lp_pool2d(
 def lp_pool3d(
     input: Tensor, norm_type: float, kernel_size: Ints, stride: Ints = None, ceil_mode: bool = False
 ) -> Tensor:
-    """The norm of order norm_type of each window over the last three dimensions."""
+    """The norm of order norm_type of each window over the last three dimensions.
+
+    Shapes: (n, c, d, h, w) or (c, d, h, w), each extent as in lp_pool2d.
+    Errors: RuntimeError for other ranks, and where no window fits.
+
+    >>> import alight as torch
+    >>> torch.nn.functional.lp_pool3d(torch.ones(1, 2, 2, 2), 3, 2)
+    tensor([[[[2.]]]])
+    """
     return _power_average(3, input, norm_type, kernel_size, stride, ceil_mode)
 
 
@@ -388,7 +429,7 @@ def _averaging(like: Tensor, size: int, wanted: int) -> Tensor:
 
 
 def _check_adaptive(name: str, count: int, x: Tensor, output_size: Any) -> None:
-    if count > 1 and x.ndim < count + 1:
+    if count > 1 and x.ndim < count + 1 and isinstance(output_size, (tuple, list)):
         fail(
             ValueError,
             f"Input dimension should be at least {count + 1}",
@@ -416,6 +457,9 @@ def _check_adaptive(name: str, count: int, x: Tensor, output_size: Any) -> None:
 def adaptive_avg_pool1d(input: Tensor, output_size: Ints) -> Tensor:
     """Means over as many parts of the last dimension as output_size says.
 
+    Shapes: (n, c, w) or (c, w); w becomes output_size.
+    Errors: RuntimeError for other ranks.
+
     >>> import alight as torch
     >>> torch.nn.functional.adaptive_avg_pool1d(torch.tensor([[1., 2., 3.]]), 2)
     tensor([[1.5000, 2.5000]])
@@ -427,6 +471,9 @@ def adaptive_avg_pool1d(input: Tensor, output_size: Ints) -> Tensor:
 def adaptive_avg_pool2d(input: Tensor, output_size: Ints) -> Tensor:
     """Means over output_size parts of the last two dimensions; None keeps an extent.
 
+    Shapes: (n, c, h, w) or (c, h, w); h and w become output_size.
+    Errors: RuntimeError or ValueError for other ranks.
+
     >>> import alight as torch
     >>> torch.nn.functional.adaptive_avg_pool2d(torch.ones(1, 1, 4, 6), 1)
     tensor([[[[1.]]]])
@@ -436,7 +483,15 @@ def adaptive_avg_pool2d(input: Tensor, output_size: Ints) -> Tensor:
 
 @op(functions="", F="adaptive_avg_pool3d")
 def adaptive_avg_pool3d(input: Tensor, output_size: Ints) -> Tensor:
-    """Means over output_size parts of the last three dimensions."""
+    """Means over output_size parts of the last three dimensions.
+
+    Shapes: (n, c, d, h, w) or (c, d, h, w); d, h and w become output_size.
+    Errors: RuntimeError for other ranks.
+
+    >>> import alight as torch
+    >>> torch.nn.functional.adaptive_avg_pool3d(torch.ones(1, 1, 4, 4, 4), 2).shape
+    torch.Size([1, 1, 2, 2, 2])
+    """
     return _adaptive_average(3, input, output_size)
 
 

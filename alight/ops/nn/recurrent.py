@@ -389,7 +389,17 @@ def _cell(
 def lstm_cell(
     input: Any, hx: Any, w_ih: Any, w_hh: Any, b_ih: Any = None, b_hh: Any = None
 ) -> tuple[Any, Any]:
-    """The next (hidden, cell) of an LSTM from (batch, input) and (hidden, cell), each (batch, hidden)."""
+    """The next (hidden, cell) of an LSTM from (batch, input) and (hidden, cell), each (batch, hidden).
+
+    Errors: TypeError for hx that is no pair, RuntimeError where shapes do not fit.
+
+    >>> import alight as torch
+    >>> cell = torch.nn.LSTMCell(3, 4)
+    >>> hx = (torch.zeros(2, 4), torch.zeros(2, 4))
+    >>> h, c = torch.lstm_cell(torch.ones(2, 3), hx, *cell.parameters())
+    >>> h.shape
+    torch.Size([2, 4])
+    """
     if hasattr(hx, "_slot"):
         fail(
             TypeError,

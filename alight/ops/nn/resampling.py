@@ -33,6 +33,11 @@ def pad(input: Tensor, pad: Ints, mode: str = "constant", value: Scalar = None) 
 
     Modes: "constant" (with `value`), "reflect", "replicate", "circular".
 
+    Shapes: any of n dimensions, with 2 n numbers in `pad` or fewer; another mode than "constant"
+    pads the last one to three of (n, c, *).
+    Errors: RuntimeError for an odd number in `pad`, too many, and reflections as long as the
+    extent, and for `value` in another mode.
+
     >>> import alight as torch
     >>> torch.nn.functional.pad(torch.tensor([1., 2.]), (1, 2), value=9.)
     tensor([9., 1., 2., 9., 9.])
@@ -49,7 +54,7 @@ def pad(input: Tensor, pad: Ints, mode: str = "constant", value: Scalar = None) 
     if mode == "constant":
         return _constant_pad(input, pairs, value)
     if value is not None and mode != "constant":
-        fail(ValueError, f'Padding mode "{mode}" doesn\'t take in value argument')
+        fail(RuntimeError, f'Padding mode "{mode}" doesn\'t take in value argument')
     rule = {"reflect": _reflect, "replicate": _replicate, "circular": _wrap}.get(mode)
     if rule is None:
         fail(NotImplementedError, f"Unrecognised padding mode {mode}")
@@ -206,22 +211,27 @@ def interpolate(
 
     Modes: nearest, nearest-exact, linear, bilinear, trilinear, bicubic, area.
 
+    Errors: ValueError for both or neither of size and scale_factor and options that do not fit the
+    mode, NotImplementedError for other ranks and modes.
+
     >>> import alight as torch
     >>> torch.nn.functional.interpolate(torch.tensor([[[1., 2.]]]), scale_factor=2)
     tensor([[[1., 1., 2., 2.]]])
     """
     count = input.dim() - 2
-    if mode in ("nearest", "area", "nearest-exact"):
+    if mode in ("nearest", "area", "nearest-exact") and 1 <= count <= 3:
         if align_corners is not None:
             fail(
                 ValueError,
                 "align_corners option can only be set with the interpolating modes: linear | bilinear | bicubic | trilinear",
             )
+    elif mode == "lanczos":
+        not_implemented("interpolate with mode='lanczos'", "mode='bicubic', antialias=True")
     elif mode not in _RANKS or _RANKS[mode] != input.dim():
         fail(
             NotImplementedError,
             "Input Error: Only 3D, 4D and 5D input Tensors supported (got "
-            f"{input.dim()}D) for the modes: nearest | linear | bilinear | bicubic | trilinear | area | nearest-exact "
+            f"{input.dim()}D) for the modes: nearest | linear | bilinear | bicubic | trilinear | lanczos | area | nearest-exact "
             f"(got {mode})",
         )
     if antialias and not (mode in ("bilinear", "bicubic") and input.dim() == 4):
@@ -307,14 +317,30 @@ def _filter_weights(like: Tensor, have: int, want: int, scale: float, mode: str)
 
 @function(functions="", F="upsample_nearest")
 def upsample_nearest(input: Any, size: Any = None, scale_factor: Any = None) -> Any:
-    """Older name of interpolate(mode="nearest")."""
+    """Older name of interpolate(mode="nearest").
+
+    Shapes: (n, c, *).
+    Errors: as interpolate.
+
+    >>> import alight as torch
+    >>> torch.nn.functional.upsample_nearest(torch.tensor([[[1., 2.]]]), scale_factor=2)
+    tensor([[[1., 1., 2., 2.]]])
+    """
     _deprecated("nearest")
     return interpolate(input, size, scale_factor, mode="nearest")
 
 
 @function(functions="", F="upsample_bilinear")
 def upsample_bilinear(input: Any, size: Any = None, scale_factor: Any = None) -> Any:
-    """Older name of interpolate(mode="bilinear", align_corners=True)."""
+    """Older name of interpolate(mode="bilinear", align_corners=True).
+
+    Shapes: (n, c, h, w).
+    Errors: as interpolate.
+
+    >>> import alight as torch
+    >>> torch.nn.functional.upsample_bilinear(torch.tensor([[[[0., 1.]]]]), size=(1, 3))
+    tensor([[[[0.0000, 0.5000, 1.0000]]]])
+    """
     _deprecated("bilinear")
     return interpolate(input, size, scale_factor, mode="bilinear", align_corners=True)
 
@@ -351,14 +377,26 @@ def _target(
 # -- pixels and channels --------------------------------------------------------------------------------------------------
 
 
+def _check_spatial(name: str, input: Tensor) -> None:
+    if input.ndim < 3:
+        fail(
+            RuntimeError,
+            f"{name} expects input to have at least 3 dimensions, but got input with {input.ndim} dimension(s)",
+        )
+
+
 @op(functions="pixel_shuffle", F="pixel_shuffle")
 def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
     """(*, c r r, h, w) to (*, c, h r, w r) (Shi et al. 2016).
+
+    Errors: RuntimeError where the channels do not divide by r * r, and for fewer than three
+    dimensions.
 
     >>> import alight as torch
     >>> torch.pixel_shuffle(torch.ones(1, 4, 2, 2), 2).shape
     torch.Size([1, 1, 4, 4])
     """
+    _check_spatial("pixel_shuffle", input)
     r = upscale_factor
     *lead, c, h, w = input.shape
     if c % (r * r):
@@ -375,7 +413,16 @@ def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
 
 @op(functions="pixel_unshuffle", F="pixel_unshuffle")
 def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
-    """The inverse of pixel_shuffle: (*, c, h r, w r) to (*, c r r, h, w)."""
+    """The inverse of pixel_shuffle: (*, c, h r, w r) to (*, c r r, h, w).
+
+    Errors: RuntimeError where height or width do not divide by r, and for fewer than three
+    dimensions.
+
+    >>> import alight as torch
+    >>> torch.pixel_unshuffle(torch.arange(4.).reshape(1, 2, 2), 2).flatten()
+    tensor([0., 1., 2., 3.])
+    """
+    _check_spatial("pixel_unshuffle", input)
     r = downscale_factor
     *lead, c, h, w = input.shape
     for extent, name in ((h, "height"), (w, "width")):
@@ -393,7 +440,15 @@ def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
 
 @op(functions="channel_shuffle", F="channel_shuffle native_channel_shuffle")
 def channel_shuffle(input: Tensor, groups: int) -> Tensor:
-    """Channels of `groups` groups interleaved (Zhang et al. 2018)."""
+    """Channels of `groups` groups interleaved (Zhang et al. 2018).
+
+    Shapes: (n, c, *), kept.
+    Errors: RuntimeError where groups do not divide c.
+
+    >>> import alight as torch
+    >>> torch.channel_shuffle(torch.arange(4.).reshape(1, 4, 1, 1), 2).flatten()
+    tensor([0., 2., 1., 3.])
+    """
     n, c, *rest = input.shape
     if c % groups:
         fail(

@@ -278,7 +278,16 @@ def grid_sample(
 def grid_sampler(
     input: Any, grid: Any, interpolation_mode: int, padding_mode: int, align_corners: bool
 ) -> Any:
-    """`grid_sample` with modes as numbers: bilinear 0, nearest 1, bicubic 2; zeros 0, border 1, reflection 2."""
+    """`grid_sample` with modes as numbers: bilinear 0, nearest 1, bicubic 2; zeros 0, border 1, reflection 2.
+
+    Shapes: as grid_sample.
+    Errors: RuntimeError where shapes or dtypes of input and grid do not fit.
+
+    >>> import alight as torch
+    >>> x = torch.tensor([[[[1., 2.]]]])
+    >>> torch.grid_sampler(x, torch.zeros(1, 1, 1, 2), 0, 0, False)
+    tensor([[[[1.5000]]]])
+    """
     mode = MODES[interpolation_mode]
     _check_grid(input, grid, mode)
     return grid_sampled(input, grid, mode, PADDINGS[padding_mode], align_corners)
@@ -295,6 +304,9 @@ def _line(size: int, align_corners: bool, like: Any) -> Any:
 @function("affine_grid_generator", F="affine_grid")
 def affine_grid(theta: Any, size: Any, align_corners: bool | None = None) -> Any:
     """The grid of an affine map theta (n, 2, 3) for pictures of `size` (n, c, h, w); theta (n, 3, 4) for volumes.
+
+    Errors: ValueError for whole numbers, for theta of another shape, and for extents that are not
+    above 0; NotImplementedError for other ranks.
 
     >>> import alight as torch
     >>> theta = torch.tensor([[[1., 0., 0.], [0., 1., 0.]]])

@@ -179,6 +179,7 @@ def ctc_loss(
 
     Shapes: log_probs (time, batch, classes) of logarithms, or (time, classes); targets (batch, longest), or all
     targets one behind the other. reduction="mean" divides each loss by its target's length first.
+    Errors: RuntimeError where shapes, lengths or the blank do not fit.
 
     >>> import alight as torch
     >>> scores = torch.full((3, 1, 2), 0.5).log()

@@ -46,6 +46,9 @@ def _prepared(input: Tensor, dim: int | None, dtype: Any, name: str) -> tuple[Te
 def softmax(input: Tensor, dim: int | None = None, dtype: Any = None) -> Tensor:
     """exp(input) divided by its sum along `dim`; converted to `dtype` first, if given.
 
+    Shapes: any, kept.
+    Errors: IndexError for a dimension out of range.
+
     >>> import alight as torch
     >>> torch.softmax(torch.tensor([0., 0.]), 0)
     tensor([0.5000, 0.5000])
@@ -90,6 +93,9 @@ def _softmax_gradient(ct: Tensor, out: Tensor, axis: int) -> Tensor:
 def log_softmax(input: Tensor, dim: int | None = None, dtype: Any = None) -> Tensor:
     """log(softmax(input)) along `dim`, without loss of precision.
 
+    Shapes: any, kept.
+    Errors: IndexError for a dimension out of range.
+
     >>> import alight as torch
     >>> torch.log_softmax(torch.tensor([0., 0.]), 0)
     tensor([-0.6931, -0.6931])
@@ -118,6 +124,9 @@ def _(ct: Tensor, out: Tensor, input: Tensor, dim: int | None, dtype: Any) -> Te
 @op(functions="", F="softmin")
 def softmin(input: Tensor, dim: int | None = None, dtype: Any = None) -> Tensor:
     """softmax(-input).
+
+    Shapes: any, kept.
+    Errors: IndexError for a dimension out of range.
 
     >>> import alight as torch
     >>> torch.nn.functional.softmin(torch.tensor([0., 0.]), 0)

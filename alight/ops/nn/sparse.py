@@ -151,6 +151,14 @@ def embedding_bag(
     """Sums, means or maxima of bags of embedding rows, without the rows themselves.
 
     `input` is (bags, size), or 1-d with `offsets` that say where each bag begins.
+
+    Errors: ValueError for another mode, for offsets with a 2-d input or none with a 1-d one;
+    NotImplementedError for per_sample_weights in another mode than "sum".
+
+    >>> import alight as torch
+    >>> table = torch.tensor([[1., 2.], [3., 4.]])
+    >>> torch.nn.functional.embedding_bag(torch.tensor([[0, 1]]), table)
+    tensor([[2., 3.]])
     """
     if mode not in ("sum", "mean", "max"):
         fail(
@@ -205,6 +213,10 @@ def _one_hot(input: Tensor, num_classes: int) -> Tensor:
 @function(functions="", F="one_hot")
 def one_hot(tensor: Any, num_classes: int = -1) -> Any:
     """Rows of zeros with a 1 at each class; as many columns as the largest class asks for, unless given.
+
+    Shapes: any; (*tensor, num_classes).
+    Errors: RuntimeError for a dtype but int64, for a class that is too large or negative, and for
+    an empty tensor without num_classes.
 
     >>> import alight as torch
     >>> torch.nn.functional.one_hot(torch.tensor([0, 2]), 3)
