@@ -36,6 +36,7 @@ norm LinalgVectorNorm; linalg_norm LinalgVectorNorm; vector_norm LinalgVectorNor
 fft FftC2C; ifft FftC2C; fft2 FftC2C; ifft2 FftC2C; fftn FftC2C; ifftn FftC2C; rfft FftR2C; rfft2 FftR2C
 rfftn FftR2C; irfft FftC2R; irfft2 FftC2R; irfftn FftC2R; hfft FftC2R; tensor_split Slice; chunk Split
 unsafe_chunk Split; cosine_similarity Sum; std_mean StdMean; contiguous Clone; fftshift Roll; ifftshift Roll
+gamma_draw StandardGamma; dirichlet_draw _DirichletBackward
 """.replace("\n", ";").split(";")
     for name, words in [line.split() or ("", "")]
 }

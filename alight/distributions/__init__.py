@@ -1,7 +1,6 @@
 """torch.distributions: densities, draws, entropies and divergences of random tensors.
 
-Draws come from the default generator in PyTorch's order, so that a seeded program sees PyTorch's numbers. Gamma, Beta,
-Dirichlet and StudentT have no gradient through their draws (`rsample` says so).
+Draws come from the default generator in PyTorch's order, so that a seeded program sees PyTorch's numbers.
 """
 
 import sys
@@ -27,7 +26,15 @@ from alight.distributions.discrete import (
     RelaxedOneHotCategorical,
 )
 from alight.distributions.distribution import Distribution, ExponentialFamily
-from alight.distributions.half_line import Beta, Chi2, Dirichlet, Exponential, Gamma, HalfNormal
+from alight.distributions.half_line import (
+    Beta,
+    Chi2,
+    Dirichlet,
+    Exponential,
+    FisherSnedecor,
+    Gamma,
+    HalfNormal,
+)
 from alight.distributions.kl import kl_divergence, register_kl
 from alight.distributions.multivariate import MultivariateNormal
 from alight.distributions.real_line import Cauchy, Gumbel, Laplace, Normal, StudentT, Uniform
@@ -50,7 +57,7 @@ from alight.distributions.transforms import (
 # PyTorch has a module for each family; `from torch.distributions import normal` and the like find this one.
 _MODULES = (
     "bernoulli", "beta", "binomial", "categorical", "cauchy", "chi2", "dirichlet", "distribution", "exponential",
-    "gamma", "geometric", "gumbel", "half_normal", "independent", "kl", "laplace", "log_normal", "mixture_same_family",
+    "fishersnedecor", "gamma", "geometric", "gumbel", "half_normal", "independent", "kl", "laplace", "log_normal", "mixture_same_family",
     "multinomial", "multivariate_normal", "normal", "one_hot_categorical", "poisson", "relaxed_bernoulli",
     "relaxed_categorical", "studentT", "transformed_distribution", "uniform",
 )  # fmt: skip

@@ -1,4 +1,5 @@
-"""Distributions over positive numbers and over parts of one: Exponential, Gamma, Chi2, Beta, Dirichlet, HalfNormal."""
+"""Distributions over positive numbers and over parts of one: Exponential, Gamma, Chi2, Beta, Dirichlet,
+FisherSnedecor, HalfNormal."""
 
 from __future__ import annotations
 
@@ -76,10 +77,7 @@ class Exponential(ExponentialFamily):
 
 
 class Gamma(ExponentialFamily):
-    """The sum of `concentration` exponential times, where events come at `rate`.
-
-    Differs: no gradient flows through draws, of Beta, Dirichlet and StudentT neither; `rsample` says so.
-    """
+    """The sum of `concentration` exponential times, where events come at `rate`."""
 
     arg_constraints: ClassVar[Any] = {
         "concentration": constraints.positive,
@@ -111,7 +109,8 @@ class Gamma(ExponentialFamily):
         """A standard draw over the rate."""
         shape = self._extended_shape(sample_shape)
         value = torch._standard_gamma(self.concentration.expand(shape)) / self.rate.expand(shape)
-        return value.clamp(min=torch.finfo(value.dtype).tiny)
+        value.detach().clamp_(min=torch.finfo(value.dtype).tiny)
+        return value
 
     def log_prob(self, value: Tensor) -> Tensor:
         """Logarithm of the density."""
@@ -124,6 +123,12 @@ class Gamma(ExponentialFamily):
             - self.rate * value
             - torch.lgamma(self.concentration)
         )
+
+    def cdf(self, value: Tensor) -> Tensor:
+        """Probability of a draw up to `value`."""
+        if self._validate_args:
+            self._validate_sample(value)
+        return torch.special.gammainc(self.concentration, self.rate * value)
 
     def entropy(self) -> Tensor:
         """Expected -log_prob."""
@@ -186,8 +191,9 @@ class Dirichlet(ExponentialFamily):
 
     def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
         """Gamma draws divided by their sum."""
-        draws = torch._standard_gamma(self.concentration.expand(self._extended_shape(sample_shape)))
-        return draws / draws.sum(-1, keepdim=True)
+        return torch._sample_dirichlet(
+            self.concentration.expand(self._extended_shape(sample_shape))
+        )
 
     def log_prob(self, value: Tensor) -> Tensor:
         """Logarithm of the density."""
@@ -279,6 +285,54 @@ class Beta(ExponentialFamily):
     def entropy(self) -> Tensor:
         """Expected -log_prob."""
         return self._dirichlet.entropy()
+
+
+class FisherSnedecor(Distribution):
+    """The ratio of two chi-squared variables, each over its degrees of freedom."""
+
+    arg_constraints: ClassVar[Any] = {"df1": constraints.positive, "df2": constraints.positive}
+    support = constraints.positive
+    has_rsample = True
+
+    def __init__(self, df1: Any, df2: Any, validate_args: bool | None = None) -> None:
+        self.df1, self.df2 = broadcast_all(df1, df2)
+        super().__init__(batch_shape_of(df1, df2), validate_args=validate_args)
+
+    @property
+    def mean(self) -> Tensor:
+        """df2 / (df2 - 2), where df2 > 2."""
+        return torch.where(self.df2 > 2, self.df2 / (self.df2 - 2), math.nan)
+
+    @property
+    def mode(self) -> Tensor:
+        """(df1 - 2) / df1 * df2 / (df2 + 2), where df1 > 2."""
+        mode = (self.df1 - 2) / self.df1 * self.df2 / (self.df2 + 2)
+        return torch.where(self.df1 > 2, mode, math.nan)
+
+    @property
+    def variance(self) -> Tensor:
+        """2 df2² (df1 + df2 - 2) / (df1 (df2 - 2)² (df2 - 4)), where df2 > 4."""
+        top = 2 * self.df2.pow(2) * (self.df1 + self.df2 - 2)
+        bottom = self.df1 * (self.df2 - 2).pow(2) * (self.df2 - 4)
+        return torch.where(self.df2 > 4, top / bottom, math.nan)
+
+    def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
+        """The ratio of two gamma draws of mean 1/2."""
+        tiny = torch.finfo(self.df1.dtype).tiny
+        first, second = (
+            Gamma(df * 0.5, df, validate_args=False).rsample(sample_shape)
+            for df in (self.df1, self.df2)
+        )
+        return (first / second.clamp(min=tiny)).clamp(min=tiny)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """Logarithm of the density."""
+        if self._validate_args:
+            self._validate_sample(value)
+        a, b, ratio = self.df1 * 0.5, self.df2 * 0.5, self.df1 / self.df2
+        constant = (a + b).lgamma() - a.lgamma() - b.lgamma()
+        power = a * ratio.log() + (a - 1) * torch.log(value)
+        return constant + power - (a + b) * torch.log1p(ratio * value)
 
 
 class HalfNormal(Distribution):

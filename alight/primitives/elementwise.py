@@ -80,7 +80,7 @@ class Div(Elementwise):
         return b.div(x, y)
 
     def partials(out: Value, x: Value, y: Value) -> tuple[Any, Any]:
-        return 1 / y, -(out / y)
+        return 1 / y, -(x / y / y)  # not of `out`, which may be written in place as in PyTorch
 
 
 class FloorDiv(Elementwise):

@@ -7,6 +7,8 @@ kernels use it. Not vectorised: how far the stream has moved is known only when 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +17,8 @@ from alight.backends.interpreter.distributions import fill
 from alight.backends.interpreter.generator import Mt19937
 
 DOUBLE_BITS = (1 << 53) - 1
+# PyTorch computes with float64 numbers and these float32 constants.
+_THIRD, _SQUEEZE = float(np.float32(1) / np.float32(3)), float(np.float32(0.0331))
 
 
 class _Draws:
@@ -40,18 +44,34 @@ class _Draws:
 def standard_gamma(generator: Mt19937, alphas: Array) -> Array:
     """Gamma draws of rate one."""
     draws = _Draws(generator)
-    return np.array([_gamma(draws, alpha) for alpha in alphas.tolist()], np.float64)
+    rounded = _rounded_to(alphas.dtype)
+    return np.array([_gamma(draws, a, rounded) for a in alphas.ravel().tolist()], np.float64)
 
 
-def _gamma(draws: _Draws, alpha: float) -> float:
+@fill
+def dirichlet(generator: Mt19937, alphas: Array) -> Array:
+    """Gamma draws over their sum along the last axis."""
+    draws = _Draws(generator)
+    gammas = np.array([_gamma(draws, a, float) for a in alphas.ravel().tolist()], np.float64)
+    gammas = gammas.reshape(alphas.shape)
+    parts: Array = gammas / gammas.sum(-1, keepdims=True)
+    return parts
+
+
+def _rounded_to(of: np.dtype[Any]) -> Callable[[float], float]:
+    """The concentration and what is made of it alone stay in the dtype of the tensor."""
+    return float if of == np.float64 else lambda x: float(np.float32(x))
+
+
+def _gamma(draws: _Draws, alpha: float, rounded: Callable[[float], float]) -> float:
     """Marsaglia and Tsang (2000); below 1 their boost by a power of a uniform draw."""
     if alpha == 0:
         return 0.0
     scale = 1.0
     if alpha < 1:
-        scale = (1 - draws.unit()) ** (1 / alpha)
-        alpha += 1
-    d = alpha - 1 / 3
+        scale = (1 - draws.unit()) ** rounded(1 / alpha)
+        alpha = rounded(alpha + 1)
+    d = rounded(alpha - _THIRD)
     c = 1 / math.sqrt(9 * d)
     while True:
         y = 0.0
@@ -59,7 +79,9 @@ def _gamma(draws: _Draws, alpha: float) -> float:
             x = draws.normal()
             y = 1 + c * x
         v, u = y * y * y, 1 - draws.unit()
-        if u < 1 - 0.0331 * x**4 or math.log(u) < 0.5 * x * x + d * (1 - v + math.log(v)):
+        if u < 1 - _SQUEEZE * (x * x) * (x * x) or math.log(u) < 0.5 * x * x + d * (
+            1 - v + math.log(v)
+        ):
             return scale * d * v
 
 
@@ -67,7 +89,7 @@ def _gamma(draws: _Draws, alpha: float) -> float:
 def poisson(generator: Mt19937, rates: Array) -> Array:
     """Counts of events."""
     draws = _Draws(generator)
-    return np.array([_poisson(draws, rate) for rate in rates.tolist()], np.float64)
+    return np.array([_poisson(draws, rate) for rate in rates.ravel().tolist()], np.float64)
 
 
 def _poisson(draws: _Draws, rate: float) -> float:
@@ -108,7 +130,7 @@ def _log(x: float) -> float:
 def binomial(generator: Mt19937, counts: Array, probabilities: Array) -> Array:
     """Successes among `counts` trials."""
     draws = _Draws(generator)
-    pairs = zip(counts.tolist(), probabilities.tolist(), strict=True)
+    pairs = zip(counts.ravel().tolist(), probabilities.ravel().tolist(), strict=True)
     return np.array([_binomial(draws, n, p) for n, p in pairs], np.float64)
 
 
