@@ -45,7 +45,10 @@ def lower_convolution(low: Lowering, node: Node, ending: Group | None) -> None:
     channels = max(x_shape[1], out_shape[1])
     if any(step != 1 for step in node.statics["stride"]):
         channels = low.lanes + 1  # rows of vectors need neighbouring places
-    order = fast_order(len(x_shape), low.lanes if which == "filter" else batch, low.lanes, channels)
+    groups = node.statics["groups"]
+    if which == "filter" and groups > 1 and out_shape[1] // groups < low.lanes // 2:
+        batch = low.lanes  # vectors along the few channels of a group would be mostly empty
+    order = fast_order(len(x_shape), batch, low.lanes, channels)
     operands = [
         low.arranged(
             i,
@@ -53,7 +56,9 @@ def lower_convolution(low: Lowering, node: Node, ending: Group | None) -> None:
         )
         for n, i in enumerate(node.inputs)
     ]
-    written = low.strides[out] if which == "filter" else ordered(shapes[2], order)
+    lies = low.strides[out]
+    fast = which == "filter" or lies[order[-1]] == 1
+    written = lies if fast else ordered(shapes[2], order)
     strides = {"x": written, "w": written, "out": written}
     for name, operand in zip(
         {"forward": "xw", "data": "ow", "filter": "xo"}[which], operands, strict=True
@@ -61,7 +66,7 @@ def lower_convolution(low: Lowering, node: Node, ending: Group | None) -> None:
         strides[{"x": "x", "w": "w", "o": "out"}[name]] = operand.strides
     s = node.statics
     detail: dict[str, Any] = {
-        "which": which, "type": low.types[out].dtype, "batch": batch, "groups": s["groups"], "inputs": x_shape[1],
+        "which": which, "type": low.types[out].dtype, "batch": x_shape[0], "groups": s["groups"], "inputs": x_shape[1],
         "outputs": weights[0], "size": _plane(x_shape[2:], 1), "window": _plane(weights[2:], 1),
         "out_size": _plane(out_shape[2:], 1), "stride": _plane(s["stride"], 1),
         "padding": _plane(s["padding"], (0, 0)), "dilation": _plane(s["dilation"], 1),
@@ -72,7 +77,7 @@ def lower_convolution(low: Lowering, node: Node, ending: Group | None) -> None:
         if ending is not None:
             raise NotHereError(out)
         _append(low, node, operands, detail, None, (out,), work)
-    elif ending is None and low.strides[out] != written:
+    elif ending is None and not fast:
         _computed_aside(low, node, operands, detail, order, work)
     else:
         _ended(low, node, ending, operands, detail, work)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from alight.compiler.fuse import Fusion, Supports, fuse
 from alight.compiler.kernel import Kernel
-from alight.compiler.layout import layouts
+from alight.compiler.layout import extent, layouts
 from alight.compiler.lower import Lowering
 from alight.compiler.memory import Memory, phases, plan_memory
 from alight.compiler.simplify import simplify
@@ -64,7 +64,8 @@ def plan(program: Program, machine: Machine) -> Plan:
     outside = {*simple.inputs, *simple.outputs}
 
     def bytes_of(value: int) -> int:
-        return types[value].size * machine.stored_bytes(types[value].dtype)
+        elements = extent(types[value].shape, lowering.strides[value])
+        return elements * machine.stored_bytes(types[value].dtype)
 
     memory = plan_memory(kernels, order, outside, bytes_of)
     return Plan(simple, fusion, types, lowering.strides, kernels, tuple(order), memory, serial)

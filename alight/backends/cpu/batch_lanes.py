@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from math import prod
 from typing import NamedTuple
 
 from alight.backends.cpu.code import Code, Value, vector
@@ -35,6 +36,9 @@ def batch_lanes(nest: Nest, target: Target) -> int:
     """Lanes of the vectors: 1 where images do not lie next to each other."""
     contiguous = nest.batch == 1 or (nest.read[0] == 1 and nest.written[0] == 1)
     return target.lanes(nest.itemsize) if contiguous else 1
+
+
+LINE_BYTES = 64  # of the caches
 
 
 class Panels(NamedTuple):
@@ -66,6 +70,50 @@ def batch_panels(extent: int, rows: int, count: int, target: Target) -> list[Pan
     return best
 
 
+Order = tuple[tuple[str, ...], tuple[str, ...]]  # axes of groups of tiles, and of tiles in them
+
+TILES_INSIDE: Order = (("group", "y"), ("x", "panel", "tile"))
+TILES_OF_A_ROW: Order = (("group", "y"), ("tile", "x", "panel"))
+TILES_OUTSIDE: Order = (("group", "tile"), ("y", "x", "panel"))
+
+
+def walking_order(nest: Nest, shape: Shape, target: Target) -> Order:
+    """The order of tiles that keeps in the second cache what is read again.
+
+    That is the weights while all of them fit; else a tile's weights, together with the rows of the image that a row of
+    positions reads, or with whole images if these are small.
+    """
+    weights = nest.rows * nest.terms * prod(walk.taps for walk in nest.walks) * nest.itemsize
+    if weights <= target.l2_bytes // 2:
+        return TILES_INSIDE
+    images = nest.batch * nest.terms * prod(walk.read for walk in nest.walks) * nest.itemsize
+    return TILES_OUTSIDE if images <= target.l2_bytes // 2 else TILES_OF_A_ROW
+
+
+def _indices(
+    code: Code, index: Value, axes: tuple[str, ...], extents: dict[str, int]
+) -> dict[str, Value]:
+    """The index along each of some axes, the last one innermost."""
+    found = {}
+    for axis in reversed(axes[1:]):
+        index, found[axis] = divided(code, index, extents[axis])
+    return {**found, axes[0]: index}
+
+
+_TERMS_AHEAD = 3
+
+
+def _lines_ahead(nest: Nest, shape: Shape) -> range:
+    """Offsets of the lines with a tile's weights of a later term, where each term's lie together and far from the next."""
+    size = nest.itemsize
+    step, row = nest.w[1] * size, nest.w[0] * size
+    strided = any(walk.stride > 1 for walk in nest.walks)  # few taps count: too little time to ask
+    if strided or step < 1024 or row > 64 or nest.terms < 64:
+        return range(0)
+    start = _TERMS_AHEAD * step
+    return range(start, start + shape.rows * row + LINE_BYTES, LINE_BYTES)
+
+
 class BatchNest:
     """Vectors run along the batch."""
 
@@ -92,26 +140,27 @@ class BatchNest:
             self._section(*panels)
 
     def _section(self, first: int, panels: int, columns: int, shape: Shape) -> None:
-        """Units of work: (group, y) x (x, panel, tile of rows): what is read and written moves through memory."""
-        code, nest = self.code, self.nest
+        """Units of work, walked in the order that moves least through memory."""
+        code, nest, size = self.code, self.nest, self.nest.itemsize
         tiles = -(-nest.rows // shape.rows)
         height, width = (walk.written for walk in nest.walks)
-        with shared(code, nest.groups * height, width * panels * tiles) as (unit, start, stop):
-            group, y = divided(code, unit, height)
-            vertical = run_at(code, nest.walks[0], y)
-            read = moved(
-                code, self.read, nest.itemsize, nest.read[1:2], [code.mul(group, nest.terms)]
-            )
-            w = moved(code, self.w, nest.itemsize, (nest.w_group,), [group])
+        extents = {"group": nest.groups, "y": height, "x": width, "panel": panels, "tile": tiles}
+        order = walking_order(nest, shape, self.target)
+        units, inner = (prod(extents[axis] for axis in axes) for axes in order)
+        with shared(code, units, inner) as (unit, start, stop):
+            place = _indices(code, unit, order[0], extents)
+            group = place["group"]
+            read = moved(code, self.read, size, nest.read[1:2], [code.mul(group, nest.terms)])
+            w = moved(code, self.w, size, (nest.w_group,), [group])
+            vertical = run_at(code, nest.walks[0], place["y"]) if "y" in place else None
             with code.loop(start, stop) as index:
-                outer, tile = divided(code, index, tiles)
-                x, panel = divided(code, outer, panels)
-                n = code.add(code.mul(panel, shape.vectors * self.count), first)
-                here = moved(code, read, nest.itemsize, nest.read[:1], [n])
-                horizontal = run_at(code, nest.walks[1], x)
-                self._position(
-                    shape, columns, tile, tiles, here, w, vertical, horizontal, [n, group, y, x]
-                )
+                place |= _indices(code, index, order[1], extents)
+                y, x, tile = place["y"], place["x"], place["tile"]
+                n = code.add(code.mul(place["panel"], shape.vectors * self.count), first)
+                here = moved(code, read, size, nest.read[:1], [n])
+                down = vertical or run_at(code, nest.walks[0], y)
+                across = run_at(code, nest.walks[1], x)
+                self._position(shape, columns, tile, tiles, here, w, down, across, [n, group, y, x])
 
     def _position(
         self,
@@ -177,6 +226,8 @@ class BatchNest:
         apart = nest.read[0] * size if self.count == 1 else None
         steps = Steps(nest.w[0] * size, w_steps[1], read_steps[1], apart)
 
+        ahead = _lines_ahead(nest, shape)
+
         def line(w: Value, read: Value, sums: list[Value]) -> list[Value]:
             return broadcast_tile(
                 code, self.target, self.type, shape, across, 1, w, read, steps, sums, mask
@@ -196,6 +247,8 @@ class BatchNest:
 
         def term(_: Value, carried: list[Value]) -> list[Value]:
             at_w, at_read, *total = carried
+            for line_of_w in ahead:
+                code.prefetch(code.element(at_w, line_of_w, 1))
             total = window(at_w, at_read, total)
             return [
                 code.element(at_w, nest.w[1] * size, 1),

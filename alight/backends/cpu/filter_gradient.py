@@ -1,6 +1,7 @@
 """The gradient of a convolution in its weights: w_ct[o, c, r, s] = sum over images and positions of out_ct * x.
 
-Both operands lie with the batch innermost. A tile holds some output channels times some (input channel, tap) pairs as
+With many channels vectors run along the output channels (`channel_filter.py`). With few of them, and the batch
+innermost, they run along the images: a tile holds some output channels times some (input channel, tap) pairs as
 vectors of sums whose lanes are images; a block of positions that fits the first-level cache is gone over by all tiles
 of some output channels before the next one, with the vectors of sums kept in scratch in between. Lanes are added up at
 the end. Taps that fall into the padding read a vector of zeros.
@@ -14,7 +15,7 @@ from itertools import product as combinations
 from math import prod
 from typing import TYPE_CHECKING, NamedTuple
 
-from alight.backends.cpu.channel_filter import ChannelFilter, by_channels
+from alight.backends.cpu.channel_filter import ChannelFilter, channel_filter_bytes, filter_plan
 from alight.backends.cpu.code import Code, Value, vector
 from alight.backends.cpu.division import divided, moved, shared
 from alight.backends.cpu.target import Target
@@ -47,8 +48,29 @@ class Blocks(NamedTuple):
         return self.inputs * self.rows * self.columns
 
 
-@lru_cache(256)
+def by_channels(conv: Convolution, target: Target) -> bool:
+    """Whether vectors run along the output channels, by a count of cycles."""
+    conv = _flattened(conv)
+    count = _lane_count(conv, target)
+    extent = conv.out_size[1] if _single_rows(conv) else conv.batch
+    filled = max(1, extent) / (-(-max(1, extent) // count) * count)
+    weights = conv.outputs * (conv.inputs // conv.groups) * prod(conv.window)
+    lanes_added_up = _LANE_SUM_CYCLES * weights / max(1, conv.batch * prod(conv.out_size))
+    here = _EDGES * _tile_cycles(conv, target)[1] / (count * filled) + lanes_added_up
+    return filter_plan(conv, target)[1] < here
+
+
+_LANE_SUM_CYCLES = 10.0  # to add up and store the lanes of a vector of sums
+_EDGES = 1.2  # what the ends of rows cost
+
+
 def blocks_of(conv: Convolution, target: Target) -> Blocks:
+    """The cheapest tile, and its block of positions."""
+    return _tile_cycles(conv, target)[0]
+
+
+@lru_cache(256)
+def _tile_cycles(conv: Convolution, target: Target) -> tuple[Blocks, float]:
     """The cheapest tile by a count of multiply-adds, loads and of moving sums to and from scratch."""
     count = _lane_count(conv, target)
     outputs, inputs = conv.outputs // conv.groups, conv.inputs // conv.groups
@@ -72,13 +94,14 @@ def blocks_of(conv: Convolution, target: Target) -> Blocks:
     steps = _steps(many, target)
     images = max(1, min(conv.batch, steps * count)) if count > 1 else 1
     across = max(1, steps * count // images)
-    return Blocks(
+    blocks = Blocks(
         many, few, high, wide,
         (-(-outputs // many), -(-inputs // few), -(-rows // high), -(-columns // wide)),
         images,
         max(1, across // conv.out_size[1]) if across >= conv.out_size[1] else 1,
         min(across, conv.out_size[1]),
     )  # fmt: skip
+    return blocks, fewest * conv.groups
 
 
 def _flattened(conv: Convolution) -> Convolution:
@@ -121,6 +144,8 @@ def _dense_bytes(conv: Convolution) -> int:
 
 def filter_scratch_bytes(conv: Convolution, target: Target, threads: int) -> int:
     """Bytes of scratch memory, aligned to 64, that the code uses."""
+    if by_channels(conv, target):
+        return _dense_bytes(conv) + threads * channel_filter_bytes(_flattened(conv), target)
     return _dense_bytes(conv) + threads * _thread_bytes(conv, target)
 
 
@@ -143,8 +168,9 @@ def emit_filter_gradient(
     conv = _flattened(conv)
     assert scratch is not None
     dense = w_ct if finish is None else scratch
-    if by_channels(conv):
-        ChannelFilter(code, conv, target, x, out_ct, dense).run()
+    if by_channels(conv, target):
+        own = code.element(scratch, _dense_bytes(conv), 1)
+        ChannelFilter(code, conv, target, x, out_ct, dense, own).run()
     else:
         _FilterGradient(code, conv, target, x, out_ct, dense, scratch).run()
     if finish is not None:

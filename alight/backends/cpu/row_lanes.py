@@ -86,7 +86,8 @@ class RowNest:
         """The sums over taps and terms; the loads' masks depend on the tap alone."""
         code, nest, size = self.code, self.nest, self.nest.itemsize
         down, across = nest.walks
-        base = code.add(x, across.padding if across.backward else -across.padding)
+        far = (across.taps - 1) * across.place_step
+        base = code.add(x, across.padding - far if across.backward else -across.padding)
 
         def line(j: Value, sums: list[Value]) -> list[Value]:
             tap = code.add(vertical.tap, code.mul(j, down.tap_step))
@@ -97,7 +98,8 @@ class RowNest:
             def column(s: Value, sums: list[Value]) -> list[Value]:
                 first = code.add(base, code.mul(s, across.place_step))
                 masks = self._masks(shape.vectors, columns, first)
-                tap_w = moved(code, at_w, size, nest.w[3:4], [s])
+                tap = code.op("sub", code.integer(across.taps - 1), s) if across.backward else s
+                tap_w = moved(code, at_w, size, nest.w[3:4], [tap])
                 return self._terms(
                     shape, tap_w, moved(code, at_read, size, (1,), [first]), masks, sums
                 )

@@ -3,7 +3,8 @@
 Forward, position p and tap t read place p * stride - padding + t * dilation. The gradient in the input turns this
 around: position p of the input gets from tap t the place (p + padding - t * dilation) / stride of the output, where that
 divides. In both cases the taps that count are an arithmetic progression, and so are their places: padding and strides
-become the bounds of a loop, and nothing is padded or filled with zeros in memory.
+become the bounds of a loop, and nothing is padded or filled with zeros in memory. Places are walked upwards, which
+processors guess ahead best; so the gradient begins with its last tap.
 """
 
 from __future__ import annotations
@@ -29,13 +30,13 @@ class Walk(NamedTuple):
     @property
     def tap_step(self) -> int:
         """From one tap that counts to the next."""
-        return self.stride // gcd(self.stride, self.dilation) if self.backward else 1
+        return -(self.stride // gcd(self.stride, self.dilation)) if self.backward else 1
 
     @property
     def place_step(self) -> int:
         """From the place of one tap that counts to that of the next."""
         if self.backward:
-            return -(self.dilation // gcd(self.stride, self.dilation))
+            return self.dilation // gcd(self.stride, self.dilation)
         return self.dilation
 
     @property
@@ -103,12 +104,17 @@ def _backward(code: Code, walk: Walk, position: Value) -> Run:
         tap, count = _first_taps(code, walk, shifted)
         distance = code.op("sub", shifted, code.mul(tap, walk.dilation))
         place = code.op("sdiv", distance, code.integer(walk.stride))
-    zero, step = code.integer(0), -walk.place_step
+    # Numbered downwards in place at first: [first, last) of them count, and the last one becomes number 0.
+    zero, step = code.integer(0), walk.place_step
     past = code.maximum(code.add(place, 1 - walk.read), zero)
     first = _ceiling(code, past, step)
     room = code.maximum(code.add(place, step), zero)
     last = code.op("udiv", room, code.integer(step)) if step > 1 else room
-    return Run(first, code.minimum(last, count), tap, place)
+    last = code.minimum(last, count)
+    back = code.add(last, -1)
+    tap = code.add(tap, code.mul(back, -walk.tap_step))
+    place = code.op("sub", place, code.mul(back, step))
+    return Run(zero, code.op("sub", last, first), tap, place)
 
 
 def _first_taps(code: Code, walk: Walk, shifted: Value) -> tuple[Value, Value]:
