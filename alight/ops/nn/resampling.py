@@ -7,7 +7,7 @@ from typing import Any
 
 from alight import primitives as p
 from alight.dtypes import float32, float64, int64, uint8
-from alight.errors import fail, warn
+from alight.errors import fail, not_implemented, warn
 from alight.ir.program import Value as Tensor
 from alight.ops.operation import FUNCTIONAL, function, op
 from alight.primitives.arithmetic import constant, where
