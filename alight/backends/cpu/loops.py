@@ -14,6 +14,7 @@ from typing import Any
 
 from alight.backends.cpu.code import Code, Value, lanes, vector
 from alight.backends.cpu.gathers import gather, scatter
+from alight.backends.cpu.kept import Kept
 from alight.backends.cpu.quotients import divisor, quotient
 from alight.backends.cpu.random_bits import random_start, random_words
 from alight.backends.cpu.reductions import Pass, extreme
@@ -81,6 +82,8 @@ class LoopCode:
         self.found: dict[Any, Any] = {}  # (expression, number in the block) -> symbol, and so on
         self.block = 1
         self.mask: Value | None = None
+        self.rooms: dict[int, Value] = {}  # buffers for expressions that later walks read
+        self.reading: frozenset[int] = frozenset()  # those that this walk reads
 
     # -- levels --------------------------------------------------------------------------------------------------------
 
@@ -102,8 +105,8 @@ class LoopCode:
         finally:
             self.found = before
 
-    def needed(self, roots: Iterable[int]) -> list[int]:
-        """Expressions that the roots are made of, each after its inputs; results of reductions end the search."""
+    def needed(self, roots: Iterable[int], known: Iterable[int] = ()) -> list[int]:
+        """Expressions that the roots are made of, each after its inputs; reductions and what is known end the search."""
         seen: set[int] = set()
         todo = list(roots)
         while todo:
@@ -111,7 +114,8 @@ class LoopCode:
             if i in seen:
                 continue
             seen.add(i)
-            todo.extend(self._parts(i))
+            if i not in known:
+                todo.extend(self._parts(i))
         return sorted(seen)
 
     def _parts(self, i: int) -> list[int]:
@@ -265,7 +269,8 @@ class LoopCode:
         one = self.nest.expressions[i]
         key = i, u if self.on_vector(one.axes) else 0
         if key not in self.found:
-            self.found[key] = self._evaluate(one, u)
+            kept = i in self.reading
+            self.found[key] = self.kept.load(i, u) if kept else self._evaluate(one, u)
         return self.found[key]
 
     def wide(self, i: int, u: int, count: int) -> Symbol:
@@ -526,21 +531,34 @@ class LoopCode:
                 self.store(store)
             return
         last = max((r.stage + 1 for r in nest.reductions), default=0)
+        self.kept = Kept(self, [self._roots(stage) for stage in range(last + 1)])
         for stage in range(last + 1):
             self._stage = stage
             self.prepare(len(self.outer), needed, stage)
             for store in nest.stores:
                 if store.outer and nest.expressions[store.expression].stage == stage:
                     self.store(store)
-            reductions = [n for n, r in enumerate(nest.reductions) if r.stage == stage]
-            stores = [
-                s
-                for s in nest.stores
-                if not s.outer and nest.expressions[s.expression].stage == stage
-            ]
+            reductions, stores = self._walk_for(stage)
             if reductions or stores:
-                Pass(self, reductions, stores).run()
+                self.reading = self.kept.loads[stage]
+                Pass(self, reductions, stores, self.kept.saves[stage]).run()
+                self.reading = frozenset()
         self._stage = 0
+
+    def _walk_for(self, stage: int) -> tuple[list[int], list[Store]]:
+        """The reductions and the stores of full shape that are known at a stage."""
+        nest = self.nest
+        full = [s for s in nest.stores if not s.outer]
+        return (
+            [n for n, r in enumerate(nest.reductions) if r.stage == stage],
+            [s for s in full if nest.expressions[s.expression].stage == stage],
+        )
+
+    def _roots(self, stage: int) -> list[int]:
+        reductions, stores = self._walk_for(stage)
+        return [self.nest.reductions[n].expression for n in reductions] + [
+            s.expression for s in stores
+        ]
 
     def reduced_block(self, needed: Sequence[int]) -> int:
         """How many vectors along a reduced vector axis are done at a time."""

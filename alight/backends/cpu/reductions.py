@@ -38,15 +38,22 @@ def extreme(which: str, of: dtype) -> float | int:
 class Pass:
     """One walk for the reductions, and stores of full shape, that are known at one stage."""
 
-    def __init__(self, loops: LoopCode, reductions: Sequence[int], stores: Sequence[Store]) -> None:
+    def __init__(
+        self,
+        loops: LoopCode,
+        reductions: Sequence[int],
+        stores: Sequence[Store],
+        saves: Sequence[int] = (),
+    ) -> None:
         self.loops, self.nest, self.code = loops, loops.nest, loops.code
         self.reductions, self.stores = reductions, stores
+        self.saves = saves  # expressions that later walks read
         axis = loops.vector
         self.across = (
             axis is not None and axis in self.nest.reduced
         )  # lanes are added up at the end
         roots = [self.nest.reductions[n].expression for n in reductions]
-        self.needed = loops.needed(roots + [store.expression for store in stores])
+        self.needed = loops.needed(roots + [store.expression for store in stores], loops.reading)
         self.block = loops.reduced_block(self.needed) if self.across else loops.block
         steps = prod(self.nest.extents[a] for a in self.nest.reduced)
         if self.across:
@@ -105,6 +112,9 @@ class Pass:
                 total.set(added if loops.mask is None else self.code.select(loops.mask, added, old))
         for store in self.stores:
             loops.store(store)
+        for i in self.saves:
+            for u in range(loops.block):
+                loops.kept.save(i, u)
         if self.count is not None:
             count = self.code.add(self.count.get(), 1)
             self.count.set(count)
