@@ -118,7 +118,7 @@ def _described(value: Any, of: str | None = None) -> str:
 class ParameterDict(Module):
     """A dictionary of parameters, all of them registered; tensors become parameters.
 
-    TypeError for a key that is no string, KeyError where one is missing.
+    TypeError for a key that is no string, AttributeError where one is missing.
 
     >>> import alight as torch
     >>> weights = torch.nn.ParameterDict({"scale": torch.ones(2)})

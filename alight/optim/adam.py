@@ -6,14 +6,14 @@ from typing import Any
 
 from alight import primitives as prim
 from alight.ir.program import Value
-from alight.optim.optimizer import (
+from alight.optim.elementwise import (
     ElementwiseOptimizer,
-    Params,
     check_betas,
     check_not_negative,
     decayed,
     number,
 )
+from alight.optim.optimizer import Params
 
 
 class _Moments(ElementwiseOptimizer):

@@ -7,7 +7,13 @@ from typing import Any
 from alight import primitives as prim
 from alight.errors import fail
 from alight.ir.program import Value
-from alight.optim.optimizer import ElementwiseOptimizer, Params, check_not_negative, decayed, number
+from alight.optim.elementwise import (
+    ElementwiseOptimizer,
+    check_not_negative,
+    decayed,
+    number,
+)
+from alight.optim.optimizer import Params
 from alight.primitives.arithmetic import broadcast, where
 
 

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 from alight.autograd.modes import enable_grad, no_grad
 from alight.errors import fail
 from alight.ops.operation import TORCH
-from alight.optim.optimizer import Optimizer, Params, number
+from alight.optim.elementwise import number
+from alight.optim.optimizer import Optimizer, Params
 
 Tensor = Any
 Closure = Callable[[], Any]

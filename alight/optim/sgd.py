@@ -6,7 +6,13 @@ from typing import Any
 
 from alight.errors import fail
 from alight.ir.program import Value
-from alight.optim.optimizer import ElementwiseOptimizer, Params, check_not_negative, decayed, number
+from alight.optim.elementwise import (
+    ElementwiseOptimizer,
+    check_not_negative,
+    decayed,
+    number,
+)
+from alight.optim.optimizer import Params
 
 
 class SGD(ElementwiseOptimizer):

@@ -10,11 +10,11 @@ from alight.tensor import Tensor
 
 
 def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
-    """All elements of all parameters, one behind the other.
+    """All elements of all parameters, one behind the other: a vector (elements,).
 
     >>> import alight as torch
-    >>> torch.nn.utils.parameters_to_vector([torch.ones(1, 2), torch.zeros(1)])
-    tensor([1., 1., 0.])
+    >>> torch.nn.utils.parameters_to_vector(torch.nn.Linear(2, 3).parameters()).shape
+    torch.Size([9])
     """
     flat = [one.view(-1) for one in parameters]
     if not flat:
@@ -24,7 +24,16 @@ def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
 
 
 def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
-    """Give the parameters the elements of a vector, in order."""
+    """Give the parameters the elements of a vector (elements,), in order; they become parts of it.
+
+    TypeError where vec is no tensor, RuntimeError where it is too short.
+
+    >>> import alight as torch
+    >>> layer = torch.nn.Linear(2, 1)
+    >>> torch.nn.utils.vector_to_parameters(torch.arange(3.), layer.parameters())
+    >>> layer.weight.data, layer.bias.data
+    (tensor([[0., 1.]]), tensor([2.]))
+    """
     if not isinstance(vec, Tensor):
         fail(TypeError, f"expected torch.Tensor, but got: {type(vec).__name__}")
     at = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 from typing import Any
 
 from alight.errors import fail
@@ -19,9 +20,17 @@ def _both_evaluate(layer: Any, bn: Any) -> None:
 
 
 def fuse_conv_bn_eval(conv: Any, bn: Any, transpose: bool = False) -> Any:
-    """A convolution that does what conv and then bn do in evaluation mode.
+    """A convolution that does what conv and then bn do in evaluation mode; both stay as they are.
 
-    Errors: AssertionError where either is in training mode.
+    `transpose` says that conv is a transposed one. AssertionError where one of them is
+    training.
+
+    >>> import alight as torch
+    >>> conv, bn = torch.nn.Conv2d(1, 2, 3).eval(), torch.nn.BatchNorm2d(2).eval()
+    >>> x = torch.ones(1, 1, 4, 4)
+    >>> fused = torch.nn.utils.fuse_conv_bn_eval(conv, bn)
+    >>> torch.allclose(fused(x), bn(conv(x)), atol=1e-6)
+    True
     """
     _both_evaluate(conv, bn)
     fused = copy.deepcopy(conv)
@@ -45,7 +54,18 @@ def fuse_conv_bn_weights(
     conv_w: Tensor, conv_b: Any, bn_rm: Tensor, bn_rv: Tensor, bn_eps: float, bn_w: Any, bn_b: Any,
     transpose: bool = False,
 ) -> tuple[Parameter, Parameter]:  # fmt: skip
-    """Weight and bias of a convolution with a batch norm behind it."""
+    """Weight and bias of a convolution with a batch norm behind it; None for what one lacks.
+
+    conv_w (out, in, *window), all others (out,), to a pair of Parameters of those shapes.
+
+    >>> import alight as torch
+    >>> one, zero = torch.ones(1), torch.zeros(1)
+    >>> weight, bias = torch.nn.utils.fuse_conv_bn_weights(
+    ...     torch.ones(1, 1, 1), None, zero, one, 0.0, 2 * one, one
+    ... )
+    >>> weight.item(), bias.item()
+    (2.0, 1.0)
+    """
     scale, bias = _scale_and_shift(conv_w, conv_b, bn_rm, bn_rv, bn_eps, bn_w, bn_b)
     shape = [1] * conv_w.dim()
     shape[1 if transpose else 0] = -1
@@ -55,7 +75,18 @@ def fuse_conv_bn_weights(
 
 
 def fuse_linear_bn_eval(linear: Any, bn: Any) -> Any:
-    """A linear layer that does what linear and then bn do in evaluation mode."""
+    """A linear layer that does what linear and then bn do in evaluation mode; both stay as they
+    are.
+
+    AssertionError where one of them is training, or bn has other features.
+
+    >>> import alight as torch
+    >>> linear, bn = torch.nn.Linear(3, 2).eval(), torch.nn.BatchNorm1d(2).eval()
+    >>> x = torch.ones(4, 3)
+    >>> fused = torch.nn.utils.fuse_linear_bn_eval(linear, bn)
+    >>> torch.allclose(fused(x), bn(linear(x)), atol=1e-6)
+    True
+    """
     _both_evaluate(linear, bn)
     fused = copy.deepcopy(linear)
     if linear.out_features != bn.num_features and bn.num_features != 1:
@@ -72,20 +103,35 @@ def fuse_linear_bn_eval(linear: Any, bn: Any) -> Any:
 def fuse_linear_bn_weights(
     linear_w: Tensor, linear_b: Any, bn_rm: Tensor, bn_rv: Tensor, bn_eps: float, bn_w: Any, bn_b: Any
 ) -> tuple[Parameter, Parameter]:  # fmt: skip
-    """Weight and bias of a linear layer with a batch norm behind it."""
+    """Weight and bias of a linear layer with a batch norm behind it, from those of both.
+
+    linear_w (out, in), all others (out,), to a pair of Parameters of those shapes.
+
+    >>> import alight as torch
+    >>> one, zero = torch.ones(1), torch.zeros(1)
+    >>> weight, bias = torch.nn.utils.fuse_linear_bn_weights(
+    ...     torch.ones(1, 1), zero, zero, one, 0.0, 2 * one, one
+    ... )
+    >>> weight.item(), bias.item()
+    (2.0, 1.0)
+    """
     return fuse_conv_bn_weights(linear_w, linear_b, bn_rm, bn_rv, bn_eps, bn_w, bn_b)
 
 
 def skip_init(module_cls: Any, *args: Any, **kwargs: Any) -> Any:
     """A module whose parameters have not been drawn: nothing is taken from the random stream.
 
+    RuntimeError where the class takes no `device`.
+
     >>> import alight as torch
-    >>> torch.nn.utils.skip_init(torch.nn.Linear, 2, 3)
-    Linear(in_features=2, out_features=3, bias=True)
+    >>> torch.nn.utils.skip_init(torch.nn.Linear, 3, 2).weight.shape
+    torch.Size([2, 3])
     """
     if not (isinstance(module_cls, type) and issubclass(module_cls, Module)):
         fail(RuntimeError, f"Expected a Module; got {module_cls}")
     device = kwargs.pop("device", "cpu")
+    if "device" not in inspect.signature(module_cls).parameters:
+        fail(RuntimeError, "Module must support a 'device' arg to skip initialization")
     return module_cls(*args, device="meta", **kwargs).to_empty(device=device)
 
 
@@ -99,14 +145,28 @@ def _convert_weights(module: Any, memory_format: Any, kinds: tuple[type, ...]) -
 
 
 def convert_conv2d_weight_memory_format(module: Any, memory_format: Any) -> Any:
-    """Give the weights of all two-dimensional convolutions inside a memory format."""
+    """Give the weights of all Conv2d inside a memory format; the module itself is given back.
+
+    >>> import alight as torch
+    >>> net = torch.nn.Sequential(torch.nn.Conv2d(2, 4, 3))
+    >>> net = torch.nn.utils.convert_conv2d_weight_memory_format(net, torch.channels_last)
+    >>> net[0].weight.is_contiguous(memory_format=torch.channels_last)
+    True
+    """
     from alight.nn import Conv2d, ConvTranspose2d
 
     return _convert_weights(module, memory_format, (Conv2d, ConvTranspose2d))
 
 
 def convert_conv3d_weight_memory_format(module: Any, memory_format: Any) -> Any:
-    """Give the weights of all three-dimensional convolutions inside a memory format."""
+    """Give the weights of all Conv3d inside a memory format; the module itself is given back.
+
+    >>> import alight as torch
+    >>> net = torch.nn.Sequential(torch.nn.Conv3d(2, 4, 3))
+    >>> net = torch.nn.utils.convert_conv3d_weight_memory_format(net, torch.channels_last_3d)
+    >>> net[0].weight.is_contiguous(memory_format=torch.channels_last_3d)
+    True
+    """
     from alight.nn import Conv3d, ConvTranspose3d
 
     return _convert_weights(module, memory_format, (Conv3d, ConvTranspose3d))

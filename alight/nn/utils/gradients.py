@@ -50,9 +50,10 @@ def get_total_norm(
     error_if_nonfinite: bool = False,
     foreach: bool | None = None,
 ) -> Tensor:
-    """The norm of all tensors as if they were one vector.
+    """The norm of all tensors as if they were one vector; a scalar.
 
-    Errors: RuntimeError with `error_if_nonfinite` where it is not finite.
+    norm_type is the norm's order, inf for the largest absolute value. RuntimeError, with
+    error_if_nonfinite, where it is inf or nan.
 
     >>> import alight as torch
     >>> torch.nn.utils.get_total_norm([torch.tensor([3.]), torch.tensor([4.])])
@@ -78,7 +79,15 @@ def clip_grads_with_norm_(
     total_norm: Tensor,
     foreach: bool | None = None,
 ) -> None:
-    """Scale the gradients by max_norm / total_norm where that is below 1."""
+    """Scale the gradients of `parameters` in place by max_norm / total_norm where that is below 1.
+
+    >>> import alight as torch
+    >>> x = torch.ones(2, requires_grad=True)
+    >>> (4 * x).sum().backward()
+    >>> torch.nn.utils.clip_grads_with_norm_(x, max_norm=1.0, total_norm=torch.tensor(4.))
+    >>> x.grad
+    tensor([1.0000, 1.0000])
+    """
     gradients = _gradients(_list(parameters))
     if not gradients:
         return
@@ -101,14 +110,18 @@ def clip_grad_norm_(
     error_if_nonfinite: bool = False,
     foreach: bool | None = None,
 ) -> Tensor:
-    """Scale the gradients of `parameters` in place so that their total norm is at most max_norm; the norm before.
+    """Scale the gradients of `parameters` in place so that their norm, as one vector, is at most
+    max_norm.
+
+    Gives the norm before; call it between backward() and step(). RuntimeError, with
+    error_if_nonfinite, where it is inf or nan.
 
     >>> import alight as torch
-    >>> w = torch.tensor([3., 4.], requires_grad=True)
-    >>> (w * w / 2).sum().backward()
-    >>> torch.nn.utils.clip_grad_norm_([w], 1.0)
+    >>> x = torch.ones(2, requires_grad=True)
+    >>> (torch.tensor([3., 4.]) * x).sum().backward()
+    >>> torch.nn.utils.clip_grad_norm_([x], max_norm=1.0)
     tensor(5.)
-    >>> w.grad
+    >>> x.grad
     tensor([0.6000, 0.8000])
     """
     given = _list(parameters)
@@ -125,7 +138,17 @@ def clip_grad_norm(
     error_if_nonfinite: bool = False,
     foreach: bool | None = None,
 ) -> Tensor:
-    """Older name of clip_grad_norm_."""
+    """Older name of clip_grad_norm_; warns.
+
+    >>> import warnings
+    >>> import alight as torch
+    >>> x = torch.ones(1, requires_grad=True)
+    >>> (2 * x).backward()
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore")
+    ...     torch.nn.utils.clip_grad_norm(x, 1.0)
+    tensor(2.)
+    """
     warnings.warn(
         "torch.nn.utils.clip_grad_norm is now deprecated in favor of torch.nn.utils.clip_grad_norm_.",
         FutureWarning,
@@ -137,7 +160,15 @@ def clip_grad_norm(
 def clip_grad_value_(
     parameters: Tensor | Iterable[Tensor], clip_value: float, foreach: bool | None = None
 ) -> None:
-    """Limit every element of the gradients to [-clip_value, clip_value], in place."""
+    """Limit every element of the gradients of `parameters` to [-clip_value, clip_value], in place.
+
+    >>> import alight as torch
+    >>> x = torch.ones(2, requires_grad=True)
+    >>> (torch.tensor([0.5, -4.]) * x).sum().backward()
+    >>> torch.nn.utils.clip_grad_value_([x], 1.0)
+    >>> x.grad
+    tensor([ 0.5000, -1.0000])
+    """
     limit = float(clip_value)
     with no_grad():
         for gradient in _gradients(_list(parameters)):

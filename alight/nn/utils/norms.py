@@ -69,14 +69,18 @@ class WeightNorm(_Hook):
 
 
 def weight_norm(module: Any, name: str = "weight", dim: int | None = 0) -> Any:
-    """Replace a parameter by its length `name_g` and its direction `name_v` (Salimans and Kingma 2016).
+    """Replace a parameter by its length `name_g` and its direction `name_v`; warns.
 
-    `dim` is the dimension that keeps lengths of its own; None for one length of all.
+    (Salimans and Kingma 2016.) Lengths are along `dim`, or of the whole with None. The newer
+    form is torch.nn.utils.parametrizations.weight_norm.
 
+    >>> import warnings
     >>> import alight as torch
-    >>> layer = torch.nn.utils.weight_norm(torch.nn.Linear(2, 3))
-    >>> layer.weight_g.shape, layer.weight_v.shape
-    (torch.Size([3, 1]), torch.Size([3, 2]))
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore")
+    ...     layer = torch.nn.utils.weight_norm(torch.nn.Linear(2, 3))
+    >>> [(name, one.shape) for name, one in layer.named_parameters()]
+    [('bias', torch.Size([3])), ('weight_g', torch.Size([3, 1])), ('weight_v', torch.Size([3, 2]))]
     """
     _refuse_two(module, WeightNorm, name, "weight_norm")
     hook = WeightNorm(name, dim)
@@ -96,7 +100,17 @@ def weight_norm(module: Any, name: str = "weight", dim: int | None = 0) -> Any:
 
 
 def remove_weight_norm(module: Any, name: str = "weight") -> Any:
-    """Undo weight_norm: the weight is a parameter again."""
+    """Undo weight_norm: the weight is a parameter again. ValueError where there is nothing to
+    undo.
+
+    >>> import warnings
+    >>> import alight as torch
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore")
+    ...     layer = torch.nn.utils.weight_norm(torch.nn.Linear(2, 3))
+    >>> [name for name, _ in torch.nn.utils.remove_weight_norm(layer).named_parameters()]
+    ['bias', 'weight']
+    """
     hook = _taken(module, WeightNorm, name, "weight_norm")
     weight = hook.compute(module)
     for part in (name, name + "_g", name + "_v"):
@@ -156,11 +170,16 @@ def spectral_norm(
     eps: float = 1e-12,
     dim: int | None = None,
 ) -> Any:
-    """Divide a parameter by its largest singular value, found by power iteration (Miyato et al. 2018).
+    """Divide a parameter by its largest singular value, found by power iteration (Miyato et al.
+    2018).
+
+    A step of it runs before every forward while training. `dim` is where the outputs are: 0,
+    and 1 for transposed convolutions. ValueError where n_power_iterations is not positive.
 
     >>> import alight as torch
-    >>> sorted(torch.nn.utils.spectral_norm(torch.nn.Linear(2, 3)).state_dict())
-    ['bias', 'weight_orig', 'weight_u', 'weight_v']
+    >>> layer = torch.nn.utils.spectral_norm(torch.nn.Linear(2, 3))
+    >>> [name for name, _ in layer.named_parameters()]
+    ['bias', 'weight_orig']
     """
     _refuse_two(module, SpectralNorm, name, "spectral_norm")
     hook = SpectralNorm(name, n_power_iterations, default_dim(module) if dim is None else dim, eps)
@@ -187,7 +206,15 @@ def spectral_norm(
 
 
 def remove_spectral_norm(module: Any, name: str = "weight") -> Any:
-    """Undo spectral_norm: the divided weight is a parameter again."""
+    """Undo spectral_norm: the divided weight is a parameter again.
+
+    ValueError where there is nothing to undo.
+
+    >>> import alight as torch
+    >>> layer = torch.nn.utils.spectral_norm(torch.nn.Linear(2, 3))
+    >>> [name for name, _ in torch.nn.utils.remove_spectral_norm(layer).named_parameters()]
+    ['bias', 'weight']
+    """
     hook = _taken(module, SpectralNorm, name, "spectral_norm")
     with no_grad():
         weight = hook.compute(module, iterate=False)

@@ -38,10 +38,13 @@ class _WeightNorm(Module):
 def weight_norm(module: Module, name: str = "weight", dim: int | None = 0) -> Module:
     """Keep a parameter as its lengths along `dim` and its direction (Salimans and Kingma 2016).
 
+    They are module.parametrizations.weight.original0 and original1; the module itself is given
+    back.
+
     >>> import alight as torch
-    >>> layer = weight_norm(torch.nn.Linear(2, 3))
-    >>> layer.parametrizations.weight.original0.shape
-    torch.Size([3, 1])
+    >>> layer = torch.nn.utils.parametrizations.weight_norm(torch.nn.Linear(2, 3))
+    >>> [(name, one.shape) for name, one in layer.parametrizations.weight.named_parameters()]
+    [('original0', torch.Size([3, 1])), ('original1', torch.Size([3, 2]))]
     """
     return register_parametrization(module, name, _WeightNorm(dim), unsafe=True)
 
@@ -119,12 +122,16 @@ def spectral_norm(
     eps: float = 1e-12,
     dim: int | None = None,
 ) -> Module:
-    """Divide a parameter by its largest singular value (Miyato et al. 2018).
+    """Divide a parameter by its largest singular value (Miyato et al. 2018), found by power
+    iteration.
+
+    A step of it runs at every use while training; the module itself is given back. ValueError
+    where there is no such parameter.
 
     >>> import alight as torch
-    >>> layer = spectral_norm(torch.nn.Linear(3, 3))
-    >>> sorted(layer.state_dict())[-2:]
-    ['parametrizations.weight.0._v', 'parametrizations.weight.original']
+    >>> layer = torch.nn.utils.parametrizations.spectral_norm(torch.nn.Linear(2, 3))
+    >>> [name for name, _ in layer.named_parameters()]
+    ['bias', 'parametrizations.weight.original']
     """
     weight = _tensor_of(module, name)
     axis = default_dim(module) if dim is None else dim
@@ -278,11 +285,12 @@ def orthogonal(
 ) -> Module:
     """Keep the columns (or rows, where there are fewer) of a matrix orthonormal.
 
-    `orthogonal_map` is "matrix_exp" (usual for square matrices), "cayley" or "householder" (usual for others).
+    orthogonal_map: "matrix_exp", "cayley" or "householder", how it is made from a free matrix;
+    ValueError for another, or less than 2 dimensions. The module itself is given back.
 
     >>> import alight as torch
-    >>> q = orthogonal(torch.nn.Linear(2, 4)).weight
-    >>> torch.allclose(q.T @ q, torch.eye(2), atol=1e-5)
+    >>> layer = torch.nn.utils.parametrizations.orthogonal(torch.nn.Linear(2, 3))
+    >>> torch.allclose(layer.weight.T @ layer.weight, torch.eye(2), atol=1e-5)
     True
     """
     weight = _tensor_of(module, name)

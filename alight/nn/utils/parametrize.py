@@ -23,7 +23,15 @@ _cache: dict[tuple[int, str], Any] = {}
 
 @contextmanager
 def cached() -> Iterator[None]:
-    """Inside the block, each parametrized tensor is computed once."""
+    """Inside the block, each parametrized tensor is computed once.
+
+    >>> import alight as torch
+    >>> from alight.nn.utils import parametrize, parametrizations
+    >>> layer = parametrizations.weight_norm(torch.nn.Linear(2, 3))
+    >>> with parametrize.cached():
+    ...     print(layer.weight is layer.weight)
+    True
+    """
     global _cached_depth
     _cached_depth += 1
     try:
@@ -60,7 +68,15 @@ def _set(target: Any, value: Any) -> None:
 
 
 class ParametrizationList(ModuleList):
-    """The parametrizations of one tensor, and the parameters `original` or `original0`, ... that they start from."""
+    """The parametrizations of one tensor, and what they start from: `original`, or `original0`,
+    ...
+
+    >>> import alight as torch
+    >>> from alight.nn.utils import parametrizations
+    >>> layer = parametrizations.weight_norm(torch.nn.Linear(2, 3))
+    >>> [name for name, _ in layer.parametrizations.weight.named_parameters()]
+    ['original0', 'original1']
+    """
 
     original: Any
 
@@ -210,16 +226,19 @@ def _add_property(module: Module, name: str) -> None:
 def register_parametrization(
     module: Module, tensor_name: str, parametrization: Module, *, unsafe: bool = False
 ) -> Module:
-    """Compute a parameter or buffer as parametrization(original) from now on; several are applied in order.
+    """Compute a parameter or buffer as parametrization(original) from now on; gives the module
+    back.
 
-    Assigning to the parameter calls the parametrization's `right_inverse`.
-    Errors: ValueError where there is no such parameter, or where shape or dtype change and `unsafe` is not set.
+    Several are applied in order. The parametrization's right_inverse, if it has one, is used
+    for assignments. ValueError where the shape or dtype changes without `unsafe`, or there is
+    no such tensor.
 
     >>> import alight as torch
+    >>> from alight.nn.utils import parametrize
     >>> class Positive(torch.nn.Module):
     ...     def forward(self, x):
     ...         return x.abs()
-    >>> layer = register_parametrization(torch.nn.Linear(2, 2), "weight", Positive())
+    >>> layer = parametrize.register_parametrization(torch.nn.Linear(2, 1), "weight", Positive())
     >>> bool((layer.weight >= 0).all())
     True
     """
@@ -272,7 +291,14 @@ def _append(module: Any, name: str, parametrization: Any, unsafe: bool) -> None:
 
 
 def is_parametrized(module: Any, tensor_name: str | None = None) -> bool:
-    """Whether a module has parametrizations, or one for this tensor."""
+    """Whether a module has parametrizations, or one for this tensor.
+
+    >>> import alight as torch
+    >>> from alight.nn.utils import parametrizations, parametrize
+    >>> layer = parametrizations.weight_norm(torch.nn.Linear(2, 3))
+    >>> parametrize.is_parametrized(layer, "weight"), parametrize.is_parametrized(layer, "bias")
+    (True, False)
+    """
     held = module.__dict__.get("parametrizations")
     if not isinstance(held, ModuleDict):
         return False
@@ -282,9 +308,17 @@ def is_parametrized(module: Any, tensor_name: str | None = None) -> bool:
 def remove_parametrizations(
     module: Any, tensor_name: str, leave_parametrized: bool = True
 ) -> Module:
-    """Undo the parametrizations of a tensor; it keeps its computed value, or takes back the original one.
+    """Undo the parametrizations of a tensor: it keeps its computed value, or takes back the
+    original one.
 
-    Errors: ValueError where there is none.
+    ValueError where there are none, or where leave_parametrized=False and there is more than
+    one original.
+
+    >>> import alight as torch
+    >>> from alight.nn.utils import parametrizations, parametrize
+    >>> layer = parametrizations.weight_norm(torch.nn.Linear(2, 3))
+    >>> parametrize.remove_parametrizations(layer, "weight")
+    Linear(in_features=2, out_features=3, bias=True)
     """
     if not is_parametrized(module, tensor_name):
         raise ValueError(f"Module {module} does not have a parametrization on {tensor_name}")
@@ -313,14 +347,29 @@ def remove_parametrizations(
 
 
 def type_before_parametrizations(module: Module) -> type:
-    """The class that the module had before it was parametrized."""
+    """The class that the module had before it was parametrized.
+
+    >>> import alight as torch
+    >>> from alight.nn.utils import parametrizations, parametrize
+    >>> layer = parametrizations.weight_norm(torch.nn.Linear(2, 3))
+    >>> type(layer).__name__, parametrize.type_before_parametrizations(layer).__name__
+    ('ParametrizedLinear', 'Linear')
+    """
     return type(module).__bases__[0] if is_parametrized(module) else type(module)
 
 
 def transfer_parametrizations_and_params(
     from_module: Any, to_module: Any, tensor_name: str | None = None
 ) -> Module:
-    """Give one module the parametrizations of another, with the parameters that they start from."""
+    """Give one module the parametrizations of another, with the parameters that they start from.
+
+    >>> import alight as torch
+    >>> from alight.nn.utils import parametrizations, parametrize
+    >>> layer = parametrizations.weight_norm(torch.nn.Linear(2, 3))
+    >>> other = parametrize.transfer_parametrizations_and_params(layer, torch.nn.Linear(2, 3))
+    >>> torch.equal(layer.weight, other.weight)
+    True
+    """
     if not is_parametrized(from_module):
         found: Module = to_module
         return found

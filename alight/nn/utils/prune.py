@@ -18,9 +18,18 @@ from alight.tensor import Tensor
 
 
 class BasePruningMethod(ABC):
-    """How a mask comes about; subclasses define compute_mask.
+    """How a mask comes about; subclasses define PRUNING_TYPE and compute_mask.
 
-    PRUNING_TYPE says what is counted: "global", "unstructured" or "structured" (whole slices of a dimension).
+    >>> import alight as torch
+    >>> from alight.nn.utils import prune
+    >>> class Negative(prune.BasePruningMethod):
+    ...     PRUNING_TYPE = "unstructured"
+    ...     def compute_mask(self, t, default_mask):
+    ...         return default_mask * (t >= 0)
+    >>> layer = torch.nn.Linear(2, 1)
+    >>> _ = Negative.apply(layer, "weight")
+    >>> bool((layer.weight >= 0).all())
+    True
     """
 
     PRUNING_TYPE: str = "unstructured"
@@ -31,10 +40,24 @@ class BasePruningMethod(ABC):
 
     @abstractmethod
     def compute_mask(self, t: Tensor, default_mask: Tensor) -> Tensor:
-        """The mask for values t, from the one that is there."""
+        """The mask of ones and zeros for values t, from the one that is there, all of one shape.
+
+        >>> import alight as torch
+        >>> from alight.nn.utils import prune
+        >>> prune.L1Unstructured(amount=1).compute_mask(torch.tensor([3., 1., 2.]), torch.ones(3))
+        tensor([1., 0., 1.])
+        """
 
     def apply_mask(self, module: Any) -> Tensor:
-        """The parameter with its mask."""
+        """The parameter with its mask.
+
+        >>> import alight as torch
+        >>> from alight.nn.utils import prune
+        >>> layer = torch.nn.Linear(2, 1)
+        >>> method = prune.Identity.apply(layer, "weight")
+        >>> torch.equal(method.apply_mask(layer), layer.weight_orig)
+        True
+        """
         mask = getattr(module, self._tensor_name + "_mask")
         original = getattr(module, self._tensor_name + "_orig")
         masked: Tensor = mask.to(dtype=original.dtype) * original
@@ -49,7 +72,19 @@ class BasePruningMethod(ABC):
         importance_scores: Tensor | None = None,
         **kwargs: Any,
     ) -> Any:
-        """Prune a parameter; a second pruning works on what the first left."""
+        """Prune a parameter; a second pruning works on what the first left. Gives the method, which is
+        the hook.
+
+        The parameter becomes `name_orig`, its mask the buffer `name_mask`, the product the
+        attribute `name`.
+
+        >>> import alight as torch
+        >>> from alight.nn.utils import prune
+        >>> layer = torch.nn.Linear(2, 1)
+        >>> _ = prune.L1Unstructured.apply(layer, "weight", amount=1)
+        >>> layer.weight_mask.sum()
+        tensor(1.)
+        """
         old = _method_of(module, name)
         if old is not None:
             for id, hook in list(module._forward_pre_hooks.items()):
@@ -83,13 +118,28 @@ class BasePruningMethod(ABC):
     def prune(
         self, t: Tensor, default_mask: Tensor | None = None, importance_scores: Tensor | None = None
     ) -> Tensor:
-        """t with its mask."""
+        """t with its mask.
+
+        >>> import alight as torch
+        >>> from alight.nn.utils import prune
+        >>> prune.L1Unstructured(amount=1).prune(torch.tensor([3., 1., 2.]))
+        tensor([3., 0., 2.])
+        """
         scores = t if importance_scores is None else importance_scores
         mask = TORCH["ones_like"](t) if default_mask is None else default_mask
         return t * self.compute_mask(scores, mask)
 
     def remove(self, module: Any) -> None:
-        """Make the pruning permanent: the masked values become the parameter."""
+        """Make the pruning permanent: the masked values become the parameter.
+
+        >>> import alight as torch
+        >>> from alight.nn.utils import prune
+        >>> layer = torch.nn.Linear(2, 1)
+        >>> method = prune.L1Unstructured.apply(layer, "bias", amount=1)
+        >>> method.remove(layer)
+        >>> (layer.bias == 0).all()
+        tensor(True)
+        """
         name = self._tensor_name
         weight = self.apply_mask(module)
         if hasattr(module, name):
@@ -109,7 +159,16 @@ def _method_of(module: Any, name: str) -> BasePruningMethod | None:
 
 
 class PruningContainer(BasePruningMethod):
-    """Several prunings of one parameter, in order."""
+    """Several prunings of one parameter, in order; made when a parameter is pruned again.
+
+    >>> import alight as torch
+    >>> from alight.nn.utils import prune
+    >>> layer = torch.nn.Linear(3, 1)
+    >>> for _ in range(2):
+    ...     _ = prune.l1_unstructured(layer, "weight", amount=1)
+    >>> [len(hook) for hook in layer._forward_pre_hooks.values()]
+    [2]
+    """
 
     def __init__(self, *args: Any) -> None:
         self._pruning_methods: tuple[BasePruningMethod, ...] = ()
@@ -121,7 +180,16 @@ class PruningContainer(BasePruningMethod):
                 self.add_pruning_method(method)
 
     def add_pruning_method(self, method: BasePruningMethod | None) -> None:
-        """Add one; it has to be for the same parameter."""
+        """Add one; ValueError where it is for another parameter, TypeError where it is no
+        BasePruningMethod.
+
+        >>> from alight.nn.utils import prune
+        >>> container, method = prune.PruningContainer(), prune.L1Unstructured(1)
+        >>> container._tensor_name = method._tensor_name = "weight"
+        >>> container.add_pruning_method(method)
+        >>> len(container)
+        1
+        """
         if not isinstance(method, BasePruningMethod) and method is not None:
             raise TypeError(f"{type(method)} is not a BasePruningMethod subclass")
         if method is not None and self._tensor_name != method._tensor_name:
@@ -159,7 +227,13 @@ class PruningContainer(BasePruningMethod):
 
 
 class Identity(BasePruningMethod):
-    """Nothing is pruned; the parameter gets a mask of ones."""
+    """Nothing is pruned; the parameter gets a mask of ones.
+
+    >>> import alight as torch
+    >>> from alight.nn.utils import prune
+    >>> prune.Identity().compute_mask(torch.zeros(2), torch.ones(2))
+    tensor([1., 1.])
+    """
 
     def compute_mask(self, t: Tensor, default_mask: Tensor) -> Tensor:
         """The mask that is there."""
@@ -205,7 +279,15 @@ class _ByAmount(BasePruningMethod):
 
 
 class RandomUnstructured(_ByAmount):
-    """Elements at random."""
+    """Elements at random: a share (float) or a number (int) of them.
+
+    ValueError for a share outside [0, 1] or more elements than there are.
+
+    >>> import alight as torch
+    >>> from alight.nn.utils import prune
+    >>> prune.RandomUnstructured(0.5).prune(torch.ones(4)).sum()
+    tensor(2.)
+    """
 
     def compute_mask(self, t: Tensor, default_mask: Tensor) -> Tensor:
         """The mask with `amount` more zeros."""
@@ -217,7 +299,15 @@ class RandomUnstructured(_ByAmount):
 
 
 class L1Unstructured(_ByAmount):
-    """The elements nearest to zero."""
+    """The elements nearest to zero: a share (float) or a number (int) of them.
+
+    ValueError for a share outside [0, 1] or more elements than there are.
+
+    >>> import alight as torch
+    >>> from alight.nn.utils import prune
+    >>> prune.L1Unstructured(1).prune(torch.tensor([3., -1., 2.]))
+    tensor([3., -0., 2.])
+    """
 
     def compute_mask(self, t: Tensor, default_mask: Tensor) -> Tensor:
         """The mask with `amount` more zeros."""
@@ -266,7 +356,13 @@ class _Structured(_ByAmount):
 
 
 class RandomStructured(_Structured):
-    """Slices at random."""
+    """Slices of dimension `dim` at random: a share (float) or a number (int) of them.
+
+    >>> import alight as torch
+    >>> from alight.nn.utils import prune
+    >>> prune.RandomStructured(1, dim=0).prune(torch.ones(3, 2)).sum()
+    tensor(4.)
+    """
 
     def _scores(self, t: Tensor) -> Tensor:
         drawn: Tensor = TORCH["rand"](t.shape[self.dim])
@@ -274,7 +370,15 @@ class RandomStructured(_Structured):
 
 
 class LnStructured(_Structured):
-    """The slices with the smallest n-norm."""
+    """The slices of dimension `dim` with the smallest n-norm: a share (float) or a number (int) of
+    them.
+
+    >>> import alight as torch
+    >>> from alight.nn.utils import prune
+    >>> prune.LnStructured(1, n=2, dim=0).prune(torch.tensor([[1., 1.], [3., 4.]]))
+    tensor([[0., 0.],
+            [3., 4.]])
+    """
 
     def __init__(self, amount: Any, n: Any, dim: int = -1) -> None:
         super().__init__(amount, dim)
@@ -287,7 +391,13 @@ class LnStructured(_Structured):
 
 
 class CustomFromMask(BasePruningMethod):
-    """A mask of one's own."""
+    """A mask of one's own.
+
+    >>> import alight as torch
+    >>> from alight.nn.utils import prune
+    >>> prune.CustomFromMask(torch.tensor([1., 0.])).prune(torch.tensor([3., 4.]))
+    tensor([3., 0.])
+    """
 
     PRUNING_TYPE = "global"
 
@@ -303,13 +413,26 @@ class CustomFromMask(BasePruningMethod):
 
 
 def identity(module: Any, name: str) -> Any:
-    """Give a parameter a mask of ones."""
+    """Give a parameter a mask of ones; the module is given back.
+
+    >>> import alight as torch
+    >>> from alight.nn.utils import prune
+    >>> prune.identity(torch.nn.Linear(2, 1), "weight").weight_mask
+    tensor([[1., 1.]])
+    """
     Identity.apply(module, name)
     return module
 
 
 def random_unstructured(module: Any, name: str, amount: Any) -> Any:
-    """Prune elements at random: a share (float) or a number (int) of them."""
+    """Prune elements of a parameter at random: a share (float) or a number (int) of them.
+
+    >>> import alight as torch
+    >>> from alight.nn.utils import prune
+    >>> layer = prune.random_unstructured(torch.nn.Linear(2, 2), "weight", amount=3)
+    >>> layer.weight_mask.sum()
+    tensor(1.)
+    """
     RandomUnstructured.apply(module, name, amount)
     return module
 
@@ -317,19 +440,33 @@ def random_unstructured(module: Any, name: str, amount: Any) -> Any:
 def l1_unstructured(
     module: Any, name: str, amount: Any, importance_scores: Tensor | None = None
 ) -> Any:
-    """Prune the elements nearest to zero.
+    """Prune the elements of a parameter nearest to zero: a share (float) or a number (int) of
+    them.
+
+    importance_scores, of the parameter's shape, decide in place of its values. ValueError for a
+    share outside [0, 1] or more elements than there are.
 
     >>> import alight as torch
-    >>> layer = l1_unstructured(torch.nn.Linear(2, 2), "weight", 1)
-    >>> int((layer.weight == 0).sum())
-    1
+    >>> from alight.nn.utils import prune
+    >>> layer = torch.nn.Linear(3, 1)
+    >>> layer.weight.data = torch.tensor([[3., -1., 2.]])
+    >>> prune.l1_unstructured(layer, "weight", amount=1).weight
+    tensor([[3., -0., 2.]], grad_fn=<MulBackward0>)
     """
     L1Unstructured.apply(module, name, amount, importance_scores=importance_scores)
     return module
 
 
 def random_structured(module: Any, name: str, amount: Any, dim: int) -> Any:
-    """Prune slices of a dimension at random."""
+    """Prune slices of dimension `dim` of a parameter at random: a share (float) or a number (int)
+    of them.
+
+    >>> import alight as torch
+    >>> from alight.nn.utils import prune
+    >>> layer = prune.random_structured(torch.nn.Linear(2, 3), "weight", amount=1, dim=0)
+    >>> layer.weight_mask.sum()
+    tensor(4.)
+    """
     RandomStructured.apply(module, name, amount, dim)
     return module
 
@@ -337,7 +474,18 @@ def random_structured(module: Any, name: str, amount: Any, dim: int) -> Any:
 def ln_structured(
     module: Any, name: str, amount: Any, n: Any, dim: int, importance_scores: Tensor | None = None
 ) -> Any:
-    """Prune the slices of a dimension with the smallest n-norm."""
+    """Prune the slices of dimension `dim` of a parameter with the smallest n-norm.
+
+    `amount` is a share (float) or a number (int) of them.
+
+    >>> import alight as torch
+    >>> from alight.nn.utils import prune
+    >>> layer = torch.nn.Linear(2, 2)
+    >>> layer.weight.data = torch.tensor([[1., 1.], [3., 4.]])
+    >>> prune.ln_structured(layer, "weight", amount=1, n=2, dim=0).weight_mask
+    tensor([[0., 0.],
+            [1., 1.]])
+    """
     LnStructured.apply(module, name, amount, n, dim, importance_scores=importance_scores)
     return module
 
@@ -345,7 +493,18 @@ def ln_structured(
 def global_unstructured(
     parameters: Any, pruning_method: Any, importance_scores: Any = None, **kwargs: Any
 ) -> None:
-    """Prune (module, name) pairs together, as if their parameters were one."""
+    """Prune (module, name) pairs together, as if their parameters were one.
+
+    TypeError where they are no pairs, or the method is not an unstructured one.
+
+    >>> import alight as torch
+    >>> from alight.nn.utils import prune
+    >>> one, other = torch.nn.Linear(2, 2), torch.nn.Linear(2, 2)
+    >>> pairs = [(one, "weight"), (other, "weight")]
+    >>> prune.global_unstructured(pairs, pruning_method=prune.L1Unstructured, amount=3)
+    >>> one.weight_mask.sum() + other.weight_mask.sum()
+    tensor(5.)
+    """
     if not isinstance(parameters, Iterable):
         raise TypeError("global_unstructured(): parameters is not an Iterable")
     pairs = list(parameters)
@@ -378,13 +537,28 @@ def global_unstructured(
 
 
 def custom_from_mask(module: Any, name: str, mask: Tensor) -> Any:
-    """Prune a parameter by a mask of one's own."""
+    """Prune a parameter by a mask of one's own, of its shape.
+
+    >>> import alight as torch
+    >>> from alight.nn.utils import prune
+    >>> layer = prune.custom_from_mask(torch.nn.Linear(2, 1), "weight", torch.tensor([[1., 0.]]))
+    >>> layer.weight[0, 1].item()
+    -0.0
+    """
     CustomFromMask.apply(module, name, mask)
     return module
 
 
 def remove(module: Any, name: str) -> Any:
-    """Make a pruning permanent."""
+    """Make a pruning permanent: the masked values become the parameter. ValueError where there is
+    none.
+
+    >>> import alight as torch
+    >>> from alight.nn.utils import prune
+    >>> layer = prune.l1_unstructured(torch.nn.Linear(2, 1), "weight", amount=1)
+    >>> [name for name, _ in prune.remove(layer, "weight").named_parameters()]
+    ['bias', 'weight']
+    """
     for id, hook in list(module._forward_pre_hooks.items()):
         if isinstance(hook, BasePruningMethod) and hook._tensor_name == name:
             hook.remove(module)
@@ -396,7 +570,14 @@ def remove(module: Any, name: str) -> Any:
 
 
 def is_pruned(module: Any) -> bool:
-    """Whether some parameter inside a module is pruned."""
+    """Whether some parameter inside a module is pruned.
+
+    >>> import alight as torch
+    >>> from alight.nn.utils import prune
+    >>> layer = torch.nn.Linear(2, 1)
+    >>> prune.is_pruned(layer), prune.is_pruned(prune.identity(layer, "weight"))
+    (False, True)
+    """
     return any(
         isinstance(hook, BasePruningMethod)
         for inside in module.modules()

@@ -24,9 +24,16 @@ class _Fields(NamedTuple):
 
 
 class PackedSequence(_Fields):
-    """Sequences without padding: `data` by time step, and in `batch_sizes` how many run at each step.
+    """Sequences without padding: `data` by time step, and in `batch_sizes` how many run at each
+    step.
 
-    Made by pack_padded_sequence and pack_sequence; taken and given by the recurrent layers.
+    data (total, *), batch_sizes (longest,), sorted_indices and unsorted_indices (n,) or None.
+    Made by pack_padded_sequence and pack_sequence; recurrent layers take and give it.
+
+    >>> import alight as torch
+    >>> packed = torch.nn.utils.rnn.pack_sequence([torch.tensor([1, 2, 3]), torch.tensor([4])])
+    >>> packed.data, packed.batch_sizes
+    (tensor([1, 4, 2, 3]), tensor([2, 1, 1]))
     """
 
     __slots__ = ()
@@ -50,7 +57,13 @@ class PackedSequence(_Fields):
         return "PackedSequence" + super().__repr__().removeprefix(type(self).__name__)
 
     def to(self, *args: Any, **kwargs: Any) -> PackedSequence:
-        """The same sequences with data on another device or of another dtype."""
+        """The same sequences with data on another device or of another dtype, as Tensor.to has it.
+
+        >>> import alight as torch
+        >>> packed = torch.nn.utils.rnn.pack_sequence([torch.tensor([1, 2])])
+        >>> packed.to(torch.float64).data.dtype
+        torch.float64
+        """
         data = self.data.to(*args, **kwargs)
         return self if data is self.data else type(self)(data, *self[1:])
 
@@ -109,7 +122,12 @@ class PackedSequence(_Fields):
 
 
 def invert_permutation(permutation: Tensor | None) -> Tensor | None:
-    """The permutation that undoes another one."""
+    """The permutation that undoes another one, (n,) to (n,).
+
+    >>> import alight as torch
+    >>> torch.nn.utils.rnn.invert_permutation(torch.tensor([2, 0, 1]))
+    tensor([1, 2, 0])
+    """
     if permutation is None:
         return None
     order = permutation.tolist()
@@ -138,15 +156,16 @@ def _length_list(lengths: Any) -> list[int]:
 def pack_padded_sequence(
     input: Tensor, lengths: Any, batch_first: bool = False, enforce_sorted: bool = True
 ) -> PackedSequence:
-    """Pack (time, batch, ...), or (batch, time, ...) with batch_first, whose sequences have the given lengths.
+    """Pack padded sequences (longest, n, *), or (n, longest, *) with batch_first, of given lengths
+    (n,).
 
-    Errors: RuntimeError where lengths are not positive, not one for each sequence, or with `enforce_sorted` not
-    decreasing.
+    enforce_sorted=False also takes lengths that do not fall. RuntimeError where they do, a
+    length is not positive or there are not n of them.
 
     >>> import alight as torch
-    >>> x = torch.tensor([[1., 2.], [3., 0.]])
-    >>> torch.nn.utils.rnn.pack_padded_sequence(x, [2, 1], batch_first=False).data
-    tensor([1., 2., 3.])
+    >>> padded = torch.tensor([[1, 2, 3], [4, 0, 0]])
+    >>> torch.nn.utils.rnn.pack_padded_sequence(padded, [3, 1], batch_first=True).data
+    tensor([1, 4, 2, 3])
     """
     sizes = _length_list(lengths)
     order = None
@@ -198,9 +217,16 @@ def pad_packed_sequence(
     padding_value: float = 0.0,
     total_length: int | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Undo pack_padded_sequence: the padded tensor, and the lengths.
+    """Undo pack_padded_sequence: the padded tensor, and the lengths (n,).
 
-    Errors: ValueError where `total_length` is below the longest sequence.
+    The tensor is (longest, n, *), with batch_first (n, longest, *). total_length pads further;
+    ValueError where it is less than the longest.
+
+    >>> import alight as torch
+    >>> packed = torch.nn.utils.rnn.pack_sequence([torch.tensor([1, 2, 3]), torch.tensor([4])])
+    >>> torch.nn.utils.rnn.pad_packed_sequence(packed, batch_first=True)
+    (tensor([[1, 2, 3],
+            [4, 0, 0]]), tensor([3, 1]))
     """
     data, batch_sizes, _, back = sequence
     counts = batch_sizes.tolist()
@@ -226,12 +252,16 @@ def pad_sequence(
     padding_value: float = 0.0,
     padding_side: str = "right",
 ) -> Tensor:
-    """Sequences (length, ...) of different lengths as one tensor (time, batch, ...), padded.
+    """Sequences (length, *) of different lengths as one padded tensor.
+
+    It is (longest, n, *), with batch_first (n, longest, *). padding_side is "right" or "left";
+    RuntimeError for another.
 
     >>> import alight as torch
-    >>> torch.nn.utils.rnn.pad_sequence([torch.ones(2), torch.ones(1)], batch_first=True)
-    tensor([[1., 1.],
-            [1., 0.]])
+    >>> sequences = [torch.tensor([1, 2, 3]), torch.tensor([4])]
+    >>> torch.nn.utils.rnn.pad_sequence(sequences, batch_first=True, padding_value=-1)
+    tensor([[ 1,  2,  3],
+            [ 4, -1, -1]])
     """
     if not isinstance(sequences, Iterable):
         fail(
@@ -279,7 +309,13 @@ def _pad(x: Tensor, padding: list[int], value: float) -> Tensor:
 def unpad_sequence(
     padded_sequences: Tensor, lengths: Tensor, batch_first: bool = False
 ) -> list[Tensor]:
-    """Undo pad_sequence: the sequences with their own lengths."""
+    """Undo pad_sequence: a list of the sequences with their own lengths (n,).
+
+    >>> import alight as torch
+    >>> padded = torch.tensor([[1, 2, 3], [4, 0, 0]])
+    >>> torch.nn.utils.rnn.unpad_sequence(padded, torch.tensor([3, 1]), batch_first=True)
+    [tensor([1, 2, 3]), tensor([4])]
+    """
     if not batch_first:
         padded_sequences = padded_sequences.transpose(0, 1)
     sizes = _length_list(lengths)
@@ -287,13 +323,27 @@ def unpad_sequence(
 
 
 def pack_sequence(sequences: list[Tensor], enforce_sorted: bool = True) -> PackedSequence:
-    """Pack sequences (length, ...) of different lengths."""
+    """Pack sequences (length, *) of different lengths, the longest first.
+
+    enforce_sorted=False takes them in any order; RuntimeError for those without it.
+
+    >>> import alight as torch
+    >>> sequences = [torch.tensor([1]), torch.tensor([2, 3])]
+    >>> torch.nn.utils.rnn.pack_sequence(sequences, enforce_sorted=False).data
+    tensor([2, 1, 3])
+    """
     lengths = _indices([one.shape[0] for one in sequences])
     return pack_padded_sequence(pad_sequence(sequences), lengths, enforce_sorted=enforce_sorted)
 
 
 def unpack_sequence(packed_sequences: PackedSequence) -> list[Tensor]:
-    """Undo pack_sequence."""
+    """Undo pack_sequence: a list of sequences.
+
+    >>> import alight as torch
+    >>> packed = torch.nn.utils.rnn.pack_sequence([torch.tensor([2, 3]), torch.tensor([1])])
+    >>> torch.nn.utils.rnn.unpack_sequence(packed)
+    [tensor([2, 3]), tensor([1])]
+    """
     padded, lengths = pad_packed_sequence(packed_sequences, batch_first=True)
     return unpad_sequence(padded, lengths, batch_first=True)
 

@@ -81,16 +81,17 @@ def functional_call(
     tie_weights: bool = True,
     strict: bool = False,
 ) -> Any:
-    """`module(*args, **kwargs)` with other parameters and buffers, by name; the module keeps its own.
+    """module(*args, **kwargs) with other tensors in the place of its parameters and buffers, by
+    path.
 
-    A tuple of dictionaries stands for all of them together. A tensor that the module has under several names is
-    replaced everywhere with `tie_weights`.
+    Those that are not given stay as they are; the module itself does not change. ValueError
+    where tied weights are given two values, RuntimeError with `strict` for missing or unknown
+    names.
 
     >>> import alight as torch
-    >>> layer = torch.nn.Linear(1, 1)
-    >>> given = {"weight": torch.full((1, 1), 2.), "bias": torch.zeros(1)}
-    >>> functional_call(layer, given, torch.ones(1, 1))
-    tensor([[2.]])
+    >>> layer = torch.nn.Linear(2, 1, bias=False)
+    >>> torch.func.functional_call(layer, {"weight": torch.ones(1, 2)}, torch.tensor([3., 4.]))
+    tensor([7.])
     """
     if isinstance(parameters_and_buffers, Mapping):
         given = dict(parameters_and_buffers)

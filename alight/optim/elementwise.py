@@ -1,0 +1,183 @@
+"""The base of the optimizers whose update is a formula on elements.
+
+A step is one recorded step for each group: it reads the gradients and writes parameters and state, with learning
+rates and the like as inputs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from alight.autograd.modes import enable_grad
+from alight.dtypes import dtype
+from alight.errors import fail, not_implemented
+from alight.ir.program import Value
+from alight.optim.optimizer import Optimizer
+from alight.primitives import Convert
+from alight.record.recorder import thread
+from alight.tensor import filled
+
+
+def number(value: Any) -> float:
+    """A setting as a Python float; a tensor gives its element."""
+    return value if value.__class__ is float else float(value)
+
+
+def check_not_negative(what: str, value: Any) -> None:
+    """PyTorch's ValueError for a negative setting."""
+    if not number(value) >= 0.0:
+        fail(ValueError, f"Invalid {what}: {value}")
+
+
+def check_betas(betas: Sequence[float]) -> None:
+    """PyTorch's ValueError for decay rates outside [0, 1)."""
+    for i, beta in enumerate(betas):
+        if not 0.0 <= number(beta) < 1.0:
+            fail(
+                ValueError,
+                f"Invalid beta parameter at index {i}: {beta}",
+                facts=["a share of the past that is kept at each step: from 0, below 1"],
+                try_="betas=(0.9, 0.999)",
+            )
+
+
+Formula = Callable[..., tuple[Value, ...]]
+
+
+class ElementwiseOptimizer(Optimizer):
+    """An optimizer whose update of each parameter is a formula on its elements.
+
+    Subclasses say which state tensors a group needs (`slots`), which settings decide the formula's form (`form`),
+    which numbers it reads (`settings`, and `at_step` for those that depend on the step), and the `update` itself.
+    """
+
+    numbers: tuple[str, ...] = ("step",)
+    step_numbers = 0  # how many numbers `at_step` gives
+
+    def slots(self, group: dict[str, Any]) -> tuple[str, ...]:
+        """Names of the state tensors."""
+        return ()
+
+    def form(self, group: dict[str, Any]) -> tuple[Any, ...]:
+        """Settings that decide which formula is recorded."""
+        return ()
+
+    def settings(self, group: dict[str, Any]) -> list[float]:
+        """Numbers that the formula reads, the same for all parameters."""
+        return []
+
+    def at_step(self, group: dict[str, Any], state: dict[str, Any]) -> tuple[float, ...]:
+        """Count the step in `state`; the numbers that depend on it."""
+        return ()
+
+    def update(
+        self,
+        form: tuple[Any, ...],
+        p: Value,
+        grad: Value,
+        slots: list[Value],
+        n: list[Value],
+        s: list[Value],
+    ) -> tuple[Value, ...]:
+        """The new parameter and the new state tensors; n are the settings, s the numbers of the step."""
+        raise NotImplementedError
+
+    def first_value(self, name: str, group: dict[str, Any]) -> float:
+        """What a state tensor begins with."""
+        return 0.0
+
+    def begin(self, parameter: Any, state: dict[str, Any], group: dict[str, Any]) -> None:
+        """Fill the state of a parameter at its first step."""
+        for name in self.numbers:
+            state.setdefault(name, 0.0)
+        for name in self.slots(group):
+            if state.get(name) is None:
+                state[name] = filled(parameter._meta.type, self.first_value(name, group))
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Update every parameter that has a gradient; with a closure, compute the loss first and return it."""
+        loss = None
+        if closure is not None:
+            with enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            self._step_group(group)
+        return loss
+
+    def _step_group(self, group: dict[str, Any]) -> None:
+        params = [p for p in group["params"] if p._grad is not None]
+        if not params:
+            return
+        if group.get("differentiable"):
+            not_implemented(
+                "optimizers with differentiable=True",
+                "a hand-written update with create_graph=True",
+            )
+        names = self.slots(group)
+        writes, settings, which, count = params, self.settings(group), None, 1
+        if names or self.numbers:
+            writes, steps, which = self._with_state(params, names, group)
+            count = len(steps)
+            for numbers in steps:
+                settings.extend(numbers)
+        else:
+            settings.extend(self.at_step(group, {}))
+        form = self.form(group)
+        key = form, None if count == 1 else tuple(which or ()), len(params)
+
+        def body(reads: list[Value], values: list[Value], scalars: list[Value]) -> list[Value]:
+            return self._updated(
+                form, which or [0] * len(params), count, names, reads, values, scalars
+            )
+
+        grads = [p._grad for p in params]
+        thread.recorder.compound(type(self).__name__, key, grads, writes, settings, body)
+
+    def _with_state(
+        self, params: list[Any], names: tuple[str, ...], group: dict[str, Any]
+    ) -> tuple[list[Any], dict[tuple[float, ...], int], list[int]]:
+        """What a step writes: parameters, then the state of each; the numbers of its steps, and whose they are."""
+        writes, which = list(params), []
+        steps: dict[tuple[float, ...], int] = {}
+        for parameter in params:
+            state = self.state[parameter]
+            if not state:
+                self.begin(parameter, state, group)
+            numbers = self.at_step(group, state)
+            which.append(steps.setdefault(numbers, len(steps)))
+            for name in names:
+                if state.get(name) is None:
+                    self.begin(parameter, state, group)
+                writes.append(state[name])
+        return writes, steps, which
+
+    def _updated(
+        self, form: tuple[Any, ...], which: list[int], step_count: int, names: tuple[str, ...], grads: list[Value],
+        values: list[Value], scalars: list[Value],
+    ) -> list[Value]:  # fmt: skip
+        """The new values of all written tensors: parameters, then the state of each."""
+        count = len(grads)
+        per_step = self.step_numbers
+        shared = len(scalars) - step_count * per_step
+        cast: dict[tuple[int, dtype], Value] = {}
+        new_params, new_slots = [], []
+        for i in range(count):
+            p = values[i]
+            held = values[count + i * len(names) : count + (i + 1) * len(names)]
+            at = shared + which[i] * per_step
+            for j in (*range(shared), *range(at, at + per_step)):
+                if (j, p.dtype) not in cast:
+                    cast[j, p.dtype] = Convert(scalars[j], dtype=p.dtype)
+            n = [cast[j, p.dtype] for j in range(shared)]
+            s = [cast[j, p.dtype] for j in range(at, at + per_step)]
+            new, *slots = self.update(form, p, grads[i], held, n, s)
+            new_params.append(new)
+            new_slots.extend(slots)
+        return [*new_params, *new_slots]
+
+
+def decayed(p: Value, grad: Value, maximize: bool, weight_decay: Value | None) -> Value:
+    """The gradient to descend along, with the penalty on weights."""
+    grad = -grad if maximize else grad
+    return grad if weight_decay is None else grad + p * weight_decay
