@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from alight.compiler.joins import joined
 from alight.compiler.trace import REDUCTIONS, RULES, window_inputs
 from alight.errors import internal
 from alight.ir.primitive import CREATE, ELEMENTWISE, MOVEMENT
@@ -96,6 +97,8 @@ class Fusion:
         self.fusible = {
             id(node): _is_loop(node) and supports(node, program) for node in program.nodes
         }
+        self.joined = joined(program, self.maker, self.users, lambda node: self.fusible[id(node)])
+        self.fusible.update((id(self.maker[out]), False) for out in self.joined)
         for node in program.nodes:
             if not self.is_free(node):
                 self._place(node)

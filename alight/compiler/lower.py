@@ -13,6 +13,7 @@ from typing import Any
 from alight.compiler.affine import ZERO, Affine, linear, ordered, row_major
 from alight.compiler.convolutions import WRITES, lower_convolution
 from alight.compiler.fuse import Fusion, Group
+from alight.compiler.joins import place_pieces
 from alight.compiler.kernel import Kernel, Operand
 from alight.compiler.nest import Load, Nest
 from alight.compiler.scans import lower_scan
@@ -44,6 +45,14 @@ class Lowering:
         self.strides = dict(strides)
         self.kernels: list[Kernel] = []
         self.copies: dict[tuple[int, Strides], int] = {}  # (value, order) -> the same in that order
+        self.parts: dict[
+            int, tuple[int, int]
+        ] = {}  # value -> the one that it lies in, bytes from its start
+        self.also: dict[int, list[int]] = {}  # value -> parts of others that are written with it
+        self.left: dict[
+            int, list[tuple[int, int]]
+        ] = {}  # joined value -> pieces to be copied, bytes
+        place_pieces(self)
         self.endings = self._endings()  # output of a product -> the group that ends it
 
     def run(self) -> list[Kernel]:
@@ -143,13 +152,10 @@ class Lowering:
             if value in self.fusion.stored:
                 role = group.role(node, self.program)
                 at = places[role or "full"]
-                index = linear(at, self.strides[value])
-                nest.store(
-                    value,
-                    index,
-                    tracer.ask(value, at),
-                    outer=role != "full" and group.reduced is not None,
-                )
+                outer = role != "full" and group.reduced is not None
+                expression = tracer.ask(value, at)
+                for place in (value, *self.also.get(value, ())):
+                    nest.store(place, linear(at, self.strides[place]), expression, outer=outer)
 
     # -- products and the rest -----------------------------------------------------------------------------------------
 
@@ -168,6 +174,9 @@ class Lowering:
                 return
             except NotHereError:
                 del self.kernels[count:]
+        if name == "concat" and node.outputs[0] in self.fusion.joined:
+            self._join(node)
+            return
         heavy = name == "dot_general" or name in WRITES
         if heavy and self.types[node.outputs[0]].dtype in self.products:
             try:
@@ -184,9 +193,30 @@ class Lowering:
             raise NotHereError(node.outputs[0])
         self._interpreted(node)
 
+    def is_product(self, node: Node) -> bool:
+        """Whether a node is a matrix product that becomes code."""
+        dtype = self.types[node.outputs[0]].dtype
+        return node.primitive.name == "dot_general" and dtype in self.products
+
+    def _join(self, node: Node) -> None:
+        """The pieces of a joined value that nobody wrote into it."""
+        out = node.outputs[0]
+        for value, at in self.left.get(out, ()):
+            made = self.new_value(self.types[value], self.strides[out])
+            self.parts[made] = (out, at)
+            self.copy(value, made, node)
+
     def _interpreted(self, node: Node) -> None:
         for value in node.inputs:
             self.in_memory(value)
+        for out in node.outputs:  # the interpreter writes whole values alone
+            if out in self.parts:
+                self.strides[out] = row_major(self.types[out].shape)
+                base, at = self.parts.pop(out)
+                self.left.setdefault(base, []).append((out, at))
+            for part in self.also.pop(out, ()):
+                base, at = self.parts.pop(part)
+                self.left.setdefault(base, []).append((out, at))
         self.kernels.append(
             Kernel(
                 "interpreter",
@@ -344,8 +374,10 @@ class Lowering:
         own = linear([nest.axis(i) for i in range(len(nest.extents))], [1] * len(nest.extents))
         given = nest.make(Load(out, own), (), self.types[out].dtype)
         tracer.given[out] = lambda where: given if where == at else _not_here(out)
+        places = (out, *self.also.get(out, ()))
         if ending is None:
-            nest.store(out, linear(at, self.strides[out]), given)
+            for place in places:
+                nest.store(place, linear(at, self.strides[place]), given)
         else:
             nodes = (node, *ending.nodes)
             if out in self.fusion.outputs or self.leaks(ending):

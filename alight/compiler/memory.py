@@ -7,7 +7,7 @@ threads lies between the last use of one and the first of the other.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from alight.compiler.kernel import Kernel
@@ -22,21 +22,32 @@ class Memory(NamedTuple):
     values: dict[int, int]
     scratch: dict[int, int]  # of kernels, by their number
     size: int
+    parts: Mapping[int, tuple[int, int]]  # values that lie in another one, bytes from its start
 
 
-def phases(kernels: Sequence[Kernel], is_serial: Callable[[Kernel], bool]) -> list[int]:
+Parts = Mapping[int, tuple[int, int]]
+
+
+def phases(
+    kernels: Sequence[Kernel], is_serial: Callable[[Kernel], bool], parts: Parts
+) -> list[int]:
     """The phase of each kernel: kernels of one phase may run at the same time, all threads meet between phases.
 
-    Kernels that run on the first thread alone follow one another without a meeting.
+    Kernels that run on the first thread alone follow one another without a meeting. Whoever reads a value reads the
+    parts that others wrote into it.
     """
     phase = 0
+    inside: dict[int, list[int]] = {}
+    for part, (whole, _) in parts.items():
+        inside.setdefault(whole, []).append(part)
     found: list[int] = []
     written: dict[int, bool] = {}  # values written in this phase: whether by the first thread alone
     read: dict[int, bool] = {}
     for kernel in kernels:
         serial = is_serial(kernel)
         waits = kernel.kind == "interpreter"
-        for value in kernel.reads:
+        reads = [i for value in kernel.reads for i in (value, *inside.get(value, ()))]
+        for value in reads:
             waits |= value in written and not (serial and written[value])
         for value in kernel.writes:
             waits |= value in written and not (serial and written[value])
@@ -45,7 +56,7 @@ def phases(kernels: Sequence[Kernel], is_serial: Callable[[Kernel], bool]) -> li
             phase += 1
             written, read = {}, {}
         found.append(phase)
-        for value in kernel.reads:
+        for value in reads:
             read[value] = serial and read.get(value, True)
         for value in kernel.writes:
             written[value] = serial
@@ -57,13 +68,14 @@ def plan_memory(
     phase: Sequence[int],
     outside: Iterable[int],
     bytes_of: Callable[[int], int],
+    parts: Parts,
 ) -> Memory:
     """Offsets by first fit, large values first within a phase."""
     outside = set(outside)
     first: dict[int, int] = {}
     last: dict[int, int] = {}
     for kernel, at in zip(kernels, phase, strict=True):
-        for value in kernel.values:
+        for value in (parts[i][0] if i in parts else i for i in kernel.values):
             if value not in outside:
                 first.setdefault(value, at)
                 last[value] = at
@@ -88,5 +100,6 @@ def plan_memory(
         offsets[name] = at
         size = max(size, at + count)
     values = {n: at for (kind, n), at in offsets.items() if kind == "value"}
+    values |= {i: values[whole] + at for i, (whole, at) in parts.items() if whole in values}
     scratch = {n: at for (kind, n), at in offsets.items() if kind == "scratch"}
-    return Memory(values, scratch, -(-size // ALIGNMENT) * ALIGNMENT)
+    return Memory(values, scratch, -(-size // ALIGNMENT) * ALIGNMENT, parts)

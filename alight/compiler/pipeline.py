@@ -60,14 +60,15 @@ def plan(program: Program, machine: Machine) -> Plan:
     types = tuple(lowering.types)
     serial = tuple(kernel.work < machine.parallel_work for kernel in kernels)
     alone = dict(zip(map(id, kernels), serial, strict=True))
-    order = phases(kernels, lambda kernel: alone[id(kernel)])
+    parts = lowering.parts
+    order = phases(kernels, lambda kernel: alone[id(kernel)], parts)
     outside = {*simple.inputs, *simple.outputs}
 
     def bytes_of(value: int) -> int:
         elements = extent(types[value].shape, lowering.strides[value])
         return elements * machine.stored_bytes(types[value].dtype)
 
-    memory = plan_memory(kernels, order, outside, bytes_of)
+    memory = plan_memory(kernels, order, outside, bytes_of, parts)
     return Plan(simple, fusion, types, lowering.strides, kernels, tuple(order), memory, serial)
 
 

@@ -46,6 +46,7 @@ def lower_scan(low: Lowering, node: Node) -> None:
     if s["length"] == 0 or any(kernel.kind == "interpreter" for kernel in body.kernels):
         raise NotHereError(node.outputs[0])
     written = {value for kernel in body.kernels for value in kernel.writes}
+    written |= {whole for whole, _ in body.memory.parts.values()}
     results = program.outputs[count:]
     if (
         not set(program.outputs) <= written

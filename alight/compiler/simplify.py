@@ -18,6 +18,8 @@ from typing import Any
 from alight.dtypes import bool_, int64
 from alight.ir.program import Builder, Node, Program, Value, _static_key
 from alight.primitives import (
+    Concat,
+    DotGeneral,
     Equal,
     Expand,
     Full,
@@ -27,6 +29,7 @@ from alight.primitives import (
     Permute,
     Reshape,
     Select,
+    Slice,
 )
 
 Rule = Callable[["_Rewriter", Node, list[Value]], Any]
@@ -91,6 +94,12 @@ class _Rewriter:
         """The number that all elements of x are, or None."""
         node = self.made.get(x.id)
         return node.statics["value"] if node is not None and node.primitive is Full else None
+
+    def part(self, x: Value, axis: int, start: int, stop: int) -> Value:
+        """Places start to stop - 1 of an axis."""
+        starts = tuple(start if i == axis else 0 for i in range(x.ndim))
+        stops = tuple(stop if i == axis else size for i, size in enumerate(x.shape))
+        return self.one(Slice, x, starts=starts, stops=stops, steps=(1,) * x.ndim)
 
     def full(self, like: Value, number: Any, shape: tuple[int, ...]) -> Value:
         """A constant of a shape."""
@@ -172,6 +181,30 @@ def _sum(r: _Rewriter, node: Node, x: list[Value]) -> Value | None:
     return None
 
 
+def _dot_general(r: _Rewriter, node: Node, x: list[Value]) -> Value | None:
+    """Leading or trailing zeros of a concatenation that is summed over: nothing is multiplied by them."""
+    for side in (0, 1):
+        made = r.made.get(x[side].id)
+        axes = node.statics["contract"][side]
+        if made is None or made.primitive is not Concat or made.statics["axis"] not in axes:
+            continue
+        axis = made.statics["axis"]
+        pieces = [r.builder.value(i) for i in made.inputs]
+        start, stop = 0, x[side].shape[axis]
+        while len(pieces) > 1 and r.constant_of(pieces[0]) == 0:
+            start += pieces.pop(0).shape[axis]
+        while len(pieces) > 1 and r.constant_of(pieces[-1]) == 0:
+            stop -= pieces.pop().shape[axis]
+        if stop - start == x[side].shape[axis]:
+            continue
+        given = list(x)
+        given[side] = r.one(Concat, *pieces, axis=axis) if len(pieces) > 1 else pieces[0]
+        other = node.statics["contract"][1 - side][axes.index(axis)]
+        given[1 - side] = r.part(x[1 - side], other, start, stop)
+        return r.one(DotGeneral, *given, **node.statics)
+    return None
+
+
 def _own_rows(r: _Rewriter, ids: list[Value], axes: tuple[int, ...]) -> int | None:
     """The one position in `ids` that is not the place's own index along its axis, if there is just one.
 
@@ -201,7 +234,8 @@ def _index_add(r: _Rewriter, node: Node, x: list[Value]) -> Value | None:
 
 
 def _scan(r: _Rewriter, node: Node, x: list[Value]) -> list[Value] | None:
-    """Results that a scan gives twice, or that are its inputs, are taken once; its body is simplified."""
+    """Results that a scan gives twice, or that are its inputs, are taken once, and inputs that its body does not read
+    are not given; the body is simplified."""
     s = node.statics
     body, count = simplify(s["body"]), s["carry_count"]
     whole = count + s["constant_count"]
@@ -212,10 +246,15 @@ def _scan(r: _Rewriter, node: Node, x: list[Value]) -> list[Value] | None:
         if i not in stacked and i not in first:
             first[i] = len(kept)
             kept.append(n)
-    if len(kept) == len(body.outputs) and body == s["body"]:
+    results = [body.outputs[n] for n in kept]
+    read = {*results, *(i for node in body.nodes for i in node.inputs)}
+    given = [n for n, i in enumerate(body.inputs) if n < count or i in read]
+    if len(kept) == len(body.outputs) and len(given) == len(x) and body == s["body"]:
         return None
-    smaller = Program(body.types, body.inputs, body.nodes, [body.outputs[n] for n in kept])
-    outs = r.emit(node.primitive, x, {**s, "body": smaller})
+    smaller = Program(body.types, [body.inputs[n] for n in given], body.nodes, results)
+    constants = sum(count <= n < whole for n in given)
+    statics = {**s, "body": smaller, "constant_count": constants}
+    outs = r.emit(node.primitive, [x[n] for n in given], statics)
     rest = [stacked[i] if i in stacked else outs[first[i]] for i in body.outputs[count:]]
     return [*outs[:count], *rest]
 
@@ -230,6 +269,7 @@ _RULES: dict[str, Rule] = {
     "mul": _mul,
     "div": _div,
     "sum": _sum,
+    "dot_general": _dot_general,
     "index_add": _index_add,
 }
 

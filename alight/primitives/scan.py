@@ -6,7 +6,7 @@ recurrent networks are one node each, whatever their length.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from math import inf
 from typing import Any
 
@@ -18,7 +18,7 @@ from alight.ir.types import Shape, Type
 from alight.primitives.arithmetic import constant, equal, where, zeros_like
 from alight.primitives.contraction import DotGeneral
 from alight.primitives.create import Full
-from alight.primitives.elementwise import Conj
+from alight.primitives.elementwise import Add, Conj, Mul, Neg, Sub
 from alight.primitives.functions import Exp
 from alight.primitives.gather import put_along
 from alight.primitives.movement import Concat, Expand, Flip, Pad, Permute, Reshape, Slice
@@ -229,8 +229,10 @@ class _ScanBackward:
         length, reverse = self.rest["length"], self.rest["reverse"]
         if length == 0:
             return stack
-        part = _part(stack, 1, length, 0) if reverse else _part(stack, 0, length - 1, 0)
         one = Reshape(first, shape=(1, *first.shape))
+        if length == 1:
+            return one
+        part = _part(stack, 1, length, 0) if reverse else _part(stack, 0, length - 1, 0)
         return Concat(part, one, axis=0) if reverse else Concat(one, part, axis=0)
 
     def gradients(self) -> tuple[Value | None, ...]:
@@ -372,6 +374,10 @@ def training_body(body: Program, carry_count: int, constant_count: int) -> Progr
     )
 
 
+_MOVED = (Slice, Reshape, Permute, Expand, Full)
+_CHEAP = (Add, Sub, Mul, Neg)
+
+
 def _is_differentiable(body: Program, id: int) -> bool:
     return body.types[id].dtype.is_differentiable
 
@@ -387,22 +393,38 @@ def _is_zeros(ct: Value) -> bool:
 def _sources(
     body: Program, carry_count: int, residuals: Sequence[int]
 ) -> tuple[list[int], list[Node]]:
-    """Values that `residuals` follow from without arithmetic (a slice from what it is cut from), and how they follow."""
+    """Values that `residuals` follow from without much arithmetic, and how they follow.
+
+    That is a slice from what it is cut from, and what a sum or two makes of values that are held anyway.
+    """
     producers = {i: node for node in body.nodes for i in node.outputs}
     held = {*body.inputs, *body.outputs[carry_count:]}
-    sources: dict[int, None] = {}
-    kept: dict[int, Node] = {}
 
-    def look(id: int) -> None:
-        node = producers.get(id)
-        if node is not None and node.primitive is Full:
-            kept[id] = node
-        elif node is None or id in held or node.primitive not in (Slice, Reshape, Permute, Expand):
-            sources[id] = None
-        else:
-            look(node.inputs[0])
-            kept[id] = node
+    def roots(ids: Iterable[int], through: Collection[int]) -> tuple[dict[int, None], set[int]]:
+        """Where movement, and the values in `through`, come from; all that was passed."""
+        found: dict[int, None] = {}
+        passed: set[int] = set()
+        todo = list(ids)
+        while todo:
+            id = todo.pop(0)
+            node = producers.get(id)
+            if node is None or id in held or not (node.primitive in _MOVED or id in through):
+                found[id] = None
+            elif id not in passed:
+                passed.add(id)
+                todo.extend(node.inputs)
+        return found, passed
 
-    for id in residuals:
-        look(id)
-    return list(sources), list(kept.values())
+    plain, _ = roots(residuals, ())
+    carried = {
+        i for i, out in zip(body.inputs[:carry_count], body.outputs, strict=False) if out in held
+    }
+    at_hand = {*body.inputs[carry_count:], *body.outputs[carry_count:], *carried}
+    at_hand |= {id for id in plain if id in held or producers[id].primitive not in _CHEAP}
+    through: set[int] = set()
+    for node in body.nodes:
+        inside = node.primitive in _MOVED or node.primitive in _CHEAP
+        if inside and all(i in at_hand or i in through for i in node.inputs):
+            through.update(node.outputs)
+    found, passed = roots(residuals, through)
+    return list(found), [node for node in body.nodes if passed.intersection(node.outputs)]

@@ -41,15 +41,18 @@ def profile(native: Native, arguments: Sequence[Any], rounds: int = 5) -> list[T
         place.setdefault(value, array.ctypes.data)
     start = arena.ctypes.data
     best = [float("inf")] * len(native.names)
+
+    def where(value: int) -> int:
+        whole, at = memory.parts.get(value, (value, 0))
+        return place[whole] + at if whole in place else start + memory.values[value]
+
     try:
         for _ in range(rounds):
             for n, (kernel, name) in enumerate(zip(native.plan.kernels, native.names, strict=True)):
                 if not name:
                     best[n] = 0.0
                     continue
-                pointers = [
-                    place[v] if v in place else start + memory.values[v] for v in kernel.values
-                ]
+                pointers = [where(v) for v in kernel.values]
                 pointers += [start, start + memory.scratch.get(n, 0)]
                 table = np.array(pointers, np.uint64)
                 run = _KERNEL(native.addresses[name])

@@ -168,6 +168,9 @@ def _step(plan: Plan, stretch: Sequence[int], names: Sequence[str], name: str) -
         if value not in found:
             if value in place:
                 found[value] = code.load("ptr", code.element(code["table"], place[value], 8))
+            elif value in plan.memory.parts:
+                base, at = plan.memory.parts[value]
+                found[value] = code.element(pointer(base), at, 1)
             else:
                 found[value] = code.element(arena, plan.memory.values[value], 1)
         return found[value]
@@ -221,7 +224,11 @@ def _scan(kernel: Kernel, loop: Loop, names: Sequence[str], name: str) -> Code:
 
         def pointer(value: int) -> Value:
             if value not in found:
-                found[value] = code.element(scratch, plan.memory.values[value], 1)
+                base, at = plan.memory.parts.get(value, (value, 0))
+                if base in found:
+                    found[value] = code.element(found[base], at, 1)
+                else:
+                    found[value] = code.element(scratch, plan.memory.values[value], 1)
             return found[value]
 
         whole = range(len(plan.kernels))

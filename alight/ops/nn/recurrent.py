@@ -1,8 +1,9 @@
 """Recurrent networks: one Scan for each layer and direction, and the single steps of cells.
 
 The input's part of all gates and all time steps is one product before the loop. Logistic gates are written with tanh,
-sigmoid(x) = tanh(x / 2) / 2 + 1 / 2: the halves go into the weights before the loop, so all gates of a step are one
-tanh. Sequences of different lengths run padded: a step beyond a sequence's end leaves its state as it is.
+sigmoid(x) = tanh(x / 2) / 2 + 1 / 2, which is quicker than a division and gives the gradient from itself. Each gate is
+a value of its own, of the state's shape, so that all arithmetic of a step is one loop over the state. Sequences of
+different lengths run padded: a step beyond a sequence's end leaves its state as it is.
 """
 
 from __future__ import annotations
@@ -34,10 +35,6 @@ _CLASSES = {
     "RNN_TANH": "RNN(3, 4)",
     "RNN_RELU": "RNN(3, 4, nonlinearity='relu')",
 }
-_HALVES = {
-    "LSTM": (0.5, 0.5, 1.0, 0.5),
-    "GRU": (0.5, 0.5, 1.0),
-}  # what tanh(x / 2) asks of each gate
 
 
 class Weights(NamedTuple):
@@ -60,59 +57,56 @@ def _columns(x: Tensor, start: int, stop: int) -> Tensor:
     return p.Slice(x, starts=(0, start), stops=(x.shape[0], stop), steps=(1, 1))
 
 
-def _halved(x: Tensor, mode: str, hidden: int) -> Tensor:
-    """Rows of a weight, or elements of a bias, times what tanh asks of their gate."""
-    halves = _HALVES.get(mode)
-    if halves is None:
-        return x
-    factor = p.Concat(*(constant(x, half, (hidden,)) for half in halves), axis=0)
-    column = p.Reshape(factor, shape=(factor.size, *(1,) * (x.ndim - 1)))
-    return x * p.Expand(column, shape=x.shape)
+def _gates(x: Tensor, count: int) -> list[Tensor]:
+    """Each gate's columns."""
+    n = x.shape[1] // count
+    return [_columns(x, k * n, (k + 1) * n) for k in range(count)]
+
+
+def _logistic(x: Tensor) -> Tensor:
+    return p.Tanh(x * 0.5) * 0.5 + 0.5
 
 
 def _prepared(w: Weights, mode: str) -> tuple[Weights, Tensor | None]:
-    """The weights with halves, and the bias that is added before the loop; GRU keeps one for the loop."""
-    hidden = w.ih.shape[0] // GATES[mode]
-    ih, hh = (_halved(x, mode, hidden) for x in (w.ih, w.hh))
+    """The weights, and the bias that is added before the loop; GRU keeps one for the loop."""
     if w.b_ih is None or w.b_hh is None:
-        return Weights(ih, hh, None, None, w.hr), None
+        return w._replace(b_ih=None, b_hh=None), None
     if mode != "GRU":
-        return Weights(ih, hh, None, None, w.hr), _halved(w.b_ih + w.b_hh, mode, hidden)
+        return w._replace(b_ih=None, b_hh=None), w.b_ih + w.b_hh
+    hidden = w.ih.shape[0] // GATES[mode]
     before = p.Slice(w.b_hh, starts=(0,), stops=(2 * hidden,), steps=(1,))
     inside = p.Slice(w.b_hh, starts=(2 * hidden,), stops=(3 * hidden,), steps=(1,))
     bias = w.b_ih + p.Pad(before, low=(0,), high=(hidden,))
-    return Weights(ih, hh, None, inside, w.hr), _halved(bias, mode, hidden)
+    return w._replace(b_ih=None, b_hh=inside), bias
 
 
 def _step(mode: str, x: Tensor, h: Tensor, c: Tensor | None, w: Weights) -> tuple[Tensor, ...]:
-    """The next state from the input's part of the gates (with halves) and the state."""
+    """The next state from the input's part of the gates and the state."""
     recurrent = _dot(h, w.hh)
     if mode == "LSTM":
-        return _lstm_step(p.Tanh(x + recurrent), c, w.hr)
+        return _lstm_step(x, recurrent, c, w.hr)
     if mode == "GRU":
         return (_gru_step(x, recurrent, h, w.b_hh),)
     total = x + recurrent
     return (p.Tanh(total) if mode == "RNN_TANH" else where(total > 0, total, 0),)
 
 
-def _lstm_step(gates: Tensor, c: Any, projection: Tensor | None) -> tuple[Tensor, Tensor]:
-    n = gates.shape[1] // 4
-    input_forget = _columns(gates, 0, 2 * n) * 0.5 + 0.5
-    output = _columns(gates, 3 * n, 4 * n) * 0.5 + 0.5
-    kept = _columns(input_forget, n, 2 * n) * c
-    c = kept + _columns(input_forget, 0, n) * _columns(gates, 2 * n, 3 * n)
-    h = output * p.Tanh(c)
+def _lstm_step(
+    x: Tensor, recurrent: Tensor, c: Any, projection: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    gates = [a + b for a, b in zip(_gates(x, 4), _gates(recurrent, 4), strict=True)]
+    into, keep, out = (_logistic(gates[k]) for k in (0, 1, 3))
+    c = keep * c + into * p.Tanh(gates[2])
+    h = out * p.Tanh(c)
     return (h if projection is None else _dot(h, projection)), c
 
 
 def _gru_step(x: Tensor, recurrent: Tensor, h: Tensor, bias: Tensor | None) -> Tensor:
-    n = h.shape[1]
-    reset_update = p.Tanh(_columns(x, 0, 2 * n) + _columns(recurrent, 0, 2 * n)) * 0.5 + 0.5
-    candidate = _columns(recurrent, 2 * n, 3 * n)
-    if bias is not None:
-        candidate = candidate + bias
-    new = p.Tanh(_columns(x, 2 * n, 3 * n) + _columns(reset_update, 0, n) * candidate)
-    return new + _columns(reset_update, n, 2 * n) * (h - new)
+    given, own = _gates(x, 3), _gates(recurrent, 3)
+    reset, update = (_logistic(given[k] + own[k]) for k in (0, 1))
+    candidate = own[2] if bias is None else own[2] + bias
+    new = p.Tanh(given[2] + reset * candidate)
+    return new + update * (h - new)
 
 
 # -- a layer over time ----------------------------------------------------------------------------------------------------
