@@ -76,12 +76,19 @@ def _corrections(group: dict[str, Any], state: dict[str, Any]) -> tuple[float, f
 
 
 class Adam(_Moments):
-    """p - lr * m / (sqrt(v) + eps), for bias-corrected running means m of the gradient and v of its square.
+    """p - lr * m / (sqrt(v) + eps), for running means m of the gradient and v of its square.
+
+    (Kingma and Ba 2015.) Both are freed of their bias towards 0; betas are the shares of the
+    past that they keep. weight_decay adds weight_decay * p to the gradient, amsgrad takes the
+    largest v so far (Reddi et al. 2018). ValueError for negative settings, or betas outside [0,
+    1).
 
     >>> import alight as torch
-    >>> w = torch.tensor([1.], requires_grad=True)
-    >>> (w * w).sum().backward()
-    >>> torch.optim.Adam([w], lr=0.1).step(); w
+    >>> w = torch.ones(1, requires_grad=True)
+    >>> optimizer = torch.optim.Adam([w], lr=0.1)
+    >>> (w ** 2).sum().backward()
+    >>> optimizer.step()
+    >>> w
     tensor([0.9000], requires_grad=True)
     """
 
@@ -137,12 +144,16 @@ class Adam(_Moments):
 
 
 class AdamW(Adam):
-    """Adam whose weight decay shrinks the parameters directly (Loshchilov and Hutter 2019).
+    """Adam whose weight decay shrinks the parameters directly, by lr * weight_decay * p.
+
+    (Loshchilov and Hutter 2019.) Settings and errors are those of Adam.
 
     >>> import alight as torch
-    >>> w = torch.tensor([1.], requires_grad=True)
-    >>> (w * w).sum().backward()
-    >>> torch.optim.AdamW([w], lr=0.1).step(); w
+    >>> w = torch.ones(1, requires_grad=True)
+    >>> optimizer = torch.optim.AdamW([w], lr=0.1)
+    >>> (w ** 2).sum().backward()
+    >>> optimizer.step()
+    >>> w
     tensor([0.8990], requires_grad=True)
     """
 
@@ -158,7 +169,19 @@ class AdamW(Adam):
 
 
 class NAdam(_Moments):
-    """Adam with Nesterov's momentum (Dozat 2016)."""
+    """Adam with Nesterov's momentum (Dozat 2016); momentum_decay lets the momentum grow from step
+    to step.
+
+    decoupled_weight_decay shrinks the parameters as AdamW does. Errors are those of Adam.
+
+    >>> import alight as torch
+    >>> w = torch.ones(1, requires_grad=True)
+    >>> optimizer = torch.optim.NAdam([w], lr=0.1)
+    >>> (w ** 2).sum().backward()
+    >>> optimizer.step()
+    >>> w
+    tensor([0.8944], requires_grad=True)
+    """
 
     numbers = ("step", "mu_product")
     step_numbers = 3
@@ -212,7 +235,19 @@ class NAdam(_Moments):
 
 
 class RAdam(_Moments):
-    """Adam with a rectified variance: plain momentum until enough squares have come in (Liu et al. 2020)."""
+    """Adam with a rectified variance: plain momentum until enough squares have come in (Liu et al.
+    2020).
+
+    decoupled_weight_decay shrinks the parameters as AdamW does. Errors are those of Adam.
+
+    >>> import alight as torch
+    >>> w = torch.ones(1, requires_grad=True)
+    >>> optimizer = torch.optim.RAdam([w], lr=0.1)
+    >>> (w ** 2).sum().backward()
+    >>> optimizer.step()
+    >>> w
+    tensor([0.8000], requires_grad=True)
+    """
 
     step_numbers = 3
 
@@ -260,7 +295,18 @@ class RAdam(_Moments):
 
 
 class Adamax(_Moments):
-    """Adam by the largest gradient instead of the mean square (Kingma and Ba 2015, section 7.1)."""
+    """Adam by the largest gradient instead of the mean square (Kingma and Ba 2015, section 7.1).
+
+    Errors are those of Adam.
+
+    >>> import alight as torch
+    >>> w = torch.ones(1, requires_grad=True)
+    >>> optimizer = torch.optim.Adamax([w], lr=0.1)
+    >>> (w ** 2).sum().backward()
+    >>> optimizer.step()
+    >>> w
+    tensor([0.9000], requires_grad=True)
+    """
 
     step_numbers = 1
 

@@ -17,7 +17,19 @@ from alight.optim.optimizer import Params
 
 
 class RMSprop(ElementwiseOptimizer):
-    """p - lr * grad / (sqrt(v) + eps), for the running mean v of squared gradients (Hinton 2012)."""
+    """p - lr * grad / (sqrt(v) + eps), for a running mean v of the squared gradient (Hinton 2012).
+
+    alpha is the share of the past that v keeps; `centered` takes the gradient's variance
+    instead of its mean square. ValueError for negative settings.
+
+    >>> import alight as torch
+    >>> w = torch.ones(1, requires_grad=True)
+    >>> optimizer = torch.optim.RMSprop([w], lr=0.1)
+    >>> (w ** 2).sum().backward()
+    >>> optimizer.step()
+    >>> w
+    tensor([5.9605e-08], requires_grad=True)
+    """
 
     def __init__(
         self, params: Params, lr: Any = 1e-2, alpha: float = 0.99, eps: float = 1e-8, weight_decay: float = 0,
@@ -98,7 +110,19 @@ class RMSprop(ElementwiseOptimizer):
 
 
 class Adagrad(ElementwiseOptimizer):
-    """p - lr * grad / (sqrt(sum of squared gradients) + eps) (Duchi et al. 2011)."""
+    """p - lr * grad / (sqrt(sum of squared gradients) + eps) (Duchi et al. 2011).
+
+    lr_decay divides the rate by 1 + (steps before) * lr_decay. ValueError for negative
+    settings.
+
+    >>> import alight as torch
+    >>> w = torch.ones(1, requires_grad=True)
+    >>> optimizer = torch.optim.Adagrad([w], lr=0.1)
+    >>> (w ** 2).sum().backward()
+    >>> optimizer.step()
+    >>> w
+    tensor([0.9000], requires_grad=True)
+    """
 
     step_numbers = 1
 
@@ -161,7 +185,19 @@ class Adagrad(ElementwiseOptimizer):
 
 
 class Adadelta(ElementwiseOptimizer):
-    """Steps scaled by the root mean square of earlier steps over that of gradients (Zeiler 2012)."""
+    """Steps scaled by the root mean square of earlier steps over that of gradients (Zeiler 2012).
+
+    rho is the share of the past that both keep. ValueError for negative settings, or rho
+    outside [0, 1].
+
+    >>> import alight as torch
+    >>> w = torch.ones(1, requires_grad=True)
+    >>> optimizer = torch.optim.Adadelta([w])
+    >>> (w ** 2).sum().backward()
+    >>> optimizer.step()
+    >>> w
+    tensor([0.9968], requires_grad=True)
+    """
 
     def __init__(
         self, params: Params, lr: Any = 1.0, rho: float = 0.9, eps: float = 1e-6, weight_decay: float = 0,

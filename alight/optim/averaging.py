@@ -18,7 +18,20 @@ from alight.primitives.arithmetic import broadcast, where
 
 
 class Rprop(ElementwiseOptimizer):
-    """Steps by the signs of gradients, with a step size for each element (Riedmiller and Braun 1993)."""
+    """Steps by the signs of gradients, with a step size for each element (Riedmiller and Braun
+    1993).
+
+    It grows by etas[1] where the sign stays, and shrinks by etas[0] where it changes, within
+    step_sizes. For gradients of the whole data. ValueError where not 0 < etas[0] < 1 < etas[1].
+
+    >>> import alight as torch
+    >>> w = torch.ones(1, requires_grad=True)
+    >>> optimizer = torch.optim.Rprop([w], lr=0.1)
+    >>> (w ** 2).sum().backward()
+    >>> optimizer.step()
+    >>> w
+    tensor([0.9000], requires_grad=True)
+    """
 
     def __init__(
         self, params: Params, lr: Any = 1e-2, etas: tuple[float, float] = (0.5, 1.2),
@@ -78,7 +91,19 @@ class Rprop(ElementwiseOptimizer):
 
 
 class ASGD(ElementwiseOptimizer):
-    """Stochastic gradient descent that also keeps the average of the parameters (Polyak and Juditsky 1992)."""
+    """Stochastic gradient descent that also keeps the average of the parameters (Polyak and
+    Juditsky 1992).
+
+    It is state[p]["ax"], begun after t0 steps. ValueError for negative settings.
+
+    >>> import alight as torch
+    >>> w = torch.ones(1, requires_grad=True)
+    >>> optimizer = torch.optim.ASGD([w], lr=0.1)
+    >>> (w ** 2).sum().backward()
+    >>> optimizer.step()
+    >>> w
+    tensor([0.8000], requires_grad=True)
+    """
 
     numbers = ("step", "eta", "mu")
     step_numbers = 2

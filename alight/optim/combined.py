@@ -54,7 +54,24 @@ class _Several(LRScheduler):
 
 
 class SequentialLR(_Several):
-    """One schedule after the other; each begins anew at its milestone."""
+    """One schedule after the other; each begins anew at its milestone.
+
+    ValueError where there is not one milestone less than schedules, or they belong to different
+    optimizers.
+
+    >>> import alight as torch
+    >>> optimizer = torch.optim.SGD([torch.ones(1, requires_grad=True)], lr=1.0)
+    >>> warm = torch.optim.lr_scheduler.ConstantLR(optimizer, factor=0.5, total_iters=2)
+    >>> fall = torch.optim.lr_scheduler.ExponentialLR(optimizer, gamma=0.5)
+    >>> scheduler = torch.optim.lr_scheduler.SequentialLR(optimizer, [warm, fall], milestones=[2])
+    >>> rates = []
+    >>> for _ in range(4):
+    ...     rates += scheduler.get_last_lr()
+    ...     optimizer.step()
+    ...     scheduler.step()
+    >>> rates
+    [0.5, 0.5, 1.0, 0.5]
+    """
 
     def __init__(
         self,
@@ -100,7 +117,23 @@ class SequentialLR(_Several):
 
 
 class ChainedScheduler(_Several):
-    """Several schedules stepped together; their factors multiply."""
+    """Several schedules stepped together; their factors multiply.
+
+    ValueError where there are none, or they belong to different optimizers.
+
+    >>> import alight as torch
+    >>> optimizer = torch.optim.SGD([torch.ones(1, requires_grad=True)], lr=1.0)
+    >>> warm = torch.optim.lr_scheduler.ConstantLR(optimizer, factor=0.5, total_iters=2)
+    >>> fall = torch.optim.lr_scheduler.ExponentialLR(optimizer, gamma=0.5)
+    >>> scheduler = torch.optim.lr_scheduler.ChainedScheduler([warm, fall])
+    >>> rates = []
+    >>> for _ in range(4):
+    ...     rates += scheduler.get_last_lr()
+    ...     optimizer.step()
+    ...     scheduler.step()
+    >>> rates
+    [0.5, 0.25, 0.25, 0.125]
+    """
 
     def __init__(
         self, schedulers: Sequence[LRScheduler], optimizer: Optimizer | None = None
@@ -119,7 +152,22 @@ class ChainedScheduler(_Several):
 
 
 class ReduceLROnPlateau(LRScheduler):
-    """The rate times factor when a metric has not improved for more than `patience` epochs."""
+    """The rate times factor when a metric has not improved for more than `patience` epochs.
+
+    mode "min" or "max" says what is better, threshold by how much, "rel" or "abs". After a
+    reduction `cooldown` epochs pass; the rate stays above min_lr. ValueError for a factor of 1
+    or more, or another mode.
+
+    >>> import alight as torch
+    >>> optimizer = torch.optim.SGD([torch.ones(1, requires_grad=True)], lr=1.0)
+    >>> scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, patience=1)
+    >>> rates = []
+    >>> for loss in (3.0, 2.0, 2.0, 2.0):
+    ...     scheduler.step(loss)
+    ...     rates += scheduler.get_last_lr()
+    >>> rates
+    [1.0, 1.0, 1.0, 0.1]
+    """
 
     def __init__(
         self, optimizer: Optimizer, mode: str = "min", factor: float = 0.1, patience: int = 10, threshold: float = 1e-4,
@@ -165,7 +213,16 @@ class ReduceLROnPlateau(LRScheduler):
         return value < limit if self.mode == "min" else value > limit
 
     def step(self, metrics: Any, epoch: int | None = None) -> None:  # type: ignore[override]
-        """Look at the metric of an epoch."""
+        """Look at the metric of an epoch, and reduce the rates where it has not improved for too long.
+
+        >>> import alight as torch
+        >>> optimizer = torch.optim.SGD([torch.ones(1, requires_grad=True)], lr=1.0)
+        >>> scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, patience=0, factor=0.5)
+        >>> scheduler.step(1.0)
+        >>> scheduler.step(1.0)
+        >>> optimizer.param_groups[0]["lr"]
+        0.5
+        """
         value = float(metrics)
         self.last_epoch = self.last_epoch + 1 if epoch is None else epoch
         if self._is_better(value, self.best):

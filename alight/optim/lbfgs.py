@@ -25,18 +25,25 @@ SEARCH_STEPS = 25
 
 
 class LBFGS(Optimizer):
-    """Steps along -H g, with H estimated from the last `history_size` steps; one group of parameters only.
+    """Steps along -H g, with H estimated from the last `history_size` steps; one group of
+    parameters only.
+
+    (Nocedal 1980.) step(closure) calls the closure, which computes the loss with its gradients,
+    up to max_eval times. line_search_fn="strong_wolfe" finds the length of each step; else it
+    is lr. ValueError for more than one group, RuntimeError for another line search.
 
     >>> import alight as torch
-    >>> w = torch.tensor([3.], requires_grad=True)
-    >>> opt = torch.optim.LBFGS([w], lr=0.5)
+    >>> w = torch.tensor([3.0], requires_grad=True)
+    >>> optimizer = torch.optim.LBFGS([w], line_search_fn="strong_wolfe")
     >>> def closure():
-    ...     opt.zero_grad()
+    ...     optimizer.zero_grad()
     ...     loss = ((w - 1) ** 2).sum()
     ...     loss.backward()
     ...     return loss
-    >>> _ = opt.step(closure); w
-    tensor([1.0000], requires_grad=True)
+    >>> optimizer.step(closure).item()
+    4.0
+    >>> round(w.item(), 4)
+    1.0
     """
 
     def __init__(
@@ -81,7 +88,19 @@ class LBFGS(Optimizer):
     # -- a step ------------------------------------------------------------------------------------------------------------
 
     def step(self, closure: Closure) -> Any:  # type: ignore[override]
-        """Up to `max_iter` iterations; the loss before the first of them."""
+        """Up to `max_iter` iterations; the loss before the first of them.
+
+        >>> import alight as torch
+        >>> w = torch.tensor([3.0], requires_grad=True)
+        >>> optimizer = torch.optim.LBFGS([w])
+        >>> def closure():
+        ...     optimizer.zero_grad()
+        ...     loss = (w ** 2).sum()
+        ...     loss.backward()
+        ...     return loss
+        >>> optimizer.step(closure).item()
+        9.0
+        """
 
         def with_gradients() -> Any:
             with enable_grad():

@@ -40,12 +40,28 @@ def _register(table: OrderedDict[int, Hook], hook: Hook, prepend: bool = False) 
 
 
 def register_optimizer_step_pre_hook(hook: Hook) -> RemovableHandle:
-    """Call `hook(optimizer, args, kwargs)` before the step of every optimizer."""
+    """Call `hook(optimizer, args, kwargs)` before the step of every optimizer.
+
+    >>> import alight as torch
+    >>> from alight.optim.optimizer import register_optimizer_step_pre_hook
+    >>> handle = register_optimizer_step_pre_hook(lambda *args: print("step"))
+    >>> torch.optim.SGD([torch.ones(1, requires_grad=True)]).step()
+    step
+    >>> handle.remove()
+    """
     return _register(_every_pre_hook, hook)
 
 
 def register_optimizer_step_post_hook(hook: Hook) -> RemovableHandle:
-    """Call `hook(optimizer, args, kwargs)` after the step of every optimizer."""
+    """Call `hook(optimizer, args, kwargs)` after the step of every optimizer.
+
+    >>> import alight as torch
+    >>> from alight.optim.optimizer import register_optimizer_step_post_hook
+    >>> handle = register_optimizer_step_post_hook(lambda *args: print("stepped"))
+    >>> torch.optim.SGD([torch.ones(1, requires_grad=True)]).step()
+    stepped
+    >>> handle.remove()
+    """
     return _register(_every_post_hook, hook)
 
 
@@ -84,9 +100,28 @@ _HOOK_TABLES = (
 
 
 class Optimizer:
-    """Base of all optimizers: holds parameter groups and per-parameter state; subclasses define `step`.
+    """Base of all optimizers: holds parameter groups and per-parameter state; subclasses define
+    `step`.
 
-    Groups are dictionaries with "params" and the settings of the group; `state[p]` is a dictionary for each parameter.
+    `params` are tensors, (name, tensor) pairs, or groups: dictionaries with "params" and the
+    settings that differ from `defaults`. They stand in `param_groups`; `state[p]` is a
+    dictionary for each parameter. TypeError for a single tensor or what is none, ValueError for
+    no parameters, a parameter in two groups or a non-leaf.
+
+    >>> import alight as torch
+    >>> class Descent(torch.optim.Optimizer):
+    ...     def __init__(self, params, lr):
+    ...         super().__init__(params, {"lr": lr})
+    ...     @torch.no_grad()
+    ...     def step(self):
+    ...         for group in self.param_groups:
+    ...             for p in group["params"]:
+    ...                 p -= group["lr"] * p.grad
+    >>> w = torch.ones(1, requires_grad=True)
+    >>> (3 * w).backward()
+    >>> Descent([w], lr=0.1).step()
+    >>> w
+    tensor([0.7000], requires_grad=True)
     """
 
     param_groups: list[dict[str, Any]]
@@ -164,11 +199,31 @@ class Optimizer:
         return "\n".join([*lines, ")"])
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """Update the parameters by their gradients."""
+        """Update the parameters by their gradients; those without one stay. Subclasses define it.
+
+        With a `closure`, which computes the loss with its gradients, it is called first and its
+        loss is given back.
+
+        >>> import alight as torch
+        >>> w = torch.ones(1, requires_grad=True)
+        >>> optimizer = torch.optim.SGD([w], lr=0.1)
+        >>> (2 * w).backward()
+        >>> optimizer.step()
+        >>> w
+        tensor([0.8000], requires_grad=True)
+        """
         raise NotImplementedError
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """Drop the gradients, or fill them with zeros."""
+        """Drop the gradients of all parameters, or fill them with zeros with set_to_none=False.
+
+        >>> import alight as torch
+        >>> w = torch.ones(1, requires_grad=True)
+        >>> (2 * w).backward()
+        >>> torch.optim.SGD([w]).zero_grad()
+        >>> print(w.grad)
+        None
+        """
         thread.recorder.lap_mark("zero_grad")
         if set_to_none:
             for group in self.param_groups:
@@ -181,7 +236,18 @@ class Optimizer:
                     parameter._grad = filled(parameter._grad._meta.type)
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
-        """Add a group: its "params" and those settings that differ from the defaults."""
+        """Add a group: its "params" and those settings that differ from the defaults.
+
+        TypeError where it is no dictionary, ValueError where a parameter is in another group
+        already.
+
+        >>> import alight as torch
+        >>> body, head = torch.nn.Linear(2, 2), torch.nn.Linear(2, 1)
+        >>> optimizer = torch.optim.SGD(body.parameters(), lr=0.1)
+        >>> optimizer.add_param_group({"params": head.parameters(), "lr": 0.01})
+        >>> [group["lr"] for group in optimizer.param_groups]
+        [0.1, 0.01]
+        """
         if not isinstance(param_group, dict):
             fail(TypeError, f"param_group must be a dict, but got {type(param_group)}")
         params = param_group["params"]
@@ -232,37 +298,86 @@ class Optimizer:
     # -- hooks ----------------------------------------------------------------------------------------------------------
 
     def register_step_pre_hook(self, hook: Hook) -> RemovableHandle:
-        """Call `hook(optimizer, args, kwargs)` before each step."""
+        """Call `hook(optimizer, args, kwargs)` before each step; it may return new args and kwargs.
+
+        >>> import alight as torch
+        >>> optimizer = torch.optim.SGD([torch.ones(1, requires_grad=True)])
+        >>> handle = optimizer.register_step_pre_hook(lambda *args: print("step"))
+        >>> optimizer.step()
+        step
+        """
         return _register(self._optimizer_step_pre_hooks, hook)
 
     def register_step_post_hook(self, hook: Hook) -> RemovableHandle:
-        """Call `hook(optimizer, args, kwargs)` after each step."""
+        """Call `hook(optimizer, args, kwargs)` after each step.
+
+        >>> import alight as torch
+        >>> optimizer = torch.optim.SGD([torch.ones(1, requires_grad=True)])
+        >>> handle = optimizer.register_step_post_hook(lambda *args: print("stepped"))
+        >>> optimizer.step()
+        stepped
+        """
         return _register(self._optimizer_step_post_hooks, hook)
 
     def register_state_dict_pre_hook(self, hook: Hook, prepend: bool = False) -> RemovableHandle:
-        """Call `hook(optimizer)` before state_dict."""
+        """Call `hook(optimizer)` before state_dict.
+
+        >>> import alight as torch
+        >>> optimizer = torch.optim.SGD([torch.ones(1, requires_grad=True)])
+        >>> handle = optimizer.register_state_dict_pre_hook(lambda optimizer: print("saving"))
+        >>> _ = optimizer.state_dict()
+        saving
+        """
         return _register(self._optimizer_state_dict_pre_hooks, hook, prepend)
 
     def register_state_dict_post_hook(self, hook: Hook, prepend: bool = False) -> RemovableHandle:
-        """Call `hook(optimizer, state_dict)` after state_dict."""
+        """Call `hook(optimizer, state_dict)` after state_dict; what it returns is given instead.
+
+        >>> import alight as torch
+        >>> optimizer = torch.optim.SGD([torch.ones(1, requires_grad=True)])
+        >>> handle = optimizer.register_state_dict_post_hook(lambda optimizer, state: list(state))
+        >>> optimizer.state_dict()
+        ['state', 'param_groups']
+        """
         return _register(self._optimizer_state_dict_post_hooks, hook, prepend)
 
     def register_load_state_dict_pre_hook(
         self, hook: Hook, prepend: bool = False
     ) -> RemovableHandle:
-        """Call `hook(optimizer, state_dict)` before load_state_dict."""
+        """Call `hook(optimizer, state_dict)` before load_state_dict; what it returns is loaded
+        instead.
+
+        >>> import alight as torch
+        >>> optimizer = torch.optim.SGD([torch.ones(1, requires_grad=True)])
+        >>> handle = optimizer.register_load_state_dict_pre_hook(lambda *args: print("loading"))
+        >>> optimizer.load_state_dict(optimizer.state_dict())
+        loading
+        """
         return _register(self._optimizer_load_state_dict_pre_hooks, hook, prepend)
 
     def register_load_state_dict_post_hook(
         self, hook: Hook, prepend: bool = False
     ) -> RemovableHandle:
-        """Call `hook(optimizer)` after load_state_dict."""
+        """Call `hook(optimizer)` after load_state_dict.
+
+        >>> import alight as torch
+        >>> optimizer = torch.optim.SGD([torch.ones(1, requires_grad=True)])
+        >>> handle = optimizer.register_load_state_dict_post_hook(lambda *args: print("loaded"))
+        >>> optimizer.load_state_dict(optimizer.state_dict())
+        loaded
+        """
         return _register(self._optimizer_load_state_dict_post_hooks, hook, prepend)
 
     # -- state ----------------------------------------------------------------------------------------------------------
 
     def state_dict(self) -> dict[str, Any]:
-        """State and groups, parameters replaced by their numbers: what PyTorch's optimizers save."""
+        """State and groups, parameters replaced by their numbers: what PyTorch's optimizers save.
+
+        >>> import alight as torch
+        >>> optimizer = torch.optim.SGD([torch.ones(1, requires_grad=True)], lr=0.1)
+        >>> optimizer.state_dict()["param_groups"][0]["params"]
+        [0]
+        """
         for hook in self._optimizer_state_dict_pre_hooks.values():
             hook(self)
         number: dict[int, int] = {}
@@ -300,7 +415,16 @@ class Optimizer:
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take back what `state_dict` gave, here or in PyTorch."""
+        """Take back what `state_dict` gave, here or in PyTorch; ValueError where the groups are
+        others.
+
+        >>> import alight as torch
+        >>> one = torch.optim.SGD([torch.ones(1, requires_grad=True)], lr=0.1)
+        >>> other = torch.optim.SGD([torch.ones(1, requires_grad=True)], lr=0.5)
+        >>> other.load_state_dict(one.state_dict())
+        >>> other.param_groups[0]["lr"]
+        0.1
+        """
         state_dict = dict(state_dict)
         for hook in self._optimizer_load_state_dict_pre_hooks.values():
             changed = hook(self, state_dict)

@@ -20,7 +20,23 @@ Rates = list[float]
 
 
 class LRScheduler:
-    """Base of all schedules: subclasses give the rates of the groups at `last_epoch` by `get_lr`."""
+    """Base of all schedules: subclasses give the rates of the groups at `last_epoch` by `get_lr`.
+
+    Making one sets the first rates; step() after the optimizer's step sets the next. TypeError
+    for another optimizer, KeyError where last_epoch is given and the groups have no
+    "initial_lr".
+
+    >>> import alight as torch
+    >>> class Halved(torch.optim.lr_scheduler.LRScheduler):
+    ...     def get_lr(self):
+    ...         return [rate / 2**self.last_epoch for rate in self.base_lrs]
+    >>> optimizer = torch.optim.SGD([torch.ones(1, requires_grad=True)], lr=1.0)
+    >>> scheduler = Halved(optimizer)
+    >>> optimizer.step()
+    >>> scheduler.step()
+    >>> optimizer.param_groups[0]["lr"]
+    0.5
+    """
 
     _is_initial = False
     _get_lr_called_within_step = False
@@ -61,15 +77,40 @@ class LRScheduler:
         return [group["lr"] for group in self.optimizer.param_groups]
 
     def get_last_lr(self) -> Rates:
-        """The rates that the last step set."""
+        """The rates that the last step set, one for each group.
+
+        >>> import alight as torch
+        >>> optimizer = torch.optim.SGD([torch.ones(1, requires_grad=True)], lr=1.0)
+        >>> torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.5).get_last_lr()
+        [1.0]
+        """
         return self._last_lr
 
     def get_lr(self) -> Rates:
-        """The rates at `last_epoch`, for each group."""
+        """The rates at `last_epoch`, for each group; subclasses define it and step() calls it.
+
+        >>> import alight as torch
+        >>> class Constant(torch.optim.lr_scheduler.LRScheduler):
+        ...     def get_lr(self):
+        ...         return self.base_lrs
+        >>> optimizer = torch.optim.SGD([torch.ones(1, requires_grad=True)], lr=1.0)
+        >>> Constant(optimizer).get_last_lr()
+        [1.0]
+        """
         raise NotImplementedError
 
     def step(self, epoch: int | None = None) -> None:
-        """Go to the next epoch, or to `epoch`, and set the rates."""
+        """Go to the next epoch, or to `epoch`, and set the rates; warns where no optimizer.step() came
+        before.
+
+        >>> import alight as torch
+        >>> optimizer = torch.optim.SGD([torch.ones(1, requires_grad=True)], lr=1.0)
+        >>> scheduler = torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.5)
+        >>> optimizer.step()
+        >>> scheduler.step()
+        >>> scheduler.get_last_lr()
+        [0.5]
+        """
         if self._step_count == 1 and not getattr(self.optimizer, "_opt_called", False):
             warnings.warn(
                 "Detected call of `lr_scheduler.step()` before `optimizer.step()`. In PyTorch 1.1.0 and later, you should "
@@ -97,11 +138,25 @@ class LRScheduler:
         self._last_lr = self._rates
 
     def state_dict(self) -> dict[str, Any]:
-        """All that the schedule depends on, but the optimizer."""
+        """All that the schedule depends on, but the optimizer.
+
+        >>> import alight as torch
+        >>> optimizer = torch.optim.SGD([torch.ones(1, requires_grad=True)], lr=1.0)
+        >>> torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.5).state_dict()["gamma"]
+        0.5
+        """
         return {key: value for key, value in self.__dict__.items() if key != "optimizer"}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take back what `state_dict` gave."""
+        """Take back what `state_dict` gave. The optimizer's rates are in its own state.
+
+        >>> import alight as torch
+        >>> optimizer = torch.optim.SGD([torch.ones(1, requires_grad=True)], lr=1.0)
+        >>> scheduler = torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.5)
+        >>> scheduler.load_state_dict({"gamma": 0.1})
+        >>> scheduler.gamma
+        0.1
+        """
         self.__dict__.update(state_dict)
 
 
@@ -138,7 +193,21 @@ class _LambdaSchedule(LRScheduler):
 
 
 class LambdaLR(_LambdaSchedule):
-    """initial rate * lr_lambda(epoch)."""
+    """initial rate * lr_lambda(epoch), with one function, or one for each group.
+
+    ValueError where there are not as many functions as groups.
+
+    >>> import alight as torch
+    >>> optimizer = torch.optim.SGD([torch.ones(1, requires_grad=True)], lr=1.0)
+    >>> scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda epoch: 1 / (1 + epoch))
+    >>> rates = []
+    >>> for _ in range(3):
+    ...     rates += scheduler.get_last_lr()
+    ...     optimizer.step()
+    ...     scheduler.step()
+    >>> [round(rate, 4) for rate in rates]
+    [1.0, 0.5, 0.3333]
+    """
 
     def get_lr(self) -> Rates:
         """The initial rates, each times its function."""
@@ -149,7 +218,19 @@ class LambdaLR(_LambdaSchedule):
 
 
 class MultiplicativeLR(_LambdaSchedule):
-    """last rate * lr_lambda(epoch)."""
+    """last rate * lr_lambda(epoch), with one function, or one for each group.
+
+    >>> import alight as torch
+    >>> optimizer = torch.optim.SGD([torch.ones(1, requires_grad=True)], lr=1.0)
+    >>> scheduler = torch.optim.lr_scheduler.MultiplicativeLR(optimizer, lambda epoch: 0.5)
+    >>> rates = []
+    >>> for _ in range(3):
+    ...     rates += scheduler.get_last_lr()
+    ...     optimizer.step()
+    ...     scheduler.step()
+    >>> rates
+    [1.0, 0.5, 0.25]
+    """
 
     def get_lr(self) -> Rates:
         """The last rates, each times its function."""
@@ -165,13 +246,15 @@ class StepLR(LRScheduler):
     """The rate times gamma every step_size epochs.
 
     >>> import alight as torch
-    >>> optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
-    >>> schedule = torch.optim.lr_scheduler.StepLR(optimizer, step_size=2, gamma=0.5)
-    >>> for _ in range(2):
+    >>> optimizer = torch.optim.SGD([torch.ones(1, requires_grad=True)], lr=1.0)
+    >>> scheduler = torch.optim.lr_scheduler.StepLR(optimizer, step_size=2, gamma=0.5)
+    >>> rates = []
+    >>> for _ in range(5):
+    ...     rates += scheduler.get_last_lr()
     ...     optimizer.step()
-    ...     schedule.step()
-    >>> schedule.get_last_lr()
-    [0.5]
+    ...     scheduler.step()
+    >>> rates
+    [1.0, 1.0, 0.5, 0.5, 0.25]
     """
 
     def __init__(
@@ -191,7 +274,19 @@ class StepLR(LRScheduler):
 
 
 class MultiStepLR(LRScheduler):
-    """The rate times gamma at each milestone."""
+    """The rate times gamma at each milestone.
+
+    >>> import alight as torch
+    >>> optimizer = torch.optim.SGD([torch.ones(1, requires_grad=True)], lr=1.0)
+    >>> scheduler = torch.optim.lr_scheduler.MultiStepLR(optimizer, milestones=[1, 3], gamma=0.5)
+    >>> rates = []
+    >>> for _ in range(5):
+    ...     rates += scheduler.get_last_lr()
+    ...     optimizer.step()
+    ...     scheduler.step()
+    >>> rates
+    [1.0, 0.5, 0.5, 0.25, 0.25]
+    """
 
     def __init__(
         self,
@@ -215,7 +310,20 @@ class MultiStepLR(LRScheduler):
 
 
 class ConstantLR(LRScheduler):
-    """The rate times factor for the first total_iters epochs."""
+    """The rate times factor for the first total_iters epochs. ValueError for a factor outside [0,
+    1].
+
+    >>> import alight as torch
+    >>> optimizer = torch.optim.SGD([torch.ones(1, requires_grad=True)], lr=1.0)
+    >>> scheduler = torch.optim.lr_scheduler.ConstantLR(optimizer, factor=0.5, total_iters=2)
+    >>> rates = []
+    >>> for _ in range(4):
+    ...     rates += scheduler.get_last_lr()
+    ...     optimizer.step()
+    ...     scheduler.step()
+    >>> rates
+    [0.5, 0.5, 1.0, 1.0]
+    """
 
     def __init__(
         self,
@@ -243,7 +351,21 @@ class ConstantLR(LRScheduler):
 
 
 class LinearLR(LRScheduler):
-    """The rate times a factor that goes from start_factor to end_factor in total_iters epochs."""
+    """The rate times a factor that goes from start_factor to end_factor in total_iters epochs.
+
+    ValueError for factors outside (0, 1] at the start, [0, 1] at the end.
+
+    >>> import alight as torch
+    >>> optimizer = torch.optim.SGD([torch.ones(1, requires_grad=True)], lr=1.0)
+    >>> scheduler = torch.optim.lr_scheduler.LinearLR(optimizer, start_factor=0.5, total_iters=2)
+    >>> rates = []
+    >>> for _ in range(4):
+    ...     rates += scheduler.get_last_lr()
+    ...     optimizer.step()
+    ...     scheduler.step()
+    >>> rates
+    [0.5, 0.75, 1.0, 1.0]
+    """
 
     def __init__(
         self, optimizer: Optimizer, start_factor: float = 1.0 / 3, end_factor: float = 1.0, total_iters: int = 5,
@@ -275,7 +397,19 @@ class LinearLR(LRScheduler):
 
 
 class ExponentialLR(LRScheduler):
-    """The rate times gamma every epoch."""
+    """The rate times gamma every epoch.
+
+    >>> import alight as torch
+    >>> optimizer = torch.optim.SGD([torch.ones(1, requires_grad=True)], lr=1.0)
+    >>> scheduler = torch.optim.lr_scheduler.ExponentialLR(optimizer, gamma=0.5)
+    >>> rates = []
+    >>> for _ in range(4):
+    ...     rates += scheduler.get_last_lr()
+    ...     optimizer.step()
+    ...     scheduler.step()
+    >>> rates
+    [1.0, 0.5, 0.25, 0.125]
+    """
 
     def __init__(self, optimizer: Optimizer, gamma: float, last_epoch: int = -1) -> None:
         self.gamma = gamma
@@ -292,7 +426,19 @@ class ExponentialLR(LRScheduler):
 
 
 class PolynomialLR(LRScheduler):
-    """The rate times (1 - epoch / total_iters) ** power."""
+    """The rate times (1 - epoch / total_iters) ** power, and 0 from total_iters on.
+
+    >>> import alight as torch
+    >>> optimizer = torch.optim.SGD([torch.ones(1, requires_grad=True)], lr=1.0)
+    >>> scheduler = torch.optim.lr_scheduler.PolynomialLR(optimizer, total_iters=4)
+    >>> rates = []
+    >>> for _ in range(5):
+    ...     rates += scheduler.get_last_lr()
+    ...     optimizer.step()
+    ...     scheduler.step()
+    >>> [round(rate, 4) for rate in rates]
+    [1.0, 0.75, 0.5, 0.25, 0.0]
+    """
 
     def __init__(
         self, optimizer: Optimizer, total_iters: int = 5, power: float = 1.0, last_epoch: int = -1
@@ -314,7 +460,21 @@ class PolynomialLR(LRScheduler):
 
 
 class CosineAnnealingLR(LRScheduler):
-    """The rate along a cosine from its initial value to eta_min in T_max epochs (Loshchilov and Hutter 2017)."""
+    """The rate along a cosine from its initial value to eta_min in T_max epochs.
+
+    (Loshchilov and Hutter 2017.)
+
+    >>> import alight as torch
+    >>> optimizer = torch.optim.SGD([torch.ones(1, requires_grad=True)], lr=1.0)
+    >>> scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=4)
+    >>> rates = []
+    >>> for _ in range(5):
+    ...     rates += scheduler.get_last_lr()
+    ...     optimizer.step()
+    ...     scheduler.step()
+    >>> [round(rate, 4) for rate in rates]
+    [1.0, 0.8536, 0.5, 0.1464, 0.0]
+    """
 
     def __init__(
         self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0, last_epoch: int = -1
@@ -346,7 +506,22 @@ class CosineAnnealingLR(LRScheduler):
 
 
 class CosineAnnealingWarmRestarts(LRScheduler):
-    """Cosines from the initial rate to eta_min, begun anew after T_0 epochs, then each T_mult times as long."""
+    """Cosines from the initial rate to eta_min, begun anew after T_0 epochs, then each T_mult
+    times as long.
+
+    (Loshchilov and Hutter 2017.) ValueError where T_0 or T_mult is no positive int.
+
+    >>> import alight as torch
+    >>> optimizer = torch.optim.SGD([torch.ones(1, requires_grad=True)], lr=1.0)
+    >>> scheduler = torch.optim.lr_scheduler.CosineAnnealingWarmRestarts(optimizer, T_0=2)
+    >>> rates = []
+    >>> for _ in range(5):
+    ...     rates += scheduler.get_last_lr()
+    ...     optimizer.step()
+    ...     scheduler.step()
+    >>> [round(rate, 4) for rate in rates]
+    [1.0, 0.5, 1.0, 0.5, 1.0]
+    """
 
     def __init__(
         self,
@@ -370,7 +545,16 @@ class CosineAnnealingWarmRestarts(LRScheduler):
         return [self.eta_min + (base - self.eta_min) * height / 2 for base in self.base_lrs]
 
     def step(self, epoch: float | None = None) -> None:  # type: ignore[override]
-        """Go to the next epoch, or to `epoch`, which may have a fraction."""
+        """Go to the next epoch, or to `epoch`, which may have a fraction: step(epoch + i / batches).
+
+        >>> import alight as torch
+        >>> optimizer = torch.optim.SGD([torch.ones(1, requires_grad=True)], lr=1.0)
+        >>> scheduler = torch.optim.lr_scheduler.CosineAnnealingWarmRestarts(optimizer, T_0=2)
+        >>> optimizer.step()
+        >>> scheduler.step(0.5)
+        >>> round(optimizer.param_groups[0]["lr"], 4)
+        0.8536
+        """
         if epoch is None and self.last_epoch >= 0:
             epoch = self.last_epoch + 1
             self.T_cur += 1

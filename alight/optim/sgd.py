@@ -18,11 +18,19 @@ from alight.optim.optimizer import Params
 class SGD(ElementwiseOptimizer):
     """p - lr * grad; with momentum, along buf = momentum * buf + (1 - dampening) * grad.
 
+    weight_decay adds weight_decay * p to the gradient, nesterov looks one step of momentum
+    ahead (Sutskever et al. 2013), maximize goes uphill. `foreach`, `fused` and `differentiable`
+    ask for nothing here. ValueError for negative settings, or nesterov without momentum.
+
     >>> import alight as torch
-    >>> w = torch.tensor([1.], requires_grad=True)
-    >>> (w * w).sum().backward()
-    >>> torch.optim.SGD([w], lr=0.1).step(); w
-    tensor([0.8000], requires_grad=True)
+    >>> w = torch.ones(1, requires_grad=True)
+    >>> optimizer = torch.optim.SGD([w], lr=0.1, momentum=0.9)
+    >>> for _ in range(2):
+    ...     optimizer.zero_grad()
+    ...     (w ** 2).sum().backward()
+    ...     optimizer.step()
+    >>> w
+    tensor([0.4600], requires_grad=True)
     """
 
     numbers = ()

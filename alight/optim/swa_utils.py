@@ -19,10 +19,15 @@ Average = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
 def get_ema_avg_fn(decay: float = 0.999) -> Average:
-    """The average that keeps `decay` of its past at each update.
+    """The average that keeps `decay` of its past at each update: a function for AveragedModel's
+    avg_fn.
 
-    >>> get_ema_avg_fn(0.5)(1.0, 3.0, 7)
-    2.0
+    ValueError for a decay outside [0, 1].
+
+    >>> import alight as torch
+    >>> average = torch.optim.swa_utils.get_ema_avg_fn(0.9)
+    >>> average(torch.tensor([1.0]), torch.tensor([0.0]), 1)
+    tensor([0.9000])
     """
     _check_decay(decay)
 
@@ -33,7 +38,13 @@ def get_ema_avg_fn(decay: float = 0.999) -> Average:
 
 
 def get_swa_avg_fn() -> Average:
-    """The average in which all updates weigh the same."""
+    """The average in which all updates weigh the same: a function for AveragedModel's avg_fn.
+
+    >>> import alight as torch
+    >>> average = torch.optim.swa_utils.get_swa_avg_fn()
+    >>> average(torch.tensor([1.0]), torch.tensor([0.0]), torch.tensor(1))
+    tensor([0.5000])
+    """
 
     def average(averaged: Tensor, current: Tensor, count: Any) -> Tensor:
         return averaged + (current - averaged) / (count + 1)
@@ -51,12 +62,28 @@ def _of_lists(average: Average) -> Callable[[Sequence[Tensor], Sequence[Tensor],
 
 
 def get_ema_multi_avg_fn(decay: float = 0.999) -> Callable[..., None]:
-    """`get_ema_avg_fn` for lists of parameters."""
+    """`get_ema_avg_fn` for lists of parameters, which change in place: for AveragedModel's
+    multi_avg_fn.
+
+    >>> import alight as torch
+    >>> average, past = torch.optim.swa_utils.get_ema_multi_avg_fn(0.9), torch.ones(1)
+    >>> average([past], [torch.zeros(1)], 1)
+    >>> past
+    tensor([0.9000])
+    """
     return _of_lists(get_ema_avg_fn(decay))
 
 
 def get_swa_multi_avg_fn() -> Callable[..., None]:
-    """`get_swa_avg_fn` for lists of parameters."""
+    """`get_swa_avg_fn` for lists of parameters, which change in place: for AveragedModel's
+    multi_avg_fn.
+
+    >>> import alight as torch
+    >>> average, past = torch.optim.swa_utils.get_swa_multi_avg_fn(), torch.ones(1)
+    >>> average([past], [torch.zeros(1)], torch.tensor(1))
+    >>> past
+    tensor([0.5000])
+    """
     return _of_lists(get_swa_avg_fn())
 
 
@@ -70,13 +97,22 @@ def _check_decay(decay: float) -> None:
 
 
 class AveragedModel(Module):
-    """A copy of a model whose parameters are averages of the model's.
+    """A copy of a model whose parameters are averages of the model's (Izmailov et al. 2018).
 
-    >>> from alight import nn
-    >>> model = nn.Linear(2, 1)
-    >>> average = AveragedModel(model)
-    >>> average.update_parameters(model); average.n_averaged
-    tensor(1)
+    update_parameters(model) takes the model's parameters in; the first update copies them.
+    avg_fn(average, parameter, updates) is the average, of all updates if none is given;
+    use_buffers averages the buffers as well. Buffers of batch norms: update_bn. `module` is the
+    copy, n_averaged counts.
+
+    >>> import alight as torch
+    >>> model = torch.nn.Linear(2, 1, bias=False)
+    >>> average = torch.optim.swa_utils.AveragedModel(model)
+    >>> for value in (1.0, 3.0):
+    ...     _ = torch.nn.init.constant_(model.weight, value)
+    ...     average.update_parameters(model)
+    >>> average.module.weight
+    Parameter containing:
+    tensor([[2., 2.]], requires_grad=True)
     """
 
     def __init__(
@@ -101,7 +137,15 @@ class AveragedModel(Module):
         return [*found, *model.buffers()] if self.use_buffers else found
 
     def update_parameters(self, model: Module) -> None:
-        """Take the model's parameters into the averages."""
+        """Take the model's parameters into the averages.
+
+        >>> import alight as torch
+        >>> model = torch.nn.Linear(2, 1)
+        >>> average = torch.optim.swa_utils.AveragedModel(model)
+        >>> average.update_parameters(model)
+        >>> average.n_averaged
+        tensor(1)
+        """
         averaged = [one.detach() for one in self._tensors(self.module)]
         current = [one.detach() for one in self._tensors(model)]
         count = int(self.n_averaged)
@@ -119,7 +163,16 @@ class AveragedModel(Module):
 
 
 def update_bn(loader: Iterable[Any], model: Module, device: Any = None) -> None:
-    """Compute the running statistics of the batch normalisation layers anew, over all batches of `loader`."""
+    """Compute the running statistics of the batch norms anew, over all batches of `loader`.
+
+    A batch is an input of the model, or a list whose first element is one.
+
+    >>> import alight as torch
+    >>> model = torch.nn.Sequential(torch.nn.BatchNorm1d(2))
+    >>> torch.optim.swa_utils.update_bn([torch.tensor([[1., 2.], [3., 6.]])], model)
+    >>> model[0].running_mean
+    tensor([2., 4.])
+    """
     momenta = {}
     for module in model.modules():
         if isinstance(module, _BatchNorm):
@@ -141,7 +194,21 @@ def update_bn(loader: Iterable[Any], model: Module, device: Any = None) -> None:
 
 
 class SWALR(LRScheduler):
-    """Anneals the rates of all groups to `swa_lr` within `anneal_epochs`, then leaves them there."""
+    """Anneals the rates of all groups to `swa_lr` within `anneal_epochs`, then leaves them there.
+
+    anneal_strategy is "cos" or "linear"; ValueError for another.
+
+    >>> import alight as torch
+    >>> optimizer = torch.optim.SGD([torch.ones(1, requires_grad=True)], lr=1.0)
+    >>> scheduler = torch.optim.swa_utils.SWALR(optimizer, 0.5, 2, "linear")
+    >>> rates = []
+    >>> for _ in range(4):
+    ...     rates += scheduler.get_last_lr()
+    ...     optimizer.step()
+    ...     scheduler.step()
+    >>> rates
+    [1.0, 0.75, 0.5, 0.5]
+    """
 
     def __init__(
         self, optimizer: Any, swa_lr: Any, anneal_epochs: int = 10, anneal_strategy: str = "cos", last_epoch: int = -1
