@@ -2,8 +2,8 @@
 
 In: a program, how to interpret it, how to compile it, and how to find it compiled already. Out: a callable that always
 works. What an earlier process compiled is used from the first run on. Else a program is compiled after `config.hot`
-runs, on a thread of its own while the interpreter goes on; with ALIGHT_HOT=0, at its first run and at once. A
-compilation that failed is remembered with its reason, never tried again.
+runs, or at its second if a run takes long, on a thread of its own while the interpreter goes on; with ALIGHT_HOT=0, at
+its first run and at once. A compilation that failed is remembered with its reason, never tried again.
 """
 
 from __future__ import annotations
@@ -11,11 +11,15 @@ from __future__ import annotations
 import atexit
 import queue
 import threading
+import weakref
 from collections.abc import Callable, Sequence
-from typing import Any
+from time import perf_counter
+from typing import Any, Protocol
 
 from alight import config
 from alight.ir.program import Program
+
+LONG_RUN = 0.05  # seconds of a run from which the second one is reason enough to compile
 
 Run = Callable[[Sequence[Any]], list[Any]]
 
@@ -24,7 +28,8 @@ class Hot:
     """A program that gets faster."""
 
     __slots__ = (
-        "__weakref__", "cold", "compile", "interpret", "program", "reason", "recall", "recalled", "run", "runs",
+        "__weakref__", "asked", "cold", "compile", "interpret", "program", "reason", "recall", "recalled", "run",
+        "runs", "spent",
     )  # fmt: skip
 
     def __init__(
@@ -41,7 +46,8 @@ class Hot:
             recall,
         )
         self.cold: Run | None = None  # the interpreter's plan, once it is needed
-        self.runs = 0
+        self.runs, self.spent = 0, 0.0  # and the seconds that they took
+        self.asked = False  # it is being compiled, or will be
         self.reason = ""  # why it is not compiled, for people
         self.recalled = False  # its code was found on disk
         self.run: Run = self._first
@@ -77,14 +83,19 @@ class Hot:
         if config.hot <= 0:
             self.make()
             return self.run(arguments)
-        if self.runs == config.hot:
-            self.reason = "being compiled"
-            background.submit(self)
-        elif self.runs < config.hot:
+        if not self.asked:
+            is_long = self.runs > 1 and self.spent > LONG_RUN * (self.runs - 1)
+            self.asked = self.runs >= config.hot or is_long
             self.reason = f"run {self.runs} of {config.hot} before it is compiled"
+            if self.asked:
+                self.reason = "being compiled"
+                background.submit(self)
         if self.cold is None:
             self.cold = self.interpret(self.program)
-        return self.cold(arguments)
+        before = perf_counter()
+        results = self.cold(arguments)
+        self.spent += perf_counter() - before
+        return results
 
     def make(self) -> None:
         """Compile now."""
@@ -97,15 +108,22 @@ class Hot:
                 raise
 
 
+class Job(Protocol):
+    """What can be compiled."""
+
+    def make(self) -> None:
+        """Do it."""
+
+
 class Stopped(Exception):  # noqa: N818  (not an error: the program ends)
     """Nobody will run what is being compiled."""
 
 
 class Background:
-    """One thread that compiles what is hot, in the order in which it got hot."""
+    """One thread that compiles what is hot, in the order in which it got hot; what nobody holds by then is left out."""
 
     def __init__(self) -> None:
-        self.waiting: queue.SimpleQueue[Hot | None] = queue.SimpleQueue()
+        self.waiting: queue.SimpleQueue[weakref.ref[Job] | None] = queue.SimpleQueue()
         self.thread: threading.Thread | None = None
         self.lock = threading.Lock()
         self.idle = threading.Condition()
@@ -117,7 +135,7 @@ class Background:
         if self.stopping and threading.current_thread() is self.thread:
             raise Stopped
 
-    def submit(self, hot: Hot) -> None:
+    def submit(self, job: Job) -> None:
         """Compile a program soon."""
         with self.lock:
             if self.thread is None or not self.thread.is_alive():  # a fork leaves no threads
@@ -129,19 +147,22 @@ class Background:
                 self.thread.start()
         with self.idle:
             self.pending += 1
-        self.waiting.put(hot)
+        self.waiting.put(weakref.ref(job))
 
-    def _work(self, waiting: queue.SimpleQueue[Hot | None]) -> None:
+    def _work(self, waiting: queue.SimpleQueue[weakref.ref[Job] | None]) -> None:
         while True:
-            hot = waiting.get()
-            if hot is None:
+            found = waiting.get()
+            if found is None:
                 return
+            job = found()
             try:
-                hot.make()
+                if job is not None:
+                    job.make()
             except Exception:
                 if config.check:
                     raise
             finally:
+                del job
                 with self.idle:
                     self.pending -= 1
                     self.idle.notify_all()

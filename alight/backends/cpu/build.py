@@ -9,17 +9,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
 
 from alight.backends.cores import most_planned
 from alight.backends.cpu import cache
 from alight.compiler.hot import background
 from alight.compiler.signature import signature
 from alight.ir.program import Program
-
-if TYPE_CHECKING:
-    from alight.backends.cpu.jit import Module
 
 LONG_WORK = 500_000  # steps of work (about 50 us) from which Python's lock is let go meanwhile
 
@@ -55,19 +53,70 @@ class Built(NamedTuple):
     """Code in memory."""
 
     summary: Summary
-    modules: tuple[Module, ...]  # own the code
+    kept: tuple[object, ...]  # owns the code
     addresses: dict[str, int]
     plan: Any = None  # alight.compiler.pipeline.Plan, if it was made
+    words: int = 0  # where the numbers lie that code for many shapes is given
+    general: bool = False  # its code serves many shapes
 
 
-def build(program: Program) -> Built:
-    """Compile a program, and keep its code for other processes."""
+OWN_SHAPES = 2  # shapes of one sequence of operations that get code of their own when they are first compiled
+_shapes: OrderedDict[int, int] = OrderedDict()  # of which operations how many were compiled
+
+
+def build(program: Program, general: bool | None = None) -> Built:
+    """Compile a program, and keep its code for other processes.
+
+    Unless told, code for many shapes is taken for the third shape of the same operations.
+    """
+    made = plan_of(program)
+    if general is None:
+        general = _is_another_shape(program)
+    stretches = sum(kernel.kind == "interpreter" for kernel in made.kernels)
+    return _general(made) if general and not stretches else _special(program, made)
+
+
+def _is_another_shape(program: Program) -> bool:
+    operations = hash(tuple((node.primitive, node.inputs, node.outputs) for node in program.nodes))
+    count = _shapes[operations] = _shapes.pop(operations, 0) + 1
+    if len(_shapes) > 1000:
+        _shapes.popitem(last=False)
+    return count > OWN_SHAPES
+
+
+def _general(made: Any) -> Built:
+    """Linked from functions that serve many shapes."""
+    from alight.backends.cpu import threads
+    from alight.backends.cpu.generic import forms
+    from alight.backends.cpu.step import step_text
+    from alight.backends.cpu.target import host
+
+    text = step_text(made, host(), size=1, go_on=background.check)
+    place = len(made.program.inputs) + len(made.program.outputs) + 1
+    linked = forms.linked(text.parts, threads.symbols(), place, background.check)
+    summary = _summary(made, (), text)
+    return Built(summary, linked.kept, {text.steps[0]: linked.step}, made, linked.words, True)
+
+
+def _summary(made: Any, parts: Iterable[tuple[str, tuple[str, ...]]], text: Any) -> Summary:
+    return Summary(
+        tuple(parts),
+        text.steps,
+        text.kernels,
+        made.memory.size,
+        all(made.serial),
+        sum(kernel.work for kernel in made.kernels) > LONG_WORK,
+        tuple(_given_twice(made.program)),
+    )
+
+
+def _special(program: Program, made: Any) -> Built:
+    """Compiled for its own shapes."""
     from alight.backends.cpu import jit, threads
     from alight.backends.cpu.step import step_text
     from alight.backends.cpu.target import host
 
     target = host()
-    made = plan_of(program)
     text = step_text(made, target, go_on=background.check)
     parts, modules, addresses = [], [], dict(threads.symbols())
     for part in text.parts:
@@ -77,15 +126,7 @@ def build(program: Program) -> Built:
         modules.append(jit.link(code, part.names, addresses))
         addresses.update(modules[-1].addresses)
         parts.append((key, part.names))
-    summary = Summary(
-        tuple(parts),
-        text.steps,
-        text.kernels,
-        made.memory.size,
-        all(made.serial),
-        sum(kernel.work for kernel in made.kernels) > LONG_WORK,
-        tuple(_given_twice(made.program)),
-    )
+    summary = _summary(made, parts, text)
     own = _key(program)
     if own and len(text.steps) == 1:
         cache.store(own, summary.text())

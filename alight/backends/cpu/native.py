@@ -20,6 +20,7 @@ from alight.backends.cpu import entry, threads
 from alight.backends.cpu.build import Built, build, plan_of
 from alight.backends.interpreter.arrays import numpy_dtype
 from alight.backends.interpreter.plan import compile_program
+from alight.compiler.hot import background
 from alight.ir.program import Program
 
 
@@ -126,7 +127,12 @@ class Native:
         self.descriptor = b""  # the quick way in, for programs that need nothing of the interpreter
         if not self.between:
             self.descriptor = entry.descriptor(
-                self.steps[0], kinds, len(self.out_types), self.threads, built.summary.long
+                self.steps[0],
+                kinds,
+                len(self.out_types),
+                self.threads,
+                built.summary.long,
+                built.words,
             )
         self.lock = threading.Lock()  # of `spare`: two threads must not take one array
 
@@ -179,7 +185,7 @@ class Native:
         pointers += [result.ctypes.data for result in results]
         for i, result in zip(program.outputs, results, strict=True):
             arrays.setdefault(i, result)
-        table = np.array([*pointers, arena.ctypes.data], np.uint64)
+        table = np.array([*pointers, arena.ctypes.data, self.built.words], np.uint64)
         arena[:4] = 0
         if self.between:
             self._view_arena(arena, arrays)
@@ -205,3 +211,33 @@ class Native:
                 part = arena[at : at + types[value].size * size].view(of)
                 steps = tuple(step * size for step in strides[value])
                 arrays[value] = np.lib.stride_tricks.as_strided(part, types[value].shape, steps)
+
+
+MANY_RUNS = 100  # of code for many shapes, until a program gets code of its own
+
+
+class General(Native):
+    """A program whose code serves many shapes, until it has run so often that code of its own is worth its time."""
+
+    def __init__(self, program: Program, built: Built) -> None:
+        super().__init__(program, built)
+        self.runs = 0
+        self.special: Native | None = None
+
+    def __call__(self, arguments: Sequence[Any]) -> list[Any]:
+        if self.special is not None:
+            return self.special(arguments)
+        self.runs += 1
+        if self.runs == MANY_RUNS:
+            background.submit(self)
+        return super().__call__(arguments)
+
+    def make(self) -> None:
+        """Compile it for its own shapes."""
+        self.special = Native(self.program, build(self.program, general=False))
+
+
+def compiled(program: Program) -> Native:
+    """A program as machine code."""
+    built = build(program)
+    return General(program, built) if built.general else Native(program, built)

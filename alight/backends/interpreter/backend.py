@@ -13,7 +13,7 @@ import numpy as np
 from alight import dtypes
 from alight.backends.interpreter.arrays import ALIGHT, Array, numpy_dtype, round_bfloat16
 from alight.backends.interpreter.plan import compile_program
-from alight.dtypes import bfloat16, bool_, dtype, int64, promote
+from alight.dtypes import bfloat16, bool_, dtype, int64, promote, uint64
 from alight.errors import fail
 from alight.ir.program import Program
 
@@ -45,9 +45,9 @@ class Interpreter:
 
     def compile(self, program: Program) -> Callable[[Sequence[Any]], list[Any]]:
         """The program as machine code on arrays; see `alight.backends.cpu`."""
-        from alight.backends.cpu.native import Native
+        from alight.backends.cpu.native import compiled
 
-        return Native(program)
+        return compiled(program)
 
     def recall(self, program: Program) -> Callable[[Sequence[Any]], list[Any]] | None:
         """The program as machine code, if an earlier process has left it on disk."""
@@ -73,6 +73,12 @@ class Interpreter:
         """A copy of numbers, nested sequences or an array."""
         try:
             array = np.array(data)
+            if (
+                of is uint64 and array.dtype.kind in "fO"
+            ):  # whole numbers of both halves of its range
+                exact = np.array(data, object)
+                if all(type(one) is int for one in exact.flat):
+                    array = _whole(exact)
         except (ValueError, OverflowError):
             array = None
         found = None if array is None else ALIGHT.get(array.dtype)
@@ -180,8 +186,17 @@ _C_NAMES = {
     "int16": "int16_t",
     "int32": "int",
     "int64": "int64_t",
-    "uint32": "uint32_t",
+    "uint16": "uint16",
+    "uint32": "uint32",
+    "uint64": "uint64",
 }
+
+
+def _whole(numbers: Array) -> Array:
+    """Python's whole numbers as uint64."""
+    if any(one >= 2**64 or one < -(2**63) for one in numbers.flat):
+        fail(OverflowError, "int too big to convert")
+    return np.array([one % 2**64 for one in numbers.flat], np.uint64).reshape(numbers.shape)
 
 
 def _first(data: Any) -> Any:

@@ -1,0 +1,240 @@
+"""Code that serves many shapes: functions whose text differs in numbers only share one, which is given those numbers.
+
+In: the functions of a program, as `step.step_text` writes them for its shapes. Out: the same functions linked, each
+made once for all numbers that were seen to change. A program whose operations were compiled for two other shapes before
+takes this way (`alight.backends.cpu.build`), so that sentences of every length cost no compilation each.
+
+    define void @own(ptr %args, ...)                  define void @own(ptr %args, ..., ptr %shape)
+      ...                                               %shape.0 = load i64, ptr %shape
+      %v7 = mul i64 %thread, 37           ->            ...
+                                                        %v7 = mul i64 %thread, %shape.0
+
+That is safe by construction: with the numbers that a text had, the general function is that text. A text of another
+form (another tile, a ragged end where there was none) is a function of its own.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from alight.backends.cpu import cache, jit
+from alight.backends.cpu.step import Part
+
+MOST = 2000  # forms that are kept
+
+_NAME = re.compile(r"@((?:k\d+_|step)\w+)")
+_BINARY = "add|sub|mul|sdiv|udiv|srem|urem|and|or|xor|shl|lshr|ashr|fadd|fsub|fmul|fdiv|icmp|fcmp"
+_LINE = re.compile(
+    rf"^  (?:%\S+ = )?(?:{_BINARY}|select|phi|getelementptr|insertelement|store|call) .*$", re.M
+)
+_LITERAL = r"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?|0x[0-9A-Fa-f]+"
+_OPERAND = re.compile(  # a constant vector, which stays; a number after its type; one after a comma or in a phi
+    rf"<[^<>]*>|splat \([^)]*\)|\b(i64|i32|float|double) ({_LITERAL})(?=[,)]|$)|(?:(?<=, )|(?<=\[ ))({_LITERAL})(?=,|$)"
+)
+_TYPE = re.compile(r"= (?:phi|[a-z]+(?: [a-z]+)*?) (i64|i32|float|double) ")
+_CALL = re.compile(r"^(.*)call void @(c\d+)\((.*)\)$")
+
+
+class Number(NamedTuple):
+    """A number in a text, and its type."""
+
+    type: str
+    text: str
+
+    def bits(self) -> int:
+        """As the 64-bit word that the function loads it from."""
+        if self.type in ("i64", "i32"):
+            return int(self.text)
+        value = float(self.text) if not self.text.startswith("0x") else 0.0
+        if self.text.startswith("0x"):  # LLVM writes both as a double's bits
+            (value,) = struct.unpack(">d", bytes.fromhex(self.text[2:].rjust(16, "0")))
+        word = struct.pack("<f", value) if self.type == "float" else struct.pack("<d", value)
+        return int.from_bytes(word, "little")
+
+
+class Function(NamedTuple):
+    """A function's text with its numbers taken out."""
+
+    pieces: tuple[str, ...]  # between the numbers
+    numbers: tuple[Number, ...]
+    callees: tuple[str, ...]  # names as they were; `c0`, `c1`, ... in the text
+
+
+def taken_apart(text: str, name: str) -> Function:
+    """The text of a module with one function, its names made its own and its numbers taken out."""
+    callees: list[str] = []
+
+    def renamed(match: re.Match[str]) -> str:
+        if match[1] == name:
+            return "@own"
+        if match[1] not in callees:
+            callees.append(match[1])
+        return f"@c{callees.index(match[1])}"
+
+    text = _NAME.sub(renamed, text)
+    pieces, numbers, end = [], [], 0
+    for line in _LINE.finditer(text):
+        own = _TYPE.search(line[0])
+        special = " call " in line[0] and "@llvm." in line[0]  # its i32 may have to be constants
+        for found in _OPERAND.finditer(line[0]):
+            of, at = (found[1], 2) if found[1] else (own[1] if own else "", 3)
+            if not of or found[at] is None or (special and of == "i32"):
+                continue
+            start = line.start() + found.start(at)
+            pieces.append(text[end:start])
+            numbers.append(Number(of, found[at]))
+            end = start + len(found[at])
+    return Function((*pieces, text[end:]), tuple(numbers), tuple(callees))
+
+
+class Form:
+    """One text without numbers: which of them vary, and the function that is given those."""
+
+    def __init__(self, pieces: tuple[str, ...], numbers: tuple[Number, ...]) -> None:
+        self.pieces = pieces
+        self.groups: dict[
+            int, int
+        ] = {}  # number -> which parameter it is; equal so far, equal parameter
+        self.first = numbers
+        self.code: bytes | None = None
+        self.module: jit.Module | None = None
+
+    def widen(self, numbers: tuple[Number, ...]) -> None:
+        """Let every number vary that has another value now, apart from those that go with it."""
+        fits = all(
+            n in self.groups or a == b
+            for n, (a, b) in enumerate(zip(self.first, numbers, strict=True))
+        )
+        chosen: dict[int, Number] = {}
+        fits = fits and all(
+            chosen.setdefault(group, numbers[n]) == numbers[n] for n, group in self.groups.items()
+        )
+        if fits:
+            return
+        known: dict[tuple[int, Number, Number], int] = {}
+        groups = {}
+        for n, (a, b) in enumerate(zip(self.first, numbers, strict=True)):
+            if n in self.groups or a != b:
+                key = self.groups.get(n, -1), a, b
+                groups[n] = known.setdefault(key, len(known))
+        self.groups, self.code, self.module = groups, None, None
+
+    def words(self, numbers: tuple[Number, ...]) -> list[int]:
+        """The parameters for these numbers."""
+        found = [0] * len(set(self.groups.values()))
+        for n, group in self.groups.items():
+            found[group] = numbers[n].bits()
+        return found
+
+    def text(self, place: int | None) -> str:
+        """The general function. A step finds its parameters in its table, at word `place`."""
+        parts = [self.pieces[0]]
+        for n, number in enumerate(self.first):
+            group = self.groups.get(n)
+            parts += [number.text if group is None else f"%shape.{group}", self.pieces[n + 1]]
+        types = {group: self.first[n].type for n, group in self.groups.items()}
+        lines, calls = [], 0
+        for line in "".join(parts).split("\n"):
+            call = _CALL.match(line)
+            if line.startswith("define ") and place is None:
+                line = line.replace(") #0", ", ptr %shape) #0")
+            elif line.startswith("declare void @c"):
+                line = line.replace(")", ", ptr)")
+            elif call:
+                lines += _loaded(f"%shape.c{calls}", "ptr", calls)
+                line = f"{call[1]}call void @{call[2]}({call[3]}, ptr %shape.c{calls})"
+                calls += 1
+            lines.append(line)
+        at = lines.index("entry:") + 1
+        head = [] if place is None else [
+            f"  %shape.at = getelementptr i64, ptr %table, i64 {place}", "  %shape = load ptr, ptr %shape.at"
+        ]  # fmt: skip
+        for group, of in types.items():
+            head += _loaded(f"%shape.{group}", of, calls + group)
+        return "\n".join([*lines[:at], *head, *lines[at:]])
+
+
+def _loaded(name: str, of: str, word: int) -> list[str]:
+    return [
+        f"  {name}.at = getelementptr i64, ptr %shape, i64 {word}",
+        f"  {name} = load {of}, ptr {name}.at",
+    ]
+
+
+class Linked(NamedTuple):
+    """The step of a program made of general functions, and what must be kept for it."""
+
+    step: int
+    words: int  # where the step's parameters lie
+    kept: tuple[object, ...]
+
+
+class Forms:
+    """All forms of this process, the least recently used dropped first."""
+
+    def __init__(self) -> None:
+        self.entries: OrderedDict[tuple[tuple[str, ...], int | None], Form] = OrderedDict()
+        self.lock = threading.Lock()
+        self.compiled = 0
+
+    def of(self, function: Function, place: int | None) -> Form:
+        """The form of a function, general enough for its numbers; of a step by where its table has the parameters."""
+        key = function.pieces, place
+        found = self.entries.get(key)
+        if found is None:
+            found = self.entries[key] = Form(function.pieces, function.numbers)
+            while len(self.entries) > MOST:
+                self.entries.popitem(last=False)
+        self.entries.move_to_end(key)
+        found.widen(function.numbers)
+        return found
+
+    def linked(
+        self, parts: Sequence[Part], symbols: dict[str, int], place: int, go_on: Callable[[], None]
+    ) -> Linked:
+        """Functions in modules of their own, in the order in which they call one another; the last is the step."""
+        with self.lock:
+            return self._linked(parts, symbols, place, go_on)
+
+    def _linked(
+        self, parts: Sequence[Part], symbols: dict[str, int], place: int, go_on: Callable[[], None]
+    ) -> Linked:
+        words: dict[str, np.ndarray] = {}
+        addresses: dict[str, int] = {}
+        kept: list[object] = []
+        for part in parts:
+            go_on()
+            (name,) = part.names
+            function = taken_apart(part.text, name)
+            own_place = place if part is parts[-1] else None
+            form = self.of(function, own_place)
+            if form.code is None:
+                text = form.text(own_place)
+                known = cache.load(cache.key_of(text))
+                self.compiled += known is None
+                form.code = known or cache.object_code(text)
+            callees = {f"c{n}": addresses[one] for n, one in enumerate(function.callees)}
+            module = form.module
+            if module is None:
+                module = jit.link(form.code, ["own"], {**symbols, **callees})
+                form.module = None if callees else module  # else it knows whom it calls
+            addresses[name] = module.addresses["own"]
+            order = [
+                function.callees[int(n)]
+                for n in re.findall(r"call void @c(\d+)\(", "".join(function.pieces))
+            ]
+            own = [*(words[one].ctypes.data for one in order), *form.words(function.numbers)]
+            words[name] = np.array([word & 0xFFFFFFFFFFFFFFFF for word in own], np.uint64)
+            kept += [module, words[name]]
+        name = parts[-1].names[0]
+        return Linked(addresses[name], words[name].ctypes.data, tuple(kept))
+
+
+forms = Forms()
