@@ -122,8 +122,15 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(import_module("alight.ops.absent").sentence(name))
 
 
+# Names of this module that are not names of `torch`: what it is made of, and parts of alight that programs do not use.
+_INSIDE = {
+    "Any", "OTHER_LAYOUTS", "annotations", "config", "dtypes", "errors", "import_module", "ir", "later", "namespace",
+    "offered", "ops", "primitives", "printing", "record", "settings", "transforms", "typed_constructors",
+}  # fmt: skip
+
+
 def __dir__() -> list[str]:
     from importlib.util import find_spec
 
     present = [name for name in _SUBPACKAGES if find_spec(f"alight.{name}")]
-    return sorted({*globals(), *later.names(), *_HOMES, *present})
+    return sorted({*globals(), *later.names(), *_HOMES, *present} - _INSIDE)

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from alight.jit.compiler import allow_in_graph, disable, reset
+from alight.offered import listing
 
 config = SimpleNamespace(
     suppress_errors=False, recompile_limit=8, cache_size_limit=8, capture_scalar_outputs=False,
@@ -19,3 +20,5 @@ def optimize(*args: Any, **kwargs: Any) -> Any:
 
 
 __all__ = ["allow_in_graph", "config", "disable", "optimize", "reset"]
+
+__dir__ = listing(globals())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from alight.errors import fail
+from alight.offered import listing
 
 _NONE = "Cannot access accelerator device when none is available."
 
@@ -78,3 +79,6 @@ def empty_cache() -> None:
 
 def reset_peak_memory_stats(device: Any = None) -> None:
     """Nothing to reset."""
+
+
+__dir__ = listing(globals())

@@ -20,6 +20,9 @@ KINDS = ("cpu", "cuda", "mps", "meta", "xpu")
 class device:  # noqa: N801  (PyTorch's name)
     """Where a tensor's elements live.
 
+    Errors: RuntimeError for a kind of device that does not exist and an index that is no number,
+    TypeError for what is no text.
+
     >>> device("cuda", 1)
     device(type='cuda', index=1)
     >>> str(device("cuda:1")), device("cpu") == device(device("cpu"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NoReturn
 
 from alight.errors import fail, not_implemented
+from alight.offered import listing
 
 
 class ReduceOp:
@@ -113,3 +114,6 @@ def broadcast_object_list(
 def new_group(*args: Any, **kwargs: Any) -> Any:
     """PyTorch's error: there is no group."""
     _not_initialized()
+
+
+__dir__ = listing(globals())

@@ -152,6 +152,8 @@ _FLOAT_LIMITS = {
 class finfo:  # noqa: N801
     """Limits of a floating-point dtype: bits, eps, max, min, tiny, smallest_normal, resolution.
 
+    Errors: TypeError for a dtype that is not floating point.
+
     >>> finfo(float16).max
     65504.0
     """
@@ -177,6 +179,8 @@ class finfo:  # noqa: N801
 
 class iinfo:  # noqa: N801
     """Limits of an integer dtype: bits, min, max.
+
+    Errors: TypeError for a dtype that is not of whole numbers.
 
     >>> iinfo(uint8).max
     255

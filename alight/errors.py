@@ -23,7 +23,12 @@ class UnsupportedDtypeError(InternalError):
 
 
 class OutOfMemoryError(RuntimeError):
-    """A device has no room for an allocation."""
+    """A device has no room for an allocation.
+
+    >>> import alight as torch
+    >>> issubclass(torch.OutOfMemoryError, RuntimeError)
+    True
+    """
 
 
 class LinAlgError(RuntimeError):

@@ -7,6 +7,7 @@ from typing import Any
 
 from alight import config
 from alight.errors import not_implemented
+from alight.offered import listing
 
 _dir: str | None = None
 
@@ -51,3 +52,6 @@ def set_dir(d: Any) -> None:
     """Choose that place."""
     global _dir
     _dir = os.path.expanduser(str(d))
+
+
+__dir__ = listing(globals())

@@ -6,6 +6,7 @@ import functools
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from alight.offered import listing
 from alight.ops import dispatch
 from alight.tensor import Tensor
 
@@ -173,3 +174,6 @@ __all__ = [
     "get_overridable_functions", "handle_torch_function", "has_torch_function", "is_tensor_like",
     "is_tensor_method_or_property", "resolve_name", "wrap_torch_function",
 ]  # fmt: skip
+
+
+__dir__ = listing(globals())

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from enum import Enum
 from typing import Any, NamedTuple
 
+from alight.offered import listing
 from alight.record.recorder import thread
 
 
@@ -271,3 +272,6 @@ def tensorboard_trace_handler(
 def supported_activities() -> set[ProfilerActivity]:
     """What can be watched."""
     return {ProfilerActivity.CPU}
+
+
+__dir__ = listing(globals())

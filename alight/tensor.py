@@ -50,6 +50,8 @@ else:
 class Tensor(Methods, metaclass=_TensorMeta):
     """An n-dimensional array of one dtype on one device.
 
+    Errors: a method's own; IndexError or TypeError for an index that does not fit.
+
     >>> import alight as torch
     >>> x = torch.tensor([[1., 2.], [3., 4.]])
     >>> (x + 1).sum().item()
@@ -192,7 +194,14 @@ class Tensor(Methods, metaclass=_TensorMeta):
         return counter_of(self)._writes
 
     def size(self, dim: int | None = None) -> Any:
-        """The shape, or the extent of one dimension."""
+        """The shape, or the extent of one dimension.
+
+        Errors: IndexError for a dimension out of range.
+
+        >>> import alight as torch
+        >>> torch.ones(2, 3).size(), torch.ones(2, 3).size(1)
+        (torch.Size([2, 3]), 3)
+        """
         if dim is None:
             return self._meta.size
         from alight.ops.arguments import normalize_dim
@@ -200,23 +209,45 @@ class Tensor(Methods, metaclass=_TensorMeta):
         return self._meta.shape[normalize_dim(dim, len(self._meta.shape), wrap_scalar=False)]
 
     def dim(self) -> int:
-        """Number of dimensions."""
+        """Number of dimensions.
+
+        >>> import alight as torch
+        >>> torch.ones(2, 3).dim()
+        2
+        """
         return len(self._meta.shape)
 
     ndimension = dim
 
     def numel(self) -> int:
-        """Number of elements."""
+        """Number of elements.
+
+        >>> import alight as torch
+        >>> torch.ones(2, 3).numel()
+        6
+        """
         return self._meta.type.size
 
     nelement = numel
 
     def element_size(self) -> int:
-        """Bytes of an element."""
+        """Bytes of an element.
+
+        >>> import alight as torch
+        >>> torch.ones(2).element_size()
+        4
+        """
         return self._meta.dtype.itemsize
 
     def stride(self, dim: int | None = None) -> Any:
-        """Steps in memory between neighbours along each dimension, in elements."""
+        """Steps in memory between neighbours along each dimension, in elements.
+
+        Errors: IndexError for a dimension out of range.
+
+        >>> import alight as torch
+        >>> torch.ones(2, 3).stride(), torch.ones(2, 3).t().stride()
+        ((3, 1), (1, 3))
+        """
         strides = self._meta.full_strides()
         if dim is None:
             return strides
@@ -225,7 +256,12 @@ class Tensor(Methods, metaclass=_TensorMeta):
         return strides[normalize_dim(dim, len(strides), wrap_scalar=False)]
 
     def is_contiguous(self, memory_format: Any = None) -> bool:
-        """Whether the elements lie in row-major order without gaps."""
+        """Whether the elements lie in row-major order without gaps.
+
+        >>> import alight as torch
+        >>> torch.ones(2, 3).is_contiguous(), torch.ones(2, 3).t().is_contiguous()
+        (True, False)
+        """
         meta = self._meta
         if memory_format is not None and memory_format.name.startswith("channels_last"):
             from alight.ops.conversion import format_strides
@@ -245,19 +281,39 @@ class Tensor(Methods, metaclass=_TensorMeta):
         return True
 
     def is_floating_point(self) -> bool:
-        """Whether the dtype is a floating-point one."""
+        """Whether the dtype is a floating-point one.
+
+        >>> import alight as torch
+        >>> torch.ones(2).is_floating_point()
+        True
+        """
         return self._meta.dtype.is_floating_point
 
     def is_complex(self) -> bool:
-        """Whether the dtype is complex."""
+        """Whether the dtype is complex.
+
+        >>> import alight as torch
+        >>> torch.ones(2).is_complex()
+        False
+        """
         return self._meta.dtype.is_complex
 
     def is_signed(self) -> bool:
-        """Whether the dtype holds negative numbers."""
+        """Whether the dtype holds negative numbers.
+
+        >>> import alight as torch
+        >>> torch.ones(2).is_signed()
+        True
+        """
         return self._meta.dtype.is_signed
 
     def get_device(self) -> int:
-        """Number of the accelerator; -1 on the CPU."""
+        """Number of the accelerator; -1 on the CPU.
+
+        >>> import alight as torch
+        >>> torch.ones(2).get_device()
+        -1
+        """
         return -1 if self._meta.device.type == "cpu" else (self._meta.device.index or 0)
 
     # -- gradients ---------------------------------------------------------------------------------------------------
@@ -316,7 +372,16 @@ class Tensor(Methods, metaclass=_TensorMeta):
         return grad_fn(self)
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
-        """Set whether operations on this leaf are recorded."""
+        """Set whether operations on this leaf are recorded.
+
+        Errors: RuntimeError for dtypes that have no gradients, and for a tensor that was computed
+        from others.
+
+        >>> import alight as torch
+        >>> x = torch.ones(2).requires_grad_()
+        >>> x.requires_grad
+        True
+        """
         meta = self._meta
         if thread.recorder.transforming and thread.recorder.owns(self):
             fail(
@@ -360,25 +425,65 @@ class Tensor(Methods, metaclass=_TensorMeta):
         create_graph: bool = False,
         inputs: Any = None,
     ) -> None:
-        """Add the gradient of this tensor to `.grad` of every leaf that it depends on."""
+        """Add the gradient of this tensor to `.grad` of every leaf that it depends on.
+
+        Errors: RuntimeError for a tensor of several elements without `gradient`, for one that needs
+        no gradient, and for a second time without retain_graph.
+
+        >>> import alight as torch
+        >>> x = torch.tensor(3., requires_grad=True)
+        >>> (x * x).backward()
+        >>> x.grad
+        tensor(6.)
+        """
         from alight.autograd.engine import backward
 
         backward((self,), (gradient,), retain_graph, create_graph, inputs)
 
     def register_hook(self, hook: Callable[..., Any]) -> Any:
-        """Call `hook(grad)` when this tensor's gradient is computed; what it returns replaces the gradient."""
+        """Call `hook(grad)` when this tensor's gradient is computed; what it returns replaces the gradient.
+
+        Errors: RuntimeError for a tensor that needs no gradient.
+
+        >>> import alight as torch
+        >>> x = torch.tensor(3., requires_grad=True)
+        >>> _ = x.register_hook(lambda grad: grad * 10)
+        >>> (x * x).backward()
+        >>> x.grad
+        tensor(60.)
+        """
         from alight.autograd.hooks import register
 
         return register(self, hook)
 
     def register_post_accumulate_grad_hook(self, hook: Callable[..., Any]) -> Any:
-        """Call `hook(tensor)` after a gradient was added to this leaf."""
+        """Call `hook(tensor)` after a gradient was added to this leaf.
+
+        Errors: RuntimeError for a tensor that is no leaf or needs no gradient.
+
+        >>> import alight as torch
+        >>> x = torch.tensor(3., requires_grad=True)
+        >>> _ = x.register_post_accumulate_grad_hook(lambda leaf: print(leaf.grad))
+        >>> (x * x).backward()
+        tensor(6.)
+        """
         from alight.autograd.hooks import register_post_accumulate
 
         return register_post_accumulate(self, hook)
 
     def retain_grad(self) -> None:
-        """Keep `.grad` of this tensor although it is no leaf."""
+        """Keep `.grad` of this tensor although it is no leaf.
+
+        Errors: RuntimeError for a tensor that needs no gradient.
+
+        >>> import alight as torch
+        >>> x = torch.tensor(3., requires_grad=True)
+        >>> y = x * x
+        >>> y.retain_grad()
+        >>> (2 * y).backward()
+        >>> y.grad
+        tensor(2.)
+        """
         from alight.autograd.hooks import retain_grad
 
         retain_grad(self)
@@ -391,11 +496,23 @@ class Tensor(Methods, metaclass=_TensorMeta):
     # -- values ------------------------------------------------------------------------------------------------------
 
     def flush(self, reason: str) -> Any:
-        """Compute this tensor's elements now; the backend's buffer."""
+        """Compute this tensor's elements now; the backend's buffer.
+
+        >>> import alight as torch
+        >>> (torch.ones(2) + 1).flush('shown').shape
+        (2,)
+        """
         return buffer_of(self, thread.recorder, reason)
 
     def item(self) -> Any:
-        """The element of a one-element tensor as a Python number."""
+        """The element of a one-element tensor as a Python number.
+
+        Errors: RuntimeError for a tensor of another number of elements.
+
+        >>> import alight as torch
+        >>> torch.tensor([1.5]).item()
+        1.5
+        """
         if self._meta.type.size != 1:
             fail(
                 RuntimeError,
@@ -406,11 +523,24 @@ class Tensor(Methods, metaclass=_TensorMeta):
         return backend_of(self._meta.device).item(self.flush("item"), self._meta.dtype)
 
     def tolist(self) -> Any:
-        """The elements as nested lists; a number for a 0-d tensor."""
+        """The elements as nested lists; a number for a 0-d tensor.
+
+        >>> import alight as torch
+        >>> torch.tensor([[1, 2], [3, 4]]).tolist(), torch.tensor(1.5).tolist()
+        ([[1, 2], [3, 4]], 1.5)
+        """
         return backend_of(self._meta.device).tolist(self.flush("tolist"), self._meta.dtype)
 
     def numpy(self, *, force: bool = False) -> Any:
-        """The elements as a NumPy array that shares memory with this tensor."""
+        """The elements as a NumPy array that shares memory with this tensor.
+
+        Errors: RuntimeError for a tensor that requires gradients (without `force`), TypeError for
+        one that is not on the CPU.
+
+        >>> import alight as torch
+        >>> torch.tensor([1, 2]).numpy()
+        array([1, 2])
+        """
         if self._meta.requires_grad and not force:
             fail(
                 RuntimeError,
@@ -562,11 +692,22 @@ class Tensor(Methods, metaclass=_TensorMeta):
         set_data(self, value)
 
     def data_ptr(self) -> int:
-        """Address of the first element."""
+        """Address of the first element.
+
+        >>> import alight as torch
+        >>> x = torch.ones(2)
+        >>> x.view(2, 1).data_ptr() == x.data_ptr()
+        True
+        """
         return backend_of(self.device).address(self.flush("data_ptr"))
 
     def storage_offset(self) -> int:
-        """Place of the first element in the memory that this tensor views, in elements."""
+        """Place of the first element in the memory that this tensor views, in elements.
+
+        >>> import alight as torch
+        >>> torch.arange(4)[2:].storage_offset()
+        2
+        """
         root = root_of(self)
         if root is self or self._meta.type.size == 0:
             return 0
@@ -574,7 +715,14 @@ class Tensor(Methods, metaclass=_TensorMeta):
         return place if 0 <= place < root.numel() else place_in_root(self)
 
     def as_subclass(self, cls: type) -> Any:
-        """The same tensor as an object of a subclass."""
+        """The same tensor as an object of a subclass.
+
+        >>> import alight as torch
+        >>> class Named(torch.Tensor):
+        ...     pass
+        >>> type(torch.ones(1).as_subclass(Named)).__name__
+        'Named'
+        """
         made = self.detach() if not self.requires_grad else self.view_as(self)
         made.__class__ = cls
         return made
@@ -614,6 +762,14 @@ def from_numpy(array: Any) -> Tensor:
     """A tensor that shares memory with a NumPy array: a write to one is seen in the other.
 
     Errors: TypeError for an element type that tensors do not have.
+
+    >>> import alight as torch
+    >>> import numpy
+    >>> x = numpy.ones(2)
+    >>> shared = torch.from_numpy(x)
+    >>> shared[0] = 5
+    >>> x
+    array([5., 1.])
     """
     buffer, of, strides = backend_of(CPU).adopt(array)
     meta = Meta(Type(tuple(buffer.shape), of, CPU), strides)

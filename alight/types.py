@@ -17,3 +17,7 @@ _size = Union[Sequence[int], tuple[int, ...]]  # noqa: UP007
 _int, _float, _bool = int, float, bool
 Storage = Any
 FileLike = Any
+
+
+def __dir__() -> list[str]:
+    return ["Device", "FileLike", "Number", "Storage"]

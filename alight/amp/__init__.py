@@ -20,8 +20,12 @@ from alight.amp.casting import (
     set_autocast_gpu_dtype,
 )
 from alight.amp.scaling import GradScaler
+from alight.offered import listing
 
 __all__ = [
     "GradScaler", "autocast", "custom_bwd", "custom_fwd", "get_autocast_dtype", "is_autocast_available",
     "is_autocast_cache_enabled", "is_autocast_enabled", "set_autocast_dtype", "set_autocast_enabled",
 ]  # fmt: skip
+
+
+__dir__ = listing(globals())

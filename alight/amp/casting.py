@@ -93,75 +93,146 @@ def _usable(device_type: str, of: Dtype) -> bool:
 
 
 def is_autocast_available(device_type: str) -> bool:
-    """Whether autocast can work for this kind of device: the CPU."""
+    """Whether autocast can work for this kind of device: the CPU.
+
+    >>> import alight as torch
+    >>> torch.amp.is_autocast_available('cpu')
+    True
+    """
     return Device(device_type).type == "cpu"
 
 
 def is_autocast_enabled(device_type: str = "cuda") -> bool:
-    """Whether autocast is on here."""
+    """Whether autocast is on here.
+
+    >>> import alight as torch
+    >>> torch.is_autocast_enabled('cpu')
+    False
+    """
     return device_type == "cpu" and thread.recorder.autocast is not None
 
 
 def set_autocast_enabled(device_type: str, enabled: bool) -> None:
-    """Switch autocast on or off without a block."""
+    """Switch autocast on or off without a block.
+
+    >>> import alight as torch
+    >>> torch.set_autocast_enabled('cpu', True)
+    >>> torch.is_autocast_enabled('cpu')
+    True
+    >>> torch.set_autocast_enabled('cpu', False)
+    """
     if device_type == "cpu":
         _set(_dtypes["cpu"] if enabled else None)
 
 
 def get_autocast_dtype(device_type: str) -> Dtype:
-    """The lower dtype that autocast uses: bfloat16 on the CPU unless set otherwise."""
+    """The lower dtype that autocast uses: bfloat16 on the CPU unless set otherwise.
+
+    >>> import alight as torch
+    >>> torch.get_autocast_dtype('cpu')
+    torch.bfloat16
+    """
     if device_type == "cpu" and thread.recorder.autocast is not None:
         return thread.recorder.autocast
     return _dtypes.get(device_type, float16)
 
 
 def set_autocast_dtype(device_type: str, dtype: Dtype) -> None:
-    """Choose the lower dtype."""
+    """Choose the lower dtype.
+
+    >>> import alight as torch
+    >>> torch.set_autocast_dtype('cpu', torch.float16)
+    >>> torch.get_autocast_dtype('cpu')
+    torch.float16
+    >>> torch.set_autocast_dtype('cpu', torch.bfloat16)
+    """
     _dtypes[device_type] = dtype
     if is_autocast_enabled(device_type):
         _set(dtype)
 
 
 def is_autocast_cache_enabled() -> bool:
-    """True: a tensor that is converted twice in a segment is one value."""
+    """True: a tensor that is converted twice in a segment is one value.
+
+    >>> import alight as torch
+    >>> torch.is_autocast_cache_enabled()
+    True
+    """
     return True
 
 
 def set_autocast_cache_enabled(enabled: bool) -> None:
-    """Nothing to switch: see is_autocast_cache_enabled."""
+    """Nothing to switch: see is_autocast_cache_enabled.
+
+    >>> import alight as torch
+    >>> torch.set_autocast_cache_enabled(True)
+    """
 
 
 def clear_autocast_cache() -> None:
-    """Nothing to clear: conversions live as long as their segment."""
+    """Nothing to clear: conversions live as long as their segment.
+
+    >>> import alight as torch
+    >>> torch.clear_autocast_cache()
+    """
 
 
 def is_autocast_cpu_enabled() -> bool:
-    """Whether autocast is on for the CPU: the older form of is_autocast_enabled("cpu")."""
+    """Whether autocast is on for the CPU: the older form of is_autocast_enabled("cpu").
+
+    >>> import alight as torch
+    >>> torch.is_autocast_cpu_enabled()
+    False
+    """
     return is_autocast_enabled("cpu")
 
 
 def set_autocast_cpu_enabled(enabled: bool) -> None:
-    """The older form of set_autocast_enabled("cpu", enabled)."""
+    """The older form of set_autocast_enabled("cpu", enabled).
+
+    >>> import alight as torch
+    >>> torch.set_autocast_cpu_enabled(False)
+    >>> torch.is_autocast_cpu_enabled()
+    False
+    """
     set_autocast_enabled("cpu", enabled)
 
 
 def get_autocast_cpu_dtype() -> Dtype:
-    """The older form of get_autocast_dtype("cpu")."""
+    """The older form of get_autocast_dtype("cpu").
+
+    >>> import alight as torch
+    >>> torch.get_autocast_cpu_dtype()
+    torch.bfloat16
+    """
     return get_autocast_dtype("cpu")
 
 
 def set_autocast_cpu_dtype(dtype: Dtype) -> None:
-    """The older form of set_autocast_dtype("cpu", dtype)."""
+    """The older form of set_autocast_dtype("cpu", dtype).
+
+    >>> import alight as torch
+    >>> torch.set_autocast_cpu_dtype(torch.bfloat16)
+    """
     set_autocast_dtype("cpu", dtype)
 
 
 def get_autocast_gpu_dtype() -> Dtype:
-    """The older form of get_autocast_dtype("cuda")."""
+    """The older form of get_autocast_dtype("cuda").
+
+    >>> import alight as torch
+    >>> torch.get_autocast_gpu_dtype()
+    torch.float16
+    """
     return get_autocast_dtype("cuda")
 
 
 def set_autocast_gpu_dtype(dtype: Dtype) -> None:
-    """The older form of set_autocast_dtype("cuda", dtype)."""
+    """The older form of set_autocast_dtype("cuda", dtype).
+
+    >>> import alight as torch
+    >>> torch.set_autocast_gpu_dtype(torch.float16)
+    """
     set_autocast_dtype("cuda", dtype)
 
 
@@ -171,7 +242,21 @@ def custom_fwd(
     device_type: str = "cuda",
     cast_inputs: Dtype | None = None,
 ) -> Any:
-    """For `forward` of an autograd.Function: with cast_inputs it runs without autocast, on floating tensors of that dtype."""
+    """For `forward` of an autograd.Function: with cast_inputs it runs without autocast, on floating tensors of that dtype.
+
+    >>> import alight as torch
+    >>> class Double(torch.autograd.Function):
+    ...     @staticmethod
+    ...     @torch.amp.custom_fwd(device_type='cpu')
+    ...     def forward(ctx, x):
+    ...         return 2 * x
+    ...     @staticmethod
+    ...     @torch.amp.custom_bwd(device_type='cpu')
+    ...     def backward(ctx, g):
+    ...         return 2 * g
+    >>> Double.apply(torch.ones(2, requires_grad=True)).detach()
+    tensor([2., 2.])
+    """
     if fwd is None:
         return functools.partial(custom_fwd, device_type=device_type, cast_inputs=cast_inputs)
 
@@ -194,7 +279,23 @@ def _converted(value: Any, to: Dtype) -> Any:
 
 
 def custom_bwd(bwd: Callable[..., Any] | None = None, *, device_type: str = "cuda") -> Any:
-    """For `backward` of an autograd.Function: it runs with autocast on or off as its `forward` did."""
+    """For `backward` of an autograd.Function: it runs with autocast on or off as its `forward` did.
+
+    >>> import alight as torch
+    >>> class Double(torch.autograd.Function):
+    ...     @staticmethod
+    ...     @torch.amp.custom_fwd(device_type='cpu')
+    ...     def forward(ctx, x):
+    ...         return 2 * x
+    ...     @staticmethod
+    ...     @torch.amp.custom_bwd(device_type='cpu')
+    ...     def backward(ctx, g):
+    ...         return 2 * g
+    >>> x = torch.ones(1, requires_grad=True)
+    >>> Double.apply(x).backward()
+    >>> x.grad
+    tensor([2.])
+    """
     if bwd is None:
         return functools.partial(custom_bwd, device_type=device_type)
 

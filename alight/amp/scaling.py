@@ -15,6 +15,9 @@ _READY, _UNSCALED, _STEPPED = "ready", "unscaled", "stepped"
 class GradScaler:
     """Scales the loss, unscales gradients before the step, and adapts the scale.
 
+    Errors: AssertionError for factors on the wrong side of 1; methods called out of turn raise
+    RuntimeError.
+
     >>> import alight as torch
     >>> w = torch.ones(1, requires_grad=True)
     >>> optimizer = torch.optim.SGD([w], lr=0.5)

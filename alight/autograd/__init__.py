@@ -24,10 +24,22 @@ def backward(
     tensors: Any, grad_tensors: Any = None, retain_graph: bool | None = None, create_graph: bool = False,
     inputs: Any = None,
 ) -> None:  # fmt: skip
-    """Accumulate gradients of `tensors` into the leaves that they depend on."""
+    """Accumulate gradients of `tensors` into the leaves that they depend on.
+
+    Errors: RuntimeError for an output of several elements without its gradient, and for one that
+    needs none.
+
+    >>> import alight as torch
+    >>> x = torch.tensor(3., requires_grad=True)
+    >>> torch.autograd.backward(x * x)
+    >>> x.grad
+    tensor(6.)
+    """
     from alight.autograd import engine
 
-    engine.backward(tensors, grad_tensors, retain_graph, create_graph, inputs)
+    outputs = (tensors,) if hasattr(tensors, "_slot") else tuple(tensors)
+    given = (grad_tensors,) if hasattr(grad_tensors, "_slot") else grad_tensors
+    engine.backward(outputs, given, retain_graph, create_graph, inputs)
 
 
 def grad(
@@ -38,6 +50,9 @@ def grad(
     """Gradients of the sum of `outputs` with respect to each of `inputs`; `.grad` is left alone.
 
     `inputs` and `outputs` are tensors or sequences of them; `only_inputs=False` is no longer supported.
+
+    Errors: RuntimeError for an input that does not take part, unless allow_unused; ValueError for
+    options that contradict one another.
 
     >>> import alight as torch
     >>> x = torch.tensor(3., requires_grad=True)
@@ -110,6 +125,11 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module 'alight.autograd' has no attribute '{name}'")
 
 
+def __dir__() -> list[str]:
+    return sorted({*__all__, *_LATER, *_MODULES} - {"engine", "hooks", "modes"})
+
+
 __all__ = [
-    "backward", "enable_grad", "grad", "inference_mode", "is_grad_enabled", "no_grad", "set_grad_enabled",
+    "backward", "detect_anomaly", "enable_grad", "grad", "inference_mode", "is_grad_enabled", "no_grad", "set_detect_anomaly",
+    "set_grad_enabled",
 ]  # fmt: skip

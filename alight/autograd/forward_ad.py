@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from alight.autograd import grad
 from alight.errors import fail
+from alight.offered import listing
 from alight.ops.operation import TORCH
 from alight.tensor import Tensor
 
@@ -18,7 +19,15 @@ _levels: list[
 
 
 class UnpackedDualTensor(NamedTuple):
-    """A tensor's value and its tangent, None where it has none."""
+    """A tensor's value and its tangent, None where it has none.
+
+    Shapes: the tangent has the primal's.
+
+    >>> import alight as torch
+    >>> with torch.autograd.forward_ad.dual_level():
+    ...     torch.autograd.forward_ad.unpack_dual(torch.ones(1)).tangent is None
+    True
+    """
 
     primal: Any
     tangent: Any
@@ -43,18 +52,39 @@ class dual_level:  # noqa: N801
 
 
 def enter_dual_level() -> int:
-    """Open a level; its number."""
+    """Open a level; its number.
+
+    >>> import alight as torch
+    >>> level = torch.autograd.forward_ad.enter_dual_level()
+    >>> torch.autograd.forward_ad.exit_dual_level()
+    """
     _levels.append([])
     return len(_levels) - 1
 
 
 def exit_dual_level(*, level: int | None = None) -> None:
-    """Close the innermost level: its tangents are gone."""
+    """Close the innermost level: its tangents are gone.
+
+    >>> import alight as torch
+    >>> _ = torch.autograd.forward_ad.enter_dual_level()
+    >>> torch.autograd.forward_ad.exit_dual_level()
+    """
     _levels.pop()
 
 
 def make_dual(tensor: Tensor, tangent: Tensor, *, level: int | None = None) -> Tensor:
-    """A tensor with the value of one tensor and another one as its tangent."""
+    """A tensor with the value of one tensor and another one as its tangent.
+
+    Shapes: the tangent has the tensor's.
+    Errors: RuntimeError outside a level and for a tangent of another shape, ValueError for whole
+    numbers.
+
+    >>> import alight as torch
+    >>> fwd = torch.autograd.forward_ad
+    >>> with fwd.dual_level():
+    ...     fwd.unpack_dual(fwd.make_dual(torch.ones(1), torch.ones(1)) * 3).tangent
+    tensor([3.])
+    """
     if not _levels:
         fail(
             RuntimeError,
@@ -77,7 +107,14 @@ def make_dual(tensor: Tensor, tangent: Tensor, *, level: int | None = None) -> T
 
 
 def unpack_dual(tensor: Tensor, *, level: int | None = None) -> UnpackedDualTensor:
-    """The value of a tensor and its tangent."""
+    """The value of a tensor and its tangent.
+
+    >>> import alight as torch
+    >>> fwd = torch.autograd.forward_ad
+    >>> with fwd.dual_level():
+    ...     fwd.unpack_dual(fwd.make_dual(torch.ones(1), torch.ones(1)) * 3).tangent
+    tensor([3.])
+    """
     if not _levels:
         return UnpackedDualTensor(tensor, None)
     for dual, primal, tangent in _levels[-1]:
@@ -97,3 +134,6 @@ def unpack_dual(tensor: Tensor, *, level: int | None = None) -> UnpackedDualTens
         return UnpackedDualTensor(tensor.detach(), None)
     found = grad([ct for ct, _ in pairs], v, [tangent for _, tangent in pairs], allow_unused=True)
     return UnpackedDualTensor(tensor.detach(), found[0])
+
+
+__dir__ = listing(globals())

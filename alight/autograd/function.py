@@ -50,7 +50,23 @@ class _Saved(NamedTuple):
 
 
 class FunctionCtx:
-    """What forward leaves for backward."""
+    """What forward leaves for backward.
+
+    >>> import alight as torch
+    >>> class Square(torch.autograd.Function):
+    ...     @staticmethod
+    ...     def forward(ctx, x):
+    ...         ctx.save_for_backward(x)
+    ...         return x * x
+    ...     @staticmethod
+    ...     def backward(ctx, g):
+    ...         (x,) = ctx.saved_tensors
+    ...         return 2 * x * g
+    >>> x = torch.tensor(3., requires_grad=True)
+    >>> Square.apply(x).backward()
+    >>> x.grad
+    tensor(6.)
+    """
 
     def __init__(self, cls: type[Function], needs_input_grad: tuple[bool, ...]) -> None:
         self._function = cls

@@ -12,6 +12,7 @@ from typing import Any
 from alight.autograd import grad
 from alight.autograd.modes import enable_grad
 from alight.errors import fail
+from alight.offered import listing
 from alight.ops.operation import TORCH
 from alight.tensor import Tensor
 
@@ -181,7 +182,13 @@ def vhp(
     create_graph: bool = False,
     strict: bool = False,
 ) -> Any:
-    """(func(*inputs), v times the matrix of second derivatives) of a function that returns one number."""
+    """(func(*inputs), v times the matrix of second derivatives) of a function that returns one number.
+
+    >>> import alight as torch
+    >>> x, v = torch.tensor([1., 2.]), torch.tensor([1., 1.])
+    >>> torch.autograd.functional.vhp(lambda x: (x**3).sum(), x, v)[1]
+    tensor([ 6., 12.])
+    """
     return _second(func, inputs, v, create_graph, strict, "vhp")
 
 
@@ -230,6 +237,7 @@ def jacobian(
 ) -> Any:
     """The derivative of each output element in each input element, of shape output + input.
 
+    Errors: ValueError for another strategy.
     Differs: all rows are always computed together where nobody differentiates them again.
 
     >>> import alight as torch
@@ -309,3 +317,6 @@ def hessian(
         return found if several else found[0]
 
     return jacobian(gradient, inputs, create_graph=create_graph, strict=strict)
+
+
+__dir__ = listing(globals())

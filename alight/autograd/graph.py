@@ -37,6 +37,8 @@ _ADDMM_ORDER = (2, 0, 1)  # linear(input, weight, bias) is addmm(bias, input, we
 class Node:
     """What made a tensor: its `name()`, and in `next_functions` the nodes of what it was made from.
 
+    Errors: RuntimeError when called after its backward pass is over.
+
     >>> import alight as torch
     >>> y = (torch.ones(2, requires_grad=True) * 3).sum()
     >>> y.grad_fn.name(), y.grad_fn.next_functions[0][0].name()
@@ -93,7 +95,12 @@ class Node:
 
 
 class AccumulateGrad(Node):
-    """Where a gradient ends: it is added to `variable.grad`."""
+    """Where a gradient ends: it is added to `variable.grad`.
+
+    >>> import alight as torch
+    >>> (torch.ones(1, requires_grad=True) * 2).grad_fn.next_functions[0][0].name()
+    'torch::autograd::AccumulateGrad'
+    """
 
     def __init__(self, variable: Any) -> None:
         self._variable = variable
@@ -380,7 +387,12 @@ def grad_fn(tensor: Any) -> Node | None:
 
 
 class GradientEdge(tuple[Any, int]):
-    """A node and the number of one of its outputs: `get_gradient_edge(tensor)`."""
+    """A node and the number of one of its outputs: `get_gradient_edge(tensor)`.
+
+    >>> import alight as torch
+    >>> torch.autograd.graph.get_gradient_edge(torch.ones(1, requires_grad=True) * 2).output_nr
+    0
+    """
 
     node = property(lambda self: self[0])
     output_nr = property(lambda self: self[1])
@@ -413,3 +425,13 @@ def __getattr__(name: str) -> Any:
 
         return register_multi_grad_hook
     raise AttributeError(f"module 'alight.autograd.graph' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return list(__all__)
+
+
+__all__ = [  # noqa: F822  (some are loaded when they are asked for)
+    "GradientEdge", "Node", "disable_saved_tensors_hooks", "get_gradient_edge", "register_multi_grad_hook", "save_on_cpu",
+    "saved_tensors_hooks",
+]  # fmt: skip

@@ -202,12 +202,24 @@ class set_grad_enabled(_Mode):  # noqa: N801
 
 
 def is_grad_enabled() -> bool:
-    """Whether operations are recorded now."""
+    """Whether operations are recorded now.
+
+    >>> import alight as torch
+    >>> with torch.no_grad():
+    ...     torch.is_grad_enabled()
+    False
+    """
     return thread.recorder.grad_enabled
 
 
 def is_inference_mode_enabled() -> bool:
-    """Whether inference mode is on now."""
+    """Whether inference mode is on now.
+
+    >>> import alight as torch
+    >>> with torch.inference_mode():
+    ...     torch.is_inference_mode_enabled()
+    True
+    """
     return thread.recorder.inference
 
 
@@ -254,7 +266,13 @@ anomaly = _Anomaly()
 
 
 class set_detect_anomaly:  # noqa: N801
-    """Look for NaN in every step of a backward pass, or stop looking; as a context manager, within the block."""
+    """Look for NaN in every step of a backward pass, or stop looking; as a context manager, within the block.
+
+    >>> import alight as torch
+    >>> with torch.autograd.set_detect_anomaly(True):
+    ...     torch.is_anomaly_enabled()
+    True
+    """
 
     def __init__(self, mode: bool, check_nan: bool = True) -> None:
         self.before = anomaly.enabled, anomaly.check_nan
@@ -293,10 +311,20 @@ class detect_anomaly:  # noqa: N801
 
 
 def is_anomaly_enabled() -> bool:
-    """Whether backward passes look for NaN."""
+    """Whether backward passes look for NaN.
+
+    >>> import alight as torch
+    >>> torch.is_anomaly_enabled()
+    False
+    """
     return anomaly.enabled
 
 
 def is_anomaly_check_nan_enabled() -> bool:
-    """Whether that search is for NaN too, not only for the line of an error."""
+    """Whether that search is for NaN too, not only for the line of an error.
+
+    >>> import alight as torch
+    >>> torch.is_anomaly_check_nan_enabled()
+    True
+    """
     return anomaly.check_nan

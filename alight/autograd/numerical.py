@@ -15,7 +15,12 @@ from alight.tensor import Tensor
 
 
 class GradcheckError(RuntimeError):
-    """Gradients and differences disagree."""
+    """Gradients and differences disagree.
+
+    >>> import alight as torch
+    >>> issubclass(torch.autograd.GradcheckError, RuntimeError)
+    True
+    """
 
 
 def _tuple(value: Any) -> tuple[Any, ...]:

@@ -54,14 +54,29 @@ class saved_tensors_hooks:  # noqa: N801
 
 
 class save_on_cpu(saved_tensors_hooks):  # noqa: N801
-    """A block in which what backward keeps lies in main memory, where it is anyway."""
+    """A block in which what backward keeps lies in main memory, where it is anyway.
+
+    >>> import alight as torch
+    >>> x = torch.tensor(3., requires_grad=True)
+    >>> with torch.autograd.graph.save_on_cpu():
+    ...     y = x * x
+    >>> y.backward()
+    >>> x.grad
+    tensor(6.)
+    """
 
     def __init__(self, pin_memory: bool = False, device_type: str = "cuda") -> None:
         super().__init__(lambda tensor: tensor, lambda tensor: tensor)
 
 
 class disable_saved_tensors_hooks:  # noqa: N801
-    """A block in which `saved_tensors_hooks` is an error with this message."""
+    """A block in which `saved_tensors_hooks` is an error with this message.
+
+    >>> import alight as torch
+    >>> with torch.autograd.graph.disable_saved_tensors_hooks('not here'):
+    ...     torch.ones(1, requires_grad=True) * 2
+    tensor([2.], grad_fn=<MulBackward0>)
+    """
 
     def __init__(self, error_message: str) -> None:
         self.message = error_message

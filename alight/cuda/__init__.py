@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import Any, NoReturn
 
 from alight.errors import OutOfMemoryError, fail
+from alight.offered import listing
 
 
 def _absent() -> NoReturn:
@@ -261,3 +262,5 @@ def __getattr__(name: str) -> Any:
 
 
 __all__ = ["CUDAGraph", "Event", "OutOfMemoryError", "Stream", "device", "is_available", "stream"]
+
+__dir__ = listing(globals(), "amp nvtx random")

@@ -14,8 +14,12 @@ from alight.func.stateless import (
     stack_module_state,
 )
 from alight.func.vectorize import vmap
+from alight.offered import listing
 
 __all__ = [
     "functional_call", "grad", "grad_and_value", "hessian", "jacfwd", "jacrev", "jvp", "linearize",
     "replace_all_batch_norm_modules_", "stack_module_state", "vjp", "vmap",
 ]  # fmt: skip
+
+
+__dir__ = listing(globals())

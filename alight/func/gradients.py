@@ -186,6 +186,8 @@ def grad(func: Callable[..., Any], argnums: Any = 0, has_aux: bool = False) -> C
 def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     """(func(*primals), a function from cotangents of the result to those of the primals).
 
+    Errors: RuntimeError where `func` returns anything but tensors.
+
     >>> import alight as torch
     >>> y, pull = torch.func.vjp(torch.sin, torch.tensor([0., 1.]))
     >>> pull(torch.ones(2))
@@ -287,6 +289,8 @@ def jvp(
     has_aux: bool = False,
 ) -> Any:
     """(func(*primals), the change of it when the primals change by `tangents`).
+
+    Errors: RuntimeError for primals and tangents that are no tuples of one length and shape.
 
     >>> import alight as torch
     >>> torch.func.jvp(torch.sin, (torch.tensor(0.),), (torch.tensor(2.),))

@@ -120,6 +120,8 @@ def _check_names(module: Any, given: Mapping[str, Any]) -> None:
 def stack_module_state(models: Sequence[Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """(parameters, buffers) of several modules of one kind, stacked along a new first dimension for `vmap`.
 
+    Errors: RuntimeError for no models, and for models of other classes or in another mode.
+
     >>> import alight as torch
     >>> parameters, _ = torch.func.stack_module_state([torch.nn.Linear(2, 3) for _ in range(4)])
     >>> parameters["weight"].shape
@@ -149,7 +151,13 @@ def stack_module_state(models: Sequence[Any]) -> tuple[dict[str, Any], dict[str,
 
 
 def replace_all_batch_norm_modules_(root: Any) -> Any:
-    """Take running statistics away from every batch normalisation in a module, so that vmap can go through it."""
+    """Take running statistics away from every batch normalisation in a module, so that vmap can go through it.
+
+    >>> import alight as torch
+    >>> net = torch.nn.Sequential(torch.nn.BatchNorm1d(2))
+    >>> torch.func.replace_all_batch_norm_modules_(net)[0].running_mean is None
+    True
+    """
     for module in root.modules():
         if hasattr(module, "running_mean") and hasattr(module, "track_running_stats"):
             module.running_mean = module.running_var = module.num_batches_tracked = None

@@ -7,6 +7,7 @@ from typing import Any
 
 from alight.errors import not_implemented
 from alight.nn import Module
+from alight.offered import listing
 
 ScriptModule = Module
 ScriptFunction = Callable
@@ -125,3 +126,6 @@ def save(m: Any, f: Any, *args: Any, **kwargs: Any) -> None:
 def load(f: Any, *args: Any, **kwargs: Any) -> Any:
     """Not there: TorchScript files hold code."""
     not_implemented("torch.jit.load", "torch.load of a state_dict, into a model built in Python")
+
+
+__dir__ = listing(globals(), "ScriptFunction ScriptModule")

@@ -12,6 +12,7 @@ from typing import Any
 import alight as torch
 from alight.dtypes import category
 from alight.errors import message, not_implemented
+from alight.offered import listing
 
 __all__ = [
     "amax", "amin", "argmax", "argmin", "cumprod", "cumsum", "log_softmax", "logaddexp", "logsumexp", "mean", "median", "norm",
@@ -268,3 +269,6 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(
         message(sentence, facts, "the functions of torch.masked with mask=" if facts else None)
     )
+
+
+__dir__ = listing(globals())

@@ -68,7 +68,12 @@ def ne(input: Tensor, other: Operand) -> Tensor:
 
 @op(methods="lt __lt__ less", inplace="lt_ less_", functions="lt less", pointwise=True)
 def lt(input: Tensor, other: Operand) -> Tensor:
-    """Where input < other, as bool."""
+    """Where input < other, as bool.
+
+    >>> import alight as torch
+    >>> torch.lt(torch.tensor([1, 2, 3]), 2)
+    tensor([ True, False, False])
+    """
     return _compared(p.Less, input, other, "compare_lt")
 
 

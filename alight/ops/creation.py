@@ -318,7 +318,9 @@ def filled_like(input: Tensor, value: Any, dtype: Any, device: Any, requires_gra
 
 zeros_like = _like(0, "zeros_like", "Zeros of the shape, dtype and device of `input`.")
 ones_like = _like(1, "ones_like", "Ones of the shape, dtype and device of `input`.")
-empty_like = _like(0, "empty_like", "A tensor like `input` whose elements mean nothing yet.")
+empty_like = _like(
+    0, "empty_like", "A tensor of the shape of `input` whose elements mean nothing yet."
+)
 
 
 @function()

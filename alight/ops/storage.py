@@ -432,7 +432,18 @@ _answer(
 
 @function("", methods="is_coalesced")
 def is_coalesced(self: Tensor) -> bool:
-    """PyTorch's error: this is no sparse tensor."""
+    """PyTorch's error: this is no sparse tensor.
+
+    Shapes: any.
+    Errors: RuntimeError, always.
+
+    >>> import alight as torch
+    >>> try:
+    ...     torch.ones(2).is_coalesced()
+    ... except RuntimeError as error:
+    ...     print(type(error).__name__)
+    RuntimeError
+    """
     fail(RuntimeError, "is_coalesced expected sparse coordinate tensor layout but got Strided")
 
 
@@ -466,7 +477,18 @@ def share_memory_(self: Tensor) -> Tensor:
 
 @function("", methods="pin_memory")
 def pin_memory(self: Tensor, device: Any = None) -> Tensor:
-    """PyTorch's error: there is no GPU to lock memory for."""
+    """PyTorch's error: there is no GPU to lock memory for.
+
+    Shapes: any.
+    Errors: RuntimeError, always.
+
+    >>> import alight as torch
+    >>> try:
+    ...     torch.ones(2).pin_memory()
+    ... except RuntimeError as error:
+    ...     print(type(error).__name__)
+    RuntimeError
+    """
     fail(
         RuntimeError,
         "Cannot access accelerator device when none is available.",

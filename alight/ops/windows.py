@@ -81,7 +81,12 @@ def hamming_window(
     dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: bool = False,
     requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
-    """alpha - beta * cos(angle), over a full turn."""
+    """alpha - beta * cos(angle), over a full turn.
+
+    >>> import alight as torch
+    >>> torch.hamming_window(4)
+    tensor([0.0800, 0.5400, 1.0000, 0.5400])
+    """
     options = {"dtype": dtype, "device": device, "requires_grad": requires_grad}
     return _window("hamming_window", window_length, _cosines(alpha, beta), periodic, options)
 
@@ -91,7 +96,12 @@ def blackman_window(
     window_length: int, periodic: bool = True, *, dtype: Any = None, layout: Any = None,
     device: Any = None, pin_memory: bool = False, requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
-    """0.42 - 0.5 * cos(angle) + 0.08 * cos(2 * angle), over a full turn."""
+    """0.42 - 0.5 * cos(angle) + 0.08 * cos(2 * angle), over a full turn.
+
+    >>> import alight as torch
+    >>> torch.blackman_window(4)[1:]
+    tensor([0.3400, 1.0000, 0.3400])
+    """
     options = {"dtype": dtype, "device": device, "requires_grad": requires_grad}
     return _window("blackman_window", window_length, _cosines(0.42, 0.5, 0.08), periodic, options)
 
@@ -101,7 +111,12 @@ def bartlett_window(
     window_length: int, periodic: bool = True, *, dtype: Any = None, layout: Any = None,
     device: Any = None, pin_memory: bool = False, requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
-    """A triangle from 0 to 1 and back."""
+    """A triangle from 0 to 1 and back.
+
+    >>> import alight as torch
+    >>> torch.bartlett_window(4)
+    tensor([0.0000, 0.5000, 1.0000, 0.5000])
+    """
     options = {"dtype": dtype, "device": device, "requires_grad": requires_grad}
 
     def shape(at: Any, size: int) -> Any:
@@ -115,7 +130,12 @@ def kaiser_window(
     window_length: int, periodic: bool = True, beta: float = 12.0, *, dtype: Any = None,
     layout: Any = None, device: Any = None, pin_memory: bool = False, requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
-    """i0(beta * sqrt(1 - ramp**2)) / i0(beta), with ramp from -1 to 1."""
+    """i0(beta * sqrt(1 - ramp**2)) / i0(beta), with ramp from -1 to 1.
+
+    >>> import alight as torch
+    >>> torch.kaiser_window(4)
+    tensor([5.2773e-05, 2.1567e-01, 1.0000e+00, 2.1567e-01])
+    """
     options = {"dtype": dtype, "device": device, "requires_grad": requires_grad}
 
     def shape(at: Any, size: int) -> Any:

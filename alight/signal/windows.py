@@ -50,6 +50,8 @@ def general_cosine(
 ) -> Tensor:  # fmt: skip
     """The sum of (-1)**k * a[k] * cos(k * angle) over a full turn.
 
+    Errors: TypeError for coefficients that are no list, ValueError for none.
+
     >>> import alight as torch
     >>> torch.signal.windows.general_cosine(3, a=[0.5, 0.5])
     tensor([0., 1., 0.])
@@ -71,7 +73,12 @@ def general_hamming(
     M: int, *, alpha: float = 0.54, sym: bool = True, dtype: Any = None, layout: Any = None,
     device: Any = None, requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
-    """alpha - (1 - alpha) * cos(angle)."""
+    """alpha - (1 - alpha) * cos(angle).
+
+    >>> import alight as torch
+    >>> torch.signal.windows.general_hamming(4, sym=False)
+    tensor([0.0800, 0.5400, 1.0000, 0.5400])
+    """
     return general_cosine(
         M, a=[alpha, 1 - alpha], sym=sym, dtype=dtype, layout=layout, device=device,
         requires_grad=requires_grad,
@@ -79,7 +86,12 @@ def general_hamming(
 
 
 def hamming(M: int, *, sym: bool = True, **options: Any) -> Tensor:
-    """0.54 - 0.46 * cos(angle)."""
+    """0.54 - 0.46 * cos(angle).
+
+    >>> import alight as torch
+    >>> torch.signal.windows.hamming(4)
+    tensor([0.0800, 0.7700, 0.7700, 0.0800])
+    """
     return general_hamming(M, sym=sym, **options)
 
 
@@ -94,12 +106,22 @@ def hann(M: int, *, sym: bool = True, **options: Any) -> Tensor:
 
 
 def blackman(M: int, *, sym: bool = True, **options: Any) -> Tensor:
-    """Three cosine terms: 0.42, 0.5, 0.08."""
+    """Three cosine terms: 0.42, 0.5, 0.08.
+
+    >>> import alight as torch
+    >>> torch.signal.windows.blackman(5)[1:4]
+    tensor([0.3400, 1.0000, 0.3400])
+    """
     return general_cosine(M, a=[0.42, 0.5, 0.08], sym=sym, **options)
 
 
 def nuttall(M: int, *, sym: bool = True, **options: Any) -> Tensor:
-    """Four cosine terms, with small side lobes."""
+    """Four cosine terms, with small side lobes.
+
+    >>> import alight as torch
+    >>> torch.signal.windows.nuttall(3)
+    tensor([3.6280e-04, 1.0000e+00, 3.6280e-04])
+    """
     return general_cosine(M, a=[0.3635819, 0.4891775, 0.1365995, 0.0106411], sym=sym, **options)
 
 
@@ -107,7 +129,12 @@ def bartlett(
     M: int, *, sym: bool = True, dtype: Any = None, layout: Any = None, device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
-    """A triangle from 0 to 1 and back."""
+    """A triangle from 0 to 1 and back.
+
+    >>> import alight as torch
+    >>> torch.signal.windows.bartlett(5)
+    tensor([0.0000, 0.5000, 1.0000, 0.5000, 0.0000])
+    """
     of = _checked("bartlett", M, dtype, layout)
     if M == 1:
         return _made(torch.ones(1), of, device, requires_grad)
@@ -119,7 +146,12 @@ def cosine(
     M: int, *, sym: bool = True, dtype: Any = None, layout: Any = None, device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
-    """Half a sine wave."""
+    """Half a sine wave.
+
+    >>> import alight as torch
+    >>> torch.signal.windows.cosine(3)
+    tensor([0.5000, 1.0000, 0.5000])
+    """
     of = _checked("cosine", M, dtype, layout)
     wave = ((places(M) + 0.5) * (math.pi / max(_size(M, sym), 1))).sin()
     return _made(wave, of, device, requires_grad)
@@ -129,7 +161,14 @@ def exponential(
     M: int, *, center: float | None = None, tau: float = 1.0, sym: bool = True, dtype: Any = None,
     layout: Any = None, device: Any = None, requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
-    """exp(-|n - center| / tau)."""
+    """exp(-|n - center| / tau).
+
+    Errors: ValueError for tau that is not above 0, and for a center of a symmetric window.
+
+    >>> import alight as torch
+    >>> torch.signal.windows.exponential(3)
+    tensor([0.3679, 1.0000, 0.3679])
+    """
     of = _checked("exponential", M, dtype, layout)
     if tau <= 0:
         fail(ValueError, f"Tau must be positive, got: {tau} instead.")
@@ -143,7 +182,14 @@ def gaussian(
     M: int, *, std: float = 1.0, sym: bool = True, dtype: Any = None, layout: Any = None,
     device: Any = None, requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
-    """exp(-(n - middle)**2 / (2 * std**2))."""
+    """exp(-(n - middle)**2 / (2 * std**2)).
+
+    Errors: ValueError for std that is not above 0.
+
+    >>> import alight as torch
+    >>> torch.signal.windows.gaussian(3)
+    tensor([0.6065, 1.0000, 0.6065])
+    """
     of = _checked("gaussian", M, dtype, layout)
     if std <= 0:
         fail(ValueError, f"Standard deviation must be positive, got: {std} instead.")
@@ -155,10 +201,21 @@ def kaiser(
     M: int, *, beta: float = 12.0, sym: bool = True, dtype: Any = None, layout: Any = None,
     device: Any = None, requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
-    """i0(beta * sqrt(1 - ramp**2)) / i0(beta), with ramp from -1 to 1."""
+    """i0(beta * sqrt(1 - ramp**2)) / i0(beta), with ramp from -1 to 1.
+
+    Errors: ValueError for negative beta.
+
+    >>> import alight as torch
+    >>> torch.signal.windows.kaiser(3)
+    tensor([5.2773e-05, 1.0000e+00, 5.2773e-05])
+    """
     of = _checked("kaiser", M, dtype, layout)
     if beta < 0:
         fail(ValueError, f"beta must be non-negative, got: {beta} instead.")
     if M == 1:
         return _made(torch.ones(1), of, device, requires_grad)
     return _made(kaiser_of(M, _size(M, sym), beta), of, device, requires_grad)
+
+
+def __dir__() -> list[str]:
+    return list(__all__)
