@@ -20,7 +20,7 @@ class Generator:
     seed.
 
     Functions that draw take one as `generator`, in place of the default one. Only the CPU has
-    one; RuntimeError for another device.
+    one.
 
     >>> import alight as torch
     >>> g = torch.Generator().manual_seed(0)
@@ -95,7 +95,7 @@ class Generator:
         return tensor(list(self.engine.get_state()), dtype=_uint8())
 
     def set_state(self, new_state: Any) -> None:
-        """Go to a place that `get_state` gave; TypeError or RuntimeError for something else.
+        """Go to a place that `get_state` gave; TypeError for something else.
 
         >>> import alight as torch
         >>> g = torch.Generator()

@@ -19,12 +19,17 @@ Array = np.ndarray[Any, Any]
 
 
 def default_collate(batch: Sequence[Any]) -> Any:
-    """Stack samples into a batch: numbers and tensors become tensors, containers are collated member by member.
+    """Stack samples into a batch: numbers and tensors become tensors with a first dimension more.
 
-    >>> default_collate([(1, 0.5), (2, 1.5)])
-    [tensor([1, 2]), tensor([0.5000, 1.5000], dtype=torch.float64)]
-    >>> default_collate([{"x": 1}, {"x": 2}])
-    {'x': tensor([1, 2])}
+    Tuples, lists, mappings and named tuples are collated member by member, texts are left as a
+    list. RuntimeError where shapes or lengths differ, TypeError for what cannot be stacked.
+
+    >>> import alight as torch
+    >>> torch.utils.data.default_collate([(1, 2.0), (3, 4.0)])
+    [tensor([1, 3]), tensor([2., 4.], dtype=torch.float64)]
+    >>> torch.utils.data.default_collate([{"x": torch.zeros(2)}, {"x": torch.ones(2)}])
+    {'x': tensor([[0., 0.],
+            [1., 1.]])}
     """
     first = batch[0]
     if isinstance(first, alight.Tensor):
@@ -59,8 +64,10 @@ def default_collate(batch: Sequence[Any]) -> Any:
 def default_convert(data: Any) -> Any:
     """Arrays to tensors, inside containers too; everything else as it is.
 
-    >>> default_convert([1, "a"])
-    [1, 'a']
+    >>> import numpy as np
+    >>> import alight as torch
+    >>> torch.utils.data.default_convert({"x": np.array([1, 2]), "name": "a"})
+    {'x': tensor([1, 2]), 'name': 'a'}
     """
     if isinstance(data, np.ndarray | np.generic):
         return data if data.dtype.kind in "SUO" else alight.as_tensor(data)

@@ -42,13 +42,16 @@ class ArrayAccess(NamedTuple):
 class Dataset(Generic[T_co]):
     """Samples by index; subclasses define `__getitem__` and usually `__len__`.
 
-    >>> class Squares(Dataset):
-    ...     def __getitem__(self, index):
-    ...         return index * index
+    `a + b` is one after the other. NotImplementedError where __getitem__ is missing.
+
+    >>> import alight as torch
+    >>> class Squares(torch.utils.data.Dataset):
     ...     def __len__(self):
-    ...         return 5
-    >>> Squares()[3]
-    9
+    ...         return 4
+    ...     def __getitem__(self, index):
+    ...         return index, index**2
+    >>> list(torch.utils.data.DataLoader(Squares(), batch_size=2))
+    [[tensor([0, 1]), tensor([0, 1])], [tensor([2, 3]), tensor([4, 9])]]
     """
 
     def __getitem__(self, index: Any) -> T_co:
@@ -59,7 +62,18 @@ class Dataset(Generic[T_co]):
 
 
 class IterableDataset(Dataset[T_co]):
-    """Samples in a row; subclasses define `__iter__`."""
+    """Samples in a row; subclasses define `__iter__`, for streams that have no indices.
+
+    With workers each goes through all samples: get_worker_info() tells __iter__ which part is
+    its own. A loader of it takes no sampler and no shuffle (ValueError).
+
+    >>> import alight as torch
+    >>> class Count(torch.utils.data.IterableDataset):
+    ...     def __iter__(self):
+    ...         return iter(range(5))
+    >>> list(torch.utils.data.DataLoader(Count(), batch_size=2))
+    [tensor([0, 1]), tensor([2, 3]), tensor([4])]
+    """
 
     def __iter__(self) -> Iterator[T_co]:
         raise NotImplementedError("Subclasses of IterableDataset should implement __iter__.")
@@ -82,12 +96,14 @@ def array_access(dataset: Any) -> ArrayAccess | None:
 
 
 class TensorDataset(Dataset[tuple[Any, ...]]):
-    """Samples that are the rows of one or more tensors, all of the same first size.
+    """Samples that are the rows of one or more tensors, (n, *) each; AssertionError where n
+    differs.
 
     >>> import alight as torch
-    >>> dataset = TensorDataset(torch.arange(6).reshape(3, 2), torch.arange(3))
-    >>> dataset[1]
-    (tensor([2, 3]), tensor(1))
+    >>> x, y = torch.arange(6.).reshape(3, 2), torch.tensor([0, 1, 0])
+    >>> dataset = torch.utils.data.TensorDataset(x, y)
+    >>> len(dataset), dataset[1]
+    (3, (tensor([2., 3.]), tensor(1)))
     """
 
     def __init__(self, *tensors: Any) -> None:
@@ -121,10 +137,13 @@ class TensorDataset(Dataset[tuple[Any, ...]]):
 
 
 class StackDataset(Dataset[Any]):
-    """Samples put together from several datasets of one length: a tuple, or a dict for datasets given by name.
+    """Samples put together from several datasets: a tuple, or a dict for datasets given by name.
 
-    >>> StackDataset(["a", "b"], [1, 2])[1], StackDataset(x=["a", "b"])[0]
-    (('b', 2), {'x': 'a'})
+    ValueError for none, or for both kinds, or where the lengths differ.
+
+    >>> import alight as torch
+    >>> torch.utils.data.StackDataset(image=[1, 2], label=[3, 4])[0]
+    {'image': 1, 'label': 3}
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -170,7 +189,12 @@ class StackDataset(Dataset[Any]):
 
 
 class Subset(Dataset[T_co]):
-    """The samples of `dataset` at `indices`, in their order."""
+    """The samples of `dataset` at `indices`, in their order; indices may repeat.
+
+    >>> import alight as torch
+    >>> list(torch.utils.data.Subset("abcd", [2, 0]))
+    ['c', 'a']
+    """
 
     dataset: Dataset[T_co]
     indices: Sequence[int]
@@ -204,11 +228,11 @@ class Subset(Dataset[T_co]):
 
 
 class ConcatDataset(Dataset[T_co]):
-    """Several datasets one after the other.
+    """Several datasets one after the other. AssertionError for none, or for iterable ones.
 
-    >>> numbers = ConcatDataset([[1, 2], [3]])
-    >>> len(numbers), numbers[2], numbers[-1]
-    (3, 3, 3)
+    >>> import alight as torch
+    >>> torch.utils.data.ConcatDataset([[1, 2], [3]])[2]
+    3
     """
 
     def __init__(self, datasets: Iterable[Any]) -> None:
@@ -273,7 +297,15 @@ def _joined(batches: list[Any]) -> Any:
 
 
 class ChainDataset(IterableDataset[T_co]):
-    """Several iterable datasets one after the other."""
+    """Several iterable datasets one after the other.
+
+    >>> import alight as torch
+    >>> class Count(torch.utils.data.IterableDataset):
+    ...     def __iter__(self):
+    ...         return iter(range(2))
+    >>> list(torch.utils.data.ChainDataset([Count(), Count()]))
+    [0, 1, 0, 1]
+    """
 
     def __init__(self, datasets: Iterable[Any]) -> None:
         super().__init__()
@@ -296,9 +328,14 @@ class ChainDataset(IterableDataset[T_co]):
 def random_split(
     dataset: Dataset[T_co], lengths: Sequence[int | float], generator: Any = None
 ) -> list[Subset[T_co]]:
-    """Cut `dataset` at random into parts of these lengths, or of these fractions when they add up to 1.
+    """Cut `dataset` at random into parts of these lengths, or of these fractions when they add up
+    to 1.
 
-    >>> [len(part) for part in random_split(range(10), [0.7, 0.3])]
+    A list of Subsets; ValueError where lengths do not add up to the dataset's.
+
+    >>> import alight as torch
+    >>> parts = torch.utils.data.random_split(range(10), [0.7, 0.3])
+    >>> [len(part) for part in parts]
     [7, 3]
     """
     total = len(dataset)  # type: ignore[arg-type]

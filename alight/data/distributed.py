@@ -17,9 +17,11 @@ from alight.errors import fail
 class DistributedSampler(Sampler[int]):
     """Every `num_replicas`-th index from `rank` on, of an order that all processes draw alike.
 
-    `set_epoch` makes the next epoch's order another one.
-    Errors: RuntimeError without `num_replicas` and `rank`, for there is no process group to ask.
+    With drop_last=False indices from the front fill the last round. ValueError where rank is
+    outside.
 
+    >>> import alight as torch
+    >>> from alight.utils.data.distributed import DistributedSampler
     >>> list(DistributedSampler(range(5), num_replicas=2, rank=1, shuffle=False))
     [1, 3, 0]
     """
@@ -74,5 +76,14 @@ class DistributedSampler(Sampler[int]):
         return self.num_samples
 
     def set_epoch(self, epoch: int) -> None:
-        """The number of the epoch to come, on which its order depends."""
+        """The number of the epoch to come, on which its order depends: without it all epochs have the
+        same.
+
+        >>> import alight as torch
+        >>> from alight.utils.data.distributed import DistributedSampler
+        >>> sampler = DistributedSampler(range(4), num_replicas=2, rank=0)
+        >>> sampler.set_epoch(3)
+        >>> sampler.epoch
+        3
+        """
         self.epoch = epoch

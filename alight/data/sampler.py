@@ -34,7 +34,18 @@ def draw_seed(engine: Any) -> int:
 
 
 class Sampler(Generic[T_co]):
-    """The order of one epoch; subclasses define `__iter__`, and `__len__` where it is known."""
+    """The order of one epoch; subclasses define `__iter__`, and `__len__` where it is known.
+
+    >>> import alight as torch
+    >>> class Backwards(torch.utils.data.Sampler):
+    ...     def __init__(self, data):
+    ...         self.data = data
+    ...     def __iter__(self):
+    ...         return iter(range(len(self.data))[::-1])
+    >>> data = [10, 20, 30]
+    >>> list(torch.utils.data.DataLoader(data, batch_size=2, sampler=Backwards(data)))
+    [tensor([30, 20]), tensor([10])]
+    """
 
     def __init__(self, data_source: Any = None) -> None:
         pass
@@ -61,7 +72,12 @@ def comes_in_arrays(sampler: Any) -> bool:
 
 
 class SequentialSampler(ArraySampler):
-    """Every index once, from 0 up."""
+    """Every index once, from 0 up.
+
+    >>> import alight as torch
+    >>> list(torch.utils.data.SequentialSampler("abc"))
+    [0, 1, 2]
+    """
 
     def __init__(self, data_source: Sized) -> None:
         self.data_source = data_source
@@ -76,9 +92,11 @@ class SequentialSampler(ArraySampler):
 class RandomSampler(ArraySampler):
     """Every index once in random order, or `num_samples` random indices.
 
+    With `replacement` an index may come again. ValueError where num_samples is no positive int.
+
     >>> import alight as torch
-    >>> list(RandomSampler(range(4), generator=torch.Generator().manual_seed(0)))
-    [0, 1, 3, 2]
+    >>> sorted(torch.utils.data.RandomSampler("abc"))
+    [0, 1, 2]
     """
 
     def __init__(
@@ -131,7 +149,12 @@ class RandomSampler(ArraySampler):
 
 
 class SubsetRandomSampler(Sampler[int]):
-    """The given indices, each once, in random order."""
+    """The given indices, each once, in random order.
+
+    >>> import alight as torch
+    >>> sorted(torch.utils.data.SubsetRandomSampler([4, 2]))
+    [2, 4]
+    """
 
     def __init__(self, indices: Sequence[int], generator: Any = None) -> None:
         self.indices = indices
@@ -147,7 +170,14 @@ class SubsetRandomSampler(Sampler[int]):
 
 
 class WeightedRandomSampler(Sampler[int]):
-    """`num_samples` indices, each drawn with a probability in proportion to its weight."""
+    """`num_samples` indices, each drawn with a probability in proportion to its weight.
+
+    Without replacement no index comes twice. ValueError where num_samples is no positive int.
+
+    >>> import alight as torch
+    >>> list(torch.utils.data.WeightedRandomSampler([0.0, 1.0], num_samples=3))
+    [1, 1, 1]
+    """
 
     def __init__(
         self,
@@ -189,7 +219,11 @@ class WeightedRandomSampler(Sampler[int]):
 class BatchSampler(Sampler[list[int]]):
     """The indices of another sampler, `batch_size` at a time.
 
-    >>> list(BatchSampler(SequentialSampler(range(5)), batch_size=2, drop_last=False))
+    drop_last leaves out a last batch that is smaller. ValueError where batch_size is no
+    positive int or drop_last no bool.
+
+    >>> import alight as torch
+    >>> list(torch.utils.data.BatchSampler(range(5), batch_size=2, drop_last=False))
     [[0, 1], [2, 3], [4]]
     """
 

@@ -28,7 +28,12 @@ from alight.data.fetching import END, Fetch, fetcher
 
 
 class WorkerInfo(NamedTuple):
-    """What a dataset may know of the worker that it runs in."""
+    """What a dataset may know of the worker that it runs in: id, num_workers, seed, dataset.
+
+    >>> from alight.data.worker import WorkerInfo
+    >>> WorkerInfo(id=0, num_workers=2, seed=7, dataset=None).id
+    0
+    """
 
     id: int
     num_workers: int
@@ -40,10 +45,16 @@ _current = threading.local()
 
 
 def get_worker_info() -> WorkerInfo | None:
-    """The worker that is making a batch now; None outside of workers.
+    """The worker that is making a batch now, a WorkerInfo; None outside of workers.
 
-    >>> get_worker_info() is None
-    True
+    >>> import alight as torch
+    >>> class Split(torch.utils.data.IterableDataset):
+    ...     def __iter__(self):
+    ...         info = torch.utils.data.get_worker_info()
+    ...         part, parts = (0, 1) if info is None else (info.id, info.num_workers)
+    ...         return iter(range(part, 4, parts))
+    >>> list(Split())
+    [0, 1, 2, 3]
     """
     return getattr(_current, "info", None)
 

@@ -34,7 +34,9 @@ DTYPES = {
     "I8": dtypes.int8,
     "I16": dtypes.int16,
     "I32": dtypes.int32,
+    "U16": dtypes.uint16,
     "U32": dtypes.uint32,
+    "U64": dtypes.uint64,
     "I64": dtypes.int64,
     "F16": dtypes.float16,
     "BF16": dtypes.bfloat16,
@@ -60,21 +62,31 @@ def save_file(
     filename: str | os.PathLike[str],
     metadata: Mapping[str, str] | None = None,
 ) -> None:
-    """Write tensors by name to a file, with texts by name as `metadata`.
+    """Write tensors by name to a file, with texts by name as `metadata`, in the safetensors
+    format.
 
-    Errors: RuntimeError where two tensors share memory, which the format cannot say; TypeError for
-    a dtype it lacks.
+    ValueError for a tensor that shares another's memory, TypeError for what is no tensor.
+
+    >>> import os, tempfile
+    >>> import alight as torch
+    >>> from alight.io import safetensors
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "w.safetensors")
+    ...     safetensors.save_file({"w": torch.ones(2)}, path)
+    ...     safetensors.load_file(path)
+    {'w': tensor([1., 1.])}
     """
     order, header = _layout(tensors, metadata)
     files.write(filename, lambda file: _write(file, order, tensors, header))
 
 
 def save(tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> bytes:
-    """What `save_file` would write.
+    """What `save_file` would write, as bytes.
 
     >>> import alight as torch
-    >>> load(save({"a": torch.ones(2)}))
-    {'a': tensor([1., 1.])}
+    >>> from alight.io import safetensors
+    >>> safetensors.load(safetensors.save({"w": torch.ones(2)}))
+    {'w': tensor([1., 1.])}
     """
     order, header = _layout(tensors, metadata)
     file = io.BytesIO()
@@ -83,21 +95,44 @@ def save(tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = Non
 
 
 def load_file(filename: str | os.PathLike[str], device: Any = "cpu") -> dict[str, Tensor]:
-    """The tensors of a file, by name.
+    """The tensors of a file, by name; ValueError where it is no safetensors file.
 
-    Errors: RuntimeError, with what is wrong, for a file that is no whole safetensors file.
+    >>> import os, tempfile
+    >>> import alight as torch
+    >>> from alight.io import safetensors
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "w.safetensors")
+    ...     safetensors.save_file({"w": torch.ones(2)}, path)
+    ...     sorted(safetensors.load_file(path))
+    ['w']
     """
     with open(filename, "rb") as file:
         return _read(file, os.fspath(filename), Device(device))
 
 
 def load(data: bytes, device: Any = "cpu") -> dict[str, Tensor]:
-    """The tensors in the content of a file, by name."""
+    """The tensors in the content of a file, by name.
+
+    >>> import alight as torch
+    >>> from alight.io import safetensors
+    >>> safetensors.load(safetensors.save({"w": torch.ones(2)}))
+    {'w': tensor([1., 1.])}
+    """
     return _read(io.BytesIO(data), "the bytes given", Device(device))
 
 
 def load_metadata(filename: str | os.PathLike[str]) -> dict[str, str]:
-    """The texts that `save_file` was given as `metadata`."""
+    """The texts that `save_file` was given as `metadata`.
+
+    >>> import os, tempfile
+    >>> import alight as torch
+    >>> from alight.io import safetensors
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "w.safetensors")
+    ...     safetensors.save_file({"w": torch.ones(2)}, path, {"epoch": "3"})
+    ...     safetensors.load_metadata(path)
+    {'epoch': '3'}
+    """
     with open(filename, "rb") as file:
         return _read_header(file, os.fspath(filename))[1]
 

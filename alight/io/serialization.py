@@ -90,18 +90,25 @@ def load(
     mmap: bool | None = None,
     **pickle_load_args: Any,
 ) -> Any:
-    """What a checkpoint holds, from a path or an open binary file.
+    """What a checkpoint holds, from a path or an open file.
 
-    `map_location` moves storages: a device for all, a dict from device to device, or a function of
-    a storage and its device's name. With `mmap`, which needs a path, memory is read when it is used.
-    Differs: nothing that a file names is imported or run, with `weights_only=False` neither. That
-    allows besides modules saved whole, and objects of classes that the program has defined or
-    imported; they are made without their constructors. Other classes are built after
+    PyTorch's zip and legacy formats alike. map_location moves tensors: a device, a dictionary
+    of devices, or a function of a storage and its device. mmap=True maps the file instead of
+    reading it. UnpicklingError for what is not allowed or broken, FileNotFoundError where there
+    is none.
+
+    Differs: nothing that a file names is imported or run, with `weights_only=False` neither.
+    That allows besides modules saved whole, and objects of classes that the program has defined
+    or imported; they are made without their constructors. Other classes are built after
     `torch.serialization.add_safe_globals`.
-    Errors: UnpicklingError naming what a file asks for and may not have; RuntimeError for a damaged
-    file.
 
-    See `save` for an example.
+    >>> import io
+    >>> import alight as torch
+    >>> file = io.BytesIO()
+    >>> torch.save({"w": torch.ones(2)}, file)
+    >>> _ = file.seek(0)
+    >>> torch.load(file)
+    {'w': tensor([1., 1.])}
     """
     if pickle_module not in (None, pickle):
         not_implemented("another pickle_module", "leaving the argument out")
@@ -229,7 +236,12 @@ def _moved(storage: Storage, location: str, map_location: MapLocation) -> Storag
 def add_safe_globals(safe_globals: list[Any]) -> None:
     """Let `load` build these classes, and call these functions, when a file names them.
 
-    Each is a class or function, or a pair of one and the full name that files use for it.
+    >>> import alight as torch
+    >>> from collections import Counter
+    >>> torch.serialization.add_safe_globals([Counter])
+    >>> torch.serialization.get_safe_globals()
+    [<class 'collections.Counter'>]
+    >>> torch.serialization.clear_safe_globals()
     """
     for entry in safe_globals:
         if not isinstance(entry, tuple):
@@ -239,18 +251,36 @@ def add_safe_globals(safe_globals: list[Any]) -> None:
 
 
 def get_safe_globals() -> list[Any]:
-    """What `add_safe_globals` was given."""
+    """What `add_safe_globals` was given.
+
+    >>> import alight as torch
+    >>> torch.serialization.get_safe_globals()
+    []
+    """
     return list(_safe_globals)
 
 
 def clear_safe_globals() -> None:
-    """Forget what `add_safe_globals` was given."""
+    """Forget what `add_safe_globals` was given.
+
+    >>> import alight as torch
+    >>> torch.serialization.clear_safe_globals()
+    >>> torch.serialization.get_safe_globals()
+    []
+    """
     _safe_globals.clear()
 
 
 @contextmanager
 def safe_globals(allowed: list[Any]) -> Iterator[None]:
-    """`add_safe_globals` for the length of a with block."""
+    """`add_safe_globals` for the length of a with block.
+
+    >>> import alight as torch
+    >>> from collections import Counter
+    >>> with torch.serialization.safe_globals([Counter]):
+    ...     print(torch.serialization.get_safe_globals())
+    [<class 'collections.Counter'>]
+    """
     before = get_safe_globals()
     add_safe_globals(allowed)
     try:

@@ -25,7 +25,15 @@ INTERRUPTED = 130  # what a shell reports for a command that Ctrl-C ended
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of `alight train`."""
+    """The arguments of `alight train`, for an argparse parser.
+
+    >>> import argparse
+    >>> from alight.train.command import add_arguments
+    >>> parser = argparse.ArgumentParser()
+    >>> add_arguments(parser)
+    >>> parser.parse_args(["fashion-mnist", "--epochs", "3"]).epochs
+    3
+    """
     parser.add_argument("job", choices=JOBS, help="what to train on")
     parser.add_argument("--model", choices=MODEL_NAMES, help="default: convnet")
     parser.add_argument("--epochs", type=int, metavar="N", help="passes over the training images")
@@ -47,7 +55,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_predict_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of `alight predict`."""
+    """The arguments of `alight predict`, for an argparse parser.
+
+    >>> import argparse
+    >>> from alight.train.command import add_predict_arguments
+    >>> parser = argparse.ArgumentParser()
+    >>> add_predict_arguments(parser)
+    >>> len(parser.parse_args(["runs/1", "a.png"]).images)
+    1
+    """
     parser.add_argument("run", metavar="RUN", help="the folder of a finished run")
     parser.add_argument("images", metavar="IMAGE", nargs="+", help="an image file")
 

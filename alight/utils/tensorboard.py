@@ -32,7 +32,12 @@ def _array(values: Any) -> Any:
 class SummaryWriter:
     """Writes numbers, pictures and texts of a run into a folder that TensorBoard shows.
 
-    Errors: ModuleNotFoundError where the tensorboard package is not installed.
+    The folder is log_dir, else runs/ with the time. ModuleNotFoundError where the package
+    tensorboard is not installed.
+
+    >>> import alight as torch
+    >>> hasattr(torch.utils.tensorboard.SummaryWriter, "add_scalar")
+    True
     """
 
     def __init__(
