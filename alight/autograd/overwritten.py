@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, NoReturn
 
 from alight.errors import fail
+from alight.record.apart import is_apart
 from alight.record.history import History
 from alight.record.memory import Memory, Write
 from alight.record.trie import Tape
@@ -146,14 +147,11 @@ def _maker(memory: Memory, shown: int, root: Any, reader: int) -> str:
     if made >= reader:
         return backward_name(meta.origin or "unknown").removesuffix("Backward0")
     if shown in memory.views:  # a view of written memory is taken of it again
-        part = meta.requires_grad or (root._meta.requires_grad and not _is_apart(memory, shown))
+        part = meta.requires_grad or (
+            root._meta.requires_grad and not is_apart(memory.path(shown)[0])
+        )
         return "AsStrided" if part and not meta.leaf else ""
     if root._meta.leaf or not root._meta.requires_grad:
         return ""
     name = backward_name(root._meta.origin or "unknown")
     return "torch::autograd::CopySlices" if name == "CopySlices" else name.removesuffix("Backward0")
-
-
-def _is_apart(memory: Memory, view: int) -> bool:
-    """Whether no gradient flows from a view to the owner of its memory."""
-    return any(node.primitive.name == "detach" for node in memory.path(view)[0].nodes)

@@ -24,6 +24,7 @@ from alight.ir.program import Program, Value, prune
 from alight.primitives import Convert, Detach
 from alight.primitives.arithmetic import broadcast, fresh
 from alight.record import views
+from alight.record.apart import is_apart
 from alight.record.meta import INFERENCE, Meta
 from alight.record.recorder import Recorder, thread
 from alight.record.trie import Tape
@@ -309,8 +310,8 @@ class Operation:
                 tape.marks.append(("blocked", out.id))
             if self.view:
                 link, strides = self._link(tape, start, ids, out, values[0], strides)
-                if link is not None and out.id != ids[0]:
-                    tape.marks.append(("shows", out.id, ids[0]))
+                if link is not None:
+                    views.show(tape, out, values[0], link, [tape.value(i) for i in ids[1:]])
             elif self.pointwise:
                 strides = pointwise_strides(out, values)
             origin: str | None
@@ -369,7 +370,7 @@ class Operation:
         if recorder.grad_enabled and meta.requires_grad:
             leaf = target
             while leaf is not None and not (leaf._meta.requires_grad and leaf._meta.leaf):
-                leaf = leaf._base
+                leaf = None if leaf._base is None or is_apart(leaf._link) else leaf._base
             if leaf is not None:
                 of_view = "" if leaf is target else "a view of "
                 fail(

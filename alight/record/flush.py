@@ -15,6 +15,7 @@ from alight import config
 from alight.errors import reworded
 from alight.ir.program import Node, Program, needed_nodes, prune
 from alight.record.history import History, owed_residuals
+from alight.record.apart import has_own_past
 from alight.record.references import LISTED, LISTED_TWICE
 from alight.record.sources import user_line
 from alight.record.trie import Position, Tape
@@ -179,6 +180,7 @@ def _make_plan(recorder: Any, position: Position, old: Plan | None) -> Plan:
     entered = set(tape.inputs)
     stored: list[tuple[int, int]] = []
     unstored: list[int] = []
+    apart: set[int] = set()  # values of views with a history of their own
     kept = {i for i, _ in old.stored} if old else set()
     for i, (value, meta) in enumerate(tape.slots):
         tensor = handles[i]
@@ -189,14 +191,17 @@ def _make_plan(recorder: Any, position: Position, old: Plan | None) -> Plan:
             and not _is_rebound(tape, i)
         ):
             continue  # an input that nobody wrote
-        if tensor._base is not None or meta.device.type == "meta":
+        if meta.device.type == "meta" or (tensor._base is not None and not has_own_past(tensor)):
             continue  # a view derives itself from its base
         alive = tensor._slot == i + recorder.offset and sys.getrefcount(tensor) > LISTED
+        if tensor._base is not None:
+            (apart.add(value) if alive else unstored.append(i))
+            continue
         if i in kept or alive:
             stored.append((i, value))
         else:
             unstored.append(i)
-    owed_now = {
+    owed_now = apart | {
         tape.slots[i][0]
         for i, _ in stored
         if tape.slots[i][1].requires_grad and not tape.slots[i][1].leaf

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from alight.ir.program import Node, Program, prune
+from alight.ir.program import Builder, Program
 from alight.record.trie import Tape
+from alight.record.views import link_strides
 
 # Inside an operation these show an argument's memory, as the views do that PyTorch's operations take of it.
 _MOVES = {"reshape", "permute", "expand", "slice"}
@@ -33,9 +34,10 @@ class Memory:
         self.slots: dict[int, int] = {}  # value -> its first slot
         for i, (value, _) in enumerate(tape.slots):
             self.slots.setdefault(value, i)
-        self.views = {mark[1]: mark[2] for mark in tape.marks if mark[0] == "shows"}
+        # value -> what it is a view of, the program from there, the numbers that this takes
+        self.views = {mark[1]: mark[2:] for mark in tape.marks if mark[0] == "shows"}
         self.inside = {
-            node.outputs[0]: node.inputs[0]
+            node.outputs[0]: node
             for node in tape.nodes
             if node.primitive.name in _MOVES and node.outputs[0] not in self.slots
         }
@@ -49,22 +51,33 @@ class Memory:
                 writes = self.writes.setdefault(first, [])
                 writes.append(Write(start, new, silent, through_view))
                 self.version[new] = len(writes)
-        self._maker: dict[int, Node] = {}
         # (saved value, slot of the memory's owner, the numbers that say where it lies there): see memory_of
         self.roots: list[tuple[int, int, tuple[int, ...]]] = []
 
     def shown(self, value: int) -> int | None:
         """The tensor's value that a value shows: itself, or what an operation reshaped; None for intermediate results."""
-        at: int | None = value
-        while at is not None and at not in self.slots:
-            at = self.inside.get(at)
-        return at
+        link = self._inside(value)
+        if link is None or not link.nodes:
+            return None if link is None else value
+        at = link.inputs[0]  # PyTorch copies where strides allow no view
+        strides = link_strides(link, self.tape.slots[self.slots[at]][1])
+        return None if strides is None else at
+
+    def _inside(self, value: int) -> Program | None:
+        """The movement of elements by which an operation made a value of a tensor's; None where it is none."""
+        at, nodes = value, []
+        while at not in self.slots:
+            if at not in self.inside:
+                return None
+            nodes.append(self.inside[at])
+            at = nodes[-1].inputs[0]
+        return Program(self.tape.types, [at], nodes[::-1], [value])
 
     def root(self, value: int) -> int | None:
         """The root value that a value is a view of; None for what no tensor shows."""
         at = self.shown(value)
-        while at in self.views:
-            at = self.views[at]
+        while at is not None and at in self.views:
+            at = self.views[at][0]
         return at
 
     def later(self, value: int, readers: Sequence[int]) -> list[Write]:
@@ -76,23 +89,22 @@ class Memory:
         return writes if writes and min(readers) < writes[0].start else []
 
     def path(self, value: int) -> tuple[Program, list[int]]:
-        """What a value is of its root value, as a program; and the values that this reads: the root's first."""
-        root = self.root(value)
-        assert root is not None
-        if not self._maker:
-            self._maker = {out: node for node in self.tape.nodes for out in node.outputs}
-        nodes, read, seen = [], [root], [value]
-        for at in seen:  # grows while it is read
-            node = self._maker.get(at)
-            if at == root:
-                continue
-            if node is None or (at in self.slots and at not in self.views):
-                read.append(at)
-                continue
-            nodes.append(node)
-            seen.extend(i for i in node.inputs if i not in seen)
-        nodes.sort(key=lambda node: node.outputs[0])
-        return prune(Program(self.tape.types, read, nodes, [value])), read
+        """What a value is of its root value, as a program; and the values that it takes: the root's first."""
+        inside, tape = self._inside(value), self.tape
+        assert inside is not None
+        at, links = inside.inputs[0], []
+        while at in self.views:
+            viewed, link, numbers = self.views[at]
+            links.append((link, numbers))
+            at = viewed
+        builder, read = Builder(), [at]
+        shown = builder.input(tape.types[at])
+        for link, numbers in reversed(links):
+            read.extend(numbers)
+            places = [builder.input(tape.types[number]) for number in numbers]
+            (shown,) = builder.inline(link, [shown, *places])
+        (shown,) = builder.inline(inside, [shown])
+        return builder.finish([shown]), read
 
 
 def memory_of(tape: Tape, saved: Sequence[int], sources: dict[int, tuple[str, int]]) -> Memory:

@@ -19,6 +19,7 @@ from alight.ir.program import Program, Value
 from alight.ir.types import Type
 from alight.primitives import Detach
 from alight.record import views
+from alight.record.apart import enter_own, has_own_past, rejoin
 from alight.record.flush import flush as run_segment
 from alight.record.flush import peek as peek_at
 from alight.record.sources import Line, user_line
@@ -357,13 +358,16 @@ class Recorder:
         if tensor._hooks or tensor._retains_grad:
             self.hooked = True
         self.enter(base)
+        own = None
+        if (tensor._history is not None or tensor._own is not None) and has_own_past(tensor):
+            own = enter_own(self, tensor)
         blocked = not tensor._meta.requires_grad
         kinds = tuple([number.__class__ for number in tensor._numbers])
-        key = (VIEW, tensor._base._slot, tensor._link, blocked, kinds, tensor._meta.number)
+        key = (VIEW, tensor._base._slot, tensor._link, blocked, kinds, tensor._meta.number, own)
         position = self.here.children.get(key)
         if position is None:
             position = self.extend(
-                key, VIEW, lambda tape: self._trace_view(tape, tensor, blocked, kinds)
+                key, VIEW, lambda tape: self._trace_view(tape, tensor, blocked, kinds, own)
             )
         self.here = position
         self.scalars.extend(tensor._numbers)
@@ -376,17 +380,20 @@ class Recorder:
         self.transient.append(tensor)
         return True
 
-    def _trace_view(self, tape: Tape, tensor: Any, blocked: bool, kinds: Sequence[type]) -> None:
-        base = self.argument(tape, tensor._base)
+    def _trace_view(
+        self, tape: Tape, tensor: Any, blocked: bool, kinds: Sequence[type], own: int | None
+    ) -> None:
+        base, start = self.argument(tape, tensor._base), len(tape.nodes)
         numbers = [self.number_argument(tape, kind) for kind in kinds]
         (value,) = tape.inline(tensor._link, [base, *numbers])
         leaf = tensor._meta.requires_grad and tensor._meta.leaf  # made one by requires_grad_()
         if blocked or leaf:
             value = Detach(value)
+        if own is not None:
+            rejoin(tape, start, value, tape.slots[own - self.offset][0])
         if leaf:
             tape.marks.append(("leaf", value.id, len(tape.slots)))
-        if value.id != base.id:
-            tape.marks.append(("shows", value.id, base.id))
+        views.show(tape, value, base, tensor._link, numbers)
         tape.slots.append((value.id, tensor._meta))
 
     def _adopt(self, tensor: Any) -> None:

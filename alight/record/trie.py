@@ -62,7 +62,7 @@ class Tape(Builder):
         ] = []  # autograd.Function calls: FunctionCall, see alight.autograd.function
         self.marks: list[
             tuple[Any, ...]
-        ] = []  # ("blocked", value), ("leaf", value), ("freed", node), ("shows", view, value), ("written", ...): see memory.py
+        ] = []  # ("blocked", value), ("leaf", value), ("freed", node), ("shows", ...), ("written", ...): see memory.py
         self.memory: Any = None  # of a tape that grows no more: which memory its values show
         self.buffers = 0
         self.scalars = 0

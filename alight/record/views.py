@@ -37,6 +37,7 @@ from alight.primitives import (
 )
 from alight.primitives.arithmetic import constant, fresh
 from alight.primitives.gather import take_along
+from alight.record.apart import has_own_past, is_apart, keep
 from alight.record.meta import Meta, contiguous_strides
 from alight.record.references import LISTED
 from alight.record.trie import Position, Tape
@@ -90,7 +91,7 @@ def attach(view: Any, base: Any, link: Program, numbers: tuple[Any, ...]) -> Non
 
 def rebind(recorder: Any, tensor: Any, position: Position, at: int) -> int:
     """Give a written tensor its new slot, number `at` of the step; the number of the next slot."""
-    silent = tensor._base is not None and is_silent(tensor)
+    counter = counter_of(tensor)
     link, chain = tensor, [tensor]
     while True:
         link._slot, link._meta = position.slot + at, position.metas[at]
@@ -102,14 +103,15 @@ def rebind(recorder: Any, tensor: Any, position: Position, at: int) -> int:
         link = link._base
         chain.append(link)
     root = link
-    counter_of(tensor)._writes += 1
-    if silent:
+    counter._writes += 1
+    if counter is not root:
         root._unnoticed += 1
+        counter._counts = True
     meta, own = root._meta, tensor._meta
     if (meta.requires_grad and meta.leaf) or (own.requires_grad and own.leaf):
         recorder.wrote_leaf = True
     if root._views is not None:
-        root._views = [ref for ref in root._views if _stale(ref(), chain)]
+        root._views = [ref for ref in root._views if _stale(recorder, ref(), chain)]
     if root._shared and (seen_from_outside(root) or any(root is one for one in recorder.transient)):
         recorder.must_write = True
     return at
@@ -128,7 +130,8 @@ def rebind_all(recorder: Any, tensors: Sequence[Any], position: Position) -> Non
         tensor._writes += 1
         slot += 1
         if tensor._views is not None:
-            tensor._views = [ref for ref in tensor._views if _stale(ref(), [tensor])]
+            written = [tensor]
+            tensor._views = [ref for ref in tensor._views if _stale(recorder, ref(), written)]
         if tensor._shared and (
             seen_from_outside(tensor) or any(tensor is one for one in recorder.transient)
         ):
@@ -138,13 +141,15 @@ def rebind_all(recorder: Any, tensors: Sequence[Any], position: Position) -> Non
     recorder.handles.extend(tensors)
 
 
-def _stale(view: Any, written: list[Any]) -> bool:
+def _stale(recorder: Any, view: Any, written: list[Any]) -> bool:
     """Let a view of written memory derive itself again, unless it was `written`; whether it is still there."""
     if view is None:
         return False
     if all(view is not one for one in written):
-        view._slot, view._history = -1, None
         meta = view._meta
+        if has_own_past(view):
+            keep(recorder, view)
+        view._slot, view._history = -1, None
         if not meta.requires_grad and _takes_part(view):
             view._meta = meta.replace(requires_grad=True, leaf=False, origin="as_strided")
     return True
@@ -154,7 +159,7 @@ def _takes_part(view: Any) -> bool:
     """Whether a view shows elements that take gradients, by now."""
     if not view._meta.dtype.is_differentiable:
         return False
-    while view._base is not None and not _is_apart(view._link):
+    while view._base is not None and not is_apart(view._link):
         view = view._base
         if view._meta.requires_grad and not view._meta.leaf:
             return True
@@ -245,7 +250,8 @@ def refuse_ambiguous(view: Any) -> None:
     """PyTorch's errors for writes to one of several views that were made at once, and to views of a no_grad block."""
     base, several = view, ""
     while base is not None and not several:
-        several, base = SEVERAL.get(base._meta.origin or "", ""), base._base
+        several = SEVERAL.get(base._meta.origin or "", "")
+        base = None if base._base is None or is_apart(base._link) else base._base
     if several:
         number = number_of_part(view) if view._meta.origin in SEVERAL else 0
         if view._meta.origin not in SEVERAL:
@@ -261,7 +267,7 @@ def refuse_ambiguous(view: Any) -> None:
         )
     base = view
     while base._base is not None and not base._meta.requires_grad:
-        if any(node.primitive is Detach for node in base._link.nodes):
+        if is_apart(base._link):
             return
         base = base._base
     if base is not view and base._meta.requires_grad and not base._meta.leaf:
@@ -285,6 +291,13 @@ def number_of_part(view: Any) -> int:
                 if extent != whole:
                     return -(-start // max(extent, 1))
     return 0
+
+
+def show(tape: Tape, view: Value, viewed: Value, link: Program, numbers: Sequence[Value]) -> None:
+    """Mark that a value is a view of another one."""
+    if view.id != viewed.id:
+        ids = tuple([number.id for number in numbers])
+        tape.marks.append(("shows", view.id, viewed.id, link, ids))
 
 
 # -- recording a write --------------------------------------------------------------------------------------------
@@ -312,7 +325,7 @@ def trace_write(
         parent: Value = recorder.argument(tape, link._base)
         if now is not None:  # written in this step already
             parent = now.get(id(link._base), parent)
-        apart = _is_apart(
+        apart = is_apart(
             link._link
         )  # x.detach() is written: x has the numbers, not their gradients
         new = Detach(values[-1]) if apart else values[-1]
@@ -328,16 +341,10 @@ def trace_write(
     for k, one in enumerate(chain):
         name = "CopySlices" if k else origin
         values[k] = _add_written(recorder, tape, one, values[k], flags[k], name)
-    for view, viewed in itertools.pairwise(values):
-        if view.id != viewed.id:
-            tape.marks.append(("shows", view.id, viewed.id))
+    for k, (view, viewed) in enumerate(itertools.pairwise(values)):
+        show(tape, view, viewed, chain[k]._link, scalars[k])
     start, root = recorder.here.counts.nodes, values[-1]
     tape.marks.append(("written", old.id, start, root.id, is_silent(tensor), len(chain) > 1))
-
-
-def _is_apart(link: Program) -> bool:
-    """Whether no gradient flows from a view to what it views."""
-    return any(node.primitive is Detach for node in link.nodes)
 
 
 def _repeats(link: Program) -> bool:
@@ -350,7 +357,7 @@ def _repeats(link: Program) -> bool:
 
 def counter_of(tensor: Any) -> Any:
     """The tensor that counts the writes into a tensor: what owns the memory, or x.data, which counts for itself."""
-    while tensor._base is not None and tensor._meta.origin != "data":
+    while tensor._base is not None and tensor._meta.origin != "data" and not tensor._counts:
         tensor = tensor._base
     return tensor
 

@@ -26,6 +26,7 @@ NOT_COMPARED = (
     "refer to a single memory location",
     "unsupported operation",
     "UserWarning",
+    "expand(",
 )
 
 

@@ -366,6 +366,111 @@ def flush_linear(torch):
     return gradient(x, z)
 
 
+@program
+def hist_detach(torch):
+    x = torch.zeros(3)
+    w = torch.ones(3, requires_grad=True)
+    d = x.detach()
+    d.mul_(0).add_(w * 2)
+    d.tolist()
+    (d * 3).sum().backward()
+    return w.grad, x.requires_grad, d.requires_grad, x
+
+
+@program
+def hist_detach2(torch):
+    x = torch.zeros(3)
+    w = torch.ones(3, requires_grad=True)
+    d = x.detach()
+    d[1:] = w[1:] * 2
+    d.tolist()
+    x.add_(1)
+    x.tolist()
+    (d * 3).sum().backward()
+    return w.grad, x.requires_grad, d.requires_grad, x
+
+
+@program
+def hist_detach3(torch):
+    x = torch.zeros(3, requires_grad=True)
+    y = x * 2
+    w = torch.ones(3, requires_grad=True)
+    d = y.detach()
+    d.mul_(w)
+    d.tolist()
+    o = (d * 3).sum() + y.sum()
+    o.backward()
+    return w.grad, x.grad
+
+
+@program
+def leafview(torch):
+    x = torch.ones(2, 3, requires_grad=True)
+    d = x.detach()
+    r = d.reshape(3, 2)
+    out = [attempt(lambda: r.copy_(torch.ones(3, 2, requires_grad=True)))]
+    out += [
+        r.requires_grad,
+        d.requires_grad,
+        x.requires_grad,
+        r.is_leaf,
+        d.is_leaf,
+        r.grad_fn is None,
+        d.grad_fn is None,
+    ]
+    out += [
+        attempt(lambda: r.add_(1)),
+        attempt(lambda: d.add_(1)),
+        attempt(lambda: d.masked_fill_(d > 0, 1)),
+        attempt(lambda: x.masked_fill_(d > 0, 1)),
+        attempt(lambda: d.__setitem__(d > 1, 2)),
+    ]
+    return out
+
+
+@program
+def sil(torch):
+    x = torch.arange(6.0).reshape(3, 2).requires_grad_()
+    u = x[None]
+    s = u.sin()
+    o = s.sum()
+    x.data.mul_(2)
+    o.backward()
+    return x.grad
+
+
+@program
+def sil2(torch):
+    x = torch.arange(6.0).reshape(3, 2).requires_grad_()
+    u = x[None]
+    s = u.sin()
+    o = s.sum()
+    u.data.mul_(2)
+    o.backward()
+    return x.grad
+
+
+@program
+def written_views_read_again(torch):
+    x = (torch.arange(6.0) / 4).reshape(2, 3).requires_grad_()
+    d = x.data
+    d.mul_(3)
+    y = x @ torch.ones(3, 2)
+    z = (y * x[:, 1:]).sum()
+    d[..., 1:] = x[:, :2].clone() * 2
+    z.tolist()
+    z.backward()
+    return x, x.grad, d
+
+
+@program
+def one_of_several_detached(torch):
+    x = torch.ones(2, 3, requires_grad=True) * 1
+    part = x.unbind()[0]
+    part.data.add_(1)
+    return attempt(lambda: part.detach().add_(1)), x
+
+
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_as_pytorch(name):
     same(PROGRAMS[name])
