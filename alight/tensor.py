@@ -19,6 +19,7 @@ from alight.primitives import Full
 from alight.record.flush import buffer_of
 from alight.record.meta import INFERENCE, Meta, Size
 from alight.record.recorder import thread
+from alight.record.together import leave
 from alight.record.views import counter_of, place_in_root, root_of
 
 _new = object.__new__
@@ -72,6 +73,7 @@ class Tensor(Methods, metaclass=_TensorMeta):
     _unnoticed: int = 0  # those through .data, which the version leaves out
     _own: Any = None  # of a view with a history of its own: what it was when its elements last changed
     _history: Any = None  # where backward goes on in a flushed segment
+    _company: Any = None  # tensors that it enters segments with
     _grad: Tensor | None = None
     _hooks: dict[int, Callable[..., Any]] | None = None
     _accumulate_hooks: dict[int, Callable[..., Any]] | None = None
@@ -559,6 +561,7 @@ class Tensor(Methods, metaclass=_TensorMeta):
             return self.detach().cpu().numpy()
         root = root_of(self)
         buffer = self.flush("numpy")
+        leave(root)
         root._shared = True
         return backend_of(CPU).share(buffer, self._meta.dtype)
 
@@ -737,10 +740,16 @@ def new_handle(meta: Meta, slot: int) -> Tensor:
     return tensor
 
 
-def wrap(buffer: Any, meta: Meta) -> Tensor:
-    """A tensor whose elements are at hand."""
-    tensor = _new(Tensor)
-    tensor._meta, tensor._buffer = meta, buffer
+def wrap(buffer: Any, meta: Meta, cls: type = Tensor) -> Any:
+    """A tensor whose elements are at hand.
+
+    What each step asks of it is set, although it is the class's default: CPython finds an instance's attribute in a
+    fifteenth of the time, and only if the instance was made as one of its class.
+    """
+    tensor: Any = _new(cls)
+    tensor._slot, tensor._meta, tensor._buffer = -1, meta, buffer
+    tensor._base = tensor._views = tensor._history = tensor._company = tensor._grad = None
+    tensor._shared, tensor._writes, tensor._watched = False, 0, False
     return tensor
 
 

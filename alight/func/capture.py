@@ -115,15 +115,15 @@ class Capture(Recorder):
             tape.marks.append((kind, value.id, len(tape.slots)))
         tape.slots.append((value.id, meta))
 
-    def enter(self, tensor: Any) -> None:
+    def enter(self, tensor: Any) -> bool:
         """A tensor from outside is an input of the program; a view made inside derives itself."""
         slot = tensor._slot
         if self.offset <= slot < self.offset + OFFSET:
-            return
+            return False
         if tensor._base is not None:  # derived from what it views, whose history goes on
             self._enter_view(tensor)
             self.moved[id(tensor)] = tensor, slot
-            return
+            return False
         meta, history = tensor._meta, tensor._history
         key = ("outside", len(self.sources), meta.number, None if history is None else history.key)
         position = self.here.children.get(key)
@@ -138,6 +138,7 @@ class Capture(Recorder):
         self._add_source(tensor, False)
         tensor._slot = position.slot
         self.handles.append(tensor)
+        return False
 
     def refuse_write(self, tensor: Any) -> None:
         """An error where a write would reach a tensor from outside."""

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import difflib
 from collections import OrderedDict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from alight.autograd.hooks import RemovableHandle
-from alight.errors import fail, message
+from alight.errors import fail
 from alight.nn import hooks
 from alight.nn.conversion import Convertible
 from alight.nn.hooks import (
@@ -31,8 +31,10 @@ from alight.nn.parameter import Buffer, Parameter
 from alight.nn.registry import Registry, _name_of, typename
 from alight.nn.state import Stateful
 from alight.nn.walking import Walkable
+from alight.record.specialized import copy_of
 from alight.tensor import Tensor
 
+NOT_GIVEN = object()
 REGISTRIES = ("_parameters", "_buffers", "_modules")
 _HOOK_TABLES = (
     "_backward_pre_hooks", "_backward_hooks", "_forward_hooks", "_forward_hooks_with_kwargs",
@@ -68,6 +70,9 @@ class Module(Convertible, Stateful, Walkable):
     training: bool
     dump_patches: bool = False
     call_super_init: bool = False
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any: ...
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         if not self.call_super_init and (args or kwargs):
@@ -85,6 +90,15 @@ class Module(Convertible, Stateful, Walkable):
             fields[name] = OrderedDict()
         if self.call_super_init:
             super().__init__(*args, **kwargs)
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if hasattr(cls, "__getattr__") and not hasattr(Module, "__getattr__"):
+            # Not before: a class with this method has all its attributes found in the slow way.
+            Module.__getattr__ = _no_attribute  # type: ignore[method-assign]
+        inherited = getattr(cls.__call__, "__code__", None)
+        if "__call__" not in cls.__dict__ and inherited == Module.__call__.__code__:
+            cls.__call__ = copy_of(Module.__call__)  # type: ignore[method-assign]
 
     # -- calling --------------------------------------------------------------------------------------------------------
 
@@ -111,7 +125,10 @@ class Module(Convertible, Stateful, Walkable):
     def _in_place_of_forward(self) -> str:
         return "def forward(self, x): ... in the class"
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, input: Any = NOT_GIVEN, /, *args: Any, **kwargs: Any) -> Any:
+        # The usual call has one argument, which then needs no tuple; the rest is for all others.
+        if input is NOT_GIVEN:
+            return hooks.call(self, (), kwargs)
         if (
             self._forward_hooks
             or self._forward_pre_hooks
@@ -119,8 +136,10 @@ class Module(Convertible, Stateful, Walkable):
             or self._backward_pre_hooks
             or on_every_module
         ):
-            return hooks.call(self, args, kwargs)
-        return self.forward(*args, **kwargs)
+            return hooks.call(self, (input, *args), kwargs)
+        if args or kwargs:
+            return self.forward(input, *args, **kwargs)
+        return self.forward(input)
 
     def register_forward_pre_hook(
         self, hook: Any, *, prepend: bool = False, with_kwargs: bool = False
@@ -241,9 +260,6 @@ class Module(Convertible, Stateful, Walkable):
             self._set_buffer(name, value)
         else:
             object.__setattr__(self, name, value)
-
-    def __getattr__(self, name: str) -> Any:
-        raise NoAttributeError(self, name)
 
     def _set_buffer(self, name: str, value: Any) -> None:
         if value is not None and not isinstance(value, Tensor):
@@ -422,29 +438,10 @@ class Module(Convertible, Stateful, Walkable):
         """
 
 
-class NoAttributeError(AttributeError):
-    """A name that a module does not have. The text is made when it is read: `hasattr` has no use for it."""
-
-    def __init__(self, module: Any, name: str) -> None:
-        super().__init__()
-        self.module, self.missing = module, name
-
-    def __str__(self) -> str:
-        known = {*self.module.__dict__, *vars(type(self.module))} - {self.missing}
-        near = difflib.get_close_matches(self.missing, sorted(known), 1, 0.75)
-        return message(
-            f"'{type(self.module).__name__}' object has no attribute '{self.missing}'",
-            try_=f".{near[0]}" if near else None,
-        )
-
-    def __reduce__(self) -> Any:
-        return AttributeError, (str(self),)
-
-
-NoAttributeError.__name__ = NoAttributeError.__qualname__ = (
-    "AttributeError"  # as tracebacks show it
-)
-NoAttributeError.__module__ = "builtins"
+def _no_attribute(module: Module, name: str) -> Any:
+    """`Module.__getattr__`, from the moment when a subclass has one that may ask for it by `super()`."""
+    text = f"'{type(module).__name__}' object has no attribute '{name}'"
+    raise AttributeError(text, name=name, obj=module)
 
 
 def indented(text: str) -> str:

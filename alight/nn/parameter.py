@@ -18,6 +18,7 @@ from alight.ops.dispatch import disabled_torch_function
 from alight.primitives import Detach
 from alight.record import views
 from alight.record.meta import Meta
+from alight.record.together import leave
 from alight.tensor import Tensor, filled, wrap
 
 
@@ -36,10 +37,10 @@ def adopt(data: Tensor, cls: type, requires_grad: bool, alone: bool = False) -> 
         data = data.detach().clone()
     meta = data._meta
     buffer = None if meta.device.type == "meta" else data.flush("parameter")
-    made = wrap(buffer, Meta(meta.type, meta.strides, requires_grad))
-    made.__class__ = cls
+    made = wrap(buffer, Meta(meta.type, meta.strides, requires_grad), cls)
     if alone:
         return made
+    leave(data)
     made._shared, made._writes, made._views = data._shared, data._writes, data._views
     data._buffer, data._views, data._shared = None, None, False
     views.attach(data, made, _alias(meta.type), ())
@@ -49,7 +50,8 @@ def adopt(data: Tensor, cls: type, requires_grad: bool, alone: bool = False) -> 
 class Parameter(Tensor):
     """A tensor that becomes one of a module's parameters when it is assigned as an attribute.
 
-    Differs: of a view it takes a copy.
+    It is a leaf, and requires a gradient unless requires_grad=False. Shares the memory of
+    `data`. Differs: of a view it takes a copy.
 
     >>> import alight as torch
     >>> torch.nn.Parameter(torch.ones(2))
@@ -83,7 +85,16 @@ class Parameter(Tensor):
 
 
 class Buffer(Tensor):
-    """A tensor that becomes one of a module's buffers when it is assigned as an attribute."""
+    """A tensor that becomes one of a module's buffers when it is assigned as an attribute.
+
+    It is saved with the module's state unless persistent=False, and gets no gradient.
+
+    >>> import alight as torch
+    >>> module = torch.nn.Module()
+    >>> module.mean = torch.nn.Buffer(torch.zeros(2))
+    >>> module.state_dict()
+    OrderedDict([('mean', tensor([0., 0.]))])
+    """
 
     persistent: bool
     __torch_function__ = staticmethod(disabled_torch_function)  # type: ignore[assignment]
@@ -105,7 +116,12 @@ def new_parameter(*shape: int, device: Any = None, dtype: Any = None) -> Any:
 
 
 class UninitializedParameter(Parameter):
-    """A parameter of a lazy layer, whose shape the first input will tell."""
+    """A parameter of a lazy layer, whose shape the first input will tell.
+
+    >>> import alight as torch
+    >>> torch.nn.LazyLinear(2).weight
+    <UninitializedParameter>
+    """
 
     def __new__(cls, requires_grad: bool = True, device: Any = None, dtype: Any = None) -> Any:
         from alight.ops.operation import TORCH
@@ -113,7 +129,14 @@ class UninitializedParameter(Parameter):
         return adopt(TORCH["zeros"](0, device=device, dtype=dtype), cls, requires_grad)
 
     def materialize(self, shape: Any, device: Any = None, dtype: Any = None) -> None:
-        """Become an ordinary parameter of this shape, with arbitrary elements."""
+        """Become an ordinary parameter of this shape, with arbitrary elements.
+
+        >>> import alight as torch
+        >>> weight = torch.nn.UninitializedParameter()
+        >>> weight.materialize((2, 3))
+        >>> weight.shape
+        torch.Size([2, 3])
+        """
         from alight.ops.operation import TORCH
 
         data = TORCH["zeros"](shape, device=device or self.device, dtype=dtype or self.dtype)
@@ -136,7 +159,12 @@ class UninitializedParameter(Parameter):
 
 
 class UninitializedBuffer(Tensor):
-    """A buffer of a lazy layer, whose shape the first input will tell."""
+    """A buffer of a lazy layer, whose shape the first input will tell.
+
+    >>> import alight as torch
+    >>> torch.nn.UninitializedBuffer().requires_grad
+    False
+    """
 
     __torch_function__ = staticmethod(disabled_torch_function)  # type: ignore[assignment]
 
@@ -154,7 +182,14 @@ class UninitializedBuffer(Tensor):
         return made
 
     def materialize(self, shape: Any, device: Any = None, dtype: Any = None) -> None:
-        """Become an ordinary tensor of this shape, with arbitrary elements."""
+        """Become an ordinary tensor of this shape, with arbitrary elements.
+
+        >>> import alight as torch
+        >>> buffer = torch.nn.UninitializedBuffer()
+        >>> buffer.materialize((2, 3))
+        >>> buffer.shape
+        torch.Size([2, 3])
+        """
         from alight.ops.operation import TORCH
 
         self.data = TORCH["zeros"](shape, device=device or self.device, dtype=dtype or self.dtype)

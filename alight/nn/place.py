@@ -22,7 +22,7 @@ def layer_at_work() -> list[str]:
     calls: list[tuple[Module, FrameType]] = []  # from the innermost to the outermost
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
-        if frame.f_code is _CALLS[0]:
+        if frame.f_code == _CALLS[0]:  # each class has a copy
             calls.append((frame.f_locals["self"], frame))
         frame = frame.f_back
     if not calls or not type(calls[0][0]).__module__.startswith("alight."):

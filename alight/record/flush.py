@@ -14,10 +14,12 @@ from typing import Any, NamedTuple
 from alight import config
 from alight.errors import reworded
 from alight.ir.program import Node, Program, needed_nodes, prune
-from alight.record.history import History, owed_residuals
 from alight.record.apart import has_own_past
+from alight.record.history import History, owed_residuals
 from alight.record.references import LISTED, LISTED_TWICE
 from alight.record.sources import user_line
+from alight.record.specialized import copy_of
+from alight.record.together import observe
 from alight.record.trie import Position, Tape
 
 _laps = itertools.count(1)
@@ -34,6 +36,13 @@ class Run(NamedTuple):
     values: tuple[int, ...]  # tape value of each output
 
 
+class Handles(NamedTuple):
+    """Handles that somebody may hold after the flush."""
+
+    passing: tuple[int, ...]  # they only lose their slots
+    stored: tuple[tuple[int, int], ...]  # (handle, place among all outputs of the runs)
+
+
 class Plan(NamedTuple):
     """What a flush at a position does."""
 
@@ -48,6 +57,8 @@ class Plan(NamedTuple):
     tape: Tape | None  # what was recorded, if backward may ask
     repeated: frozenset[int]  # handles that hold a value which another stored handle holds as well
     values: tuple[int, ...]  # tape value of each output of the runs
+    plain: Handles  # what a flush without history has to do for handles that are plain tensors
+    special: Handles  # and for those of a subclass, parameters most often
 
 
 def flush(recorder: Any, reason: str) -> None:
@@ -79,20 +90,32 @@ def flush(recorder: Any, reason: str) -> None:
         except Exception as error:
             failure = failure or _explained(error, run.program, position)
             results += _what_still_works(run, arguments)
-    if failure is not None or plan.owed or plan.repeated or recorder.pasts:
+    if position.runs & (position.runs + 1) == 0 or position.entered is not None:
+        observe(recorder, position)
+    if failure is not None or plan.owed or plan.repeated or recorder.pasts or recorder.shares:
         _store(recorder, position, plan, results, failure)
         return
-    for tensor in handles:
-        tensor._slot = -1
-    for i, at in plan.stored:
-        tensor = handles[i]
-        if tensor._shared:
-            _write_shared(tensor, results[at])
-        else:
-            tensor._buffer = results[at]
+    _settle(handles, results, *plan.plain)
+    _settle_special(handles, results, *plan.special)
     recorder.must_write = False
     recorder.transient.clear()
     recorder.restart()
+
+
+def _settle(
+    handles: list[Any],
+    results: list[Any],
+    passing: Sequence[int],
+    stored: Sequence[tuple[int, int]],
+) -> None:
+    for i in passing:
+        handles[i]._slot = -1
+    for i, at in stored:
+        tensor = handles[i]
+        tensor._slot, tensor._buffer = -1, results[at]
+
+
+_settle_special = copy_of(_settle)
 
 
 def _store(
@@ -215,9 +238,10 @@ def _make_plan(recorder: Any, position: Position, old: Plan | None) -> Plan:
     outputs = tuple(value for run in runs for value in run.values)
     place = {value: at for at, value in enumerate(outputs)}
     first = {value: i for i, value in reversed(stored)}
+    put = tuple((i, place[value]) for i, value in stored)
     return Plan(
         runs,
-        tuple((i, place[value]) for i, value in stored),
+        put,
         tuple(unstored),
         frozenset(owed),
         tuple(residuals),
@@ -225,7 +249,27 @@ def _make_plan(recorder: Any, position: Position, old: Plan | None) -> Plan:
         tape if owed else None,
         frozenset(i for i, value in stored if first[value] != i),
         outputs,
+        *_by_class(handles, put, unstored),
     )
+
+
+def _by_class(
+    handles: Sequence[Any], stored: Sequence[tuple[int, int]], unstored: Sequence[int]
+) -> tuple[Handles, Handles]:
+    """The handles that outlive a flush, plain tensors apart from others: see specialized.py."""
+    from alight.tensor import Tensor
+
+    last = {id(handles[i]) for i, _ in stored}
+    others = set(range(len(handles))).difference(unstored, (i for i, _ in stored))
+    passing = [i for i in sorted(others) if id(handles[i]) not in last]
+    plain, special = (
+        Handles(
+            tuple(i for i in passing if (type(handles[i]) is Tensor) == is_plain),
+            tuple(pair for pair in stored if (type(handles[pair[0]]) is Tensor) == is_plain),
+        )
+        for is_plain in (True, False)
+    )
+    return plain, special
 
 
 def _is_rebound(tape: Tape, slot: int) -> bool:
@@ -253,8 +297,8 @@ def _runs(tape: Tape, values: Sequence[int], sources: dict[int, tuple[str, int]]
 
     nodes = needed_nodes(tape.nodes, values)
     for part, outputs in _connected(nodes, values):
-        used = {i for node in part for i in node.inputs}
-        inputs = [i for i in tape.inputs if i in used]
+        # In the order of their first use: the program is the same whatever the order in which tensors entered.
+        inputs = list(dict.fromkeys(i for node in part for i in node.inputs if i in sources))
         program = prune(Program(tape.types, inputs, part, outputs))
         if config.check:
             from alight.ir.verify import verify

@@ -81,6 +81,7 @@ class Recorder:
         self.wrote_leaf = (
             False  # a leaf was written in place without recording: a hand-made optimizer step
         )
+        self.shares = False  # an entered tensor's memory was exchanged with NumPy
         self.must_write = False  # a step wrote memory that NumPy sees
         self.log: list[Any] | None = None  # (position, plan) of each flush, while somebody watches
         _all[self.number] = self
@@ -322,29 +323,36 @@ class Recorder:
             self._adopt(tensor)
         if tensor._base is not None:
             return self._enter_view(tensor)
+        company = tensor._company
+        if company is not None and self.here.gathers is company.kind:
+            if company.enter(self):
+                return False
         meta, buffer, history = tensor._meta, tensor._buffer, tensor._history
         if buffer is None and meta.device.type != "meta":
             fail(
                 RuntimeError,
                 "this tensor has no value: the computation that should have made it failed",
             )
-        transient = bool(tensor._shared and views.seen_from_outside(tensor))
-        if transient:
-            buffer = buffer.copy()
-            self.transient.append(tensor)
+        transient = False
+        if tensor._shared:
+            self.shares = True
+            if transient := views.seen_from_outside(tensor):
+                buffer = buffer.copy()
+                self.transient.append(tensor)
         key = meta.number if history is None else (ENTER, meta.number, history.key)
         position = self.here.children.get(key)
         if position is None:
-            position = self.extend(key, ENTER, lambda tape: self._trace_enter(tape, tensor))
-        self.here = position
-        tensor._slot = position.slot
+            position = self.extend(key, ENTER, lambda tape: self.trace_enter(tape, tensor))
         self.handles.append(tensor)
+        tensor._slot = position.slot
         self.inputs.append(buffer)
+        self.here = position
         if meta.requires_grad:
             (self.leaves if history is None else self.pasts).append(tensor)
         return transient
 
-    def _trace_enter(self, tape: Tape, tensor: Any) -> None:
+    def trace_enter(self, tape: Tape, tensor: Any) -> None:
+        """Record that a tensor comes from outside."""
         value = tape.buffer_input(tensor._meta.type)
         tape.slots.append((value.id, tensor._meta))
         if tensor._meta.requires_grad:
@@ -445,7 +453,7 @@ class Recorder:
         self.here = self.root
         self.handles, self.inputs, self.scalars = [], [], []
         self.leaves, self.pasts, self.calls = [], [], []
-        self.wrote_leaf = self.came_round = False
+        self.wrote_leaf = self.came_round = self.shares = False
         if self.hooked:
             self.hooked, self.hooked_slots, self.retained = False, {}, []
         if self.segment is not None or self.node_hooks:

