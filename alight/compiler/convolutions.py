@@ -14,7 +14,7 @@ from alight.compiler.affine import linear, ordered
 from alight.compiler.kernel import Kernel, Operand
 from alight.compiler.nest import Load, Nest
 from alight.compiler.trace import NotHereError, Tracer
-from alight.ir.program import Node
+from alight.ir.program import Node, Program
 
 if TYPE_CHECKING:
     from alight.compiler.fuse import Group
@@ -23,11 +23,27 @@ if TYPE_CHECKING:
 WRITES = {"conv": "forward", "conv_data": "data", "conv_filter": "filter"}
 
 
-def fast_order(rank: int, batch: int, lanes: int, channels: int) -> tuple[int, ...]:
-    """The axes of (n, c, *spatial) as they should lie, outermost first."""
+def fast_order(rank: int, batch: int, lanes: int, channels: int, most: int) -> tuple[int, ...]:
+    """The axes of (n, c, *spatial) as they should lie, outermost first.
+
+    `most` channels are those of the widest convolution of the program: where they fill more than a vector, images whose
+    channels fill one lie as the others do.
+    """
     if batch >= lanes:
         return (*range(1, rank), 0)
-    return tuple(range(rank)) if channels <= lanes else (0, *range(2, rank), 1)
+    few = channels < lanes or channels == lanes >= most
+    return tuple(range(rank)) if few else (0, *range(2, rank), 1)
+
+
+def most_channels(program: Program) -> int:
+    """The most channels that an image has which a convolution reads or writes."""
+    found = 0
+    for node in program.nodes:
+        if node.primitive.name in WRITES:
+            given = node.inputs[0], node.outputs[0]
+            images = node.inputs if node.primitive.name == "conv_filter" else given
+            found = max(found, *(program.types[i].shape[1] for i in images))
+    return found
 
 
 def lower_convolution(low: Lowering, node: Node, ending: Group | None) -> None:
@@ -48,7 +64,7 @@ def lower_convolution(low: Lowering, node: Node, ending: Group | None) -> None:
     groups = node.statics["groups"]
     if which == "filter" and groups > 1 and out_shape[1] // groups < low.lanes // 2:
         batch = low.lanes  # vectors along the few channels of a group would be mostly empty
-    order = fast_order(len(x_shape), batch, low.lanes, channels)
+    order = fast_order(len(x_shape), batch, low.lanes, channels, low.most_channels)
     operands = [
         low.arranged(
             i,

@@ -9,7 +9,7 @@ are moved a little further apart: else their lines compete for the same few plac
 from __future__ import annotations
 
 from alight.compiler.affine import ordered, row_major
-from alight.compiler.convolutions import fast_order
+from alight.compiler.convolutions import fast_order, most_channels
 from alight.compiler.fuse import Fusion
 
 CONVOLUTIONS = frozenset({"conv", "conv_data", "conv_filter"})
@@ -26,13 +26,14 @@ def layouts(fusion: Fusion, lanes: int) -> dict[int, tuple[int, ...]]:
         for i in (node.outputs[0], node.inputs[0])
         if node.primitive.name != "conv_filter" or i == node.inputs[0]
     }
+    most = most_channels(program)
     found = {}
     for value in fusion.stored:
         shape = program.types[value].shape
         if value in outside or len(shape) < 3 or shape[0] not in batches:
             found[value] = row_major(shape)
             continue
-        order = fast_order(len(shape), shape[0], lanes, shape[1])
+        order = fast_order(len(shape), shape[0], lanes, shape[1], most)
         found[value] = ordered(shape, order)
         if order[0] == 1 and not _is_flattened(fusion, value):
             found[value] = _apart(found[value], program.types[value].dtype.itemsize)

@@ -11,7 +11,7 @@ from math import prod
 from typing import Any
 
 from alight.compiler.affine import ZERO, Affine, linear, ordered, row_major
-from alight.compiler.convolutions import WRITES, lower_convolution
+from alight.compiler.convolutions import WRITES, lower_convolution, most_channels
 from alight.compiler.fuse import Fusion, Group
 from alight.compiler.joins import place_pieces
 from alight.compiler.kernel import Kernel, Operand
@@ -41,6 +41,7 @@ class Lowering:
         self.products = machine.products
         self.lanes = machine.vector_bytes // 4  # of a vector of float32
         self.stored_bytes = machine.stored_bytes
+        self.most_channels = most_channels(self.program)
         self.types = list(self.program.types)
         self.strides = dict(strides)
         self.kernels: list[Kernel] = []

@@ -13,6 +13,7 @@ from alight.backends.cpu import convolution as cv
 from alight.backends.cpu import jit
 from alight.backends.cpu.code import Code, Value
 from alight.backends.cpu.convolution import Convolution
+from alight.backends.cpu.patch_lanes import by_patches
 from alight.backends.cpu.target import Target, host
 
 from .kernels import NEON, filled, kernel_text, placed, run_kernel, targets
@@ -168,6 +169,8 @@ CASES = {
     "wide window": dict(batch=4, inputs=1, outputs=2, size=(3, 30), window=(3, 13), padding=(1, 6)),
     "batch of one": dict(batch=1, inputs=5, outputs=18, size=(6, 6), window=(3, 3), padding=(1, 1)),
     "single": dict(batch=1, inputs=1, outputs=1, size=(1, 1), window=(1, 1)),
+    "many channels": dict(batch=20, inputs=21, outputs=70, size=(12, 13), window=(3, 3), padding=(1, 1)),
+    "many channels, stride 2": dict(batch=33, inputs=17, outputs=40, size=(9, 8), window=(3, 2), stride=(2, 2), padding=(1, 0), groups=1),
     "large batch": dict(batch=300, inputs=2, outputs=3, size=(4, 5), window=(3, 3), padding=(1, 1)),
 }  # fmt: skip
 
@@ -177,6 +180,23 @@ CASES = {
 def test_both_fast_orders(case, which):
     check(convolution(**CASES[case]), which)
     check(convolution(**CASES[case], order="channels", weights="hwco"), which)
+
+
+FEW_POSITIONS = {
+    "square": dict(batch=1, inputs=20, outputs=71, size=(4, 4), window=(3, 3), padding=(1, 1)),
+    "stride and dilation": dict(batch=3, inputs=33, outputs=64, size=(7, 5), window=(3, 2), stride=(2, 1), dilation=(1, 2), padding=(1, 1)),
+    "groups": dict(batch=2, inputs=32, outputs=160, size=(5, 4), window=(2, 3), groups=2),
+    "one by one": dict(batch=1, inputs=7, outputs=80, size=(3, 3), window=(1, 1)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("type", ["float", "double"])
+@pytest.mark.parametrize("case", FEW_POSITIONS)
+def test_few_positions_and_many_channels(case, type):
+    conv = convolution(**FEW_POSITIONS[case], order="channels", type=type)
+    for target in targets():
+        check(conv, "forward", target, threads=2, finish=True)
+    assert by_patches(cv._forward_nest(conv), host()) or type == "double"
 
 
 @pytest.mark.parametrize("which", ["forward", "data"])

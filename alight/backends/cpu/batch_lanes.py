@@ -15,6 +15,7 @@ from alight.backends.cpu.code import Code, Value, vector
 from alight.backends.cpu.division import divided, moved, shared
 from alight.backends.cpu.target import Target
 from alight.backends.cpu.tiles import (
+    CHAIN_STEPS,
     Shape,
     Steps,
     accumulators,
@@ -22,6 +23,7 @@ from alight.backends.cpu.tiles import (
     broadcast_tile,
     finish_rows,
     first_lanes,
+    summed_in_blocks,
     zero,
 )
 from alight.backends.cpu.walk import Nest, Run, run_at
@@ -257,15 +259,23 @@ class BatchNest:
             ]
 
         start = [zero(self.type)] * (shape.rows * shape.vectors)
-        if all(
-            walk.taps == 1 and walk.plain for walk in walks
-        ):  # a matrix product at each position
-            steps = Steps(nest.w[0] * size, nest.w[1] * size, nest.read[1] * size, apart)
-            return broadcast_tile(
-                code, self.target, self.type, shape, code.integer(nest.terms),
-                1 if nest.terms % 2 else 2, w, read, steps, start, mask,
-            )  # fmt: skip
-        return code.fold(code.integer(0), code.integer(nest.terms), 1, [w, read, *start], term)[2:]
+        taps = prod(walk.taps for walk in walks)
+        single = taps == 1 and all(walk.plain for walk in walks)
+        whole = Steps(nest.w[0] * size, nest.w[1] * size, nest.read[1] * size, apart)
+        unroll = 1 if nest.terms % 2 else 2
+
+        def some(first: Value, last: Value, sums: list[Value]) -> list[Value]:
+            at_w = moved(code, w, size, nest.w[1:2], [first])
+            at_read = moved(code, read, size, nest.read[1:2], [first])
+            if single:  # a matrix product at each position
+                return broadcast_tile(
+                    code, self.target, self.type, shape, code.op("sub", last, first),
+                    unroll, at_w, at_read, whole, sums, mask,
+                )  # fmt: skip
+            return code.fold(first, last, 1, [at_w, at_read, *sums], term)[2:]
+
+        block = max(2, CHAIN_STEPS // taps // 2 * 2)
+        return summed_in_blocks(code, start, nest.terms, block, some)
 
     def _finish_tile(
         self, shape: Shape, mask: Value | None, row: Value, place: list[Value], sums: list[Value]

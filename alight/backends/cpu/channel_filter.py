@@ -54,7 +54,10 @@ class FilterPlan(NamedTuple):
 
 @lru_cache(256)
 def filter_plan(conv: Convolution, target: Target) -> tuple[FilterPlan, float]:
-    """The cheapest tile and about how many cycles a position of an image takes; equal blocks of which a panel's part of out_ct takes an eighth of the second cache."""
+    """The cheapest tile, equal blocks, and about how many cycles a position of an image takes.
+
+    A panel's part of out_ct takes up a sixteenth of the second cache, which leaves room for x.
+    """
     lanes = target.lanes(conv.itemsize)
     inputs, outputs = conv.inputs // conv.groups, conv.outputs // conv.groups
     best, fewest = (1, 1), float("inf")
@@ -67,7 +70,7 @@ def filter_plan(conv: Convolution, target: Target) -> tuple[FilterPlan, float]:
                 best, fewest = (vectors, rows), tiles * step_cycles(rows, vectors)
     vectors, rows = best
     far = abs(conv.out[3]) * conv.itemsize >= 1024 and inputs * prod(conv.window) >= 16 * rows
-    steps = target.l2_bytes // 8 // (vectors * target.vector_bytes)
+    steps = target.l2_bytes // 16 // (vectors * target.vector_bytes)
     images = _equal(conv.batch, steps) if images_innermost(conv) else 1
     across = max(1, steps // images)
     height, width = conv.out_size
@@ -345,8 +348,8 @@ class ChannelFilter:
                         code.load(self.type, code.element(at, i * width + j * self.lanes, size))
                         for i in range(block)
                     ]
-                    to = moved(code, w, size, (1,), [first])
-                    to = code.element(to, j * self.lanes * conv.w[0], size)
+                    here = moved(code, w, size, (1,), [first])
+                    to = code.element(here, j * self.lanes * conv.w[0], size)
                     store_transposed(code, rows, to, conv.w[0] * size)
         if whole * self.lanes == columns:
             return
@@ -356,11 +359,11 @@ class ChannelFilter:
             at = moved(code, sums, size, (width,), [n])
             to = moved(code, w, size, conv.w[1:], [row, y, x])
             if conv.w[0] == 1:
-                for first in range(0, columns, self.lanes):
-                    mask = first_lanes(columns - first, self.type)
-                    values = code.load(self.type, code.element(at, first, size))
-                    code.store(values, code.element(to, first, size), mask)
+                for offset in range(0, columns, self.lanes):
+                    mask = first_lanes(columns - offset, self.type)
+                    values = code.load(self.type, code.element(at, offset, size))
+                    code.store(values, code.element(to, offset, size), mask)
             else:
-                with code.loop(code.integer(whole * self.lanes), code.integer(columns)) as j:
-                    value = code.load(conv.type, code.element(at, j, size))
-                    code.store(value, moved(code, to, size, conv.w[:1], [j]))
+                with code.loop(code.integer(whole * self.lanes), code.integer(columns)) as o:
+                    value = code.load(conv.type, code.element(at, o, size))
+                    code.store(value, moved(code, to, size, conv.w[:1], [o]))

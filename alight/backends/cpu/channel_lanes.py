@@ -14,12 +14,14 @@ from alight.backends.cpu.code import Code, Value, vector
 from alight.backends.cpu.division import divided, moved, shared
 from alight.backends.cpu.target import Target
 from alight.backends.cpu.tiles import (
+    CHAIN_STEPS,
     Panel,
     first_lanes,
     has_fma,
     multiply_add,
     on_stack,
     pack,
+    summed_in_blocks,
     zero,
 )
 from alight.backends.cpu.walk import Nest, Walk
@@ -35,11 +37,12 @@ def panel_vectors(nest: Nest, target: Target) -> int:
 def tile_positions(nest: Nest, vectors: int, target: Target) -> int:
     """Positions of a tile: their sums and their pointers fit into registers."""
     spare = vectors + (2 if has_fma(target) else 3)
-    pointers = 8 if target.registers >= 32 else 6
-    return max(1, min(pointers, (target.registers - spare) // vectors, _positions(nest)))
+    pointers = 10 if target.registers >= 32 else 6
+    return max(1, min(pointers, (target.registers - spare) // vectors, positions_of(nest)))
 
 
-def _positions(nest: Nest) -> int:
+def positions_of(nest: Nest) -> int:
+    """Positions of all images."""
     return nest.batch * prod(walk.written for walk in nest.walks)
 
 
@@ -48,17 +51,17 @@ def packs_weights(nest: Nest) -> bool:
     if nest.rows == 1:
         return False
     far = nest.w[1] * nest.itemsize >= 1024 and nest.terms >= 64
-    return nest.w[0] != 1 or (far and _positions(nest) >= 32)
+    return nest.w[0] != 1 or (far and positions_of(nest) >= 32)
 
 
-def _zeros_bytes(nest: Nest) -> int:
-    """The row of zeros is as long as the way from the first to the last channel of a pixel."""
+def zeros_bytes(nest: Nest) -> int:
+    """Bytes of the row of zeros: it is as long as the way from the first to the last channel of a pixel."""
     return -(-((nest.terms - 1) * abs(nest.read[1]) + 1) * nest.itemsize // 64) * 64
 
 
 def channel_scratch(nest: Nest, target: Target) -> int:
     """Bytes of scratch memory of one thread: a row of zeros, and a panel of weights."""
-    size = _zeros_bytes(nest)
+    size = zeros_bytes(nest)
     if packs_weights(nest):
         lanes = target.lanes(nest.itemsize)
         taps = prod(walk.taps for walk in nest.walks)
@@ -88,13 +91,13 @@ class ChannelNest:
         self.type = vector(nest.type, self.lanes)
         own = code.mul(code["thread"], channel_scratch(nest, target))
         self.zeros = code.element(scratch, own, 1)
-        self.packed = code.element(self.zeros, _zeros_bytes(nest), 1)
+        self.packed = code.element(self.zeros, zeros_bytes(nest), 1)
         self.taps = [walk.taps for walk in nest.walks]
 
     def run(self) -> None:
         """Panels of channels: equal ones, then a narrower one for what is left."""
         code, nest = self.code, self.nest
-        with code.loop(code.integer(0), code.integer(_zeros_bytes(nest)), 16) as i:
+        with code.loop(code.integer(0), code.integer(zeros_bytes(nest)), 16) as i:
             code.store(zero(vector(nest.type, 16 // nest.itemsize)), code.element(self.zeros, i, 1))
         vectors = panel_vectors(nest, self.target)
         panels, rest = divmod(nest.rows, vectors * self.lanes)
@@ -107,7 +110,7 @@ class ChannelNest:
         """Units of work: (group, panel of channels) x tile of positions."""
         code, nest = self.code, self.nest
         size = tile_positions(nest, vectors, self.target)
-        tiles = -(-_positions(nest) // size)
+        tiles = -(-positions_of(nest) // size)
         with shared(code, nest.groups * panels, tiles) as (unit, start, stop):
             group, panel = divided(code, unit, panels)
             channel = code.add(code.mul(panel, vectors * self.lanes), first)
@@ -158,43 +161,39 @@ class ChannelNest:
         strides: tuple[int, ...],
     ) -> None:
         code, nest = self.code, self.nest
-        total = _positions(nest)
+        total = positions_of(nest)
         last = code.integer(total - 1)
-        places = [self._indices(code.minimum(code.add(position, i), last)) for i in range(size)]
-        reads = [moved(code, read, nest.itemsize, nest.read[:1], [image]) for image, _, _ in places]
+        tile = [
+            _indices(code, nest, code.minimum(code.add(position, i), last)) for i in range(size)
+        ]
+        reads = [moved(code, read, nest.itemsize, nest.read[:1], [image]) for image, _, _ in tile]
         mask = first_lanes(columns - (vectors - 1) * self.lanes, self.type)
 
         def tap(index: Value, sums: list[Value]) -> list[Value]:
             y, x = divided(code, index, self.taps[1])
-            pixels, some = self._pixels(places, reads, y, x)
+            pixels, some = self._pixels(tile, reads, y, x)
             at = moved(code, w, nest.itemsize, strides[1:], [y, x])
-            count = code.select(some, code.integer(nest.terms), code.integer(0))
+            first = code.select(some, code.integer(0), code.integer(nest.terms))
             load_mask = None if packs_weights(nest) else mask
-            return self._terms(vectors, count, pixels, at, strides[0], sums, load_mask)
+            return self._terms(vectors, first, pixels, at, strides[0], sums, load_mask)
+
+        def some(first: Value, last: Value, sums: list[Value]) -> list[Value]:
+            return code.fold(first, last, 1, sums, tap)
 
         start = [zero(self.type)] * (size * vectors)
-        sums = code.fold(code.integer(0), code.integer(prod(self.taps)), 1, start, tap)
+        block = max(1, CHAIN_STEPS // nest.terms)
+        sums = summed_in_blocks(code, start, prod(self.taps), block, some)
         self._finish_tile(size, vectors, position, channel, sums, mask)
 
-    def _indices(self, position: Value) -> tuple[Value, Value, Value]:
-        """(image, y, x) of a position."""
-        height, width = (walk.written for walk in self.nest.walks)
-        outer, x = divided(self.code, position, width)
-        image, y = divided(self.code, outer, height)
-        return image, y, x
-
     def _pixels(
-        self, places: list[tuple[Value, Value, Value]], reads: list[Value], y: Value, x: Value
+        self, tile: list[tuple[Value, Value, Value]], reads: list[Value], y: Value, x: Value
     ) -> tuple[list[Value], Value]:
         """For each position, the pointer to what a tap reads; whether any of them is inside the image."""
         code, nest = self.code, self.nest
         some = Value("false", "i1")
         pixels = []
-        for (_, at_y, at_x), image in zip(places, reads, strict=True):
-            row, row_inside = _place(code, nest.walks[0], at_y, y)
-            column, column_inside = _place(code, nest.walks[1], at_x, x)
-            inside = code.op("and", row_inside, column_inside)
-            pixel = moved(code, image, nest.itemsize, nest.read[2:], [row, column])
+        for (_, at_y, at_x), image in zip(tile, reads, strict=True):
+            pixel, inside = _pixel(code, nest, image, (at_y, at_x), (y, x))
             pixels.append(code.select(inside, pixel, self.zeros))
             some = code.op("or", some, inside)
         return pixels, some
@@ -202,14 +201,14 @@ class ChannelNest:
     def _terms(
         self,
         vectors: int,
-        count: Value,
+        first: Value,
         pixels: list[Value],
         w: Value,
         stride: int,
         sums: list[Value],
         mask: Value | None,
     ) -> list[Value]:
-        """Add the products of all terms at one tap."""
+        """Add the products of the terms from `first` on at one tap."""
         code, nest = self.code, self.nest
         step = nest.read[1] * nest.itemsize
 
@@ -232,7 +231,7 @@ class ChannelNest:
                     total[place] = multiply_add(code, self.target, scalar, weight, total[place])
             return [code.element(at, stride * nest.itemsize, 1), *total]
 
-        return code.fold(code.integer(0), count, 1, [w, *sums], term)[1:]
+        return code.fold(first, code.integer(nest.terms), 1, [w, *sums], term)[1:]
 
     def _finish_tile(
         self,
@@ -246,9 +245,9 @@ class ChannelNest:
         """By way of the stack: a loop over the positions that exist."""
         code, width = self.code, self.target.vector_bytes
         buffer = on_stack(code, sums)
-        left = code.op("sub", code.integer(_positions(self.nest)), position)
+        left = code.op("sub", code.integer(positions_of(self.nest)), position)
         with code.loop(code.integer(0), code.minimum(left, code.integer(size))) as i:
-            image, y, x = self._indices(code.add(position, i))
+            image, y, x = _indices(code, self.nest, code.add(position, i))
             row = code.element(buffer, code.mul(i, vectors * width), 1)
             for j in range(vectors):
                 values = code.load(self.type, code.element(row, j * width, 1))
@@ -258,6 +257,32 @@ class ChannelNest:
     def _store(self, code: Code, indices: list[Value], values: Value, mask: Value | None) -> None:
         nest = self.nest
         code.store(values, moved(code, self.written, nest.itemsize, nest.written, indices), mask)
+
+
+def _indices(code: Code, nest: Nest, position: Value) -> tuple[Value, Value, Value]:
+    """(image, y, x) of a position."""
+    height, width = (walk.written for walk in nest.walks)
+    outer, x = divided(code, position, width)
+    image, y = divided(code, outer, height)
+    return image, y, x
+
+
+def pixel_at(
+    code: Code, nest: Nest, read: Value, position: Value, taps: tuple[Value, Value]
+) -> tuple[Value, Value]:
+    """The pixel that a tap reads at a position, and whether it lies inside the image."""
+    image, y, x = _indices(code, nest, position)
+    here = moved(code, read, nest.itemsize, nest.read[:1], [image])
+    return _pixel(code, nest, here, (y, x), taps)
+
+
+def _pixel(
+    code: Code, nest: Nest, image: Value, at: tuple[Value, Value], taps: tuple[Value, Value]
+) -> tuple[Value, Value]:
+    row, row_inside = _place(code, nest.walks[0], at[0], taps[0])
+    column, column_inside = _place(code, nest.walks[1], at[1], taps[1])
+    pixel = moved(code, image, nest.itemsize, nest.read[2:], [row, column])
+    return pixel, code.op("and", row_inside, column_inside)
 
 
 def _place(code: Code, walk: Walk, position: Value, tap: Value) -> tuple[Value, Value]:

@@ -24,6 +24,7 @@ from alight.backends.cpu.channel_lanes import ChannelNest, channel_scratch
 from alight.backends.cpu.code import Code, Value
 from alight.backends.cpu.depthwise import Depthwise, depthwise_scratch, is_depthwise
 from alight.backends.cpu.filter_gradient import emit_filter_gradient, filter_scratch_bytes
+from alight.backends.cpu.patch_lanes import PatchNest, by_patches, patch_scratch
 from alight.backends.cpu.row_lanes import RowNest, by_rows
 from alight.backends.cpu.target import Target
 from alight.backends.cpu.tiles import ITEMSIZES
@@ -138,7 +139,10 @@ def scratch_bytes(conv: Convolution, which: str, target: Target, threads: int) -
     nest = _forward_nest(conv) if which == "forward" else _backward_nest(conv)
     if is_depthwise(nest):
         return depthwise_scratch(nest, target) * threads
-    return channel_scratch(nest, target) * threads if _lanes_along(nest) == "channels" else 0
+    if _lanes_along(nest) != "channels":
+        return 0
+    size = patch_scratch if by_patches(nest, target) else channel_scratch
+    return size(nest, target) * threads
 
 
 def emit_forward(
@@ -191,4 +195,5 @@ def _emit(
         RowNest(code, nest, target, read, w, written, finish).run()
     else:
         assert scratch is not None
-        ChannelNest(code, nest, target, read, w, written, scratch, finish).run()
+        kind = PatchNest if by_patches(nest, target) else ChannelNest
+        kind(code, nest, target, read, w, written, scratch, finish).run()

@@ -248,6 +248,30 @@ def on_stack(code: Code, values: Sequence[Value], buffer: Value | None = None) -
     return buffer
 
 
+CHAIN_STEPS = 512  # additions in a row: sums of sums lose less than one long chain
+
+
+def summed_in_blocks(
+    code: Code,
+    start: Sequence[Value],
+    extent: int,
+    size: int,
+    body: Callable[[Value, Value, list[Value]], list[Value]],
+) -> list[Value]:
+    """The sums that body(first, last, zeros) gives for [0, extent), in blocks of `size` that are added up on the stack."""
+    if extent <= size:
+        return body(code.integer(0), code.integer(extent), list(start))
+    type = start[0].type
+    width = lanes(type) * ITEMSIZES[element_type(type)]
+    buffer = on_stack(code, start)
+    places = [code.element(buffer, i * width, 1) for i in range(len(start))]
+    with code.loop(code.integer(0), code.integer(extent), size) as first:
+        last = code.minimum(code.add(first, size), code.integer(extent))
+        for place, value in zip(places, body(first, last, list(start)), strict=True):
+            code.store(code.op("fadd", code.load(type, place), value), place)
+    return [code.load(type, place) for place in places]
+
+
 _LOOPED_STEPS = 256  # from so many steps of a tile on, a way over the stack costs nothing
 _UNROLLED_LINES = 300  # of a finish, all rows together
 
