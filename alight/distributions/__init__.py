@@ -18,12 +18,8 @@ from alight.distributions.discrete import (
     Binomial,
     Categorical,
     Geometric,
-    Multinomial,
-    OneHotCategorical,
-    OneHotCategoricalStraightThrough,
     Poisson,
     RelaxedBernoulli,
-    RelaxedOneHotCategorical,
 )
 from alight.distributions.distribution import Distribution, ExponentialFamily
 from alight.distributions.half_line import (
@@ -37,6 +33,12 @@ from alight.distributions.half_line import (
 )
 from alight.distributions.kl import kl_divergence, register_kl
 from alight.distributions.multivariate import MultivariateNormal
+from alight.distributions.one_hot import (
+    Multinomial,
+    OneHotCategorical,
+    OneHotCategoricalStraightThrough,
+    RelaxedOneHotCategorical,
+)
 from alight.distributions.real_line import Cauchy, Gumbel, Laplace, Normal, StudentT, Uniform
 from alight.distributions.transforms import (
     AbsTransform,

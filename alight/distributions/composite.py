@@ -96,7 +96,15 @@ class Independent(Distribution):
 
 
 class TransformedDistribution(Distribution):
-    """What transforms make of the draws of a base distribution."""
+    """What transforms make of the draws of a base distribution; log_prob takes their Jacobian into
+    account.
+
+    >>> import alight as torch
+    >>> d = torch.distributions
+    >>> lognormal = d.TransformedDistribution(d.Normal(0.0, 1.0), [d.ExpTransform()])
+    >>> lognormal.log_prob(torch.tensor(1.0))
+    tensor(-0.9189)
+    """
 
     def __init__(
         self,
@@ -179,7 +187,12 @@ class TransformedDistribution(Distribution):
 
 
 class LogNormal(TransformedDistribution):
-    """exp of a normal variable."""
+    """exp of a normal variable of mean `loc` and standard deviation `scale`.
+
+    >>> import alight as torch
+    >>> torch.distributions.LogNormal(0.0, 1.0).mean
+    tensor(1.6487)
+    """
 
     arg_constraints: ClassVar[Any] = {
         "loc": constraints.real,
@@ -227,7 +240,16 @@ class LogNormal(TransformedDistribution):
 
 
 class MixtureSameFamily(Distribution):
-    """One of the distributions along the last batch dimension, chosen by a Categorical."""
+    """One of the distributions along the last batch dimension, chosen by a Categorical.
+
+    ValueError where their numbers differ, or the first is no Categorical.
+
+    >>> import alight as torch
+    >>> d = torch.distributions
+    >>> parts = d.Normal(torch.tensor([-1.0, 3.0]), torch.ones(2))
+    >>> d.MixtureSameFamily(d.Categorical(torch.tensor([0.5, 0.5])), parts).mean
+    tensor(1.)
+    """
 
     def __init__(
         self,

@@ -16,7 +16,12 @@ Tensor = torch.Tensor
 
 
 class Constraint:
-    """A region of tensors; `check` says of each event whether it lies inside."""
+    """A region of tensors; `check` says of each event whether it lies inside.
+
+    >>> import alight as torch
+    >>> torch.distributions.constraints.positive.check(torch.tensor([1.0, -1.0]))
+    tensor([ True, False])
+    """
 
     is_discrete = False
     event_dim = 0
@@ -30,7 +35,12 @@ class Constraint:
 
 
 class _Dependent(Constraint):
-    """Depends on other parameters, so that it cannot be checked by itself."""
+    """Depends on other parameters, so that it cannot be checked by itself.
+
+    >>> from alight.distributions import constraints
+    >>> constraints.is_dependent(constraints.dependent)
+    True
+    """
 
     def __init__(self, *, is_discrete: bool = False, event_dim: int = 0) -> None:
         self.is_discrete, self.event_dim = is_discrete, event_dim
@@ -44,12 +54,27 @@ class _Dependent(Constraint):
 
 
 def is_dependent(constraint: Any) -> bool:
-    """Whether a constraint depends on other parameters."""
+    """Whether a constraint depends on other parameters.
+
+    >>> from alight.distributions import constraints
+    >>> constraints.is_dependent(constraints.dependent), constraints.is_dependent(constraints.real)
+    (True, False)
+    """
     return isinstance(constraint, _Dependent)
 
 
 class dependent_property(property, _Dependent):  # noqa: N801  (a decorator)
-    """A property whose value is a constraint; seen on the class it stands for a dependent one."""
+    """A property whose value is a constraint; seen on the class it stands for a dependent one.
+
+    >>> from alight.distributions import constraints
+    >>> class Below:
+    ...     top = 3.0
+    ...     @constraints.dependent_property(is_discrete=False, event_dim=0)
+    ...     def support(self):
+    ...         return constraints.less_than(self.top)
+    >>> constraints.is_dependent(Below.support), Below().support.upper_bound
+    (True, 3.0)
+    """
 
     def __init__(
         self,
@@ -92,7 +117,12 @@ class _OneHot(Constraint):
 
 
 class _GreaterThan(Constraint):
-    """Above a bound."""
+    """Above a bound.
+
+    >>> import alight as torch
+    >>> torch.distributions.constraints.greater_than(1.0).check(torch.tensor([1.0, 2.0]))
+    tensor([False,  True])
+    """
 
     def __init__(self, lower_bound: Any) -> None:
         self.lower_bound = lower_bound
@@ -105,14 +135,24 @@ class _GreaterThan(Constraint):
 
 
 class _GreaterThanEq(_GreaterThan):
-    """At a bound or above it."""
+    """At a bound or above it.
+
+    >>> import alight as torch
+    >>> torch.distributions.constraints.greater_than_eq(1.0).check(torch.tensor([1.0, 0.0]))
+    tensor([ True, False])
+    """
 
     def check(self, value: Tensor) -> Tensor:
         return self.lower_bound <= value
 
 
 class _LessThan(Constraint):
-    """Below a bound."""
+    """Below a bound.
+
+    >>> import alight as torch
+    >>> torch.distributions.constraints.less_than(1.0).check(torch.tensor([1.0, 0.0]))
+    tensor([False,  True])
+    """
 
     def __init__(self, upper_bound: Any) -> None:
         self.upper_bound = upper_bound
@@ -125,7 +165,12 @@ class _LessThan(Constraint):
 
 
 class _Interval(Constraint):
-    """Between two bounds, both included."""
+    """Between two bounds, both included.
+
+    >>> import alight as torch
+    >>> torch.distributions.constraints.interval(0.0, 1.0).check(torch.tensor([1.0, 2.0]))
+    tensor([ True, False])
+    """
 
     def __init__(self, lower_bound: Any, upper_bound: Any) -> None:
         self.lower_bound, self.upper_bound = lower_bound, upper_bound
@@ -139,14 +184,24 @@ class _Interval(Constraint):
 
 
 class _HalfOpenInterval(_Interval):
-    """Between two bounds, the upper one left out."""
+    """Between two bounds, the upper one left out.
+
+    >>> import alight as torch
+    >>> torch.distributions.constraints.half_open_interval(0.0, 1.0).check(torch.tensor([1.0, 0.0]))
+    tensor([False,  True])
+    """
 
     def check(self, value: Tensor) -> Tensor:
         return (self.lower_bound <= value) & (value < self.upper_bound)
 
 
 class _IntegerInterval(_Interval):
-    """Whole numbers between two bounds."""
+    """Whole numbers between two bounds, both included.
+
+    >>> import alight as torch
+    >>> torch.distributions.constraints.integer_interval(0, 3).check(torch.tensor([1.0, 1.5]))
+    tensor([ True, False])
+    """
 
     is_discrete = True
 
@@ -164,7 +219,12 @@ class _IntegerGreaterThan(_GreaterThan):
 
 
 class _Multinomial(Constraint):
-    """Counts that sum to at most `upper_bound`."""
+    """Counts that sum to at most `upper_bound`.
+
+    >>> import alight as torch
+    >>> torch.distributions.constraints.multinomial(3).check(torch.tensor([1.0, 2.0]))
+    tensor(True)
+    """
 
     is_discrete, event_dim = True, 1
 
@@ -232,7 +292,14 @@ class _PositiveDefinite(_Symmetric):
 
 
 class _IndependentConstraint(Constraint):
-    """A constraint whose last dimensions make up one event."""
+    """A constraint whose last dimensions make up one event.
+
+    >>> import alight as torch
+    >>> from alight.distributions import constraints
+    >>> pairs = constraints.independent(constraints.positive, 1)
+    >>> pairs.check(torch.tensor([[1.0, 2.0], [1.0, -1.0]]))
+    tensor([ True, False])
+    """
 
     def __init__(self, base_constraint: Constraint, reinterpreted_batch_ndims: int) -> None:
         self.base_constraint = base_constraint
@@ -261,7 +328,14 @@ class _IndependentConstraint(Constraint):
 
 
 class _Stack(Constraint):
-    """One constraint for each place along a dimension."""
+    """One constraint for each place along a dimension.
+
+    >>> import alight as torch
+    >>> from alight.distributions import constraints
+    >>> both = constraints.stack([constraints.positive, constraints.less_than(0.0)])
+    >>> both.check(torch.tensor([1.0, -1.0]))
+    tensor([True, True])
+    """
 
     def __init__(self, constraints: Sequence[Constraint], dim: int = 0) -> None:
         self.constraints, self.dim = list(constraints), dim

@@ -16,13 +16,17 @@ Size = torch.Size
 class Distribution:
     """Base of all distributions over tensors of shape sample_shape + batch_shape + event_shape.
 
-    Errors: ValueError where a parameter or a value lies outside its constraint (`validate_args=False` leaves the
-    check out).
+    batch_shape is that of distributions side by side, event_shape that of one draw. sample and
+    rsample draw (rsample lets gradients through), log_prob is the logarithm of the density.
+    ValueError where a parameter, or a value given to log_prob, lies outside its constraint,
+    unless validate_args=False.
 
     >>> import alight as torch
-    >>> normal = torch.distributions.Normal(torch.zeros(3), 1.0)
-    >>> normal.batch_shape, normal.log_prob(torch.zeros(3))
-    (torch.Size([3]), tensor([-0.9189, -0.9189, -0.9189]))
+    >>> normal = torch.distributions.Normal(torch.zeros(3), torch.ones(3))
+    >>> normal.batch_shape, normal.event_shape
+    (torch.Size([3]), torch.Size([]))
+    >>> normal.sample((2,)).shape
+    torch.Size([2, 3])
     """
 
     has_rsample: Any = False
@@ -34,7 +38,11 @@ class Distribution:
 
     @staticmethod
     def set_default_validate_args(value: bool) -> None:
-        """Whether distributions check their arguments where nothing else is said."""
+        """Whether distributions check their arguments where nothing else is said.
+
+        >>> import alight as torch
+        >>> torch.distributions.Distribution.set_default_validate_args(True)
+        """
         if value not in (True, False):
             raise ValueError
         Distribution._validate_args = value
@@ -103,7 +111,12 @@ class Distribution:
         return Size((*sample_shape, *self._batch_shape, *self._event_shape))
 
     def expand(self, batch_shape: Sequence[int], _instance: Any = None) -> Distribution:
-        """The same distribution with its parameters expanded to `batch_shape`."""
+        """The same distribution with its parameters expanded to `batch_shape`.
+
+        >>> import alight as torch
+        >>> torch.distributions.Normal(torch.zeros(1), 1.0).expand((3,)).batch_shape
+        torch.Size([3])
+        """
         new = type(self).__new__(type(self)) if _instance is None else _instance
         for name, value in self.__dict__.items():
             if isinstance(value, Tensor) and name in self.arg_constraints:
@@ -136,40 +149,92 @@ class Distribution:
         return self.variance.sqrt()
 
     def sample(self, sample_shape: Sequence[int] = ()) -> Tensor:
-        """Draws through which no gradient flows."""
+        """Draws through which no gradient flows, of shape sample_shape + batch_shape + event_shape.
+
+        >>> import alight as torch
+        >>> torch.distributions.Bernoulli(torch.tensor([0.0, 1.0])).sample((2,))
+        tensor([[0., 1.],
+                [0., 1.]])
+        """
         with torch.no_grad():
             return self.rsample(sample_shape)
 
     def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
-        """Draws that are differentiable functions of the parameters."""
+        """Draws that are differentiable functions of the parameters; NotImplementedError where there
+        are none.
+
+        >>> import alight as torch
+        >>> loc = torch.zeros(2, requires_grad=True)
+        >>> torch.distributions.Normal(loc, 1.0).rsample().sum().backward()
+        >>> loc.grad
+        tensor([1., 1.])
+        """
         raise NotImplementedError
 
     def sample_n(self, n: int) -> Tensor:
-        """`sample((n,))`, the older name."""
+        """`sample((n,))`, the older name; warns.
+
+        >>> import warnings
+        >>> import alight as torch
+        >>> with warnings.catch_warnings():
+        ...     warnings.simplefilter("ignore")
+        ...     torch.distributions.Normal(0.0, 1.0).sample_n(3).shape
+        torch.Size([3])
+        """
         return self.sample((n,))
 
     def log_prob(self, value: Tensor) -> Tensor:
-        """Logarithm of the density, or of the probability, at `value`."""
+        """Logarithm of the density, or of the probability, of shape sample_shape + batch_shape.
+
+        >>> import alight as torch
+        >>> torch.distributions.Normal(0.0, 1.0).log_prob(torch.tensor([0.0, 1.0]))
+        tensor([-0.9189, -1.4189])
+        """
         raise NotImplementedError
 
     def cdf(self, value: Tensor) -> Tensor:
-        """Probability of a draw up to `value`."""
+        """The probability of values up to `value`; NotImplementedError where it has no formula.
+
+        >>> import alight as torch
+        >>> torch.distributions.Normal(0.0, 1.0).cdf(torch.tensor(0.0))
+        tensor(0.5000)
+        """
         raise NotImplementedError
 
     def icdf(self, value: Tensor) -> Tensor:
-        """Inverse of `cdf`."""
+        """The value up to which the probability is `value`: the inverse of cdf.
+
+        >>> import alight as torch
+        >>> torch.distributions.Uniform(0.0, 4.0).icdf(torch.tensor(0.25))
+        tensor(1.)
+        """
         raise NotImplementedError
 
     def enumerate_support(self, expand: bool = True) -> Tensor:
-        """All values of a discrete distribution, along a new first dimension."""
+        """All values that a discrete distribution can take, along a new first dimension.
+
+        >>> import alight as torch
+        >>> torch.distributions.Bernoulli(0.5).enumerate_support()
+        tensor([0., 1.])
+        """
         raise NotImplementedError
 
     def entropy(self) -> Tensor:
-        """Expected -log_prob."""
+        """The entropy, of shape batch_shape.
+
+        >>> import alight as torch
+        >>> torch.distributions.Bernoulli(0.5).entropy()
+        tensor(0.6931)
+        """
         raise NotImplementedError
 
     def perplexity(self) -> Tensor:
-        """exp(entropy)."""
+        """exp(entropy), of shape batch_shape.
+
+        >>> import alight as torch
+        >>> torch.distributions.Bernoulli(0.5).perplexity()
+        tensor(2.)
+        """
         return torch.exp(self.entropy())
 
     def __repr__(self) -> str:
@@ -184,7 +249,12 @@ class Distribution:
 
 
 class ExponentialFamily(Distribution):
-    """Densities of the form exp(<t(x), theta> - F(theta) + k(x))."""
+    """Densities of the form exp(<t(x), theta> - F(theta) + k(x)); their entropy follows from F.
+
+    >>> import alight as torch
+    >>> isinstance(torch.distributions.Normal(0.0, 1.0), torch.distributions.ExponentialFamily)
+    True
+    """
 
 
 def broadcast_all(*values: Any) -> tuple[Tensor, ...]:

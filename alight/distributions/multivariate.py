@@ -14,7 +14,11 @@ Tensor = torch.Tensor
 
 
 class MultivariateNormal(Distribution):
-    """Vectors of mean `loc` and of one of: covariance matrix, its inverse, its lower Cholesky factor.
+    """Vectors of mean `loc` and of one of: covariance matrix, its inverse, its lower Cholesky
+    factor.
+
+    loc (*, k) and a matrix (*, k, k), to draws (*, k). ValueError where not exactly one of the
+    three is given.
 
     >>> import alight as torch
     >>> normal = torch.distributions.MultivariateNormal(torch.zeros(2), torch.eye(2))

@@ -53,7 +53,7 @@ class Normal(LocationScale, ExponentialFamily):
     """The normal distribution of mean `loc` and standard deviation `scale`.
 
     >>> import alight as torch
-    >>> torch.distributions.Normal(0., 1.).log_prob(torch.tensor(0.))
+    >>> torch.distributions.Normal(0.0, 1.0).log_prob(torch.tensor(0.0))
     tensor(-0.9189)
     """
 
@@ -105,7 +105,12 @@ class Normal(LocationScale, ExponentialFamily):
 
 
 class Laplace(LocationScale):
-    """Two exponential tails around `loc`."""
+    """Two exponential tails around `loc`, of mean length `scale`.
+
+    >>> import alight as torch
+    >>> torch.distributions.Laplace(0.0, 1.0).log_prob(torch.tensor(1.0))
+    tensor(-1.6931)
+    """
 
     @property
     def variance(self) -> Tensor:
@@ -149,7 +154,12 @@ class Laplace(LocationScale):
 
 
 class Cauchy(LocationScale):
-    """The ratio of two centred normal variables; it has no mean."""
+    """The ratio of two centred normal variables, times `scale` plus `loc`; it has no mean.
+
+    >>> import alight as torch
+    >>> torch.distributions.Cauchy(0.0, 1.0).cdf(torch.tensor(1.0))
+    tensor(0.7500)
+    """
 
     @property
     def mean(self) -> Tensor:
@@ -184,7 +194,12 @@ class Cauchy(LocationScale):
 
 
 class Gumbel(LocationScale):
-    """The largest of many draws: of exponential tails, in the limit."""
+    """The largest of many draws, in the limit: of exponential tails, times `scale` plus `loc`.
+
+    >>> import alight as torch
+    >>> torch.distributions.Gumbel(0.0, 1.0).mean
+    tensor(0.5772)
+    """
 
     @property
     def mean(self) -> Tensor:
@@ -222,7 +237,12 @@ class Gumbel(LocationScale):
 
 
 class StudentT(Distribution):
-    """Student's t with `df` degrees of freedom, moved by `loc` and stretched by `scale`."""
+    """Student's t with `df` degrees of freedom, moved by `loc` and stretched by `scale`.
+
+    >>> import alight as torch
+    >>> torch.distributions.StudentT(3.0).variance
+    tensor(3.)
+    """
 
     arg_constraints: ClassVar[Any] = {
         "df": constraints.positive,
@@ -289,7 +309,12 @@ class StudentT(Distribution):
 
 
 class Uniform(Distribution):
-    """Every number from `low` up to `high` alike."""
+    """Every number from `low` up to `high` alike, high left out.
+
+    >>> import alight as torch
+    >>> torch.distributions.Uniform(0.0, 4.0).log_prob(torch.tensor(1.0))
+    tensor(-1.3863)
+    """
 
     has_rsample = True
 
