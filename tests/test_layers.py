@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent / "alight"
 
 # From the bottom up. A part may import from its own layer and from those before it (docs/architecture.md).
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "config"),
+    ("errors", "config", "offered"),
     ("dtypes", "device"),
     ("ir",),
     ("primitives",),
@@ -73,10 +73,9 @@ ENVIRONMENT = (
     "bench.steps",
 )  # the latter hands its own on to the processes that it times
 
-FILE_LINES = 700
+FILE_LINES = 620  # without docstrings
 FUNCTION_LINES = 60  # without the docstring
 LONGER = {  # what is longer, and why it is not cut
-    "alight/ops/pointwise.py": (750, "arithmetic, in the order of PyTorch's page"),
     "alight/record/flush.py:flush": (70, "the steps of a flush, in their order"),
     "alight/ops/nn/convolution.py:_transposed": (
         70,
@@ -213,8 +212,8 @@ def test_the_environment_is_read_in_one_place():
 def test_files_are_small():
     limits = {name: limit for name, (limit, _) in LONGER.items() if ":" not in name}
     wrong = []
-    for path in MODULES.values():
-        lines, name = len(path.read_text().splitlines()), str(path.relative_to(ROOT.parent))
+    for module, path in MODULES.items():
+        lines, name = _lines(module), str(path.relative_to(ROOT.parent))
         if lines > limits.get(name, FILE_LINES):
             wrong.append(f"{name} has {lines} lines")
     assert not wrong, "\n".join(wrong)
@@ -230,6 +229,15 @@ def test_functions_are_small():
                 if _length(node) > limits.get(name, FUNCTION_LINES):
                     wrong.append(f"{name} has {_length(node)} lines")
     assert not wrong, "\n".join(wrong)
+
+
+def _lines(module: str) -> int:
+    """The lines of a file, without docstrings."""
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    nodes = [node for node in ast.walk(tree(module)) if isinstance(node, documented)]
+    texts = [node.body[0] for node in nodes if ast.get_docstring(node, clean=False) is not None]
+    written = sum((text.end_lineno or 0) - text.lineno + 1 for text in texts)
+    return len(MODULES[module].read_text().splitlines()) - written
 
 
 def _length(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:

@@ -9,15 +9,8 @@ from alight.dtypes import int32, int64
 from alight.errors import fail
 from alight.ir.program import Value as Tensor
 from alight.ops import return_types
-from alight.ops.linalg import (
-    _as_columns,
-    _matrices,
-    _needs_pivot,
-    _no_info,
-    _squares,
-    _transposed,
-    _unpacked,
-)
+from alight.ops.decompositions import _needs_pivot, _unpacked
+from alight.ops.linalg import _as_columns, _matrices, _no_info, _squares, _transposed
 from alight.ops.operation import LINALG, METHODS, TORCH, function, op
 from alight.ops.out import write_out
 from alight.primitives import factors

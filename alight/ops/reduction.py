@@ -15,7 +15,7 @@ from alight.ir.program import Value as Tensor
 from alight.ops import return_types
 from alight.ops.arguments import normalize_dim, normalize_dims, scalar_type_name
 from alight.ops.operation import function, op
-from alight.ops.pointwise import maximum, minimum
+from alight.ops.rounding import maximum, minimum
 from alight.primitives.arithmetic import constant, kept_shape, where
 from alight.primitives.gather import take_along
 
