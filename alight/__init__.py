@@ -33,7 +33,9 @@ from alight.dtypes import (
     int32,
     int64,
     uint8,
+    uint16,
     uint32,
+    uint64,
 )
 from alight.dtypes import bool_ as bool
 from alight.dtypes import promote as promote_types

@@ -5,7 +5,7 @@ In: nothing. Out: the singletons `float32`, `int64`, ... and `promote`. A dtype 
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from alight.errors import fail
 
@@ -76,9 +76,9 @@ int8 = dtype("int8", "i8", "i", 1, 0)
 int16 = dtype("int16", "i16", "i", 2, 1)
 int32 = dtype("int32", "i32", "i", 4, 2)
 int64 = dtype("int64", "i64", "i", 8, 3)
-uint32 = dtype(
-    "uint32", "u32", "u", 4, 2
-)  # words of random bits; PyTorch has it with few operations
+uint16 = dtype("uint16", "u16", "u", 2, 1)
+uint32 = dtype("uint32", "u32", "u", 4, 2)  # also words of random bits
+uint64 = dtype("uint64", "u64", "u", 8, 3)
 float16 = dtype("float16", "f16", "f", 2, 0)
 bfloat16 = dtype("bfloat16", "bf16", "f", 2, 0)
 float32 = dtype("float32", "f32", "f", 4, 1)
@@ -87,14 +87,17 @@ complex64 = dtype("complex64", "c64", "c", 8, 1)
 complex128 = dtype("complex128", "c128", "c", 16, 2)
 
 ALL = (
-    bool_, uint8, int8, int16, int32, int64, uint32,
+    bool_, uint8, int8, int16, int32, int64, uint16, uint32, uint64,
     float16, bfloat16, float32, float64, complex64, complex128,
 )  # fmt: skip
 BY_NAME = {one.name: one for one in ALL}
 BY_SHORT = {one.short: one for one in ALL}
 
 BOOL = frozenset({bool_})
-INTEGER = frozenset({uint8, int8, int16, int32, int64, uint32})
+INTEGER = frozenset({uint8, int8, int16, int32, int64, uint16, uint32, uint64})
+WIDE_UNSIGNED = frozenset(
+    {uint16, uint32, uint64}
+)  # stored and converted; few operations have them
 FLOAT = frozenset({float16, bfloat16, float32, float64})
 COMPLEX = frozenset({complex64, complex128})
 REAL = INTEGER | FLOAT
@@ -118,19 +121,30 @@ def promote(a: dtype, b: dtype) -> dtype:
     """
     if a is b:
         return a
+    if not WIDE_UNSIGNED.isdisjoint((a, b)) and "f" not in (a.kind, b.kind):
+        _no_promotion(a, b)
     if category(a) != category(b):
         low, high = (a, b) if category(a) < category(b) else (b, a)
         if high.kind == "c" and low is float64:
             return complex128
         return high
     if {a.kind, b.kind} == {"u", "i"}:
-        unsigned, signed = (a, b) if a.kind == "u" else (b, a)
-        if unsigned is uint32:
-            return int64
+        signed = b if a.kind == "u" else a
         return int16 if signed is int8 else signed
     if a.itemsize == b.itemsize:  # float16 with bfloat16
         return float32
     return a if a.itemsize > b.itemsize else b
+
+
+def _no_promotion(a: dtype, b: dtype) -> NoReturn:
+    from alight.ops.arguments import scalar_type_name
+
+    fail(
+        RuntimeError,
+        "Promotion for uint16, uint32, uint64 types is not supported, attempted to promote "
+        f"{scalar_type_name(a)} and {scalar_type_name(b)}",
+        try_=".long() or .int() first",
+    )
 
 
 class _FloatLimits(NamedTuple):

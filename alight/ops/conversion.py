@@ -304,7 +304,7 @@ def result_type(tensor1: Any, tensor2: Any) -> Dtype:
     >>> torch.result_type(torch.tensor([1, 2]), 1.5)
     torch.float32
     """
-    return (tensor1 + tensor2).dtype if isinstance(tensor1, Tensor) else (tensor2 + tensor1).dtype
+    return (tensor1 * tensor2).dtype if isinstance(tensor1, Tensor) else (tensor2 * tensor1).dtype
 
 
 @function(methods="is_nonzero")

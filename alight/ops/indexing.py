@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from alight.dtypes import bool_, int64, uint8
+from alight.dtypes import WIDE_UNSIGNED, bool_, int64, uint8
 from alight.errors import fail
 from alight.ops.creation import arange, as_tensor, fill_, ones, tensor
 from alight.ops.gather import index_at, put_at
 from alight.ops.operation import METHODS, TORCH, function
 from alight.ops.out import write_out
 from alight.ops.parts import AT, NEW, Item, along, element, part, whole
+from alight.ops.unsigned import refuse_tensor
 from alight.primitives.arithmetic import broadcast_shape
 from alight.record.recorder import thread
 from alight.tensor import Tensor, from_buffer
@@ -210,7 +211,7 @@ def _item(one: Any) -> Any:
 
 def _tensor_item(one: Tensor) -> Any:
     of = one._meta.dtype
-    if of.is_differentiable:
+    if of.is_differentiable or (of in WIDE_UNSIGNED and one._meta.shape):
         fail(
             IndexError,
             "tensors used as indices must be long, int, byte or bool tensors",
@@ -369,6 +370,7 @@ def nonzero(input: Tensor, *, as_tuple: bool = False, out: Any = None) -> Any:
     tensor([[1],
             [2]])
     """
+    refuse_tensor("nonzero_count_cpu", input)
     from alight.ops.joining import stack
 
     if as_tuple and out is not None:
@@ -414,6 +416,7 @@ def masked_select(input: Tensor, mask: Tensor, *, out: Any = None) -> Tensor:
     >>> x.masked_select(x > 1)
     tensor([2, 3])
     """
+    refuse_tensor("masked_select", input)
     from alight.ops.shape import broadcast_tensors
 
     if mask._meta.dtype is not bool_:

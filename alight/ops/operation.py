@@ -21,6 +21,7 @@ from alight.autograd.names import origin_of
 from alight.dtypes import dtype
 from alight.errors import UnsupportedDtypeError, fail, internal
 from alight.ir.program import Program, Value, prune
+from alight.ops.unsigned import check_unsigned
 from alight.primitives import Convert, Detach
 from alight.primitives.arithmetic import broadcast, fresh
 from alight.record import views
@@ -204,6 +205,7 @@ class Operation:
         if self.writes:
             self._check_target(recorder, arguments[0])
             views.refuse_overlap(arguments[0], self.tensors(arguments)[1:])
+        check_unsigned(self.name, values)
         result = self._lowered(values[: len(values) - len(named)], named)
         differentiable = grads and recorder.grad_enabled and self.gradient
         outs = (

@@ -12,7 +12,7 @@ from typing import Any
 from alight import primitives as p
 from alight.autograd.modes import no_grad
 from alight.backends.base import backend_of
-from alight.dtypes import bool_, category, float64, int64
+from alight.dtypes import WIDE_UNSIGNED, bool_, category, float64, int64
 from alight.dtypes import dtype as Dtype
 from alight.errors import fail
 from alight.ir.program import Value
@@ -21,6 +21,7 @@ from alight.ops.creation import default_dtype, resolve_device
 from alight.ops.docstrings import with_example
 from alight.ops.operation import function, op
 from alight.ops.out import write_out
+from alight.ops.unsigned import refuse, refuse_tensor
 from alight.primitives.arithmetic import zeros_like
 from alight.record.meta import contiguous_strides
 from alight.record.recorder import thread
@@ -229,6 +230,8 @@ def randperm(
     """
     if n < 0:
         fail(RuntimeError, f"Trying to create tensor with negative dimension {n}: [{n}]")
+    if dtype in WIDE_UNSIGNED:
+        refuse("randperm", dtype)
     engine = _engine(generator)
     made = _made((n,), int64, lambda count: _fills().permutation(engine, count), device, False, out)
     return made if dtype is int64 else made.to(dtype)
@@ -366,6 +369,7 @@ def bernoulli(input: Tensor, p: Any = None, *, generator: Any = None, out: Any =
     >>> torch.bernoulli(torch.tensor([0., 0.5, 1.]))
     tensor([0., 0., 1.])
     """
+    refuse_tensor("bernoulli_tensor_cpu_self_", input)
     made = input.detach().clone()
     made = made.bernoulli_(input if p is None else p, generator=generator)
     made = _drawn(made, [input]) if input.requires_grad else made
@@ -506,6 +510,7 @@ def random_(
     >>> torch.empty(3).random_(10)
     tensor([4., 9., 3.])
     """
+    refuse_tensor("random_kernel_cpu", self)
     low = given.get("from", low)
     engine = _engine(generator)
     if low is None and to is None:

@@ -21,6 +21,7 @@ from alight.ops.cumulative import between
 from alight.ops.operation import function, op, with_vjp
 from alight.ops.out import write_out
 from alight.ops.reduction import ALIASES, count_of, keep
+from alight.ops.unsigned import refuse_tensor
 from alight.primitives.arithmetic import broadcast, constant, equal, kept_shape, put_back, where
 from alight.primitives.gather import take_along
 
@@ -525,6 +526,7 @@ def bincount(input: Any, weights: Any = None, minlength: int = 0) -> Any:
     >>> torch.bincount(torch.tensor([1, 3, 1]))
     tensor([0, 2, 0, 1])
     """
+    refuse_tensor("bincount_cpu", input)
     if input.ndim != 1 or input.dtype.is_floating_point:
         fail(RuntimeError, "bincount only supports 1-d non-negative integral inputs.")
     if minlength < 0:

@@ -19,7 +19,9 @@ NUMPY = {
     dtypes.int16: np.dtype(np.int16),
     dtypes.int32: np.dtype(np.int32),
     dtypes.int64: np.dtype(np.int64),
+    dtypes.uint16: np.dtype(np.uint16),
     dtypes.uint32: np.dtype(np.uint32),
+    dtypes.uint64: np.dtype(np.uint64),
     dtypes.float16: np.dtype(np.float16),
     dtypes.bfloat16: np.dtype(np.float32),  # values rounded to bfloat16
     dtypes.float32: np.dtype(np.float32),
