@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import numpy as np  # noqa: E402
 
 from alight.backends.cpu import contraction, convolution, jit  # noqa: E402
-from alight.backends.cpu.code import Code, vector  # noqa: E402
+from alight.backends.cpu.code import Code  # noqa: E402
 from alight.backends.cpu.target import host  # noqa: E402
 from alight.backends.cpu.threads import library  # noqa: E402
 
@@ -104,29 +104,7 @@ def least(calls: list[Callable[[], object]], operations: float) -> list[float]:
 
 def peak(element: str) -> float:
     """GFLOP/s of independent multiply-adds in registers."""
-    target = host()
-    itemsize = {"float": 4, "double": 8}[element]
-    type = vector(element, target.lanes(itemsize))
-    count = 24 if target.registers >= 32 else 12
-    rounds = 20_000
-
-    def emit(code: Code, pointers: list) -> None:
-        x = code.load(type, pointers[0])
-        sums = code.fold(
-            code.integer(0), code.integer(rounds), 1, [x] * count,
-            lambda _, values: [contraction_step(code, x, value) for value in values],
-        )  # fmt: skip
-        for i, value in enumerate(sums):
-            code.store(value, code.element(pointers[0], i * target.vector_bytes, 1))
-
-    def contraction_step(code: Code, x, value):
-        from alight.backends.cpu.tiles import multiply_add
-
-        return multiply_add(code, target, x, x, value)
-
-    call, _ = compiled(emit, [aligned(np.zeros(count * 64, np.float32))])
-    operations = 2.0 * rounds * count * target.lanes(itemsize)
-    return operations / least([call], operations)[0] / 1e9
+    return multiply_adds(element)
 
 
 def bench_product(m: int, k: int, n: int, layout: str, element: str, best: float) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+from pathlib import Path
 
 from alight.cli import run as run_command
 from alight.cli.script import run_script
@@ -26,6 +27,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--asm", type=int, metavar="K", help="also print the machine code of kernel K"
     )
+    parser.add_argument(
+        "--graph",
+        metavar="OUT.svg",
+        help="also draw the busiest program before and after fusion",
+    )
     run_command.add_arguments(parser)
 
 
@@ -39,6 +45,8 @@ def run(args: argparse.Namespace) -> int:
     explain = importlib.import_module("alight.explain").explain
     explain(programs=not args.no_programs, times=args.times)
     _print_code(args)
+    if args.graph:
+        _draw(args.graph)
     if code is None or isinstance(code, int):
         return code or 0
     raise SystemExit(code)  # a text, which Python prints
@@ -57,3 +65,13 @@ def _print_code(args: argparse.Namespace) -> None:
             print(f"the program has kernels 0 to {len(native.plan.kernels) - 1}")
         else:
             print(text_of(native, number))
+
+
+def _draw(path: str) -> None:
+    """Write the picture of the busiest program."""
+    native = importlib.import_module("alight.explain.kernels").busiest()
+    if native is None:
+        print("nothing to draw: no program was compiled, as none ran three times")
+        return
+    Path(path).write_text(importlib.import_module("alight.explain.graph").graph_of(native))
+    print(f"the program with the most work is drawn in {path}")

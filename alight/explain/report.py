@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from time import perf_counter
 from typing import Any
 
-from alight.explain.kernels import describe_native
+from alight.explain.kernels import describe_native, size_text
 from alight.record.recorder import thread
 from alight.record.trie import Position
 
@@ -22,8 +22,9 @@ def explain_thread(programs: bool, times: bool = False) -> str:
         f"{recorder.positions} known steps, {len(ends)} segments, {flushes} flushes; "
         f"{len(recorder.handles)} tensors pending"
     ]
+    shown: set[int] = set()
     for position in ends[:SHOWN_SEGMENTS]:
-        lines.extend(["", *describe_segment(position, position.plan, programs, times)])
+        lines.extend(["", *describe_segment(position, position.plan, programs, times, shown)])
     if len(ends) > SHOWN_SEGMENTS:
         lines.append(f"\n... and {len(ends) - SHOWN_SEGMENTS} segments that ran less often")
     lines.extend(describe_changes(recorder))
@@ -62,9 +63,14 @@ def explain_call(
 
 
 def describe_segment(
-    position: Position, plan: Any, programs: bool, times: bool = False
+    position: Position,
+    plan: Any,
+    programs: bool,
+    times: bool = False,
+    shown: set[int] | None = None,
 ) -> list[str]:
-    """Steps, reason of the flush, and the programs that it runs."""
+    """Steps, reason of the flush, and the programs that it runs; of those in `shown` only that they ran."""
+    shown = set() if shown is None else shown
     steps = list(position.path()[1:])
     calls = [step for step in steps if step.name not in ("enter", "view", "mode")]
     lines = [
@@ -92,18 +98,37 @@ def describe_segment(
         size = sum(run.program.types[i].bytes for node in run.program.nodes for i in node.outputs)
         reason = getattr(run.execute, "reason", "")
         how = (
-            "compiled"
+            "compiled" + _which(run.execute)
             if tier
             else "NumPy, primitive by primitive" + (f"; {reason}" if reason else "")
         )
         lines.append(
-            f"  ran as a program of {len(run.program.nodes)} primitives, {size / 1e6:.2f} MB of results, in tier {tier} ({how})"
+            f"  ran as a program of {len(run.program.nodes)} primitives, {size_text(size)} of results, in tier {tier} ({how})"
         )
+        if id(run.execute) in shown:
+            lines.append("  (the same program as above)")
+            continue
+        shown.add(id(run.execute))
         if tier:
-            lines.extend(describe_native(run.execute.run, times))
+            head, *kernels = describe_native(run.execute.run, times)
+            again = not times and hash(tuple(kernels)) in shown
+            shown.add(hash(tuple(kernels)))
+            lines.extend(
+                [head, *(["    (the kernels above, for other shapes)"] if again else kernels)]
+            )
         if programs:
             lines.extend("    " + line for line in str(run.program).splitlines())
     return lines
+
+
+def _which(execute: Any) -> str:
+    """Where the code came from."""
+    if getattr(execute, "recalled", False):
+        return " by an earlier process, found on disk"
+    native = execute.run
+    if getattr(native, "special", None) is not None:
+        return " for its shapes, as it runs often"
+    return "; its code serves many shapes" if native.built.general else ""
 
 
 def describe_changes(recorder: Any) -> list[str]:
@@ -134,7 +159,7 @@ def _why(children: list[Position]) -> str:
     lines = {str(child.line) for child in children}
     shapes = {child.metas[0].shape for child in children if child.metas}
     if names == {"enter"}:
-        return f"data of {len(shapes)} different shapes came in: pad or bucket them"
+        return f"data of {len(shapes)} different shapes came in: each is a path of its own, whose code is shared; fewer shapes are fewer paths"
     if len(lines) == 1:
         return "one line, with arguments that differ each time: sizes and flags are part of the path, numbers are not"
     return f"{len(lines)} lines of the program come next: a loop over different code"
