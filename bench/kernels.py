@@ -25,7 +25,7 @@ import numpy as np  # noqa: E402
 
 from alight.backends.cpu import contraction, convolution, jit  # noqa: E402
 from alight.backends.cpu.code import Code  # noqa: E402
-from alight.backends.cpu.peaks import multiply_adds
+from alight.backends.cpu.peaks import multiply_adds  # noqa: E402
 from alight.backends.cpu.target import host  # noqa: E402
 from alight.backends.cpu.threads import library  # noqa: E402
 
