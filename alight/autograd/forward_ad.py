@@ -37,7 +37,7 @@ class dual_level:  # noqa: N801
     """A block in which dual tensors live.
 
     >>> import alight as torch
-    >>> import alight.autograd.forward_ad as forward_ad
+    >>> forward_ad = torch.autograd.forward_ad
     >>> with forward_ad.dual_level():
     ...     x = forward_ad.make_dual(torch.tensor(3.), torch.tensor(1.))
     ...     forward_ad.unpack_dual(x * x).tangent

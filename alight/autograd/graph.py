@@ -406,7 +406,8 @@ def get_gradient_edge(tensor: Any) -> GradientEdge:
     Errors: RuntimeError where the tensor does not require grad.
 
     >>> import alight as torch
-    >>> get_gradient_edge(torch.ones(2, requires_grad=True) * 2).node.name()
+    >>> y = torch.ones(2, requires_grad=True) * 2
+    >>> torch.autograd.graph.get_gradient_edge(y).node.name()
     'MulBackward0'
     """
     if not tensor.requires_grad:

@@ -97,7 +97,8 @@ def register_multi_grad_hook(
 
     >>> import alight as torch
     >>> x, y = torch.ones(1, requires_grad=True), torch.ones(1, requires_grad=True)
-    >>> handle = register_multi_grad_hook((x, y), lambda grads: print(len(grads)))
+    >>> hook = lambda grads: print(len(grads))
+    >>> handle = torch.autograd.graph.register_multi_grad_hook((x, y), hook)
     >>> (x * y).backward()
     2
     """

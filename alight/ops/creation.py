@@ -251,9 +251,15 @@ def _constant(name: str, value: Any, doc: str) -> Any:
         )
 
     make.__name__ = make.__qualname__ = name
-    shown = f"tensor([{value}., {value}.])"
-    make.__doc__ = with_example(doc + _SIZES, f"torch.{name}(2)", shown)
+    make.__doc__ = _constant_docstring(doc + _SIZES, f"torch.{name}(2)", f"{value}., {value}.")
     return function(name)(make)
+
+
+def _constant_docstring(text: str, call: str, shown: str) -> str:
+    """With an example; what `empty` makes is not shown, for its elements mean nothing."""
+    if "empty" in call:
+        return with_example(text, f"{call}.shape", "torch.Size([2])")
+    return with_example(text, call, f"tensor([{shown}])")
 
 
 _SIZES = """
@@ -301,9 +307,9 @@ def _like(value: Any, name: str, doc: str) -> Any:
     ) -> Tensor:  # fmt: skip
         return filled_like(input, value, dtype, device, requires_grad)
 
-    shown = f"tensor([{value}, {value}])"
     make.__name__ = name
-    make.__doc__ = with_example(doc, f"torch.{name}(torch.tensor([5, 6]))", shown)
+    call = f"torch.{name}(torch.tensor([5, 6]))"
+    make.__doc__ = _constant_docstring(doc, call, f"{value}, {value}")
     return function(name)(make)
 
 
@@ -352,10 +358,10 @@ def _new(value: Any, name: str) -> Any:
         return filled(shape_of(size), value, *_options(self, dtype, device), requires_grad)
 
     make.__name__ = name
-    make.__doc__ = with_example(
+    make.__doc__ = _constant_docstring(
         f"`torch.{name[4:]}` with the dtype and device of this tensor." + _SIZES,
         f"torch.tensor([5]).{name}(2)",
-        f"tensor([{value}, {value}])",
+        f"{value}, {value}",
     )
     return function("", methods=name)(make)
 

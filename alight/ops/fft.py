@@ -158,8 +158,8 @@ def fft(input: Tensor, n: int | None = None, dim: int = -1, norm: Any = None) ->
     Errors: RuntimeError for n < 1, IndexError for a dimension out of range.
 
     >>> import alight as torch
-    >>> torch.fft.fft(torch.tensor([1., 0., 0., 0.]))
-    tensor([1.+0.j, 1.+0.j, 1.+0.j, 1.+0.j])
+    >>> torch.fft.fft(torch.tensor([0., 1., 0., 0.]))
+    tensor([ 1.+0.j,  0.-1.j, -1.+0.j,  0.+1.j])
     """
     return _c2c(input, _one(n), dim, norm, False)
 
