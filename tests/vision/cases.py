@@ -93,6 +93,13 @@ CASES = {
     "gamma": (ALL, lambda T: lambda img: T.functional.adjust_gamma(img, 0.7, 1.2)),
     "gamma up": (ALL, lambda T: lambda img: T.functional.adjust_gamma(img, 2.2)),
     "crop beyond the edge": (ALL, lambda T: lambda img: T.functional.crop(img, -2, 9, 8, 9)),
+    "AugMix": (("rgb", "uint8"), lambda T: T.AugMix()),
+    "AugMix, long": (("rgb", "uint8"), lambda T: T.AugMix(7, 2, 2, 0.5, all_ops=False, fill=9)),
+    "elastic": (ALL, lambda T: T.ElasticTransform(40.0, 0.5)),
+    "elastic, filled": (
+        ("rgb", "uint8"),
+        lambda T: T.ElasticTransform([20.0, 60.0], [0.4, 0.6], T.InterpolationMode.NEAREST, 7),
+    ),
     "RandAugment": (
         ("rgb", "grey", "uint8"),
         lambda T: T.Compose([T.RandAugment(magnitude=m) for m in (9, 15, 30)]),

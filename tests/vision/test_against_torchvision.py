@@ -9,8 +9,9 @@ import alight
 from alight.vision import transforms
 from tests.vision import cases
 
-# PyTorch scales 8-bit tensors with 16-bit weights here, alight with floats: a step of one in a few pixels.
-COARSE = {"resize bicubic", "resized crop"}
+# PyTorch scales 8-bit tensors with 16-bit weights, alight with floats, and AugMix cuts off what is near whole numbers:
+# a step of one in a few pixels.
+COARSE = {"resize bicubic", "resized crop", "AugMix, long"}
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,12 @@ In: a PIL picture, an array or a tensor; or a `Stack` of images of one size. Out
 """
 
 from alight.vision.transforms import functional
+from alight.vision.transforms.crops import (
+    CenterCrop,
+    RandomCrop,
+    RandomHorizontalFlip,
+    RandomVerticalFlip,
+)
 from alight.vision.transforms.fixed import (
     ConvertImageDtype,
     FiveCrop,
@@ -12,37 +18,36 @@ from alight.vision.transforms.fixed import (
     TenCrop,
 )
 from alight.vision.transforms.images import InterpolationMode
+from alight.vision.transforms.mixed import AugMix, ElasticTransform
 from alight.vision.transforms.policies import RandAugment, TrivialAugmentWide
 from alight.vision.transforms.random import (
-    ColorJitter,
     GaussianBlur,
-    RandomAdjustSharpness,
     RandomAffine,
     RandomApply,
-    RandomAutocontrast,
     RandomChoice,
-    RandomEqualize,
     RandomErasing,
-    RandomGrayscale,
-    RandomInvert,
     RandomOrder,
     RandomPerspective,
-    RandomPosterize,
     RandomResizedCrop,
     RandomRotation,
+)
+from alight.vision.transforms.random_color import (
+    ColorJitter,
+    RandomAdjustSharpness,
+    RandomAutocontrast,
+    RandomEqualize,
+    RandomGrayscale,
+    RandomInvert,
+    RandomPosterize,
     RandomSolarize,
 )
 from alight.vision.transforms.searched import AutoAugment, AutoAugmentPolicy
 from alight.vision.transforms.stacks import (
-    CenterCrop,
     Compose,
     Lambda,
     Normalize,
     Pad,
     PILToTensor,
-    RandomCrop,
-    RandomHorizontalFlip,
-    RandomVerticalFlip,
     Resize,
     Stack,
     StackTransform,
@@ -55,12 +60,14 @@ from alight.vision.transforms.stacks import (
 )
 
 __all__ = [
+    "AugMix",
     "AutoAugment",
     "AutoAugmentPolicy",
     "CenterCrop",
     "ColorJitter",
     "Compose",
     "ConvertImageDtype",
+    "ElasticTransform",
     "FiveCrop",
     "GaussianBlur",
     "Grayscale",
