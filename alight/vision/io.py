@@ -19,7 +19,12 @@ from alight.vision import pictures
 
 
 class ImageReadMode(Enum):
-    """How many channels an image is read with."""
+    """How many channels an image is read with.
+
+    >>> from alight.vision import io
+    >>> io.ImageReadMode.RGB.name
+    'RGB'
+    """
 
     UNCHANGED = 0
     GRAY = 1
@@ -37,24 +42,54 @@ _PILLOW_MODES = {
 
 
 def read_file(path: str | Path) -> Any:
-    """A file's bytes, as a uint8 tensor of one dimension."""
+    """A file's bytes, as a uint8 tensor (bytes,).
+
+    >>> import os, tempfile
+    >>> import alight as torch
+    >>> from alight.vision import io
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "a")
+    ...     io.write_file(path, torch.tensor([1, 2], dtype=torch.uint8))
+    ...     io.read_file(path)
+    tensor([1, 2], dtype=torch.uint8)
+    """
     return alight.from_numpy(np.fromfile(path, np.uint8))
 
 
 def write_file(filename: str | Path, data: Any) -> None:
-    """Write a uint8 tensor of one dimension as a file."""
+    """Write a uint8 tensor (bytes,) as a file.
+
+    >>> import os, tempfile
+    >>> import alight as torch
+    >>> from alight.vision import io
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     io.write_file(os.path.join(folder, "a"), torch.tensor([1, 2], dtype=torch.uint8))
+    """
     files.write(filename, lambda file: file.writelines([data.numpy().tobytes()]))
 
 
 def read_image(path: str | Path, mode: Any = ImageReadMode.UNCHANGED) -> Any:
-    """The image in a file, (c, h, w) of uint8."""
+    """The image in a file, a uint8 tensor (c, h, w).
+
+    >>> import os, tempfile
+    >>> import alight as torch
+    >>> from alight.vision import io
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "a.png")
+    ...     io.write_png(torch.zeros(3, 2, 4, dtype=torch.uint8), path)
+    ...     io.read_image(path).shape
+    torch.Size([3, 2, 4])
+    """
     return decode_image(read_file(path), mode)
 
 
 def decode_image(input: Any, mode: Any = ImageReadMode.UNCHANGED) -> Any:
-    """The image in the bytes of a file, (c, h, w) of uint8.
+    """The image in the bytes of a file (bytes,), a uint8 tensor (c, h, w).
 
-    Errors: RuntimeError where the bytes are no image.
+    >>> import alight as torch
+    >>> from alight.vision import io
+    >>> io.decode_image(io.encode_png(torch.zeros(3, 2, 4, dtype=torch.uint8))).shape
+    torch.Size([3, 2, 4])
     """
     mode = ImageReadMode[mode.upper()] if isinstance(mode, str) else mode
     try:
@@ -72,22 +107,48 @@ def decode_image(input: Any, mode: Any = ImageReadMode.UNCHANGED) -> Any:
 
 
 def encode_png(input: Any, compression_level: int = 6) -> Any:
-    """A uint8 tensor (c, h, w) as the bytes of a PNG file."""
+    """A uint8 tensor (c, h, w) as the bytes of a PNG file, (bytes,).
+
+    >>> import alight as torch
+    >>> from alight.vision import io
+    >>> io.encode_png(torch.zeros(3, 2, 4, dtype=torch.uint8))[:4]
+    tensor([137,  80,  78,  71], dtype=torch.uint8)
+    """
     return _encoded(input, "PNG", compress_level=compression_level)
 
 
 def encode_jpeg(input: Any, quality: int = 75) -> Any:
-    """A uint8 tensor (c, h, w) as the bytes of a JPEG file."""
+    """A uint8 tensor (c, h, w) as the bytes of a JPEG file, (bytes,).
+
+    >>> import alight as torch
+    >>> from alight.vision import io
+    >>> io.encode_jpeg(torch.zeros(3, 8, 8, dtype=torch.uint8))[:2]
+    tensor([255, 216], dtype=torch.uint8)
+    """
     return _encoded(input, "JPEG", quality=quality)
 
 
 def write_png(input: Any, filename: str | Path, compression_level: int = 6) -> None:
-    """Write a uint8 tensor (c, h, w) as a PNG file."""
+    """Write a uint8 tensor (c, h, w) as a PNG file.
+
+    >>> import os, tempfile
+    >>> import alight as torch
+    >>> from alight.vision import io
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     io.write_png(torch.zeros(3, 2, 4, dtype=torch.uint8), os.path.join(folder, "a.png"))
+    """
     write_file(filename, encode_png(input, compression_level))
 
 
 def write_jpeg(input: Any, filename: str | Path, quality: int = 75) -> None:
-    """Write a uint8 tensor (c, h, w) as a JPEG file."""
+    """Write a uint8 tensor (c, h, w) as a JPEG file.
+
+    >>> import os, tempfile
+    >>> import alight as torch
+    >>> from alight.vision import io
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     io.write_jpeg(torch.zeros(3, 8, 8, dtype=torch.uint8), os.path.join(folder, "a.jpg"))
+    """
     write_file(filename, encode_jpeg(input, quality))
 
 

@@ -55,14 +55,26 @@ def box_convert(boxes: Tensor, in_fmt: str, out_fmt: str) -> Tensor:
 
 
 def clip_boxes_to_image(boxes: Tensor, size: tuple[int, int]) -> Tensor:
-    """Boxes cut off at the edges of an image of `size` = (height, width)."""
+    """Boxes (*, 4) cut off at the edges of an image of `size` = (height, width).
+
+    >>> import alight as torch
+    >>> from alight.vision import ops
+    >>> ops.clip_boxes_to_image(torch.tensor([[-1., 2., 9., 5.]]), (4, 6))
+    tensor([[0., 2., 6., 4.]])
+    """
     height, width = size
     x, y = boxes[..., 0::2].clamp(0, width), boxes[..., 1::2].clamp(0, height)
     return torch.stack((x, y), dim=boxes.dim()).reshape(boxes.shape)
 
 
 def remove_small_boxes(boxes: Tensor, min_size: float) -> Tensor:
-    """Indices of the boxes with both sides of `min_size` at least."""
+    """Indices of the boxes (n, 4) with both sides of `min_size` at least.
+
+    >>> import alight as torch
+    >>> from alight.vision import ops
+    >>> ops.remove_small_boxes(torch.tensor([[0., 0., 1., 9.], [0., 0., 5., 5.]]), 2)
+    tensor([1])
+    """
     sides = boxes[:, 2:] - boxes[:, :2]
     return torch.where((sides >= min_size).all(dim=1))[0]
 
@@ -87,7 +99,16 @@ def box_iou(boxes1: Tensor, boxes2: Tensor) -> Tensor:
 
 
 def generalized_box_iou(boxes1: Tensor, boxes2: Tensor) -> Tensor:
-    """Intersection over union, less the share of the hull that neither box covers (Rezatofighi et al. 2019)."""
+    """Intersection over union, less the share of the hull that neither box covers (Rezatofighi et
+    al. 2019).
+
+    (n, 4) and (m, 4) to (n, m).
+
+    >>> import alight as torch
+    >>> from alight.vision import ops
+    >>> ops.generalized_box_iou(torch.tensor([[0., 0., 1., 1.]]), torch.tensor([[1., 0., 2., 1.]]))
+    tensor([[0.]])
+    """
     inter, union = _overlaps(boxes1, boxes2)
     low = torch.min(boxes1[:, None, :2], boxes2[:, :2])
     high = torch.max(boxes1[:, None, 2:], boxes2[:, 2:])
@@ -118,7 +139,16 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
 
 
 def batched_nms(boxes: Tensor, scores: Tensor, idxs: Tensor, iou_threshold: float) -> Tensor:
-    """`nms` for each category of `idxs` by itself; indices from the highest score on."""
+    """`nms` for each category of `idxs` by itself; indices from the highest score on.
+
+    Boxes (n, 4), scores (n,), idxs (n,), to indices (kept,).
+
+    >>> import alight as torch
+    >>> from alight.vision import ops
+    >>> boxes = torch.tensor([[0., 0., 2., 2.], [0., 0., 2., 2.]])
+    >>> ops.batched_nms(boxes, torch.tensor([0.5, 0.9]), torch.tensor([0, 1]), 0.5)
+    tensor([1, 0])
+    """
     if boxes.numel() == 0:
         return torch.empty((0,), dtype=torch.int64)
     apart = idxs.to(boxes) * (boxes.max() + 1)
@@ -178,7 +208,13 @@ def _bin(number: int, size: float, start: int, end: int) -> tuple[int, int]:
 
 
 class RoIPool(nn.Module):
-    """`roi_pool` as a layer."""
+    """`roi_pool` as a layer: images (n, c, h, w) and regions (k, 5) to (k, c, *output_size).
+
+    >>> import alight as torch
+    >>> from alight.vision import ops
+    >>> ops.RoIPool(2, 1.0)(torch.ones(1, 3, 8, 8), torch.tensor([[0., 0., 0., 7., 7.]])).shape
+    torch.Size([1, 3, 2, 2])
+    """
 
     def __init__(self, output_size: Any, spatial_scale: float) -> None:
         super().__init__()
@@ -193,7 +229,15 @@ class RoIPool(nn.Module):
 def sigmoid_focal_loss(
     inputs: Tensor, targets: Tensor, alpha: float = 0.25, gamma: float = 2, reduction: str = "none"
 ) -> Tensor:
-    """Binary cross-entropy in which what is already right counts less (Lin et al. 2017)."""
+    """Binary cross-entropy in which what is already right counts less (Lin et al. 2017).
+
+    (*) and (*) to (*), with reduction="mean" or "sum" to a scalar; ValueError for another.
+
+    >>> import alight as torch
+    >>> from alight.vision import ops
+    >>> ops.sigmoid_focal_loss(torch.tensor([0.0, 3.0]), torch.tensor([1.0, 1.0]))
+    tensor([4.3322e-02, 2.7321e-05])
+    """
     p = torch.sigmoid(inputs)
     error = F.binary_cross_entropy_with_logits(inputs, targets, reduction="none")
     right = p * targets + (1 - p) * (1 - targets)

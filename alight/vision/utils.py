@@ -51,7 +51,18 @@ def make_grid(
 
 
 def save_image(tensor: Any, fp: str | Path, format: str | None = None, **options: Any) -> None:
-    """Write a batch of images with values from 0 to 1 as one picture; `options` as for `make_grid`."""
+    """Write a batch of images (n, c, h, w) with values from 0 to 1 as one picture; `options` as
+    for `make_grid`.
+
+    >>> import os, tempfile
+    >>> import alight as torch
+    >>> from alight.vision.utils import save_image
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "grid.png")
+    ...     save_image(torch.rand(4, 3, 8, 8), path, nrow=2)
+    ...     os.path.exists(path)
+    True
+    """
     grid = make_grid(tensor, **options).numpy()
     pixels = np.clip(grid * 255 + 0.5, 0, 255).astype(np.uint8).transpose(1, 2, 0)
     pictures.pillow().fromarray(np.ascontiguousarray(pixels)).save(fp, format=format)

@@ -23,7 +23,15 @@ Transform = Callable[[Any], Any]
 
 
 class VisionDataset(Dataset[Any]):
-    """A dataset of images under a folder `root`, with a transform of the image and one of the label."""
+    """A dataset of images under a folder `root`, with a transform of the image and one of the
+    label.
+
+    ValueError where `transforms`, of both together, is given beside one of the others.
+
+    >>> from alight.vision import datasets
+    >>> issubclass(datasets.ImageFolder, datasets.VisionDataset)
+    True
+    """
 
     def __init__(
         self,
@@ -75,7 +83,18 @@ class VisionDataset(Dataset[Any]):
 
 
 class ArrayImages(VisionDataset):
-    """Pictures of one size that lie in an array: `images` (n, h, w) or (n, h, w, c) of uint8, `labels` (n,)."""
+    """Pictures of one size that lie in an array: `images` (n, h, w) or (n, h, w, c) of uint8,
+    `labels` (n,).
+
+    A loader transforms whole batches of them at once.
+
+    >>> import numpy as np
+    >>> from alight.vision import datasets, transforms
+    >>> images, labels = np.zeros((5, 4, 6), dtype=np.uint8), np.arange(5)
+    >>> dataset = datasets.ArrayImages(images, labels, transform=transforms.ToTensor())
+    >>> len(dataset), dataset[3][0].shape, dataset[3][1]
+    (5, torch.Size([1, 4, 6]), 3)
+    """
 
     classes: ClassVar[list[str]] = []
 

@@ -22,10 +22,15 @@ from alight.vision.datasets.base import Array, ArrayImages, Transform, VisionDat
 
 
 class CIFAR10(ArrayImages):
-    """60 000 pictures in 10 classes: 50 000 for training, 10 000 for testing.
+    """60 000 pictures in 10 classes, 32 x 32 in colour: 50 000 for training, 10 000 for testing
+    (Krizhevsky 2009).
 
-    `data` is an array (n, 32, 32, 3) of uint8, `targets` a list.
-    A copy on this machine is used wherever one lies; with `download=True` what is missing is fetched into `root`.
+    A sample is (PIL picture, label), the former through `transform`. download=True fetches the
+    files into `root` where they are missing; RuntimeError where they are not there.
+
+    >>> from alight.vision import datasets
+    >>> issubclass(datasets.CIFAR10, datasets.VisionDataset)  # datasets.CIFAR10("data", download=True)
+    True
     """
 
     archive: ClassVar[archives.Archive] = archives.CIFAR10
@@ -99,7 +104,14 @@ class CIFAR10(ArrayImages):
 
 
 class CIFAR100(CIFAR10):
-    """60 000 pictures in 100 classes: 50 000 for training, 10 000 for testing."""
+    """60 000 pictures in 100 classes, 32 x 32 in colour: 50 000 for training, 10 000 for testing.
+
+    Arguments and errors are those of CIFAR10.
+
+    >>> from alight.vision import datasets
+    >>> issubclass(datasets.CIFAR100, datasets.CIFAR10)  # datasets.CIFAR100("data", download=True)
+    True
+    """
 
     archive = archives.CIFAR100
     base_folder = "cifar-100-python"

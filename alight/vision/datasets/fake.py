@@ -15,7 +15,16 @@ from alight.vision.datasets.base import Transform, VisionDataset
 
 
 class FakeData(VisionDataset):
-    """Random pictures, the same at each index every time, to try a program without data."""
+    """Random pictures, the same at each index every time, to try a program without data.
+
+    IndexError outside of the size.
+
+    >>> from alight.vision import datasets, transforms
+    >>> dataset = datasets.FakeData(10, (3, 8, 8), num_classes=2, transform=transforms.ToTensor())
+    >>> image, label = dataset[0]
+    >>> image.shape, label in (0, 1)
+    (torch.Size([3, 8, 8]), True)
+    """
 
     def __init__(
         self,

@@ -32,12 +32,28 @@ def has_file_allowed_extension(filename: str, extensions: str | tuple[str, ...])
 
 
 def is_image_file(filename: str) -> bool:
-    """Whether a file's name is an image's."""
+    """Whether a file's name is an image's.
+
+    >>> from alight.vision.datasets.folder import is_image_file
+    >>> is_image_file("cat.JPG"), is_image_file("cat.txt")
+    (True, False)
+    """
     return has_file_allowed_extension(filename, IMG_EXTENSIONS)
 
 
 def pil_loader(path: str) -> Any:
-    """The file as an RGB picture."""
+    """The file as an RGB picture.
+
+    >>> import os, tempfile
+    >>> import alight as torch
+    >>> from alight.vision import io
+    >>> from alight.vision.datasets.folder import pil_loader
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "a.png")
+    ...     io.write_png(torch.zeros(1, 2, 4, dtype=torch.uint8), path)
+    ...     pil_loader(path).mode
+    'RGB'
+    """
     with open(path, "rb") as file:
         return pictures.pillow().open(file).convert("RGB")
 
@@ -46,7 +62,17 @@ default_loader = pil_loader
 
 
 def find_classes(directory: Place) -> tuple[list[str], dict[str, int]]:
-    """The sub-folders of `directory` in order, and the label of each."""
+    """The sub-folders of `directory` in order, and the label of each; FileNotFoundError where
+    there are none.
+
+    >>> import os, tempfile
+    >>> from alight.vision.datasets.folder import find_classes
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for name in ("dog", "cat"):
+    ...         os.mkdir(os.path.join(folder, name))
+    ...     find_classes(folder)
+    (['cat', 'dog'], {'cat': 0, 'dog': 1})
+    """
     classes = sorted(entry.name for entry in os.scandir(directory) if entry.is_dir())
     if not classes:
         fail(FileNotFoundError, f"Couldn't find any class folder in {directory}.")
@@ -60,9 +86,18 @@ def make_dataset(
     is_valid_file: IsValid | None = None,
     allow_empty: bool = False,
 ) -> list[tuple[str, int]]:
-    """Pairs of a file and its label, class by class, in the order of their names.
+    """Pairs of path and label of all files below the sub-folders of `directory`.
 
-    Errors: FileNotFoundError for a class without files, unless `allow_empty`.
+    Files of given extensions, or those that is_valid_file says yes to; ValueError for both or
+    neither, FileNotFoundError for a class without a file, unless allow_empty.
+
+    >>> import os, tempfile
+    >>> from alight.vision.datasets.folder import make_dataset
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     os.mkdir(os.path.join(folder, "cat"))
+    ...     open(os.path.join(folder, "cat", "a.png"), "w").close()
+    ...     [label for path, label in make_dataset(folder, extensions=(".png",))]
+    [0]
     """
     directory = os.path.expanduser(directory)
     if class_to_idx is None:
@@ -102,7 +137,21 @@ def _files(folder: Path) -> Iterable[str]:
 
 
 class DatasetFolder(VisionDataset):
-    """Files below a folder, one sub-folder for each class, read by `loader`."""
+    """Files below a folder, one sub-folder for each class, read by `loader`.
+
+    A sample is (what loader gives, label). `classes`, `class_to_idx` and `samples` tell what is
+    there. Errors are those of make_dataset.
+
+    >>> import os, tempfile
+    >>> from alight.vision import datasets
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     os.mkdir(os.path.join(folder, "cat"))
+    ...     with open(os.path.join(folder, "cat", "a.txt"), "w") as file:
+    ...         _ = file.write("meow")
+    ...     dataset = datasets.DatasetFolder(folder, lambda path: open(path).read(), (".txt",))
+    ...     dataset[0], dataset.classes
+    (('meow', 0), ['cat'])
+    """
 
     def __init__(
         self,
@@ -147,7 +196,23 @@ class DatasetFolder(VisionDataset):
 
 
 class ImageFolder(DatasetFolder):
-    """Image files below a folder, one sub-folder for each class: `root/dog/1.png`, `root/cat/2.jpg`."""
+    """Image files below a folder, one sub-folder for each class: `root/dog/1.png`,
+    `root/cat/2.jpg`.
+
+    A sample is (PIL picture, label), the former through `transform`. `classes`, `class_to_idx`
+    and `imgs` tell what is there. FileNotFoundError where there are no classes, or one without
+    an image, unless allow_empty.
+
+    >>> import os, tempfile
+    >>> import alight as torch
+    >>> from alight.vision import datasets, io
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     os.mkdir(os.path.join(folder, "cat"))
+    ...     io.write_png(torch.zeros(3, 2, 4, dtype=torch.uint8), os.path.join(folder, "cat", "a.png"))
+    ...     dataset = datasets.ImageFolder(folder)
+    ...     dataset[0][0].size, dataset[0][1], dataset.classes
+    ((4, 2), 0, ['cat'])
+    """
 
     def __init__(
         self,

@@ -11,10 +11,16 @@ from alight.vision.datasets.base import Array, ArrayImages, Transform
 
 
 class MNIST(ArrayImages):
-    """The MNIST digits: 60 000 training and 10 000 test images of 28 x 28.
+    """The MNIST digits: 60 000 training and 10 000 test images of 28 x 28 in grey (LeCun et al.
+    1998).
 
-    A copy on this machine is used wherever one lies (`root`, ALIGHT_DATA, the user's cache folder);
-    with `download=True` what is missing is fetched into `root`.
+    A sample is (PIL picture, label), the former through `transform`. download=True fetches the
+    files into `root` where they are missing; RuntimeError where they are not there. With a
+    transform of ours a loader makes whole batches at once.
+
+    >>> from alight.vision import datasets
+    >>> datasets.MNIST.classes[:2]  # datasets.MNIST("data", download=True)
+    ['0 - zero', '1 - one']
     """
 
     archive = archives.MNIST
@@ -48,7 +54,15 @@ class MNIST(ArrayImages):
 
 
 class FashionMNIST(MNIST):
-    """Zalando's Fashion-MNIST: 60 000 training and 10 000 test images of clothing, 28 x 28, in 10 classes."""
+    """Fashion-MNIST: 60 000 training and 10 000 test images of clothing, 28 x 28 in grey, in 10
+    classes.
+
+    (Xiao et al. 2017.) Arguments and errors are those of MNIST.
+
+    >>> from alight.vision import datasets
+    >>> datasets.FashionMNIST.classes[:2]  # datasets.FashionMNIST("data", download=True)
+    ['T-shirt/top', 'Trouser']
+    """
 
     archive = archives.FASHION_MNIST
     classes: ClassVar[list[str]] = [
@@ -66,7 +80,15 @@ class FashionMNIST(MNIST):
 
 
 class KMNIST(MNIST):
-    """Kuzushiji-MNIST: 60 000 training and 10 000 test images of cursive Japanese, 28 x 28, in 10 classes."""
+    """Kuzushiji-MNIST: 60 000 training and 10 000 test images of cursive Japanese, 28 x 28, in 10
+    classes.
+
+    (Clanuwat et al. 2018.) Arguments and errors are those of MNIST.
+
+    >>> from alight.vision import datasets
+    >>> len(datasets.KMNIST.classes)  # datasets.KMNIST("data", download=True)
+    10
+    """
 
     archive = archives.KMNIST
     classes: ClassVar[list[str]] = ["o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"]

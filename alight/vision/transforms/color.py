@@ -57,7 +57,16 @@ def _check_factor(name: str, factor: float) -> None:
 
 
 def adjust_brightness(img: Any, brightness_factor: float) -> Any:
-    """0 gives black, 1 the image, 2 twice its brightness."""
+    """An image (*, c, h, w) or picture with its brightness times a factor: 0 gives black, 1 the
+    image.
+
+    ValueError for a negative factor.
+
+    >>> import alight as torch
+    >>> from alight.vision.transforms import functional
+    >>> functional.adjust_brightness(torch.full((1, 1, 2), 0.25), 2.0)
+    tensor([[[0.5000, 0.5000]]])
+    """
     if is_picture(img):
         return _enhanced(img, "Brightness", brightness_factor)
     _check_factor("brightness_factor", brightness_factor)
@@ -66,7 +75,15 @@ def adjust_brightness(img: Any, brightness_factor: float) -> Any:
 
 
 def adjust_contrast(img: Any, contrast_factor: float) -> Any:
-    """0 gives an even grey, 1 the image."""
+    """An image (*, c, h, w) or picture with another contrast: 0 gives an even grey, 1 the image.
+
+    ValueError for a negative factor.
+
+    >>> import alight as torch
+    >>> from alight.vision.transforms import functional
+    >>> functional.adjust_contrast(torch.tensor([[[0.25, 0.75]]]), 0.5)
+    tensor([[[0.3750, 0.6250]]])
+    """
     if is_picture(img):
         return _enhanced(img, "Contrast", contrast_factor)
     _check_factor("contrast_factor", contrast_factor)
@@ -76,7 +93,16 @@ def adjust_contrast(img: Any, contrast_factor: float) -> Any:
 
 
 def adjust_saturation(img: Any, saturation_factor: float) -> Any:
-    """0 gives grey, 1 the image."""
+    """An image (*, c, h, w) or picture with other colours: 0 gives grey, 1 the image, 2 stronger
+    ones.
+
+    ValueError for a negative factor.
+
+    >>> import alight as torch
+    >>> from alight.vision.transforms import functional
+    >>> functional.adjust_saturation(torch.tensor([1.0, 0.0, 0.0]).reshape(3, 1, 1), 0.0).flatten()
+    tensor([0.2989, 0.2989, 0.2989])
+    """
     if is_picture(img):
         return _enhanced(img, "Color", saturation_factor)
     _check_factor("saturation_factor", saturation_factor)
@@ -87,7 +113,16 @@ def adjust_saturation(img: Any, saturation_factor: float) -> Any:
 
 
 def adjust_sharpness(img: Any, sharpness_factor: float) -> Any:
-    """0 gives a blurred image, 1 the image, 2 a sharper one."""
+    """An image (*, c, h, w) or picture, sharper or not: 0 gives a blurred image, 1 the image, 2 a
+    sharper one.
+
+    ValueError for a negative factor.
+
+    >>> import alight as torch
+    >>> from alight.vision.transforms import functional
+    >>> functional.adjust_sharpness(torch.ones(1, 4, 4), 2.0).shape
+    torch.Size([1, 4, 4])
+    """
     if is_picture(img):
         return _enhanced(img, "Sharpness", sharpness_factor)
     _check_factor("sharpness_factor", sharpness_factor)
@@ -112,7 +147,14 @@ def _smoothed(image: Array) -> Array:
 
 
 def adjust_hue(img: Any, hue_factor: float) -> Any:
-    """Hues moved round the circle by `hue_factor` of it, from -0.5 to 0.5."""
+    """Hues moved round the circle by `hue_factor` of it, from -0.5 to 0.5; ValueError outside.
+
+    >>> import alight as torch
+    >>> from alight.vision.transforms import functional
+    >>> red = torch.tensor([1.0, 0.0, 0.0]).reshape(3, 1, 1)
+    >>> functional.adjust_hue(red, 0.5).flatten()
+    tensor([0., 1., 1.])
+    """
     if not -0.5 <= hue_factor <= 0.5:
         fail(ValueError, f"hue_factor ({hue_factor}) is not in [-0.5, 0.5].")
     if is_picture(img):
@@ -164,7 +206,13 @@ def _rgb(hue: Array, saturation: Array, value: Array) -> Array:
 
 
 def adjust_gamma(img: Any, gamma: float, gain: float = 1) -> Any:
-    """`gain * value ** gamma`, values counted from 0 to 1."""
+    """`gain * value ** gamma`, values counted from 0 to 1; ValueError for a negative gamma.
+
+    >>> import alight as torch
+    >>> from alight.vision.transforms import functional
+    >>> functional.adjust_gamma(torch.full((1, 1, 1), 0.5), 2.0)
+    tensor([[[0.2500]]])
+    """
     if gamma < 0:
         fail(ValueError, "Gamma should be a non-negative real number")
     if is_picture(img):
@@ -179,7 +227,14 @@ def adjust_gamma(img: Any, gamma: float, gain: float = 1) -> Any:
 
 
 def to_grayscale(img: Any, num_output_channels: int = 1) -> Any:
-    """A picture in grey, in one channel or in three equal ones."""
+    """A picture in grey, in one channel or in three equal ones; TypeError for a tensor.
+
+    >>> import alight as torch
+    >>> from alight.vision.transforms import functional
+    >>> picture = functional.to_pil_image(torch.zeros(3, 2, 4))
+    >>> functional.to_grayscale(picture).mode
+    'L'
+    """
     if not is_picture(img):
         fail(TypeError, f"Input should be PIL Image. Got {type(img)}", try_="rgb_to_grayscale")
     if num_output_channels not in (1, 3):
@@ -189,7 +244,15 @@ def to_grayscale(img: Any, num_output_channels: int = 1) -> Any:
 
 
 def rgb_to_grayscale(img: Any, num_output_channels: int = 1) -> Any:
-    """An image in grey, in one channel or in three equal ones."""
+    """An image (*, 3, h, w) or picture in grey, in one channel or in three equal ones.
+
+    0.2989 red + 0.587 green + 0.114 blue. ValueError for another number of channels.
+
+    >>> import alight as torch
+    >>> from alight.vision.transforms import functional
+    >>> functional.rgb_to_grayscale(torch.ones(3, 2, 4)).shape
+    torch.Size([1, 2, 4])
+    """
     if is_picture(img):
         return to_grayscale(img, num_output_channels)
     if num_output_channels not in (1, 3):
@@ -198,7 +261,13 @@ def rgb_to_grayscale(img: Any, num_output_channels: int = 1) -> Any:
 
 
 def invert(img: Any) -> Any:
-    """White for black."""
+    """White for black.
+
+    >>> import alight as torch
+    >>> from alight.vision.transforms import functional
+    >>> functional.invert(torch.tensor([[[0, 255]]], dtype=torch.uint8))
+    tensor([[[255,   0]]], dtype=torch.uint8)
+    """
     if is_picture(img):
         return _operated(img, "invert")
     return tensor_of(_inverted(array_of(img)))
@@ -209,7 +278,13 @@ def _inverted(image: Array) -> Array:
 
 
 def posterize(img: Any, bits: int) -> Any:
-    """The `bits` highest bits of each 8-bit value."""
+    """The `bits` highest bits of each 8-bit value; TypeError for another dtype.
+
+    >>> import alight as torch
+    >>> from alight.vision.transforms import functional
+    >>> functional.posterize(torch.tensor([[[200, 100]]], dtype=torch.uint8), bits=1)
+    tensor([[[128,   0]]], dtype=torch.uint8)
+    """
     if not 0 <= bits <= 8:
         fail(ValueError, f"The number if bits should be between 0 and 8. Got {bits}")
     if is_picture(img):
@@ -220,7 +295,13 @@ def posterize(img: Any, bits: int) -> Any:
 
 
 def solarize(img: Any, threshold: float) -> Any:
-    """Values from `threshold` up inverted."""
+    """Values from `threshold` up inverted.
+
+    >>> import alight as torch
+    >>> from alight.vision.transforms import functional
+    >>> functional.solarize(torch.tensor([[[200, 100]]], dtype=torch.uint8), 128)
+    tensor([[[ 55, 100]]], dtype=torch.uint8)
+    """
     if is_picture(img):
         return _operated(img, "solarize", threshold)
     image = array_of(img)
@@ -230,7 +311,13 @@ def solarize(img: Any, threshold: float) -> Any:
 
 
 def autocontrast(img: Any) -> Any:
-    """Each channel stretched from black to white."""
+    """Each channel stretched from black to white.
+
+    >>> import alight as torch
+    >>> from alight.vision.transforms import functional
+    >>> functional.autocontrast(torch.tensor([[[0.25, 0.5, 0.75]]]))
+    tensor([[[0.0000, 0.5000, 1.0000]]])
+    """
     if is_picture(img):
         return _operated(img, "autocontrast")
     image = array_of(img)
@@ -243,7 +330,14 @@ def autocontrast(img: Any) -> Any:
 
 
 def equalize(img: Any) -> Any:
-    """8-bit values spread so that each is about as common as the others."""
+    """8-bit values spread so that each is about as common as the others; TypeError for another
+    dtype.
+
+    >>> import alight as torch
+    >>> from alight.vision.transforms import functional
+    >>> functional.equalize(torch.tensor([[[100, 101, 102]]], dtype=torch.uint8))
+    tensor([[[100, 101, 102]]], dtype=torch.uint8)
+    """
     if is_picture(img):
         return _operated(img, "equalize")
     if img.dtype is not alight.uint8:
@@ -267,7 +361,12 @@ def _equalized(plane: Array) -> Array:
 def convert_image_dtype(image: Any, dtype: Dtype = alight.float32) -> Any:
     """A tensor of another dtype, its values scaled: white stays white.
 
-    Errors: RuntimeError for floats to integers that they cannot tell apart.
+    RuntimeError where the old values cannot be told apart in the new dtype.
+
+    >>> import alight as torch
+    >>> from alight.vision.transforms import functional
+    >>> functional.convert_image_dtype(torch.tensor([0.0, 1.0]), torch.uint8)
+    tensor([  0, 255], dtype=torch.uint8)
     """
     if image.dtype is dtype:
         return image

@@ -12,7 +12,13 @@ from alight.vision.transforms.stacks import pair
 
 
 class Grayscale:
-    """An image in grey, in one channel or in three equal ones."""
+    """An image (*, 3, h, w) or picture in grey, in one channel or in three equal ones.
+
+    >>> import alight as torch
+    >>> from alight.vision import transforms
+    >>> transforms.Grayscale()(torch.ones(3, 2, 4)).shape
+    torch.Size([1, 2, 4])
+    """
 
     def __init__(self, num_output_channels: int = 1) -> None:
         self.num_output_channels = num_output_channels
@@ -25,7 +31,13 @@ class Grayscale:
 
 
 class ConvertImageDtype:
-    """A tensor of another dtype, its values scaled."""
+    """A tensor of another dtype, its values scaled: white stays white.
+
+    >>> import alight as torch
+    >>> from alight.vision import transforms
+    >>> transforms.ConvertImageDtype(torch.uint8)(torch.tensor([0.0, 1.0]))
+    tensor([  0, 255], dtype=torch.uint8)
+    """
 
     def __init__(self, dtype: Any) -> None:
         self.dtype = dtype
@@ -38,7 +50,13 @@ class ConvertImageDtype:
 
 
 class FiveCrop:
-    """The four corners and the middle of an image, as a tuple."""
+    """The four corners and the middle of an image, as a tuple.
+
+    >>> import alight as torch
+    >>> from alight.vision import transforms
+    >>> len(transforms.FiveCrop(2)(torch.ones(1, 4, 4)))
+    5
+    """
 
     def __init__(self, size: int | Sequence[int]) -> None:
         self.size = pair(size)
@@ -51,7 +69,13 @@ class FiveCrop:
 
 
 class TenCrop:
-    """The five crops of an image and of its mirror image, as a tuple."""
+    """The five crops of an image and of its mirror image, as a tuple.
+
+    >>> import alight as torch
+    >>> from alight.vision import transforms
+    >>> len(transforms.TenCrop(2)(torch.ones(1, 4, 4)))
+    10
+    """
 
     def __init__(self, size: int | Sequence[int], vertical_flip: bool = False) -> None:
         self.size = pair(size)
@@ -65,7 +89,17 @@ class TenCrop:
 
 
 class LinearTransformation:
-    """A tensor flattened, `mean_vector` taken off, multiplied by a matrix, and shaped again: whitening, for one."""
+    """A tensor flattened, `mean_vector` taken off, multiplied by a matrix, and shaped again:
+    whitening, for one.
+
+    The matrix is (d, d), the vector (d,), for images of d elements; ValueError for other
+    shapes.
+
+    >>> import alight as torch
+    >>> from alight.vision import transforms
+    >>> transforms.LinearTransformation(2 * torch.eye(2), torch.zeros(2))(torch.ones(1, 1, 2))
+    tensor([[[2., 2.]]])
+    """
 
     def __init__(self, transformation_matrix: Any, mean_vector: Any) -> None:
         rows, columns = transformation_matrix.shape

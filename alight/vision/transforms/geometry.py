@@ -36,17 +36,35 @@ KEYS = {
 
 
 def hflip(img: Any) -> Any:
-    """Left and right exchanged."""
+    """Left and right exchanged: the last dimension of a tensor.
+
+    >>> import alight as torch
+    >>> from alight.vision.transforms import functional
+    >>> functional.hflip(torch.tensor([[[1, 2]]]))
+    tensor([[[2, 1]]])
+    """
     return on_arrays(img, lambda image: np.flip(image, -1))
 
 
 def vflip(img: Any) -> Any:
-    """Top and bottom exchanged."""
+    """Top and bottom exchanged: the last dimension but one of a tensor.
+
+    >>> import alight as torch
+    >>> from alight.vision.transforms import functional
+    >>> functional.vflip(torch.tensor([[[1], [2]]])).flatten()
+    tensor([2, 1])
+    """
     return on_arrays(img, lambda image: np.flip(image, -2))
 
 
 def crop(img: Any, top: int, left: int, height: int, width: int) -> Any:
-    """A window of an image; black where it lies outside."""
+    """A window (height, width) of an image; black where it lies outside.
+
+    >>> import alight as torch
+    >>> from alight.vision.transforms import functional
+    >>> functional.crop(torch.arange(4.).reshape(1, 2, 2), top=1, left=0, height=1, width=3)
+    tensor([[[2., 3., 0.]]])
+    """
     if is_picture(img):
         return img.crop((left, top, left + width, top + height))
     _, h, w = get_dimensions(img)
@@ -101,9 +119,15 @@ def resize(
     max_size: int | None = None,
     antialias: bool | None = True,
 ) -> Any:
-    """An image scaled to `size` = (h, w), or to a shorter side of that length.
+    """An image (*, h, w) scaled to `size` = (h, w), or to a shorter side of that length.
 
-    `antialias` is for tensors; Pillow always smooths what it makes smaller.
+    max_size bounds the longer side; antialias averages where the image shrinks. ValueError for
+    a size of more than two numbers.
+
+    >>> import alight as torch
+    >>> from alight.vision.transforms import functional
+    >>> functional.resize(torch.ones(3, 4, 8), 2).shape
+    torch.Size([3, 2, 4])
     """
     _, height, width = get_dimensions(img)
     wanted = resized_size(height, width, size, max_size)
@@ -191,7 +215,13 @@ def resized_crop(
     interpolation: Any = BILINEAR,
     antialias: bool | None = True,
 ) -> Any:
-    """A window of an image, scaled."""
+    """A window of an image, scaled to `size`.
+
+    >>> import alight as torch
+    >>> from alight.vision.transforms import functional
+    >>> functional.resized_crop(torch.ones(3, 8, 8), 0, 0, 4, 4, size=[2, 2]).shape
+    torch.Size([3, 2, 2])
+    """
     return resize(crop(img, top, left, height, width), size, interpolation, None, antialias)
 
 
@@ -229,7 +259,14 @@ def affine(
     fill: Any = None,
     center: Sequence[int] | None = None,
 ) -> Any:
-    """An image turned by `angle` degrees, moved, scaled and sheared, its centre kept."""
+    """An image turned by `angle` degrees, moved by `translate` pixels, scaled and sheared about
+    its centre.
+
+    >>> import alight as torch
+    >>> from alight.vision.transforms import functional
+    >>> functional.affine(torch.tensor([[[1., 2., 3.]]]), 0, [1, 0], 1.0, [0.0])
+    tensor([[[0., 1., 2.]]])
+    """
     if scale <= 0.0:
         fail(ValueError, "Argument scale should be positive")
     shears = [float(shear), 0.0] if isinstance(shear, int | float) else [float(s) for s in shear]
@@ -254,7 +291,15 @@ def rotate(
     center: Sequence[int] | None = None,
     fill: Any = None,
 ) -> Any:
-    """An image turned by `angle` degrees, counter-clockwise; with `expand` in a frame that holds all of it."""
+    """An image turned by `angle` degrees, counter-clockwise; with `expand` it grows so that all of
+    it is seen.
+
+    >>> import alight as torch
+    >>> from alight.vision.transforms import functional
+    >>> functional.rotate(torch.tensor([[[1., 2.], [3., 4.]]]), 90)
+    tensor([[[2., 4.],
+             [1., 3.]]])
+    """
     if is_picture(img):
         method = getattr(
             pictures.pillow().Resampling, pictures.RESAMPLING[mode_name(interpolation)]
@@ -321,7 +366,15 @@ def perspective(
     interpolation: Any = BILINEAR,
     fill: Any = None,
 ) -> Any:
-    """An image seen so that its `startpoints` (four corners) come to lie at `endpoints`."""
+    """An image seen so that its `startpoints` come to lie on the `endpoints`, four corners [x, y]
+    each.
+
+    >>> import alight as torch
+    >>> from alight.vision.transforms import functional
+    >>> corners = [[0, 0], [3, 0], [3, 3], [0, 3]]
+    >>> functional.perspective(torch.ones(1, 4, 4), corners, corners).shape
+    torch.Size([1, 4, 4])
+    """
     rows = []
     for (ex, ey), (sx, sy) in zip(endpoints, startpoints, strict=True):
         rows.append([ex, ey, 1, 0, 0, 0, -sx * ex, -sx * ey])
@@ -389,7 +442,16 @@ def _pixels(values: Array, rows: Array, columns: Array) -> Array:
 
 
 def gaussian_blur(img: Any, kernel_size: Any, sigma: Any = None) -> Any:
-    """An image blurred by a Gaussian of `sigma` pixels, cut off at `kernel_size`; edges are mirrored."""
+    """An image blurred by a Gaussian of `sigma` pixels, cut off at `kernel_size`; edges are
+    mirrored.
+
+    ValueError where kernel_size is not odd and positive.
+
+    >>> import alight as torch
+    >>> from alight.vision.transforms import functional
+    >>> functional.gaussian_blur(torch.ones(1, 5, 5), kernel_size=3)[0, 0, 0]
+    tensor(1.)
+    """
     sizes = [kernel_size] * 2 if isinstance(kernel_size, int) else list(kernel_size)
     if len(sizes) != 2:
         fail(ValueError, f"If kernel_size is a sequence its length should be 2. Got {len(sizes)}")
@@ -425,7 +487,14 @@ def _gaussian(size: int, sigma: float) -> Array:
 
 
 def erase(img: Any, i: int, j: int, h: int, w: int, v: Any, inplace: bool = False) -> Any:
-    """A tensor with the values `v` in a window of it."""
+    """A tensor with the values `v` in the window of height h and width w at row i, column j.
+
+    >>> import alight as torch
+    >>> from alight.vision.transforms import functional
+    >>> functional.erase(torch.ones(1, 2, 2), 0, 0, 1, 1, torch.tensor(0.0))
+    tensor([[[0., 1.],
+             [1., 1.]]])
+    """
     if not isinstance(img, alight.Tensor):
         fail(TypeError, f"img should be Tensor Image. Got {type(img)}")
     img = img if inplace else img.clone()

@@ -19,7 +19,12 @@ Array = np.ndarray[Any, Any]
 
 
 class InterpolationMode(Enum):
-    """How values between pixels are found; box, hamming and lanczos are for pictures only."""
+    """How values between pixels are found; box, hamming and lanczos are for pictures only.
+
+    >>> from alight.vision.transforms import InterpolationMode
+    >>> InterpolationMode.BILINEAR.value
+    'bilinear'
+    """
 
     NEAREST = "nearest"
     NEAREST_EXACT = "nearest-exact"
@@ -76,7 +81,13 @@ def on_arrays(img: Any, function: Callable[[Array], Array]) -> Any:
 
 
 def get_dimensions(img: Any) -> list[int]:
-    """Channels, height and width."""
+    """Channels, height and width of a tensor or picture.
+
+    >>> import alight as torch
+    >>> from alight.vision.transforms import functional
+    >>> functional.get_dimensions(torch.ones(3, 4, 5))
+    [3, 4, 5]
+    """
     if is_picture(img):
         return [len(img.getbands()), img.height, img.width]
     channels = 1 if img.ndim == 2 else img.shape[-3]
@@ -84,13 +95,25 @@ def get_dimensions(img: Any) -> list[int]:
 
 
 def get_image_size(img: Any) -> list[int]:
-    """Width and height."""
+    """Width and height of a tensor or picture.
+
+    >>> import alight as torch
+    >>> from alight.vision.transforms import functional
+    >>> functional.get_image_size(torch.ones(3, 4, 5))
+    [5, 4]
+    """
     _, height, width = get_dimensions(img)
     return [width, height]
 
 
 def get_image_num_channels(img: Any) -> int:
-    """Number of channels."""
+    """Number of channels of a tensor or picture.
+
+    >>> import alight as torch
+    >>> from alight.vision.transforms import functional
+    >>> functional.get_image_num_channels(torch.ones(3, 4, 5))
+    3
+    """
     return get_dimensions(img)[0]
 
 

@@ -94,7 +94,15 @@ class Policy:
 
 
 class RandAugment(Policy):
-    """`num_ops` operations drawn at random, all of one magnitude."""
+    """`num_ops` operations drawn at random, all of one magnitude (Cubuk et al. 2020).
+
+    For pictures, and tensors of uint8 (3, h, w) or (1, h, w).
+
+    >>> import alight as torch
+    >>> from alight.vision import transforms
+    >>> transforms.RandAugment()(torch.zeros(3, 8, 8, dtype=torch.uint8)).shape
+    torch.Size([3, 8, 8])
+    """
 
     def __init__(
         self,
@@ -137,7 +145,15 @@ class RandAugment(Policy):
 
 
 class TrivialAugmentWide(Policy):
-    """One operation and one magnitude, both drawn at random."""
+    """One operation and one magnitude, both drawn at random (Müller and Hutter 2021).
+
+    For pictures, and tensors of uint8 (3, h, w) or (1, h, w).
+
+    >>> import alight as torch
+    >>> from alight.vision import transforms
+    >>> transforms.TrivialAugmentWide()(torch.zeros(3, 8, 8, dtype=torch.uint8)).shape
+    torch.Size([3, 8, 8])
+    """
 
     def __init__(
         self,

@@ -98,7 +98,12 @@ SVHN = """
 
 
 class AutoAugmentPolicy(Enum):
-    """The data set that the pairs were found for."""
+    """The data set that the pairs were found for.
+
+    >>> from alight.vision import transforms
+    >>> [policy.value for policy in transforms.AutoAugmentPolicy]
+    ['imagenet', 'cifar10', 'svhn']
+    """
 
     IMAGENET = "imagenet"
     CIFAR10 = "cifar10"
@@ -120,7 +125,15 @@ def _step(words: list[str]) -> Step:
 
 
 class AutoAugment(Policy):
-    """One of 25 pairs of operations, each of the two with its own probability."""
+    """One of 25 pairs of operations, each of the two with its own probability (Cubuk et al. 2019).
+
+    For pictures, and tensors of uint8 (3, h, w) or (1, h, w).
+
+    >>> import alight as torch
+    >>> from alight.vision import transforms
+    >>> transforms.AutoAugment()(torch.zeros(3, 8, 8, dtype=torch.uint8)).shape
+    torch.Size([3, 8, 8])
+    """
 
     def __init__(
         self,

@@ -16,11 +16,17 @@ import alight
 from alight.errors import fail
 from alight.vision import pictures
 from alight.vision.transforms import geometry
-from alight.vision.transforms.images import Array, get_dimensions, mode_name
+from alight.vision.transforms.images import Array, mode_name
 
 
 class Stack(NamedTuple):
-    """Images of one size: pictures (n, h, w) or (n, h, w, c), or tensors (n, c, h, w)."""
+    """Images of one size: pictures (n, h, w) or (n, h, w, c), or tensors (n, c, h, w).
+
+    >>> import numpy as np
+    >>> from alight.vision.transforms import Stack
+    >>> Stack(np.zeros((5, 4, 6), dtype=np.uint8), False).size
+    (4, 6)
+    """
 
     images: Array
     is_tensor: bool
@@ -38,7 +44,13 @@ class Stack(NamedTuple):
 
 
 class StackTransform:
-    """A transform that is defined on stacks; a single image is a stack of one."""
+    """A transform that is defined on stacks; a single image is a stack of one. Subclasses define
+    on_stack.
+
+    >>> from alight.vision import transforms
+    >>> issubclass(transforms.ToTensor, transforms.StackTransform)
+    True
+    """
 
     def word_count(self, stack: Stack) -> int:
         """How many 32-bit random words each image of `stack` takes."""
@@ -56,12 +68,27 @@ class StackTransform:
 
 
 def transform_stack(transform: StackTransform, stack: Stack) -> Stack:
-    """Transform `stack` with words of the default generator."""
+    """Transform `stack` with words of the default generator.
+
+    >>> import numpy as np
+    >>> from alight.vision import transforms
+    >>> stack = transforms.Stack(np.zeros((5, 4, 6), dtype=np.uint8), False)
+    >>> transforms.transform_stack(transforms.ToTensor(), stack).images.shape
+    (5, 1, 4, 6)
+    """
     return transform.on_stack(stack, draw_words(transform, stack, len(stack.images)))
 
 
 def draw_words(transform: StackTransform, stack: Stack, rows: int) -> Array:
-    """The random words that `transform` needs for `rows` images like those of `stack`."""
+    """The random words that `transform` needs for `rows` images like those of `stack`, (rows,
+    words).
+
+    >>> import numpy as np
+    >>> from alight.vision import transforms
+    >>> stack = transforms.Stack(np.zeros((5, 4, 6), dtype=np.uint8), False)
+    >>> transforms.draw_words(transforms.RandomHorizontalFlip(), stack, 5).shape
+    (5, 1)
+    """
     columns = transform.word_count(stack)
     if not columns:
         return np.empty((rows, 0), np.uint32)
@@ -72,11 +99,11 @@ def draw_words(transform: StackTransform, stack: Stack, rows: int) -> Array:
 class Compose(StackTransform):
     """Several transforms, one after the other.
 
-    >>> Compose([RandomHorizontalFlip(), ToTensor()])
-    Compose(
-        RandomHorizontalFlip(p=0.5)
-        ToTensor()
-    )
+    >>> import numpy as np
+    >>> from alight.vision import transforms
+    >>> prepare = transforms.Compose([transforms.ToTensor(), transforms.Normalize((0.5,), (0.5,))])
+    >>> prepare(np.zeros((1, 2, 1), dtype=np.uint8))
+    tensor([[[-1., -1.]]])
     """
 
     def __init__(self, transforms: Sequence[Callable[[Any], Any]]) -> None:
@@ -117,21 +144,41 @@ class Compose(StackTransform):
 
 
 def has_stack_form(transform: Any) -> bool:
-    """Whether `transform` may be applied to a whole stack: it is one of ours, with `__call__` as written here."""
+    """Whether `transform` may be applied to a whole stack: it is one of ours, with `__call__` as
+    written here.
+
+    >>> from alight.vision import transforms
+    >>> transforms.has_stack_form(transforms.ToTensor()), transforms.has_stack_form(abs)
+    (True, False)
+    """
     if not isinstance(transform, StackTransform) or type(transform).__call__.__module__ != __name__:
         return False
     return not isinstance(transform, Compose) or transform.has_stack_form
 
 
 def is_slow(transform: Any) -> bool:
-    """Whether `transform` works on one picture after the other even in a stack."""
+    """Whether `transform` works on one picture after the other even in a stack.
+
+    >>> from alight.vision import transforms
+    >>> transforms.is_slow(transforms.ToTensor())
+    False
+    """
     if isinstance(transform, Compose):
         return any(map(is_slow, transform.transforms))
     return isinstance(transform, Resize)
 
 
 class ToTensor(StackTransform):
-    """A picture or an (h, w, c) array as a (c, h, w) tensor; 8-bit values become float32 from 0 to 1."""
+    """A picture or an (h, w, c) array as a (c, h, w) tensor; 8-bit values become float32 from 0 to
+    1.
+
+    TypeError for something else, a tensor too.
+
+    >>> import numpy as np
+    >>> from alight.vision import transforms
+    >>> transforms.ToTensor()(np.full((1, 2, 1), 255, dtype=np.uint8))
+    tensor([[[1., 1.]]])
+    """
 
     def on_stack(self, stack: Stack, words: Array) -> Stack:
         images = stack.images
@@ -155,7 +202,14 @@ class ToTensor(StackTransform):
 
 
 class PILToTensor(StackTransform):
-    """A picture as a (c, h, w) tensor of its own dtype, unscaled."""
+    """A picture as a (c, h, w) tensor of its own dtype, unscaled; TypeError for something else.
+
+    >>> import alight as torch
+    >>> from alight.vision import transforms
+    >>> picture = transforms.ToPILImage()(torch.ones(3, 2, 4))
+    >>> transforms.PILToTensor()(picture).dtype
+    torch.uint8
+    """
 
     def on_stack(self, stack: Stack, words: Array) -> Stack:
         images = stack.images
@@ -167,7 +221,17 @@ class PILToTensor(StackTransform):
 
 
 class ToPILImage:
-    """A (c, h, w) tensor or an (h, w, c) array as a picture; floats from 0 to 1 become 8-bit values."""
+    """A (c, h, w) tensor or an (h, w, c) array as a picture; floats from 0 to 1 become 8-bit
+    values.
+
+    `mode` is Pillow's name of the kind of picture; ValueError for one that the channels do not
+    suit.
+
+    >>> import alight as torch
+    >>> from alight.vision import transforms
+    >>> transforms.ToPILImage()(torch.zeros(3, 2, 4)).size
+    (4, 2)
+    """
 
     def __init__(self, mode: str | None = None) -> None:
         self.mode = mode
@@ -180,7 +244,15 @@ class ToPILImage:
 
 
 class Normalize(StackTransform):
-    """`(x - mean) / std` for each channel of a tensor of floats."""
+    """`(x - mean) / std` for each channel of a tensor of floats (*, c, h, w).
+
+    TypeError for integers or what is no tensor, ValueError where std holds a 0.
+
+    >>> import alight as torch
+    >>> from alight.vision import transforms
+    >>> transforms.Normalize(mean=[0.5], std=[0.25])(torch.ones(1, 1, 2))
+    tensor([[[2., 2.]]])
+    """
 
     def __init__(self, mean: Sequence[float], std: Sequence[float], inplace: bool = False) -> None:
         self.mean = mean
@@ -219,7 +291,17 @@ class Normalize(StackTransform):
 
 
 class Resize(StackTransform):
-    """Images scaled to `size`: (h, w), or the length of the shorter side, the longer one being `max_size` at most."""
+    """Images scaled to `size`: (h, w), or the length of the shorter side, the longer one being
+    `max_size` at most.
+
+    antialias averages where the image shrinks. TypeError where size is no int or sequence,
+    ValueError for more than two numbers.
+
+    >>> import alight as torch
+    >>> from alight.vision import transforms
+    >>> transforms.Resize(2)(torch.ones(3, 4, 8)).shape
+    torch.Size([3, 2, 4])
+    """
 
     def __init__(
         self,
@@ -301,8 +383,34 @@ def four_sides(padding: int | Sequence[int]) -> tuple[int, int, int, int]:
     return (sides * (4 // len(sides)))[:4]  # type: ignore[return-value]
 
 
+def _crop(stack: Stack, tops: Array, lefts: Array, size: tuple[int, int]) -> Stack:
+    """From each image the window of `size` that begins at its own top and left."""
+    rows = tops[:, None] + np.arange(size[0])
+    columns = lefts[:, None] + np.arange(size[1])
+    each = np.arange(len(stack.images))[:, None, None]
+    images = (
+        np.moveaxis(stack.images, 1, -1)
+        if stack.is_tensor and stack.images.ndim == 4
+        else stack.images
+    )
+    cut = images[each, rows[:, :, None], columns[:, None, :]]
+    if images is not stack.images:
+        cut = np.ascontiguousarray(np.moveaxis(cut, -1, 1))
+    return Stack(cut, stack.is_tensor)
+
+
 class Pad(StackTransform):
-    """Images with more pixels on their sides, of one colour or as the edge, mirrored or not, goes on."""
+    """Images with more pixels on their sides, of one colour or as the edge, mirrored or not, goes
+    on.
+
+    padding: one number, (left and right, top and bottom), or (left, top, right, bottom).
+    padding_mode: "constant" with `fill`, "edge", "reflect" or "symmetric".
+
+    >>> import alight as torch
+    >>> from alight.vision import transforms
+    >>> transforms.Pad(1)(torch.ones(1, 2, 2)).shape
+    torch.Size([1, 4, 4])
+    """
 
     def __init__(
         self, padding: int | Sequence[int], fill: Any = 0, padding_mode: str = "constant"
@@ -331,144 +439,14 @@ class Pad(StackTransform):
         return f"Pad(padding={self.padding}, fill={self.fill}, padding_mode={self.padding_mode})"
 
 
-def _crop(stack: Stack, tops: Array, lefts: Array, size: tuple[int, int]) -> Stack:
-    """From each image the window of `size` that begins at its own top and left."""
-    rows = tops[:, None] + np.arange(size[0])
-    columns = lefts[:, None] + np.arange(size[1])
-    each = np.arange(len(stack.images))[:, None, None]
-    images = (
-        np.moveaxis(stack.images, 1, -1)
-        if stack.is_tensor and stack.images.ndim == 4
-        else stack.images
-    )
-    cut = images[each, rows[:, :, None], columns[:, None, :]]
-    if images is not stack.images:
-        cut = np.ascontiguousarray(np.moveaxis(cut, -1, 1))
-    return Stack(cut, stack.is_tensor)
-
-
-class CenterCrop(StackTransform):
-    """The middle of an image; zeros around an image that is too small."""
-
-    def __init__(self, size: int | Sequence[int]) -> None:
-        self.size = pair(size)
-
-    def on_stack(self, stack: Stack, words: Array) -> Stack:
-        (height, width), (wanted_h, wanted_w) = stack.size, self.size
-        missing_h, missing_w = max(wanted_h - height, 0), max(wanted_w - width, 0)
-        if missing_h or missing_w:
-            sides = (missing_w // 2, missing_h // 2, (missing_w + 1) // 2, (missing_h + 1) // 2)
-            stack = _pad(stack, sides, 0, "constant")
-            height, width = stack.size
-        count = len(stack.images)
-        top, left = round((height - wanted_h) / 2.0), round((width - wanted_w) / 2.0)
-        return _crop(stack, np.full(count, top), np.full(count, left), self.size)
-
-    def __repr__(self) -> str:
-        return f"CenterCrop(size={self.size})"
-
-
-class RandomCrop(StackTransform):
-    """A window of `size` at a random place, after padding."""
-
-    def __init__(
-        self,
-        size: int | Sequence[int],
-        padding: int | Sequence[int] | None = None,
-        pad_if_needed: bool = False,
-        fill: Any = 0,
-        padding_mode: str = "constant",
-    ) -> None:
-        self.size = pair(size)
-        self.padding = padding
-        self.pad_if_needed = pad_if_needed
-        self.fill = fill
-        self.padding_mode = padding_mode
-
-    def _padded(self, stack: Stack) -> Stack:
-        if self.padding is not None:
-            stack = _pad(stack, four_sides(self.padding), self.fill, self.padding_mode)
-        if self.pad_if_needed:
-            more_w = max(self.size[1] - stack.size[1], 0)
-            more_h = max(self.size[0] - stack.size[0], 0)
-            stack = _pad(stack, (more_w, more_h, more_w, more_h), self.fill, self.padding_mode)
-        return stack
-
-    def word_count(self, stack: Stack) -> int:
-        stack = self._padded(Stack(stack.images[:0], stack.is_tensor))
-        if stack.size[0] < self.size[0] or stack.size[1] < self.size[1]:
-            sentence = (
-                f"Required crop size {self.size} is larger than input image size {stack.size}"
-            )
-            fail(ValueError, sentence, try_="pad_if_needed=True")
-        return 0 if stack.size == self.size else 2
-
-    def on_stack(self, stack: Stack, words: Array) -> Stack:
-        stack = self._padded(stack)
-        if not words.shape[1]:
-            return stack
-        height, width = stack.size
-        tops = words[:, 0] % np.uint32(height - self.size[0] + 1)
-        lefts = words[:, 1] % np.uint32(width - self.size[1] + 1)
-        return _crop(stack, tops.astype(np.int64), lefts.astype(np.int64), self.size)
-
-    @staticmethod
-    def get_params(img: Any, output_size: tuple[int, int]) -> tuple[int, int, int, int]:
-        """A random window of an image: top, left, height and width."""
-        _, h, w = get_dimensions(img)
-        height, width = output_size
-        if h < height or w < width:
-            fail(
-                ValueError,
-                f"Required crop size {(height, width)} is larger than input image size {(h, w)}",
-            )
-        if (h, w) == (height, width):
-            return 0, 0, h, w
-        top = int(alight.randint(0, h - height + 1, size=(1,)))
-        left = int(alight.randint(0, w - width + 1, size=(1,)))
-        return top, left, height, width
-
-    def __repr__(self) -> str:
-        return f"RandomCrop(size={self.size}, padding={self.padding})"
-
-
-class _RandomFlip(StackTransform):
-    """Each image mirrored with probability `p`."""
-
-    axis_after_height: int
-
-    def __init__(self, p: float = 0.5) -> None:
-        self.p = p
-
-    def word_count(self, stack: Stack) -> int:
-        return 1
-
-    def on_stack(self, stack: Stack, words: Array) -> Stack:
-        axis = stack.height_axis + self.axis_after_height
-        # PyTorch's float32 uniform: the low 24 bits of a word.
-        chosen = (words[:, 0] & np.uint32(0xFFFFFF)) * np.float32(2**-24) < np.float32(self.p)
-        images = stack.images.copy()
-        images[chosen] = np.flip(images[chosen], axis)
-        return Stack(images, stack.is_tensor)
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}(p={self.p})"
-
-
-class RandomHorizontalFlip(_RandomFlip):
-    """Left and right exchanged with probability `p`."""
-
-    axis_after_height = 1
-
-
-class RandomVerticalFlip(_RandomFlip):
-    """Top and bottom exchanged with probability `p`."""
-
-    axis_after_height = 0
-
-
 class Lambda:
-    """A function of the user's as a transform; it sees one image at a time."""
+    """A function of the user's as a transform; it sees one image at a time. TypeError where it
+    cannot be called.
+
+    >>> from alight.vision import transforms
+    >>> transforms.Lambda(lambda x: x + 1)(1)
+    2
+    """
 
     def __init__(self, lambd: Callable[[Any], Any]) -> None:
         if not callable(lambd):
