@@ -66,15 +66,15 @@ class Lowering:
                 self.loops(group)
             elif group.nodes[0].outputs[0] not in self.endings:
                 self.heavy(group.nodes[0], None)
-        return self.kernels
+        return [kernel.based(self.types, self.stored_bytes) for kernel in self.kernels]
 
     def _with_ending(self, node: Node, group: Group) -> None:
         """A product and the loops that take its results; apart if they want them at other places than their own."""
-        count = len(self.kernels)
+        before = self._now()
         try:
             self.heavy(node, group)
         except NotHereError:
-            del self.kernels[count:]
+            self._back_to(before)
             self.heavy(node, None)
             self.loops(group)
 
@@ -158,23 +158,34 @@ class Lowering:
                 for place in (value, *self.also.get(value, ())):
                     nest.store(place, linear(at, self.strides[place]), expression, outer=outer)
 
+    def _now(self) -> tuple[int, int]:
+        """How many kernels there are so far, and values that lie in memory."""
+        return len(self.kernels), len(self.strides)
+
+    def _back_to(self, before: tuple[int, int]) -> None:
+        """Drop the kernels of an attempt that failed, and what they would have put into memory."""
+        kernels, stored = before
+        del self.kernels[kernels:]
+        for value in list(self.strides)[stored:]:
+            del self.strides[value]
+
     # -- products and the rest -----------------------------------------------------------------------------------------
 
     def heavy(self, node: Node, ending: Group | None) -> None:
         """A node that has code of its own, with the group that takes its results."""
-        count, name = len(self.kernels), node.primitive.name
+        before, name = self._now(), node.primitive.name
         if name == "scan" and ending is None:
             try:
                 lower_scan(self, node)
                 return
             except NotHereError:  # its body needs the interpreter
-                del self.kernels[count:]
+                self._back_to(before)
         if name in ("index_add", "index_put") and ending is None:
             try:
                 self._scattered(node)
                 return
             except NotHereError:
-                del self.kernels[count:]
+                self._back_to(before)
         if name == "concat" and node.outputs[0] in self.fusion.joined:
             self._join(node)
             return
@@ -187,7 +198,7 @@ class Lowering:
                     lower_convolution(self, node, ending)
                 return
             except NotHereError:  # no regular order, or an ending that wants other places
-                del self.kernels[count:]
+                self._back_to(before)
                 if ending is not None:
                     raise
         if ending is not None:

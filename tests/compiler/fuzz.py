@@ -9,7 +9,8 @@ import argparse
 import time
 import warnings
 
-from hypothesis import HealthCheck, given, seed, settings
+from hypothesis import HealthCheck, seed, settings
+from hypothesis import given as drawn
 
 from tests.compiler.random_programs import programs
 from tests.compiler.test_tiers import agree
@@ -19,17 +20,19 @@ def main() -> int:
     """Try programs until the time is over; the number of those that failed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=10)
-    end = time.monotonic() + 60 * parser.parse_args().minutes
-    tried, failed, number = 0, 0, time.time_ns() % 10**9
+    parser.add_argument("--seed", type=int, help="try the programs of one batch again")
+    given = parser.parse_args()
+    end = time.monotonic() + 60 * given.minutes
+    tried, failed, number = 0, 0, (given.seed or time.time_ns() % 10**9) - 1
     warnings.simplefilter("ignore")
-    while time.monotonic() < end:
+    while time.monotonic() < end and given.seed != number:
         number += 1
 
         @seed(number)
         @settings(
             max_examples=200, deadline=None, suppress_health_check=list(HealthCheck), database=None
         )
-        @given(programs())
+        @drawn(programs())
         def batch(made):
             nonlocal tried
             tried += 1
@@ -40,7 +43,8 @@ def main() -> int:
             batch()
         except Exception as error:
             failed += 1
-            print(f"seed {number}: {type(error).__name__}: {error}", flush=True)
+            for one in getattr(error, "exceptions", [error]):
+                print(f"seed {number}: {type(one).__name__}: {one}", flush=True)
     print(f"{tried} programs, {failed} batches of 200 with a difference")
     return failed
 

@@ -86,6 +86,20 @@ def test_scan(reverse):
     assert [kernel.kind for kernel in Native(program).plan.kernels] == ["scan"]
 
 
+GRAM = """
+program(%0: f64[1,8,70]) {
+  %1: f64[1,16,70] = concat(%0, %0) axis=1
+  %2: f64[1,70,16] = permute(%1) order=(0, 2, 1)
+  %3: f64[1,16,16] = dot_general(%1, %2) batch=((0,), (0,)) contract=((2,), (1,))
+  %4: f64[1,16,16] = permute(%3) order=(0, 2, 1)
+  return %4
+}"""
+
+
+def test_an_operand_stored_for_an_ending_that_failed_is_stored_again():
+    agree(parse(GRAM), [np.random.default_rng(0).standard_normal((1, 8, 70))])
+
+
 @pytest.mark.parametrize(
     ("shape", "axes"), [((200_000, 20), (0,)), ((3, 700_000), (1,)), ((1_000_000,), (0,))]
 )
