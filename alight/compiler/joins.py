@@ -34,7 +34,7 @@ def joined(
         for node in program.nodes
         if node.primitive.name == "concat"
         and is_loop(node)
-        and _is_made_here(program, node, maker, is_loop)
+        and (len(node.inputs) >= MANY_PIECES or _is_made_here(program, node, maker, is_loop))
         and _lies_in_memory(program, node, users, is_loop)
     }
 

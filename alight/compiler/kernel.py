@@ -6,10 +6,14 @@ convolution that it is. Two kernels that differ only in the numbers of their val
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from typing import Any, NamedTuple
 
-from alight.compiler.nest import Load, Nest
+from alight.compiler.nest import Expression, Load, Nest
+from alight.dtypes import dtype
 from alight.ir.program import Node
+from alight.ir.types import Type
 
 
 class Operand(NamedTuple):
@@ -33,11 +37,37 @@ class Kernel(NamedTuple):
     scratch: int = 0  # bytes of memory for itself
     work: int = 0  # about how many elementary steps
     inner: Any = None  # of a scan: its planned body
+    starts: tuple[
+        tuple[int, int], ...
+    ] = ()  # values that it is given from another byte on than their first
 
     @property
     def values(self) -> tuple[int, ...]:
         """Values in the order of the function's pointers."""
         return tuple(dict.fromkeys((*self.reads, *self.writes)))
+
+    def based(self, types: Sequence[Type], bytes_of: Callable[[dtype], int]) -> Kernel:
+        """The same code for every place in a value: indices count from the first element that it touches."""
+        if self.nest is None or self.kind not in ("loops", "product"):
+            return self
+        first: dict[int, int] = {}
+        places = [(o.value, o.offset) for o in self.operands]
+        places += [(w.value, w.index.constant) for w in map(_what, self.nest.expressions) if w]
+        places += [(store.value, store.index.constant) for store in self.nest.stores]
+        for value, constant in places:
+            first[value] = max(0, min(first.get(value, constant), constant))
+        moved = {value: start for value, start in first.items() if start and value in self.values}
+        if not moved:
+            return self
+        nest = copy(self.nest)
+        nest.expressions = [
+            one._replace(what=_from(one.what, moved)) if _what(one) else one
+            for one in nest.expressions
+        ]
+        nest.stores = [_from(store, moved) for store in nest.stores]
+        operands = tuple(o._replace(offset=o.offset - moved.get(o.value, 0)) for o in self.operands)
+        starts = tuple((i, start * bytes_of(types[i].dtype)) for i, start in sorted(moved.items()))
+        return self._replace(nest=nest, operands=operands, starts=starts)
 
     def key(self) -> Any:
         """Equal for kernels that are the same code."""
@@ -50,6 +80,15 @@ class Kernel(NamedTuple):
             self.scratch,
             None if self.nest is None else nest_key(self.nest, number),
         )
+
+
+def _what(one: Expression) -> Load | None:
+    return one.what if isinstance(one.what, Load) else None
+
+
+def _from(place: Any, moved: Mapping[int, int]) -> Any:
+    """A load or a store whose value begins at another element."""
+    return place._replace(index=place.index + -moved.get(place.value, 0))
 
 
 def nest_key(nest: Nest, number: dict[int, int]) -> Any:

@@ -15,16 +15,27 @@ from alight.compiler.kernel import Kernel, Operand
 from alight.compiler.memory import ALIGNMENT
 from alight.compiler.trace import NotHereError
 from alight.ir.program import Node
+from alight.primitives import Concat
 
 if TYPE_CHECKING:
     from alight.compiler.lower import Lowering
+
+MOST_PIECES = 3  # of an input, from which one is chosen at every step
+
+
+class Piece(NamedTuple):
+    """Where an input lies, or its steps from one on do: one after the other in a value outside."""
+
+    value: int
+    offset: int  # in bytes
+    step: int = 0
 
 
 class Loop(NamedTuple):
     """A scan whose body is planned."""
 
     plan: Any  # of the body: a pipeline.Plan
-    inputs: tuple[tuple[int, int], ...]  # values outside and the byte in them, in the body's order
+    inputs: tuple[tuple[Piece, ...], ...]  # in the body's order
     outputs: tuple[int, ...]
     length: int
     carry_count: int
@@ -54,7 +65,11 @@ def lower_scan(low: Lowering, node: Node) -> None:
         or len(set(program.outputs[:count])) != count
     ):
         raise NotHereError(node.outputs[0])
-    given = tuple(_contiguous(low, value) for value in node.inputs)
+    held = count + s["constant_count"]
+    given = tuple(
+        _pieces(low, value) if n >= held else (_contiguous(low, value),)
+        for n, value in enumerate(node.inputs)
+    )
     if any(low.strides[i] != row_major(low.types[i].shape) for i in node.outputs):
         raise NotHereError(node.outputs[0])
     size, buffers = body.memory.size, []
@@ -74,13 +89,14 @@ def lower_scan(low: Lowering, node: Node) -> None:
         tuple(buffers),
         size if apart else 0,
     )
-    reads = tuple(dict.fromkeys(value for value, _ in given))
-    named = (*(value for value, _ in given), *node.outputs)
+    pieces = [piece for one in given for piece in one]
+    reads = tuple(dict.fromkeys(piece.value for piece in pieces))
+    named = (*(piece.value for piece in pieces), *node.outputs)
     order = tuple(map((*reads, *node.outputs).index, named))
     detail = (
         ("body", s["body"]),
         ("order", order),
-        ("offsets", tuple(offset for _, offset in given)),
+        ("pieces", tuple(tuple(piece[1:] for piece in one) for one in given)),
         ("apart", apart),
         *((k, s[k]) for k in ("length", "carry_count", "constant_count", "reverse")),
     )
@@ -92,7 +108,21 @@ def lower_scan(low: Lowering, node: Node) -> None:
     )
 
 
-def _contiguous(low: Lowering, value: int) -> tuple[int, int]:
+def _pieces(low: Lowering, value: int) -> tuple[Piece, ...]:
+    """Where the steps of a stack lie: what was put together from two along time is read where its parts are."""
+    node = low.fusion.maker.get(value)
+    if value in low.strides or node is None or node.primitive is not Concat:
+        return (_contiguous(low, value),)
+    if node.statics["axis"] or len(node.inputs) > MOST_PIECES:
+        return (_contiguous(low, value),)
+    found, step = [], 0
+    for part in node.inputs:
+        found.append(_contiguous(low, part)._replace(step=step))
+        step += low.types[part].shape[0]
+    return tuple(found)
+
+
+def _contiguous(low: Lowering, value: int) -> Piece:
     """What holds a value in row-major order, and from which byte on: it is copied unless it lies so already."""
     found = low.view(value)
     if found is None or found.strides != row_major(low.types[value].shape):
@@ -100,4 +130,4 @@ def _contiguous(low: Lowering, value: int) -> tuple[int, int]:
         found = Operand(value, low.strides[value])
     if found.strides != row_major(low.types[value].shape):
         raise NotHereError(value)
-    return found.value, found.offset * low.stored_bytes(low.types[value].dtype)
+    return Piece(found.value, found.offset * low.stored_bytes(low.types[value].dtype))

@@ -12,7 +12,7 @@ row lose the index for it. Nothing here changes a bit of any result.
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import frexp
+from math import frexp, prod
 from typing import Any
 
 from alight.dtypes import bool_, int64
@@ -30,17 +30,21 @@ from alight.primitives import (
     Reshape,
     Select,
     Slice,
+    Sum,
 )
 
-Rule = Callable[["_Rewriter", Node, list[Value]], Any]
+LARGE_SUM = 1 << 15  # elements from which a sum is worth dividing
+FEWEST_PARTS, SMALLEST_PART = 16, 128
+
+Rule = Callable[["Rewriter", Node, list[Value]], Any]
 
 
 def simplify(program: Program) -> Program:
     """An equivalent program; inputs and outputs keep their number and order."""
-    return _Rewriter(program).run()
+    return Rewriter(program).run()
 
 
-class _Rewriter:
+class Rewriter:
     """Builds the new program node by node; `made` knows the node behind each new value."""
 
     def __init__(self, program: Program) -> None:
@@ -106,11 +110,11 @@ class _Rewriter:
         return self.one(Full, shape=shape, value=number, dtype=like.dtype, device=like.type.device)
 
 
-def _detach(r: _Rewriter, node: Node, x: list[Value]) -> Value:
+def _detach(r: Rewriter, node: Node, x: list[Value]) -> Value:
     return x[0]
 
 
-def _reshape(r: _Rewriter, node: Node, x: list[Value]) -> Value | None:
+def _reshape(r: Rewriter, node: Node, x: list[Value]) -> Value | None:
     number = r.constant_of(x[0])
     if number is not None:
         return r.full(x[0], number, node.statics["shape"])
@@ -120,12 +124,12 @@ def _reshape(r: _Rewriter, node: Node, x: list[Value]) -> Value | None:
     return None
 
 
-def _expand(r: _Rewriter, node: Node, x: list[Value]) -> Value | None:
+def _expand(r: Rewriter, node: Node, x: list[Value]) -> Value | None:
     number = r.constant_of(x[0])
     return None if number is None else r.full(x[0], number, node.statics["shape"])
 
 
-def _permute(r: _Rewriter, node: Node, x: list[Value]) -> Value | None:
+def _permute(r: Rewriter, node: Node, x: list[Value]) -> Value | None:
     number, order = r.constant_of(x[0]), node.statics["order"]
     if number is not None:
         return r.full(x[0], number, tuple(x[0].shape[i] for i in order))
@@ -136,7 +140,7 @@ def _permute(r: _Rewriter, node: Node, x: list[Value]) -> Value | None:
     return None
 
 
-def _convert(r: _Rewriter, node: Node, x: list[Value]) -> Value | None:
+def _convert(r: Rewriter, node: Node, x: list[Value]) -> Value | None:
     number, to = r.constant_of(x[0]), node.statics["dtype"]
     if number is None or to.is_complex or to.kind == "u":
         return None
@@ -149,7 +153,7 @@ def _convert(r: _Rewriter, node: Node, x: list[Value]) -> Value | None:
     return r.one(Full, shape=x[0].shape, value=number, dtype=to, device=x[0].type.device)
 
 
-def _mul(r: _Rewriter, node: Node, x: list[Value]) -> Value | None:
+def _mul(r: Rewriter, node: Node, x: list[Value]) -> Value | None:
     if r.constant_of(x[0]) == 1 and x[0].dtype is not bool_:
         return x[1]
     if r.constant_of(x[1]) == 1 and x[1].dtype is not bool_:
@@ -157,7 +161,7 @@ def _mul(r: _Rewriter, node: Node, x: list[Value]) -> Value | None:
     return None
 
 
-def _div(r: _Rewriter, node: Node, x: list[Value]) -> Value | None:
+def _div(r: Rewriter, node: Node, x: list[Value]) -> Value | None:
     """By a power of two: the product with its inverse is the same number."""
     number = r.constant_of(x[1])
     if number == 1:
@@ -172,16 +176,23 @@ def _div(r: _Rewriter, node: Node, x: list[Value]) -> Value | None:
     return None
 
 
-def _sum(r: _Rewriter, node: Node, x: list[Value]) -> Value | None:
-    """A sum over an axis of extent 1 is a reshape."""
+def _sum(r: Rewriter, node: Node, x: list[Value]) -> Value | None:
+    """A sum over an axis of extent 1 is a reshape; one over everything is made in parts, which threads can share."""
     axes, shape = node.statics["axes"], x[0].shape
     if all(shape[i] == 1 for i in axes):
         kept = tuple(size for i, size in enumerate(shape) if i not in axes)
         return r.one(Reshape, x[0], shape=kept)
+    if len(axes) == len(shape) and x[0].size >= LARGE_SUM:
+        lead = 1
+        while lead < len(shape) and prod(shape[:lead]) < FEWEST_PARTS:
+            lead += 1
+        if lead < len(shape) and prod(shape[:lead]) * SMALLEST_PART <= x[0].size:
+            parts = r.one(Sum, x[0], axes=tuple(range(lead, len(shape))))
+            return r.one(Sum, parts, axes=tuple(range(lead)))
     return None
 
 
-def _dot_general(r: _Rewriter, node: Node, x: list[Value]) -> Value | None:
+def _dot_general(r: Rewriter, node: Node, x: list[Value]) -> Value | None:
     """Leading or trailing zeros of a concatenation that is summed over: nothing is multiplied by them."""
     for side in (0, 1):
         made = r.made.get(x[side].id)
@@ -205,7 +216,7 @@ def _dot_general(r: _Rewriter, node: Node, x: list[Value]) -> Value | None:
     return None
 
 
-def _own_rows(r: _Rewriter, ids: list[Value], axes: tuple[int, ...]) -> int | None:
+def _own_rows(r: Rewriter, ids: list[Value], axes: tuple[int, ...]) -> int | None:
     """The one position in `ids` that is not the place's own index along its axis, if there is just one.
 
     grid() in primitives/gather.py makes such indices: take_along_dim, gather, the target's logit in a loss.
@@ -219,7 +230,7 @@ def _own_rows(r: _Rewriter, ids: list[Value], axes: tuple[int, ...]) -> int | No
     return others[0] if len(others) == 1 and axes == tuple(range(len(axes))) else None
 
 
-def _index_add(r: _Rewriter, node: Node, x: list[Value]) -> Value | None:
+def _index_add(r: Rewriter, node: Node, x: list[Value]) -> Value | None:
     """Zeros with one element of each row set: a comparison with the index instead of a scatter."""
     base, updates, *ids = x
     axes = node.statics["axes"]
@@ -233,7 +244,7 @@ def _index_add(r: _Rewriter, node: Node, x: list[Value]) -> Value | None:
     return r.one(Select, hit, r.one(Expand, updates, shape=base.shape), r.full(base, 0, base.shape))
 
 
-def _scan(r: _Rewriter, node: Node, x: list[Value]) -> list[Value] | None:
+def _scan(r: Rewriter, node: Node, x: list[Value]) -> list[Value] | None:
     """Results that a scan gives twice, or that are its inputs, are taken once, and inputs that its body does not read
     are not given; the body is simplified."""
     s = node.statics

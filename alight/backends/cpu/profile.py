@@ -52,7 +52,8 @@ def profile(native: Native, arguments: Sequence[Any], rounds: int = 5) -> list[T
                 if not name:
                     best[n] = 0.0
                     continue
-                pointers = [where(v) for v in kernel.values]
+                starts = dict(kernel.starts)
+                pointers = [where(v) + starts.get(v, 0) for v in kernel.values]
                 pointers += [start, start + memory.scratch.get(n, 0)]
                 table = np.array(pointers, np.uint64)
                 run = _KERNEL(native.addresses[name])

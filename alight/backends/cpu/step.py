@@ -125,7 +125,7 @@ def _calls(
     Threads that do steps `apart` run every kernel whole.
     """
     width = max((len(plan.kernels[n].values) for n in numbers), default=0) + 2
-    everything = {n: [pointer(value) for value in plan.kernels[n].values] for n in numbers}
+    everything = {n: _given(code, plan.kernels[n], pointer) for n in numbers}
     scratch = {
         n: code.element(arena, at, 1) for n, at in plan.memory.scratch.items() if n in everything
     }
@@ -152,6 +152,12 @@ def _calls(
                 call()
         else:
             call()
+
+
+def _given(code: Code, kernel: Kernel, pointer: Callable[[int], Value]) -> list[Value]:
+    """Where the values of a kernel begin for it."""
+    starts = dict(kernel.starts)
+    return [code.element(pointer(i), starts.get(i, 0), 1) for i in kernel.values]
 
 
 def _step(plan: Plan, stretch: Sequence[int], names: Sequence[str], name: str) -> Code:
@@ -187,7 +193,8 @@ def _scan(kernel: Kernel, loop: Loop, names: Sequence[str], name: str) -> Code:
     ]
     outside = dict(zip(kernel.values, args, strict=False))
     status, scratch = args[-2:]
-    given = [code.element(outside[i], at, 1) for i, at in loop.inputs]
+    pieces = [[code.element(outside[p.value], p.offset, 1) for p in one] for one in loop.inputs]
+    given = [one[0] for one in pieces]
     results = [outside[i] for i in loop.outputs]
     body, count, held = plan.program, loop.carry_count, loop.carry_count + loop.constant_count
 
@@ -212,6 +219,11 @@ def _scan(kernel: Kernel, loop: Loop, names: Sequence[str], name: str) -> Code:
                 found[value] = given[n]
             else:
                 found[value] = code.element(given[n], code.mul(t, size(value)), 1)
+                for piece, start in zip(loop.inputs[n][1:], pieces[n][1:], strict=True):
+                    since = code.add(t, -piece.step)
+                    here = code.element(start, code.mul(since, size(value)), 1)
+                    reached = code.compare("icmp sge", since, code.integer(0))
+                    found[value] = code.select(reached, here, found[value])
         for n, value in enumerate(body.outputs):
             if n >= count:
                 found[value] = code.element(results[n], code.mul(t, size(value)), 1)
