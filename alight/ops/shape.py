@@ -72,7 +72,7 @@ def reshape(input: Tensor, shape: Shape) -> Tensor:
     return p.Reshape(input, shape=filled_shape(shape, input.size))
 
 
-@op(methods="view", functions="", view="always", varargs="shape", aliases="size=shape")
+@op(methods="view", functions="", view="always", varargs="shape", aliases="size=shape dtype=shape")
 def view(input: Tensor, shape: Shape) -> Tensor:
     """A view in another shape, or of the same bytes in another dtype; an error where it would have to copy.
 
@@ -82,9 +82,13 @@ def view(input: Tensor, shape: Shape) -> Tensor:
     >>> import alight as torch
     >>> torch.arange(6).view(3, 2).shape
     torch.Size([3, 2])
+    >>> torch.ones(2).view(torch.uint8)
+    tensor([  0,   0, 128,  63,   0,   0, 128,  63], dtype=torch.uint8)
     """
     if not isinstance(shape, tuple):
-        return _reinterpreted(input, shape)
+        from alight.ops.reinterpret import reinterpreted
+
+        return reinterpreted(input, shape)
     shape = filled_shape(shape, input.size)
     if reshape_strides(input.shape, input.meta.full_strides(), shape) is None:
         fail(
@@ -94,16 +98,6 @@ def view(input: Tensor, shape: Shape) -> Tensor:
             try_=".reshape(...)",
         )
     return p.Reshape(input, shape=shape)
-
-
-def _reinterpreted(input: Tensor, of: Any) -> Tensor:
-    if not isinstance(of, Dtype):
-        fail(TypeError, f"view(): argument 'size' must be tuple of ints, not {type(of).__name__}")
-    if of.itemsize != input.dtype.itemsize:
-        not_implemented(
-            "view(dtype) between dtypes of different size", "a dtype of the same itemsize"
-        )
-    return p.Bitcast(input, dtype=of)
 
 
 @function(functions="", methods="view_as")

@@ -103,7 +103,7 @@ from alight.primitives.movement import (
     Reshape,
     Slice,
 )
-from alight.primitives.opaque import Fft, Irfft, Rfft, Sort, Within
+from alight.primitives.opaque import Fft, Irfft, Reinterpret, Rfft, Sort, Within
 from alight.primitives.reduction import (
     ArgMax,
     ArgMin,
@@ -219,6 +219,7 @@ __all__ = [
     "Qr",
     "RandomBits",
     "Real",
+    "Reinterpret",
     "Remainder",
     "Reshape",
     "Rfft",

@@ -10,7 +10,7 @@ from typing import Any
 
 from alight.dtypes import ORDERED, complex64, complex128, dtype, float32, float64, int64
 from alight.errors import internal
-from alight.ir.primitive import OPAQUE, Primitive
+from alight.ir.primitive import NONE, OPAQUE, Primitive
 from alight.ir.program import Value
 from alight.ir.types import Shape, Type
 from alight.primitives.arithmetic import broadcast, where
@@ -49,6 +49,19 @@ class Within(Primitive):
 
     def transpose(ct: Value, x: Value, *, low: float, high: float) -> tuple[Value]:
         return (ct,)
+
+
+class Reinterpret(Primitive):
+    """The bytes of x read as another dtype: along the last axis where the elements' sizes differ."""
+
+    kind, statics = OPAQUE, ("dtype",)
+
+    def infer(x: Type, *, dtype: dtype) -> Pair:
+        if x.dtype.itemsize == dtype.itemsize:
+            return x.shape, dtype
+        return (*x.shape[:-1], x.shape[-1] * x.dtype.itemsize // dtype.itemsize), dtype
+
+    gradient = NONE
 
 
 class Fft(Primitive):

@@ -31,6 +31,7 @@ from alight.primitives import (
     Not,
     Permute,
     Real,
+    Reinterpret,
     Reshape,
     Select,
     Slice,
@@ -195,7 +196,7 @@ def refuse_overlap(written: Any, others: list[Any]) -> None:
             or not (_is_dense(written) and _is_dense(other))
         ):
             continue
-        first, start = _offset(written), _offset(other)
+        first, start = offset_of(written), offset_of(other)
         if first is None or start is None:
             continue
         size, extent = written._meta.type.size, other._meta.type.size
@@ -221,7 +222,7 @@ def _is_dense(tensor: Any) -> bool:
     return meta.type.size > 0
 
 
-def _offset(tensor: Any) -> int | None:
+def offset_of(tensor: Any) -> int | None:
     """Where a view begins in its root's memory; None if that takes more than slices to know."""
     total = 0
     while tensor._base is not None:
@@ -239,7 +240,7 @@ def _offset(tensor: Any) -> int | None:
                 strides = tuple(strides[i] for i in node.statics["order"])
             elif name in ("reshape", "expand"):
                 strides = None
-            elif name in ("index", "convert", "real", "imag"):
+            elif name in ("index", "convert", "real", "imag", "reinterpret"):
                 return None
         tensor = tensor._base
     return total
@@ -477,6 +478,7 @@ _PUT: dict[str, Any] = {
     "real": lambda before, _, statics, new: Complex(new, Imag(before)),
     "imag": lambda before, _, statics, new: Complex(Real(before), new),
     "convert": lambda before, _, statics, new: Convert(new, dtype=before.dtype),
+    "reinterpret": lambda before, _, statics, new: Reinterpret(new, dtype=before.dtype),
 }
 
 

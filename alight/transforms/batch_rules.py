@@ -266,6 +266,11 @@ def _sort(batch: Batch, node: Node, values: list[Value], flags: list[bool]) -> A
     return node.primitive(values[0], **{**node.statics, "axis": node.statics["axis"] + 1})
 
 
+@rule("reinterpret")
+def _reinterpret(batch: Batch, node: Node, values: list[Value], flags: list[bool]) -> Any:
+    return node.primitive(values[0], **node.statics)
+
+
 @rule("fft", "rfft", "irfft")
 def _transform(batch: Batch, node: Node, values: list[Value], flags: list[bool]) -> Any:
     return node.primitive(values[0], **{**node.statics, "axes": _shifted(node.statics["axes"])})

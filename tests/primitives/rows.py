@@ -123,6 +123,9 @@ ELEMENTWISE = [
     Row(p.Bitcast, [X], {"dtype": int32}, frozenset({float32, int32, uint32})),
     Row(p.Bitcast, [X], {"dtype": float64}, frozenset({float64, int64})),
     Row(p.Bitcast, [X], {"dtype": int8}, frozenset({uint8, int8})),
+    Row(p.Reinterpret, [X], {"dtype": int32}, frozenset({float32, int32, uint32})),
+    Row(p.Reinterpret, [X], {"dtype": int8}, frozenset({int64, int32, uint8})),
+    Row(p.Reinterpret, [np.vstack([X, Y]).T], {"dtype": int64}, frozenset({int32, int64})),
 ]  # fmt: skip
 
 MOVEMENT = [

@@ -9,6 +9,7 @@ import numpy as np
 
 from alight.backends.interpreter.arrays import Array, numpy_dtype
 from alight.backends.interpreter.kernels import Kernel, kernel
+from alight.dtypes import bfloat16
 from alight.errors import LinAlgError, fail
 from alight.ir.types import Type
 
@@ -48,6 +49,25 @@ def within(types_in: Types, types_out: Types, statics: Statics) -> Kernel:
                 try_="torch.sigmoid(x) before it, or binary_cross_entropy_with_logits(x, target)",
             )
         return x.copy()  # a result of its own, which may be written over
+
+    return run
+
+
+@kernel("reinterpret")
+def reinterpret(types_in: Types, types_out: Types, statics: Statics) -> Kernel:
+    """NumPy's view; bfloat16, which lies in float32 arrays, is moved to and from its own 16 bits."""
+    before, after = types_in[0].dtype, types_out[0].dtype
+    half = np.dtype(np.uint16)
+    stored = half if before is bfloat16 else numpy_dtype(before)
+    target = half if after is bfloat16 else numpy_dtype(after)
+
+    def run(x: Array) -> Array:
+        if before is bfloat16:
+            x = (np.ascontiguousarray(x).view(np.uint32) >> 16).astype(half)
+        if stored.itemsize != target.itemsize and x.strides[-1] != stored.itemsize:
+            x = np.ascontiguousarray(x)
+        x = x.view(target)
+        return (x.astype(np.uint32) << 16).view(np.float32) if after is bfloat16 else x
 
     return run
 
