@@ -66,6 +66,19 @@ class device:  # noqa: N801  (PyTorch's name)
         self.type, self.index = type, index
         self._hash = hash((type, index))
 
+    def __enter__(self) -> device:
+        """New tensors are made here inside the block: on the CPU, where they are made anyway."""
+        if self.type != "cpu":
+            fail(
+                NotImplementedError,
+                f"alight does not make tensors on {self} by default",
+                try_=f"device={str(self)!r} in each call",
+            )
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
     def __repr__(self) -> str:
         index = "" if self.index is None else f", index={self.index}"
         return f"device(type={self.type!r}{index})"

@@ -74,14 +74,21 @@ _BUILDERS = {
 
 
 def list_models() -> list[str]:
-    """The names that `get_model` knows, in the order of the alphabet."""
+    """The names that `get_model` knows, in the order of the alphabet.
+
+    >>> from alight.vision import models
+    >>> models.list_models()[:3]
+    ['alexnet', 'densenet121', 'densenet161']
+    """
     return sorted(_BUILDERS)
 
 
 def get_model(name: str, **config: Any) -> Any:
-    """The model of that name, in any case; `config` goes to its function.
+    """The model of that name, in any case; `config` goes to its function. ValueError for an
+    unknown one.
 
-    >>> type(get_model("ResNet18", num_classes=10)).__name__
+    >>> from alight.vision import models
+    >>> type(models.get_model("ResNet18", num_classes=10)).__name__
     'ResNet'
     """
     found = _BUILDERS.get(name.lower())

@@ -11,7 +11,14 @@ AlexNet_Weights = members("AlexNet_Weights", IMAGENET1K_V1="alexnet-owt-7be5be79
 
 
 class AlexNet(nn.Module):
-    """Five convolutions and three linear layers."""
+    """Five convolutions and three linear layers (Krizhevsky 2014).
+
+    Images (n, 3, h, w) to scores (n, num_classes).
+
+    >>> from alight.vision import models
+    >>> [name for name in models.list_models() if name.startswith("alex")]
+    ['alexnet']
+    """
 
     def __init__(self, num_classes: int = 1000, dropout: float = 0.5) -> None:
         super().__init__()
@@ -49,5 +56,14 @@ class AlexNet(nn.Module):
 def alexnet(
     weights: Any = None, progress: bool = True, pretrained: bool = False, **kwargs: Any
 ) -> AlexNet:
-    """AlexNet; `kwargs` go to the class."""
+    """AlexNet (Krizhevsky 2014).
+
+    Images (n, 3, h, w) to scores (n, num_classes). `weights` asks for trained ones, by an
+    enumeration's member, its name, or "DEFAULT"; other keywords go to the class.
+    DataNotFoundError where the file is neither here nor to be had.
+
+    >>> from alight.vision import models
+    >>> models.AlexNet_Weights.DEFAULT.name  # weights="DEFAULT"
+    'IMAGENET1K_V1'
+    """
     return initialised(AlexNet(**kwargs), AlexNet_Weights, weights, progress, pretrained)  # type: ignore[no-any-return]

@@ -78,7 +78,17 @@ class _Transition(nn.Sequential):
 
 
 class DenseNet(nn.Module):
-    """A convolution of 7 x 7, four dense blocks with transitions between, one linear layer."""
+    """A convolution of 7 x 7, four dense blocks with transitions between, one linear layer (Huang
+    et al. 2017).
+
+    Images (n, 3, h, w) to scores (n, num_classes).
+
+    >>> import alight as torch
+    >>> from alight.vision import models
+    >>> net = models.DenseNet(4, (1, 1, 1, 1), num_init_features=8, num_classes=5)
+    >>> net(torch.ones(2, 3, 32, 32)).shape
+    torch.Size([2, 5])
+    """
 
     def __init__(
         self,
@@ -146,15 +156,42 @@ def densenet121(weights: Any = None, progress: bool = True, **kwargs: Any) -> De
 
 
 def densenet161(weights: Any = None, progress: bool = True, **kwargs: Any) -> DenseNet:
-    """DenseNet with 161 layers."""
+    """DenseNet with 161 layers (Huang et al. 2017).
+
+    Images (n, 3, h, w) to scores (n, num_classes). `weights` asks for trained ones, by an
+    enumeration's member, its name, or "DEFAULT"; other keywords go to the class.
+    DataNotFoundError where the file is neither here nor to be had.
+
+    >>> from alight.vision import models
+    >>> models.DenseNet161_Weights.DEFAULT.name  # weights="DEFAULT"
+    'IMAGENET1K_V1'
+    """
     return _densenet(48, (6, 12, 36, 24), 96, DenseNet161_Weights, weights, progress, **kwargs)
 
 
 def densenet169(weights: Any = None, progress: bool = True, **kwargs: Any) -> DenseNet:
-    """DenseNet with 169 layers."""
+    """DenseNet with 169 layers (Huang et al. 2017).
+
+    Images (n, 3, h, w) to scores (n, num_classes). `weights` asks for trained ones, by an
+    enumeration's member, its name, or "DEFAULT"; other keywords go to the class.
+    DataNotFoundError where the file is neither here nor to be had.
+
+    >>> from alight.vision import models
+    >>> models.DenseNet169_Weights.DEFAULT.name  # weights="DEFAULT"
+    'IMAGENET1K_V1'
+    """
     return _densenet(32, (6, 12, 32, 32), 64, DenseNet169_Weights, weights, progress, **kwargs)
 
 
 def densenet201(weights: Any = None, progress: bool = True, **kwargs: Any) -> DenseNet:
-    """DenseNet with 201 layers."""
+    """DenseNet with 201 layers (Huang et al. 2017).
+
+    Images (n, 3, h, w) to scores (n, num_classes). `weights` asks for trained ones, by an
+    enumeration's member, its name, or "DEFAULT"; other keywords go to the class.
+    DataNotFoundError where the file is neither here nor to be had.
+
+    >>> from alight.vision import models
+    >>> models.DenseNet201_Weights.DEFAULT.name  # weights="DEFAULT"
+    'IMAGENET1K_V1'
+    """
     return _densenet(32, (6, 12, 48, 32), 64, DenseNet201_Weights, weights, progress, **kwargs)

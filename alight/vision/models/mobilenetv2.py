@@ -70,7 +70,16 @@ class InvertedResidual(nn.Module):
 
 
 class MobileNetV2(nn.Module):
-    """Inverted residual blocks in seven stages, one linear layer."""
+    """Inverted residual blocks in seven stages, one linear layer (Sandler et al. 2018).
+
+    Images (n, 3, h, w) to scores (n, num_classes).
+
+    >>> import alight as torch
+    >>> from alight.vision import models
+    >>> net = models.MobileNetV2(num_classes=5, width_mult=0.25)
+    >>> net(torch.ones(2, 3, 32, 32)).shape
+    torch.Size([2, 5])
+    """
 
     def __init__(
         self,
@@ -114,6 +123,16 @@ class MobileNetV2(nn.Module):
 def mobilenet_v2(
     weights: Any = None, progress: bool = True, pretrained: bool = False, **kwargs: Any
 ) -> MobileNetV2:
-    """MobileNetV2; `kwargs` go to the class."""
+    """MobileNetV2 (Sandler et al. 2018).
+
+    Images (n, 3, h, w) to scores (n, num_classes). `weights` asks for trained ones, by an
+    enumeration's member, its name, or "DEFAULT"; other keywords go to the class.
+    DataNotFoundError where the file is neither here nor to be had.
+
+    >>> from alight.vision import models
+    >>> net = models.mobilenet_v2(num_classes=10)
+    >>> sum(parameter.numel() for parameter in net.parameters())
+    2236682
+    """
     model = MobileNetV2(**kwargs)
     return initialised(model, MobileNet_V2_Weights, weights, progress, pretrained)  # type: ignore[no-any-return]

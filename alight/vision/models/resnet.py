@@ -138,7 +138,17 @@ class Bottleneck(nn.Module):
 
 
 class ResNet(nn.Module):
-    """A convolution of 7 x 7, four stages of residual blocks, one linear layer."""
+    """A convolution of 7 x 7, four stages of residual blocks, one linear layer (He et al. 2016).
+
+    Images (n, 3, h, w) to scores (n, num_classes).
+
+    >>> import alight as torch
+    >>> from alight.vision import models
+    >>> from alight.vision.models.resnet import BasicBlock
+    >>> net = models.ResNet(BasicBlock, [1, 1, 1, 1], num_classes=5)
+    >>> net(torch.ones(2, 3, 32, 32)).shape
+    torch.Size([2, 5])
+    """
 
     def __init__(
         self,
@@ -238,32 +248,87 @@ def resnet18(weights: Any = None, progress: bool = True, **kwargs: Any) -> ResNe
 
 
 def resnet34(weights: Any = None, progress: bool = True, **kwargs: Any) -> ResNet:
-    """ResNet with 34 layers."""
+    """ResNet with 34 layers (He et al. 2016).
+
+    Images (n, 3, h, w) to scores (n, num_classes). `weights` asks for trained ones, by an
+    enumeration's member, its name, or "DEFAULT"; other keywords go to the class.
+    DataNotFoundError where the file is neither here nor to be had.
+
+    >>> from alight.vision import models
+    >>> net = models.resnet34(num_classes=10)
+    >>> sum(parameter.numel() for parameter in net.parameters())
+    21289802
+    """
     return _resnet(BasicBlock, [3, 4, 6, 3], ResNet34_Weights, weights, progress, **kwargs)
 
 
 def resnet50(weights: Any = None, progress: bool = True, **kwargs: Any) -> ResNet:
-    """ResNet with 50 layers."""
+    """ResNet with 50 layers (He et al. 2016).
+
+    Images (n, 3, h, w) to scores (n, num_classes). `weights` asks for trained ones, by an
+    enumeration's member, its name, or "DEFAULT"; other keywords go to the class.
+    DataNotFoundError where the file is neither here nor to be had.
+
+    >>> from alight.vision import models
+    >>> models.ResNet50_Weights.DEFAULT.name  # weights="DEFAULT"
+    'IMAGENET1K_V2'
+    """
     return _resnet(Bottleneck, [3, 4, 6, 3], ResNet50_Weights, weights, progress, **kwargs)
 
 
 def resnet101(weights: Any = None, progress: bool = True, **kwargs: Any) -> ResNet:
-    """ResNet with 101 layers."""
+    """ResNet with 101 layers (He et al. 2016).
+
+    Images (n, 3, h, w) to scores (n, num_classes). `weights` asks for trained ones, by an
+    enumeration's member, its name, or "DEFAULT"; other keywords go to the class.
+    DataNotFoundError where the file is neither here nor to be had.
+
+    >>> from alight.vision import models
+    >>> models.ResNet101_Weights.DEFAULT.name  # weights="DEFAULT"
+    'IMAGENET1K_V2'
+    """
     return _resnet(Bottleneck, [3, 4, 23, 3], ResNet101_Weights, weights, progress, **kwargs)
 
 
 def resnet152(weights: Any = None, progress: bool = True, **kwargs: Any) -> ResNet:
-    """ResNet with 152 layers."""
+    """ResNet with 152 layers (He et al. 2016).
+
+    Images (n, 3, h, w) to scores (n, num_classes). `weights` asks for trained ones, by an
+    enumeration's member, its name, or "DEFAULT"; other keywords go to the class.
+    DataNotFoundError where the file is neither here nor to be had.
+
+    >>> from alight.vision import models
+    >>> models.ResNet152_Weights.DEFAULT.name  # weights="DEFAULT"
+    'IMAGENET1K_V2'
+    """
     return _resnet(Bottleneck, [3, 8, 36, 3], ResNet152_Weights, weights, progress, **kwargs)
 
 
 def resnext50_32x4d(weights: Any = None, progress: bool = True, **kwargs: Any) -> ResNet:
-    """ResNeXt with 50 layers, its inner convolutions in 32 groups of 4 channels."""
+    """ResNeXt with 50 layers, its inner convolutions in 32 groups of 4 channels (Xie et al. 2017).
+
+    Images (n, 3, h, w) to scores (n, num_classes). `weights` asks for trained ones, by an
+    enumeration's member, its name, or "DEFAULT"; other keywords go to the class.
+    DataNotFoundError where the file is neither here nor to be had.
+
+    >>> from alight.vision import models
+    >>> models.ResNeXt50_32X4D_Weights.DEFAULT.name  # weights="DEFAULT"
+    'IMAGENET1K_V2'
+    """
     kwargs = {"groups": 32, "width_per_group": 4, **kwargs}
     return _resnet(Bottleneck, [3, 4, 6, 3], ResNeXt50_32X4D_Weights, weights, progress, **kwargs)
 
 
 def wide_resnet50_2(weights: Any = None, progress: bool = True, **kwargs: Any) -> ResNet:
-    """ResNet with 50 layers, its inner convolutions twice as wide."""
+    """ResNet with 50 layers, its inner convolutions twice as wide (Zagoruyko and Komodakis 2016).
+
+    Images (n, 3, h, w) to scores (n, num_classes). `weights` asks for trained ones, by an
+    enumeration's member, its name, or "DEFAULT"; other keywords go to the class.
+    DataNotFoundError where the file is neither here nor to be had.
+
+    >>> from alight.vision import models
+    >>> models.Wide_ResNet50_2_Weights.DEFAULT.name  # weights="DEFAULT"
+    'IMAGENET1K_V2'
+    """
     kwargs = {"width_per_group": 128, **kwargs}
     return _resnet(Bottleneck, [3, 4, 6, 3], Wide_ResNet50_2_Weights, weights, progress, **kwargs)

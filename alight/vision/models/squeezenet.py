@@ -39,7 +39,15 @@ def _pool() -> nn.MaxPool2d:
 
 
 class SqueezeNet(nn.Module):
-    """Eight fire modules between two convolutions."""
+    """Eight fire modules between two convolutions (Iandola et al. 2016).
+
+    Images (n, 3, h, w) to scores (n, num_classes).
+
+    >>> import alight as torch
+    >>> from alight.vision import models
+    >>> models.SqueezeNet(num_classes=5)(torch.ones(2, 3, 64, 64)).shape
+    torch.Size([2, 5])
+    """
 
     def __init__(self, version: str = "1_0", num_classes: int = 1000, dropout: float = 0.5) -> None:
         super().__init__()
@@ -82,7 +90,17 @@ class SqueezeNet(nn.Module):
 def squeezenet1_0(
     weights: Any = None, progress: bool = True, pretrained: bool = False, **kwargs: Any
 ) -> SqueezeNet:
-    """SqueezeNet 1.0."""
+    """SqueezeNet 1.0 (Iandola et al. 2016).
+
+    Images (n, 3, h, w) to scores (n, num_classes). `weights` asks for trained ones, by an
+    enumeration's member, its name, or "DEFAULT"; other keywords go to the class.
+    DataNotFoundError where the file is neither here nor to be had.
+
+    >>> from alight.vision import models
+    >>> net = models.squeezenet1_0(num_classes=10)
+    >>> sum(parameter.numel() for parameter in net.parameters())
+    740554
+    """
     model = SqueezeNet("1_0", **kwargs)
     return initialised(model, SqueezeNet1_0_Weights, weights, progress, pretrained)  # type: ignore[no-any-return]
 
@@ -90,6 +108,16 @@ def squeezenet1_0(
 def squeezenet1_1(
     weights: Any = None, progress: bool = True, pretrained: bool = False, **kwargs: Any
 ) -> SqueezeNet:
-    """SqueezeNet 1.1, with less than half the computation."""
+    """SqueezeNet 1.1, with less than half the computation (Iandola et al. 2016).
+
+    Images (n, 3, h, w) to scores (n, num_classes). `weights` asks for trained ones, by an
+    enumeration's member, its name, or "DEFAULT"; other keywords go to the class.
+    DataNotFoundError where the file is neither here nor to be had.
+
+    >>> from alight.vision import models
+    >>> net = models.squeezenet1_1(num_classes=10)
+    >>> sum(parameter.numel() for parameter in net.parameters())
+    727626
+    """
     model = SqueezeNet("1_1", **kwargs)
     return initialised(model, SqueezeNet1_1_Weights, weights, progress, pretrained)  # type: ignore[no-any-return]

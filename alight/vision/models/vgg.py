@@ -37,7 +37,14 @@ def make_layers(depth: int, batch_norm: bool = False) -> nn.Sequential:
 
 
 class VGG(nn.Module):
-    """Convolutions of 3 x 3 in five stages, and three linear layers."""
+    """Convolutions of 3 x 3 in five stages, and three linear layers (Simonyan and Zisserman 2014).
+
+    Images (n, 3, h, w) to scores (n, num_classes).
+
+    >>> from alight.vision.models.vgg import VGG, make_layers
+    >>> len(make_layers(16))  # VGG(make_layers(16)) is vgg16()
+    31
+    """
 
     def __init__(
         self,
@@ -100,35 +107,98 @@ def vgg11(weights: Any = None, progress: bool = True, **kwargs: Any) -> VGG:
 
 
 def vgg11_bn(weights: Any = None, progress: bool = True, **kwargs: Any) -> VGG:
-    """VGG with 11 layers and batch normalisation."""
+    """VGG with 11 layers and batch normalisation (Simonyan and Zisserman 2014).
+
+    Images (n, 3, h, w) to scores (n, num_classes). `weights` asks for trained ones, by an
+    enumeration's member, its name, or "DEFAULT"; other keywords go to the class.
+    DataNotFoundError where the file is neither here nor to be had.
+
+    >>> from alight.vision import models
+    >>> models.VGG11_BN_Weights.DEFAULT.name  # weights="DEFAULT"
+    'IMAGENET1K_V1'
+    """
     return _vgg(11, True, VGG11_BN_Weights, weights, progress, **kwargs)
 
 
 def vgg13(weights: Any = None, progress: bool = True, **kwargs: Any) -> VGG:
-    """VGG with 13 layers."""
+    """VGG with 13 layers (Simonyan and Zisserman 2014).
+
+    Images (n, 3, h, w) to scores (n, num_classes). `weights` asks for trained ones, by an
+    enumeration's member, its name, or "DEFAULT"; other keywords go to the class.
+    DataNotFoundError where the file is neither here nor to be had.
+
+    >>> from alight.vision import models
+    >>> models.VGG13_Weights.DEFAULT.name  # weights="DEFAULT"
+    'IMAGENET1K_V1'
+    """
     return _vgg(13, False, VGG13_Weights, weights, progress, **kwargs)
 
 
 def vgg13_bn(weights: Any = None, progress: bool = True, **kwargs: Any) -> VGG:
-    """VGG with 13 layers and batch normalisation."""
+    """VGG with 13 layers and batch normalisation (Simonyan and Zisserman 2014).
+
+    Images (n, 3, h, w) to scores (n, num_classes). `weights` asks for trained ones, by an
+    enumeration's member, its name, or "DEFAULT"; other keywords go to the class.
+    DataNotFoundError where the file is neither here nor to be had.
+
+    >>> from alight.vision import models
+    >>> models.VGG13_BN_Weights.DEFAULT.name  # weights="DEFAULT"
+    'IMAGENET1K_V1'
+    """
     return _vgg(13, True, VGG13_BN_Weights, weights, progress, **kwargs)
 
 
 def vgg16(weights: Any = None, progress: bool = True, **kwargs: Any) -> VGG:
-    """VGG with 16 layers."""
+    """VGG with 16 layers (Simonyan and Zisserman 2014).
+
+    Images (n, 3, h, w) to scores (n, num_classes). `weights` asks for trained ones, by an
+    enumeration's member, its name, or "DEFAULT"; other keywords go to the class.
+    DataNotFoundError where the file is neither here nor to be had.
+
+    >>> from alight.vision import models
+    >>> models.VGG16_Weights.DEFAULT.name  # weights="DEFAULT"
+    'IMAGENET1K_V1'
+    """
     return _vgg(16, False, VGG16_Weights, weights, progress, **kwargs)
 
 
 def vgg16_bn(weights: Any = None, progress: bool = True, **kwargs: Any) -> VGG:
-    """VGG with 16 layers and batch normalisation."""
+    """VGG with 16 layers and batch normalisation (Simonyan and Zisserman 2014).
+
+    Images (n, 3, h, w) to scores (n, num_classes). `weights` asks for trained ones, by an
+    enumeration's member, its name, or "DEFAULT"; other keywords go to the class.
+    DataNotFoundError where the file is neither here nor to be had.
+
+    >>> from alight.vision import models
+    >>> models.VGG16_BN_Weights.DEFAULT.name  # weights="DEFAULT"
+    'IMAGENET1K_V1'
+    """
     return _vgg(16, True, VGG16_BN_Weights, weights, progress, **kwargs)
 
 
 def vgg19(weights: Any = None, progress: bool = True, **kwargs: Any) -> VGG:
-    """VGG with 19 layers."""
+    """VGG with 19 layers (Simonyan and Zisserman 2014).
+
+    Images (n, 3, h, w) to scores (n, num_classes). `weights` asks for trained ones, by an
+    enumeration's member, its name, or "DEFAULT"; other keywords go to the class.
+    DataNotFoundError where the file is neither here nor to be had.
+
+    >>> from alight.vision import models
+    >>> models.VGG19_Weights.DEFAULT.name  # weights="DEFAULT"
+    'IMAGENET1K_V1'
+    """
     return _vgg(19, False, VGG19_Weights, weights, progress, **kwargs)
 
 
 def vgg19_bn(weights: Any = None, progress: bool = True, **kwargs: Any) -> VGG:
-    """VGG with 19 layers and batch normalisation."""
+    """VGG with 19 layers and batch normalisation (Simonyan and Zisserman 2014).
+
+    Images (n, 3, h, w) to scores (n, num_classes). `weights` asks for trained ones, by an
+    enumeration's member, its name, or "DEFAULT"; other keywords go to the class.
+    DataNotFoundError where the file is neither here nor to be had.
+
+    >>> from alight.vision import models
+    >>> models.VGG19_BN_Weights.DEFAULT.name  # weights="DEFAULT"
+    'IMAGENET1K_V1'
+    """
     return _vgg(19, True, VGG19_BN_Weights, weights, progress, **kwargs)

@@ -40,9 +40,22 @@ class Weights(Enum):
         return io.load(path)
 
 
+_DOC = """Where the trained weights of a model are published: a member goes to its `weights`.
+
+    get_state_dict() fetches the file, or reads it from the cache folder.
+
+    >>> from alight.vision import models
+    >>> models.{name}.DEFAULT.value
+    '{default}'
+    """
+
+
 def members(name: str, **names: str) -> Any:
     """An enumeration of weights; DEFAULT is the last."""
-    return Weights(name, {**names, "DEFAULT": list(names.values())[-1]})  # type: ignore[call-overload, call-arg]
+    default = list(names.values())[-1]
+    made: Any = Weights(name, {**names, "DEFAULT": default})  # type: ignore[call-overload, call-arg]
+    made.__doc__ = _DOC.format(name=name, default=default)
+    return made
 
 
 def initialised(
