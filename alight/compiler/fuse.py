@@ -265,8 +265,9 @@ class Fusion:
             for node in group.nodes:
                 for out in node.outputs:
                     crosses = any(user is not group for user in self.using_groups(out))
-                    if crosses and out not in stored and self._cost(out, stored) > CHEAP_COST:
-                        stored.add(out)
+                    if crosses and out not in stored:
+                        cost, sums = self._cost(out, stored)
+                        stored.update(sums if cost <= CHEAP_COST else (out,))
         return stored
 
     def using_groups(self, value: int) -> list[Group]:
@@ -286,9 +287,12 @@ class Fusion:
                         found[self.group_of[out]] = None
         return list(found)
 
-    def _cost(self, value: int, stored: set[int]) -> int:
-        """Elementary steps from stored values to this one; a large number for what is never computed again."""
-        total, seen, todo = 0, set(), [value]
+    def _cost(self, value: int, stored: set[int]) -> tuple[int, list[int]]:
+        """Elementary steps from stored values to this one, and the reductions, much smaller than it, to store for that.
+
+        A large number for what is never computed again.
+        """
+        total, sums, seen, todo = 0, [], set(), [value]
         while todo and total <= CHEAP_COST:
             i = todo.pop()
             if i in seen or (i in stored and i != value):
@@ -302,10 +306,17 @@ class Fusion:
                 total += 4 if name in COSTS else 1
             elif name == "random_bits":
                 total += 5
+            elif name in REDUCTIONS and self._is_much_smaller(i, value):
+                sums.append(i)
+                continue
             else:
-                return CHEAP_COST + 1
+                return CHEAP_COST + 1, []
             todo.extend(node.inputs)
-        return total
+        return total, sums
+
+    def _is_much_smaller(self, value: int, other: int) -> bool:
+        types = self.program.types
+        return value != other and types[value].size * 16 <= types[other].size
 
     def _order(self) -> list[Group]:
         """Groups so that each comes after what it needs, otherwise as they were made."""
