@@ -19,10 +19,10 @@ from alight.primitives import Full
 from alight.record.flush import buffer_of
 from alight.record.meta import INFERENCE, Meta, Size
 from alight.record.recorder import thread
-from alight.record.together import leave
 from alight.record.views import counter_of, place_in_root, root_of
 
 _new = object.__new__
+_engine: Any = None  # alight.autograd.engine, once something is differentiated
 
 
 _SHOWN_AS = {"Tensor": "torch.Tensor", "Parameter": "torch.nn.parameter.Parameter"}
@@ -71,9 +71,10 @@ class Tensor(Methods, metaclass=_TensorMeta):
     _writes: int = 0  # in place, into this memory
     _counts: bool = False  # writes for itself: x.data that was written
     _unnoticed: int = 0  # those through .data, which the version leaves out
-    _own: Any = None  # of a view with a history of its own: what it was when its elements last changed
+    _own: Any = (
+        None  # of a view with a history of its own: what it was when its elements last changed
+    )
     _history: Any = None  # where backward goes on in a flushed segment
-    _company: Any = None  # tensors that it enters segments with
     _grad: Tensor | None = None
     _hooks: dict[int, Callable[..., Any]] | None = None
     _accumulate_hooks: dict[int, Callable[..., Any]] | None = None
@@ -440,9 +441,11 @@ class Tensor(Methods, metaclass=_TensorMeta):
         >>> x.grad
         tensor(6.)
         """
-        from alight.autograd.engine import backward
+        global _engine
+        if _engine is None:  # it needs this module first
+            from alight.autograd import engine as _engine
 
-        backward((self,), (gradient,), retain_graph, create_graph, inputs)
+        _engine.backward((self,), (gradient,), retain_graph, create_graph, inputs)
 
     def register_hook(self, hook: Callable[..., Any]) -> Any:
         """Call `hook(grad)` when this tensor's gradient is computed; what it returns replaces the gradient.
@@ -561,7 +564,6 @@ class Tensor(Methods, metaclass=_TensorMeta):
             return self.detach().cpu().numpy()
         root = root_of(self)
         buffer = self.flush("numpy")
-        leave(root)
         root._shared = True
         return backend_of(CPU).share(buffer, self._meta.dtype)
 
@@ -748,7 +750,7 @@ def wrap(buffer: Any, meta: Meta, cls: type = Tensor) -> Any:
     """
     tensor: Any = _new(cls)
     tensor._slot, tensor._meta, tensor._buffer = -1, meta, buffer
-    tensor._base = tensor._views = tensor._history = tensor._company = tensor._grad = None
+    tensor._base = tensor._views = tensor._history = tensor._grad = None
     tensor._shared, tensor._writes, tensor._watched = False, 0, False
     return tensor
 

@@ -69,7 +69,7 @@ def _known_backward(tensor: Tensor) -> bool:
     leaves = [handles[target] for target in position.targets]
     gradients = []
     waiting: list[tuple[Tensor, Tensor]] = []
-    for leaf, meta in zip(leaves, position.metas, strict=True):
+    for leaf, meta in zip(leaves, position.metas):  # noqa: B905  (a keyword costs as much as a round)
         gradient = new(Tensor)
         gradient._slot, gradient._meta = slot, meta
         slot += 1

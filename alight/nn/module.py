@@ -28,7 +28,7 @@ from alight.nn.hooks import (
     registered,
 )
 from alight.nn.parameter import Buffer, Parameter
-from alight.nn.registry import Registry, _name_of, typename
+from alight.nn.registry import HookTable, Registry, _name_of, typename
 from alight.nn.state import Stateful
 from alight.nn.walking import Walkable
 from alight.record.specialized import copy_of
@@ -41,6 +41,9 @@ _HOOK_TABLES = (
     "_forward_hooks_always_called", "_forward_pre_hooks", "_forward_pre_hooks_with_kwargs", "_state_dict_hooks",
     "_state_dict_pre_hooks", "_load_state_dict_pre_hooks", "_load_state_dict_post_hooks",
 )  # fmt: skip
+
+
+_CALLED = ("_backward_pre_hooks", "_backward_hooks", "_forward_hooks", "_forward_pre_hooks")
 
 
 class Module(Convertible, Stateful, Walkable):
@@ -86,8 +89,9 @@ class Module(Convertible, Stateful, Walkable):
             fields[name] = Registry(self)
         fields["_non_persistent_buffers_set"] = set()
         fields["_is_full_backward_hook"] = None
+        fields["_is_hooked"] = False
         for name in _HOOK_TABLES:
-            fields[name] = OrderedDict()
+            fields[name] = HookTable(self) if name in _CALLED else OrderedDict()
         if self.call_super_init:
             super().__init__(*args, **kwargs)
 
@@ -127,16 +131,8 @@ class Module(Convertible, Stateful, Walkable):
 
     def __call__(self, input: Any = NOT_GIVEN, /, *args: Any, **kwargs: Any) -> Any:
         # The usual call has one argument, which then needs no tuple; the rest is for all others.
-        if input is NOT_GIVEN:
-            return hooks.call(self, (), kwargs)
-        if (
-            self._forward_hooks
-            or self._forward_pre_hooks
-            or self._backward_hooks
-            or self._backward_pre_hooks
-            or on_every_module
-        ):
-            return hooks.call(self, (input, *args), kwargs)
+        if self._is_hooked or on_every_module or input is NOT_GIVEN:
+            return hooks.call(self, () if input is NOT_GIVEN else (input, *args), kwargs)
         if args or kwargs:
             return self.forward(input, *args, **kwargs)
         return self.forward(input)
@@ -258,6 +254,8 @@ class Module(Convertible, Stateful, Walkable):
             self._modules[name] = None
         elif name in self._buffers or isinstance(value, Buffer):
             self._set_buffer(name, value)
+        elif name in _CALLED:
+            object.__setattr__(self, name, HookTable(self, value))
         else:
             object.__setattr__(self, name, value)
 
@@ -394,8 +392,10 @@ class Module(Convertible, Stateful, Walkable):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
+        self.__dict__["_is_hooked"] = False
         for name in _HOOK_TABLES:
-            self.__dict__.setdefault(name, OrderedDict())
+            found = self.__dict__.get(name, ())
+            self.__dict__[name] = HookTable(self, found) if name in _CALLED else OrderedDict(found)
         self.__dict__.setdefault("_non_persistent_buffers_set", set())
         for registry in REGISTRIES:
             self.__dict__[registry] = Registry(self, state.get(registry, ()))

@@ -18,7 +18,6 @@ from alight.ops.dispatch import disabled_torch_function
 from alight.primitives import Detach
 from alight.record import views
 from alight.record.meta import Meta
-from alight.record.together import leave
 from alight.tensor import Tensor, filled, wrap
 
 
@@ -40,7 +39,6 @@ def adopt(data: Tensor, cls: type, requires_grad: bool, alone: bool = False) -> 
     made = wrap(buffer, Meta(meta.type, meta.strides, requires_grad), cls)
     if alone:
         return made
-    leave(data)
     made._shared, made._writes, made._views = data._shared, data._writes, data._views
     data._buffer, data._views, data._shared = None, None, False
     views.attach(data, made, _alias(meta.type), ())

@@ -1,8 +1,9 @@
-"""The dictionaries in which a module keeps its parameters, buffers and sub-modules, and types by name."""
+"""The dictionaries in which a module keeps its parameters, buffers, sub-modules and hooks, and types by name."""
 
 from __future__ import annotations
 
 import weakref
+from collections import OrderedDict
 from typing import Any
 
 from alight.tensor import Tensor
@@ -60,6 +61,27 @@ class Registry(dict[str, Any]):
 
     def __reduce__(self) -> Any:
         return Registry, (), None, None, iter(self.items())
+
+
+class HookTable(OrderedDict[int, Any]):
+    """Hooks by number; their module is told when it gets one, so that its calls look at one flag.
+
+    A copy is an ordinary dictionary: the copied module makes its own table of it.
+    """
+
+    def __init__(self, owner: Any, hooks: Any = ()) -> None:
+        super().__init__()
+        self._owner = weakref.ref(owner)
+        self.update(hooks)
+
+    def __setitem__(self, number: int, hook: Any) -> None:
+        super().__setitem__(number, hook)
+        owner = self._owner()
+        if owner is not None:
+            owner.__dict__["_is_hooked"] = True
+
+    def __reduce__(self) -> Any:
+        return OrderedDict, (list(self.items()),)
 
 
 def _name_of(value: Any) -> str:

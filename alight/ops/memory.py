@@ -19,7 +19,6 @@ from alight.ops.parts import part, whole
 from alight.primitives import Detach
 from alight.record.meta import contiguous_strides
 from alight.record.recorder import thread
-from alight.record.together import leave
 from alight.record.views import attach, root_of
 from alight.tensor import Tensor, wrap
 
@@ -52,7 +51,6 @@ def become(tensor: Tensor, make: Callable[[Tensor], Tensor]) -> Tensor:
 
 def _moved_out(tensor: Tensor) -> Tensor:
     """A handle that takes what `tensor` holds, and the views of it."""
-    leave(tensor)
     before = wrap(None, tensor._meta)
     for name in _HELD:
         if name in tensor.__dict__:
@@ -195,7 +193,6 @@ def resize_(self: Tensor, *size: Any, memory_format: Any = None) -> Tensor:
 def _take_over(tensor: Tensor, made: Tensor) -> None:
     buffer = made.flush("new memory under a tensor")
     version = tensor._writes
-    leave(tensor)
     for name in _HELD:
         tensor.__dict__.pop(name, None)
     tensor._buffer, tensor._writes, tensor._slot = buffer.copy(), version + 1, -1
@@ -239,7 +236,6 @@ def set_(self: Tensor, source: Tensor | None = None, *place: Any) -> Tensor:
         offset, size, stride = (*place, None, None)[:3]
         view = view.as_strided(size, stride or contiguous_strides(tuple(size)), offset)
     version = self._writes
-    leave(self)
     for name in _HELD:
         self.__dict__.pop(name, None)
     _look_through(self, view if place else part(view, tuple(map(whole, view.shape)), (), "alias"))

@@ -80,12 +80,12 @@ def _watched(step: Callable[..., Any]) -> Callable[..., Any]:
                             f"{step} must return None or a tuple of (new_args, new_kwargs), but got {changed}.",
                         )
                     args, kwargs = changed
-        result = step(self, *args, **kwargs)
+        result = step(self, *args, **kwargs) if args or kwargs else step(self)
         if _every_post_hook or self._optimizer_step_post_hooks:
             for hook in (*self._optimizer_step_post_hooks.values(), *_every_post_hook.values()):
                 hook(self, args, kwargs)
         self._opt_called = True
-        thread.recorder.lap_mark("optimizer step", always=True)
+        thread.recorder.lap_mark("optimizer step", True)
         return result
 
     watched._is_watched = True  # type: ignore[attr-defined]

@@ -88,7 +88,12 @@ class SGD(ElementwiseOptimizer):
 
     def settings(self, group: dict[str, Any]) -> list[float]:
         """Rate, decay, momentum."""
-        return [number(group["lr"]), number(group["weight_decay"]), number(group["momentum"])]
+        found = [number(group["lr"])]
+        if group["weight_decay"] != 0:
+            found.append(number(group["weight_decay"]))
+        if group["momentum"] != 0:
+            found.append(number(group["momentum"]))
+        return found
 
     step_numbers = 1
 
@@ -117,10 +122,11 @@ class SGD(ElementwiseOptimizer):
     ) -> tuple[Value, ...]:
         """One step along the gradient or the momentum."""
         maximize, has_decay, has_momentum, dampened, nesterov = form
-        lr, decay, momentum = n
-        grad = decayed(p, grad, maximize, decay if has_decay else None)
+        lr, *others = n
+        grad = decayed(p, grad, maximize, others[0] if has_decay else None)
         if not has_momentum:
             return (p - grad * lr,)
+        momentum = others[-1]
         buffer = slots[0] * momentum + (grad * s[0] if dampened else grad)
         grad = grad + buffer * momentum if nesterov else buffer
         return p - grad * lr, buffer

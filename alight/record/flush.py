@@ -9,6 +9,8 @@ from __future__ import annotations
 import itertools
 import sys
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from alight import config
@@ -19,13 +21,13 @@ from alight.record.history import History, owed_residuals
 from alight.record.references import LISTED, LISTED_TWICE
 from alight.record.sources import user_line
 from alight.record.specialized import copy_of
-from alight.record.together import observe
 from alight.record.trie import Position, Tape
 
 _laps = itertools.count(1)
 
 
-class Run(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Run:
     """One connected part of a segment."""
 
     program: Program
@@ -43,7 +45,8 @@ class Handles(NamedTuple):
     stored: tuple[tuple[int, int], ...]  # (handle, place among all outputs of the runs)
 
 
-class Plan(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Plan:
     """What a flush at a position does."""
 
     runs: tuple[Run, ...]
@@ -57,8 +60,10 @@ class Plan(NamedTuple):
     tape: Tape | None  # what was recorded, if backward may ask
     repeated: frozenset[int]  # handles that hold a value which another stored handle holds as well
     values: tuple[int, ...]  # tape value of each output of the runs
+    is_simple: bool  # nothing is owed or repeated
+    dead: Any  # from the handles to the unstored ones
     plain: Handles  # what a flush without history has to do for handles that are plain tensors
-    special: Handles  # and for those of a subclass, parameters most often
+    parameters: Handles  # and for those that are parameters: see specialized.py
 
 
 def flush(recorder: Any, reason: str) -> None:
@@ -76,7 +81,7 @@ def flush(recorder: Any, reason: str) -> None:
     recorder.lap = position.used = next(_laps)
     position.runs += 1
     plan: Plan | None = position.plan
-    if plan is None or _any_alive(handles, plan.unstored, recorder.offset):
+    if plan is None or _any_alive(handles, plan, recorder.offset):
         plan = _plan_again(recorder, position, reason)
     if recorder.log is not None:
         recorder.log.append((position, plan))
@@ -90,13 +95,11 @@ def flush(recorder: Any, reason: str) -> None:
         except Exception as error:
             failure = failure or _explained(error, run.program, position)
             results += _what_still_works(run, arguments)
-    if position.runs & (position.runs + 1) == 0 or position.entered is not None:
-        observe(recorder, position)
-    if failure is not None or plan.owed or plan.repeated or recorder.pasts or recorder.shares:
+    if not plan.is_simple or recorder.pasts or recorder.shares or failure is not None:
         _store(recorder, position, plan, results, failure)
         return
     _settle(handles, results, *plan.plain)
-    _settle_special(handles, results, *plan.special)
+    _settle_parameters(handles, results, *plan.parameters)
     recorder.must_write = False
     recorder.transient.clear()
     recorder.restart()
@@ -115,7 +118,7 @@ def _settle(
         tensor._slot, tensor._buffer = -1, results[at]
 
 
-_settle_special = copy_of(_settle)
+_settle_parameters = copy_of(_settle)
 
 
 def _store(
@@ -163,15 +166,15 @@ def _abandon(recorder: Any) -> None:
     recorder.restart()
 
 
-def _any_alive(handles: Sequence[Any], unstored: Iterable[int], offset: int) -> bool:
+def _any_alive(handles: Sequence[Any], plan: Plan, offset: int) -> bool:
     """Whether somebody holds a tensor whose value the plan does not keep."""
-    found = [handles[i] for i in unstored]
-    if not found or max(map(sys.getrefcount, found)) <= LISTED_TWICE:
+    dead = plan.dead(handles)
+    if not dead or max(map(sys.getrefcount, dead)) <= LISTED_TWICE:
         return False
     # Somebody does, but perhaps for another slot of the same tensor: it was written since.
     count = sys.getrefcount
     return any(
-        count(handles[i]) > LISTED_TWICE and handles[i]._slot == i + offset for i in unstored
+        count(handles[i]) > LISTED_TWICE and handles[i]._slot == i + offset for i in plan.unstored
     )
 
 
@@ -249,6 +252,8 @@ def _make_plan(recorder: Any, position: Position, old: Plan | None) -> Plan:
         tape if owed else None,
         frozenset(i for i, value in stored if first[value] != i),
         outputs,
+        not owed and len(first) == len(stored),
+        itemgetter(*unstored) if len(unstored) > 1 else lambda all: [all[i] for i in unstored],
         *_by_class(handles, put, unstored),
     )
 
@@ -256,20 +261,18 @@ def _make_plan(recorder: Any, position: Position, old: Plan | None) -> Plan:
 def _by_class(
     handles: Sequence[Any], stored: Sequence[tuple[int, int]], unstored: Sequence[int]
 ) -> tuple[Handles, Handles]:
-    """The handles that outlive a flush, plain tensors apart from others: see specialized.py."""
-    from alight.tensor import Tensor
-
+    """The handles that outlive a flush, parameters apart from others: see specialized.py."""
     last = {id(handles[i]) for i, _ in stored}
     others = set(range(len(handles))).difference(unstored, (i for i, _ in stored))
     passing = [i for i in sorted(others) if id(handles[i]) not in last]
-    plain, special = (
+    plain, parameters = (
         Handles(
-            tuple(i for i in passing if (type(handles[i]) is Tensor) == is_plain),
-            tuple(pair for pair in stored if (type(handles[pair[0]]) is Tensor) == is_plain),
+            tuple(i for i in passing if handles[i]._is_parameter == of_parameters),
+            tuple(pair for pair in stored if handles[pair[0]]._is_parameter == of_parameters),
         )
-        for is_plain in (True, False)
+        for of_parameters in (False, True)
     )
-    return plain, special
+    return plain, parameters
 
 
 def _is_rebound(tape: Tape, slot: int) -> bool:

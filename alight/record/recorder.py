@@ -265,17 +265,17 @@ class Recorder:
 
         `body(reads, writes, scalars)` gives the new value of each written tensor; it runs when the path is new.
         """
+        kinds = tuple(map(type, scalars))
         read = tuple([tensor._slot for tensor in reads])
         written = tuple([tensor._slot for tensor in writes])
-        slots = read + written
-        if slots and not self.offset <= min(slots) <= max(slots) < self.offset + OFFSET:
+        position = self.here.children.get((COMPOUND, name, statics, kinds, read, written))
+        if position is None:  # perhaps only the first use of some in this segment
             for tensor in (*reads, *writes):
                 self.enter(tensor)
             read = tuple([tensor._slot for tensor in reads])
             written = tuple([tensor._slot for tensor in writes])
-        kinds = tuple([number.__class__ for number in scalars])
-        key = (COMPOUND, name, statics, kinds, read, written)
-        position = self.here.children.get(key) or self.here.cuts.get(key)
+            key = (COMPOUND, name, statics, kinds, read, written)
+            position = self.here.children.get(key) or self.here.cuts.get(key)
         if position is None:
             position = self.extend(
                 key, name, lambda tape: self._trace_compound(tape, reads, writes, kinds, body)
@@ -323,10 +323,6 @@ class Recorder:
             self._adopt(tensor)
         if tensor._base is not None:
             return self._enter_view(tensor)
-        company = tensor._company
-        if company is not None and self.here.gathers is company.kind:
-            if company.enter(self):
-                return False
         meta, buffer, history = tensor._meta, tensor._buffer, tensor._history
         if buffer is None and meta.device.type != "meta":
             fail(
@@ -342,7 +338,7 @@ class Recorder:
         key = meta.number if history is None else (ENTER, meta.number, history.key)
         position = self.here.children.get(key)
         if position is None:
-            position = self.extend(key, ENTER, lambda tape: self.trace_enter(tape, tensor))
+            position = self.extend(key, ENTER, lambda tape: self._trace_enter(tape, tensor))
         self.handles.append(tensor)
         tensor._slot = position.slot
         self.inputs.append(buffer)
@@ -351,8 +347,7 @@ class Recorder:
             (self.leaves if history is None else self.pasts).append(tensor)
         return transient
 
-    def trace_enter(self, tape: Tape, tensor: Any) -> None:
-        """Record that a tensor comes from outside."""
+    def _trace_enter(self, tape: Tape, tensor: Any) -> None:
         value = tape.buffer_input(tensor._meta.type)
         tape.slots.append((value.id, tensor._meta))
         if tensor._meta.requires_grad:
@@ -443,10 +438,10 @@ class Recorder:
         """
         if not self.handles:
             return
-        large = self.came_round and self.here.counts.bytes > config.pending_bytes
-        self.came_round = True
-        if always or large:
+        if always or (self.came_round and self.here.counts.bytes > config.pending_bytes):
             self.flush(reason)
+        else:
+            self.came_round = True
 
     def restart(self) -> None:
         """Begin an empty segment."""

@@ -7,6 +7,7 @@ only one of the two does (measured on 3.11). So loops over many handles exist tw
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import update_wrapper
 from types import FunctionType
 from typing import Any, TypeVar
 
@@ -16,6 +17,6 @@ F = TypeVar("F", bound=Callable[..., Any])
 def copy_of(function: F) -> F:
     """The same function with instructions of its own."""
     assert isinstance(function, FunctionType)
-    copy = FunctionType(function.__code__.replace(), function.__globals__, function.__name__)
-    copy.__doc__ = function.__doc__
-    return copy  # type: ignore[return-value]
+    code, scope, defaults = function.__code__.replace(), function.__globals__, function.__defaults__
+    copy = FunctionType(code, scope, function.__name__, defaults, function.__closure__)
+    return update_wrapper(copy, function)  # type: ignore[return-value]

@@ -122,7 +122,7 @@ class Position:
 
     __slots__ = (
         "children", "cuts", "parent", "key", "name", "line", "slot", "meta", "metas", "link", "tape", "counts",
-        "plan", "used", "depth", "misses", "targets", "sweeps", "cut", "runs", "writes_leaf", "gathers", "entered", "reason", "flush_line",
+        "plan", "used", "depth", "misses", "targets", "sweeps", "cut", "runs", "writes_leaf", "reason", "flush_line",
     )  # fmt: skip
 
     def __init__(
@@ -149,8 +149,6 @@ class Position:
         self.runs = 0  # flushes that ended here
         self.reason = ""  # of the first of them
         self.flush_line: Line | None = None
-        self.gathers: Any = None  # the kind of company that enters here: see together.py
-        self.entered: list[Any] | None = None  # who had entered when a segment ended here
         self.misses = 0  # new steps recorded below: why this place keeps changing
 
     def path(self) -> list[Position]:

@@ -79,8 +79,6 @@ def place_in_root(tensor: Any) -> int:
 
 def attach(view: Any, base: Any, link: Program, numbers: tuple[Any, ...]) -> None:
     """Make `view` a view of `base`."""
-    if view._company is not None:
-        view._company.part()
     view._base, view._link, view._numbers = base, link, numbers
     root = root_of(base)
     if root._views is None:
@@ -128,7 +126,7 @@ def rebind_all(recorder: Any, tensors: Sequence[Any], position: Position) -> Non
         for tensor in tensors:
             at = rebind(recorder, tensor, position, at)
         return
-    for tensor, meta in zip(tensors, metas, strict=True):
+    for tensor, meta in zip(tensors, metas):  # noqa: B905  (a keyword costs as much as a round)
         tensor._slot, tensor._meta = slot, meta
         tensor._writes += 1
         slot += 1

@@ -93,8 +93,8 @@ def test_hooks_on_registration() -> None:
 def test_a_missing_name() -> None:
     with pytest.raises(AttributeError) as caught:
         _ = alight.nn.Linear(2, 2).weigth
-    assert str(caught.value) == "'Linear' object has no attribute 'weigth'\n  try .weight"
-    assert type(caught.value).__name__ == "AttributeError"
+    assert str(caught.value) == "'Linear' object has no attribute 'weigth'"
+    assert caught.value.name == "weigth"  # from which Python's traceback says what it may be
     assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
     assert getattr(alight.nn.Linear(2, 2), "zzz", None) is None
 
