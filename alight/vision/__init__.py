@@ -6,7 +6,7 @@ from typing import Any
 from alight.vision import datasets, transforms, utils
 
 __version__ = "0.28.0"  # the torchvision whose numbers these are
-_LAZY = ("io", "models", "ops")
+_LAZY = ("io", "models", "ops", "tv_tensors")
 
 
 def __getattr__(name: str) -> Any:
@@ -15,4 +15,4 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module 'torchvision' has no attribute {name!r}")
 
 
-__all__ = ["datasets", "io", "models", "ops", "transforms", "utils"]
+__all__ = ["datasets", "io", "models", "ops", "transforms", "tv_tensors", "utils"]

@@ -3,6 +3,9 @@
 In: a PIL picture, an array or a tensor; or a `Stack` of images of one size. Out: the same, transformed.
 """
 
+from importlib import import_module
+from typing import Any
+
 from alight.vision.transforms import functional
 from alight.vision.transforms.crops import (
     CenterCrop,
@@ -58,6 +61,13 @@ from alight.vision.transforms.stacks import (
     is_slow,
     transform_stack,
 )
+
+
+def __getattr__(name: str) -> Any:
+    if name == "v2":
+        return import_module("alight.vision.transforms.v2")
+    raise AttributeError(f"module 'torchvision.transforms' has no attribute {name!r}")
+
 
 __all__ = [
     "AugMix",

@@ -31,6 +31,7 @@ from alight.vision.transforms.crops import CenterCrop
 from alight.vision.transforms.geometry import (
     affine,
     crop,
+    elastic_transform,
     erase,
     gaussian_blur,
     hflip,
@@ -176,6 +177,7 @@ __all__ = [
     "center_crop",
     "convert_image_dtype",
     "crop",
+    "elastic_transform",
     "equalize",
     "erase",
     "five_crop",

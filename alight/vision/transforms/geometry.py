@@ -414,6 +414,23 @@ def _sampled(img: Any, grid: Array, interpolation: Any, fill: Any) -> Any:
     return tensor_of(as_before(found, image.dtype).reshape(shape))
 
 
+def elastic_transform(
+    img: Any, displacement: Any, interpolation: Any = BILINEAR, fill: Any = None
+) -> Any:
+    """An image with each pixel taken from a place that `displacement` (1, h, w, 2), in half sizes, is away."""
+    _, height, width = get_dimensions(img)
+    if tuple(displacement.shape) != (1, height, width, 2):
+        fail(
+            ValueError,
+            f"Argument displacement shape should be {(1, height, width, 2)}, but given {tuple(displacement.shape)}",
+        )
+    x, y = (np.linspace((1 - n) / n, (n - 1) / n, n, dtype=np.float32) for n in (width, height))
+    grid = np.stack(np.meshgrid(x, y), axis=-1) + displacement.detach().numpy()[0]
+    return on_arrays(
+        img, lambda image: array_of(_sampled(tensor_of(image), grid, interpolation, fill))
+    )
+
+
 def _at(values: Array, grid: Array, nearest: bool) -> Array:
     """`values` (n, c, h, w) at places counted in half widths from the middle; zero outside."""
     height, width = values.shape[-2:]

@@ -8,14 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 import alight
 from alight.errors import fail
 from alight.vision import pictures
 from alight.vision.transforms import functional as F
-from alight.vision.transforms.geometry import _sampled
-from alight.vision.transforms.images import Array, InterpolationMode, get_dimensions, mode_name
+from alight.vision.transforms.images import InterpolationMode, get_dimensions, mode_name
 from alight.vision.transforms.policies import Policy, Space, _evenly
 from alight.vision.transforms.random import _filling, whole
 
@@ -112,33 +109,6 @@ class AugMix(Policy):
 # -- bent images
 
 
-def elastic_transform(
-    img: Any,
-    displacement: Any,
-    interpolation: Any = InterpolationMode.BILINEAR,
-    fill: Any = None,
-) -> Any:
-    """The image with each pixel taken from a place that `displacement` (1, h, w, 2), in half sizes, is away."""
-    is_picture = pictures.is_picture(img)
-    image = F.pil_to_tensor(img) if is_picture else img
-    height, width = image.shape[-2:]
-    if tuple(displacement.shape) != (1, height, width, 2):
-        wanted = (1, height, width, 2)
-        fail(
-            ValueError,
-            f"Argument displacement shape should be {wanted}, but given {tuple(displacement.shape)}",
-        )
-    grid = _places(height, width) + displacement.detach().numpy()[0]
-    found = _sampled(image, grid, interpolation, fill)
-    return F.to_pil_image(found, mode=img.mode) if is_picture else found
-
-
-def _places(height: int, width: int) -> Array:
-    """The middle of each pixel, in half sizes from the middle of the image."""
-    y, x = (np.array(_evenly((1 - n) / n, (n - 1) / n, n), np.float32) for n in (height, width))
-    return np.stack(np.meshgrid(x, y), axis=-1)
-
-
 class ElasticTransform:
     """An image bent at random: `alpha` says how far, `sigma` how smoothly, for x and y.
 
@@ -173,7 +143,7 @@ class ElasticTransform:
     def __call__(self, tensor: Any) -> Any:
         _, height, width = get_dimensions(tensor)
         displacement = self.get_params(self.alpha, self.sigma, [height, width])
-        return elastic_transform(tensor, displacement, self.interpolation, self.fill)
+        return F.elastic_transform(tensor, displacement, self.interpolation, self.fill)
 
     def __repr__(self) -> str:
         how = mode_name(self.interpolation)

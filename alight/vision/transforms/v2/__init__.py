@@ -1,0 +1,98 @@
+"""torchvision's `transforms.v2`: transforms of samples, that is of images among other things.
+
+In: a PIL picture or a tensor, or tuples, lists and dicts that hold some among labels and the like. Out: the same, the
+images transformed alike. Which of several tensors is the image: the first one, unless there is a picture.
+
+Differs: images are plain tensors, also those of `ToImage`; boxes and masks are not transformed along, see
+`alight.vision.tv_tensors`. AugMix, AutoAugment, RandAugment and TrivialAugmentWide draw as their older forms do.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from alight.vision.transforms.images import InterpolationMode
+from alight.vision.transforms.v2 import functional
+from alight.vision.transforms.v2.batches import CutMix, MixUp
+from alight.vision.transforms.v2.containers import Compose, RandomApply, RandomChoice, RandomOrder
+from alight.vision.transforms.v2.samples import (
+    RGB,
+    ConvertImageDtype,
+    GaussianNoise,
+    Identity,
+    Lambda,
+    RandomCrop,
+    ToDtype,
+    ToImage,
+    ToPureTensor,
+    ToTensor,
+    Transform,
+    of_v1,
+)
+
+# These are the transforms of `alight.vision.transforms`, on samples.
+_SHARED = (
+    "AugMix", "AutoAugment", "CenterCrop", "ColorJitter", "ElasticTransform", "FiveCrop", "GaussianBlur", "Grayscale",
+    "LinearTransformation", "Normalize", "PILToTensor", "Pad", "RandAugment", "RandomAdjustSharpness", "RandomAffine",
+    "RandomAutocontrast", "RandomEqualize", "RandomErasing", "RandomGrayscale", "RandomHorizontalFlip", "RandomInvert",
+    "RandomPerspective", "RandomPosterize", "RandomResizedCrop", "RandomRotation", "RandomSolarize",
+    "RandomVerticalFlip", "Resize", "TenCrop", "ToPILImage", "TrivialAugmentWide",
+)  # fmt: skip
+# Those of torchvision that alight lacks, and what comes nearest.
+_MISSING = {
+    "ClampBoundingBoxes": "torchvision.ops.clip_boxes_to_image",
+    "ConvertBoundingBoxFormat": "torchvision.ops.box_convert",
+    "JPEG": "a Lambda that saves and opens the picture with Pillow",
+    "RandomChannelPermutation": "x[torch.randperm(3)] in a Lambda",
+    "RandomIoUCrop": "RandomResizedCrop, with the boxes moved by hand",
+    "RandomPhotometricDistort": "ColorJitter",
+    "RandomResize": "Resize in a RandomChoice",
+    "RandomShortestSize": "Resize in a RandomChoice",
+    "RandomZoomOut": "Pad, with the boxes moved by hand",
+    "SanitizeBoundingBoxes": "torchvision.ops.remove_small_boxes",
+    "ScaleJitter": "Resize in a RandomChoice",
+    "UniformTemporalSubsample": "an index into the frames",
+}
+_made: dict[str, Any] = {}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _SHARED:
+        if name not in _made:
+            from alight.vision import transforms
+
+            _made[name] = of_v1(getattr(transforms, name))
+        return _made[name]
+    if name == "AutoAugmentPolicy":
+        from alight.vision.transforms.searched import AutoAugmentPolicy
+
+        return AutoAugmentPolicy
+    if name in _MISSING:
+        from alight.errors import not_implemented
+
+        not_implemented(f"transforms.v2.{name}", _MISSING[name])
+    raise AttributeError(f"module 'torchvision.transforms.v2' has no attribute {name!r}")
+
+
+__all__ = [
+    "RGB",
+    "Compose",
+    "ConvertImageDtype",
+    "CutMix",
+    "GaussianNoise",
+    "Identity",
+    "InterpolationMode",
+    "Lambda",
+    "MixUp",
+    "RandomApply",
+    "RandomChoice",
+    "RandomCrop",
+    "RandomOrder",
+    "ToDtype",
+    "ToImage",
+    "ToPureTensor",
+    "ToTensor",
+    "Transform",
+    "functional",
+    *_SHARED,
+]
