@@ -33,7 +33,19 @@ def masked_softmax(X: Tensor, valid_lens: Tensor | None) -> Tensor:
 
 
 class AdditiveAttention(nn.Module):
-    """Scores `w · tanh(Wq q + Wk k)` (Bahdanau et al. 2015)."""
+    """Scores `w · tanh(Wq q + Wk k)` (Bahdanau et al. 2015), masked, then the weighted mean of the
+    values.
+
+    queries (n, q, query_size), keys (n, k, key_size), values (n, k, v) and valid_lens (n,) or
+    (n, q) to (n, q, v).
+
+    >>> import alight as torch
+    >>> from alight import lessons as d2l
+    >>> attention = d2l.AdditiveAttention(key_size=2, query_size=3, num_hiddens=8, dropout=0.0)
+    >>> q, k, v = torch.ones(1, 1, 3), torch.ones(1, 4, 2), torch.arange(4.).reshape(1, 4, 1)
+    >>> attention(q, k, v, torch.tensor([2])).detach()
+    tensor([[[0.5000]]])
+    """
 
     def __init__(
         self, key_size: int, query_size: int, num_hiddens: int, dropout: float, **kwargs: Any
@@ -56,7 +68,18 @@ class AdditiveAttention(nn.Module):
 
 
 class DotProductAttention(nn.Module):
-    """Scores `q · k / sqrt(d)` (Vaswani et al. 2017)."""
+    """Scores `q · k / sqrt(d)` (Vaswani et al. 2017), masked, then the weighted mean of the
+    values.
+
+    queries (n, q, d), keys (n, k, d), values (n, k, v) and valid_lens (n,) or (n, q) to (n, q,
+    v).
+
+    >>> import alight as torch
+    >>> from alight import lessons as d2l
+    >>> q, k, v = torch.ones(1, 1, 2), torch.ones(1, 4, 2), torch.arange(4.).reshape(1, 4, 1)
+    >>> d2l.DotProductAttention(dropout=0.0)(q, k, v, torch.tensor([2]))
+    tensor([[[0.5000]]])
+    """
 
     def __init__(self, dropout: float, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -72,19 +95,41 @@ class DotProductAttention(nn.Module):
 
 
 def transpose_qkv(X: Tensor, num_heads: int) -> Tensor:
-    """(n, steps, hiddens) as (n * heads, steps, hiddens / heads)."""
+    """(n, steps, hiddens) as (n * heads, steps, hiddens / heads): each head by itself.
+
+    >>> import alight as torch
+    >>> from alight import lessons as d2l
+    >>> d2l.transpose_qkv(torch.ones(2, 3, 8), num_heads=4).shape
+    torch.Size([8, 3, 2])
+    """
     X = X.reshape(X.shape[0], X.shape[1], num_heads, -1).permute(0, 2, 1, 3)
     return X.reshape(-1, X.shape[2], X.shape[3])
 
 
 def transpose_output(X: Tensor, num_heads: int) -> Tensor:
-    """What `transpose_qkv` did, undone."""
+    """What `transpose_qkv` did, undone: (n * heads, steps, hiddens / heads) to (n, steps,
+    hiddens).
+
+    >>> import alight as torch
+    >>> from alight import lessons as d2l
+    >>> d2l.transpose_output(torch.ones(8, 3, 2), num_heads=4).shape
+    torch.Size([2, 3, 8])
+    """
     X = X.reshape(-1, num_heads, X.shape[1], X.shape[2]).permute(0, 2, 1, 3)
     return X.reshape(X.shape[0], X.shape[1], -1)
 
 
 class MultiHeadAttention(nn.Module):
-    """Dot-product attention in several heads side by side."""
+    """Dot-product attention in several heads side by side: (n, q, size) three times to (n, q,
+    num_hiddens).
+
+    >>> import alight as torch
+    >>> from alight import lessons as d2l
+    >>> attention = d2l.MultiHeadAttention(8, 8, 8, num_hiddens=8, num_heads=2, dropout=0.0)
+    >>> x = torch.ones(2, 4, 8)
+    >>> attention(x, x, x, torch.tensor([3, 2])).shape
+    torch.Size([2, 4, 8])
+    """
 
     def __init__(
         self,
@@ -120,7 +165,15 @@ class MultiHeadAttention(nn.Module):
 
 
 class PositionalEncoding(nn.Module):
-    """Sines and cosines of many wave lengths added to the positions (Vaswani et al. 2017, 3.5)."""
+    """Sines and cosines of many wave lengths added to the positions (Vaswani et al. 2017, 3.5):
+    (n, steps, num_hiddens).
+
+    >>> import alight as torch
+    >>> from alight import lessons as d2l
+    >>> d2l.PositionalEncoding(num_hiddens=4, dropout=0.0)(torch.zeros(1, 2, 4))
+    tensor([[[0.0000, 1.0000, 0.0000, 1.0000],
+             [0.8415, 0.5403, 0.0100, 0.9999]]])
+    """
 
     def __init__(self, num_hiddens: int, dropout: float, max_len: int = 1000) -> None:
         super().__init__()
@@ -137,7 +190,12 @@ class PositionalEncoding(nn.Module):
 
 
 class AttentionDecoder(Decoder):
-    """A decoder that tells its attention weights."""
+    """A decoder that tells its attention weights.
+
+    >>> from alight import lessons as d2l
+    >>> issubclass(d2l.AttentionDecoder, d2l.Decoder)
+    True
+    """
 
     @property
     def attention_weights(self) -> Any:
@@ -146,7 +204,14 @@ class AttentionDecoder(Decoder):
 
 
 class PositionWiseFFN(nn.Module):
-    """Two linear layers with a ReLU between, at each position."""
+    """Two linear layers with a ReLU between, at each position: (n, steps, inputs) to (n, steps,
+    outputs).
+
+    >>> import alight as torch
+    >>> from alight import lessons as d2l
+    >>> d2l.PositionWiseFFN(4, 8, 2)(torch.ones(2, 3, 4)).shape
+    torch.Size([2, 3, 2])
+    """
 
     def __init__(
         self, ffn_num_input: int, ffn_num_hiddens: int, ffn_num_outputs: int, **kwargs: Any
@@ -162,7 +227,13 @@ class PositionWiseFFN(nn.Module):
 
 
 class AddNorm(nn.Module):
-    """A way around a layer, then layer normalisation."""
+    """A way around a layer, then layer normalisation: `ln(dropout(Y) + X)`.
+
+    >>> import alight as torch
+    >>> from alight import lessons as d2l
+    >>> d2l.AddNorm([3, 4], dropout=0.0)(torch.ones(2, 3, 4), torch.ones(2, 3, 4)).shape
+    torch.Size([2, 3, 4])
+    """
 
     def __init__(self, normalized_shape: Any, dropout: float, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -175,7 +246,15 @@ class AddNorm(nn.Module):
 
 
 class EncoderBlock(nn.Module):
-    """Self-attention and a feed-forward network, each with a way around."""
+    """Self-attention and a feed-forward network, each with a way around: (n, steps, num_hiddens)
+    to the same shape.
+
+    >>> import alight as torch
+    >>> from alight import lessons as d2l
+    >>> block = d2l.EncoderBlock(8, 8, 8, 8, [4, 8], 8, 16, num_heads=2, dropout=0.0).eval()
+    >>> block(torch.ones(2, 4, 8), torch.tensor([3, 2])).shape
+    torch.Size([2, 4, 8])
+    """
 
     def __init__(
         self,
@@ -205,7 +284,15 @@ class EncoderBlock(nn.Module):
 
 
 class TransformerEncoder(Encoder):
-    """An embedding, positions, and `num_layers` blocks."""
+    """An embedding, positions, and `num_layers` blocks: tokens (n, steps) to (n, steps,
+    num_hiddens).
+
+    >>> import alight as torch
+    >>> from alight import lessons as d2l
+    >>> encoder = d2l.TransformerEncoder(20, 8, 8, 8, 8, [4, 8], 8, 16, 2, 2, dropout=0.0)
+    >>> encoder(torch.ones(2, 4, dtype=torch.int64), torch.tensor([3, 2])).shape
+    torch.Size([2, 4, 8])
+    """
 
     def __init__(
         self,

@@ -41,14 +41,28 @@ def get_fashion_mnist_labels(labels: Iterable[Any]) -> list[str]:
 
 
 def get_dataloader_workers() -> int:
-    """How many workers read the images."""
+    """How many workers read the images.
+
+    >>> from alight import lessons as d2l
+    >>> d2l.get_dataloader_workers() >= 0
+    True
+    """
     return 4
 
 
 def load_data_fashion_mnist(
     batch_size: int, resize: int | tuple[int, int] | None = None
 ) -> tuple[DataLoader[Any], DataLoader[Any]]:
-    """Loaders of Fashion-MNIST's training images, shuffled, and test images, scaled to `resize` if it is given."""
+    """Loaders of Fashion-MNIST's training images, shuffled, and test images, scaled to `resize` if
+    it is given.
+
+    Batches are images (n, 1, 28, 28) from 0 to 1 and labels (n,). DataNotFoundError where the
+    files are neither here nor to be had.
+
+    >>> from alight import lessons as d2l
+    >>> callable(d2l.load_data_fashion_mnist)  # train_iter, test_iter = d2l.load_data_fashion_mnist(256)
+    True
+    """
     steps: list[Any] = [transforms.ToTensor()]
     if resize:
         steps.insert(0, transforms.Resize(resize))
@@ -78,7 +92,14 @@ def accuracy(y_hat: Tensor, y: Tensor) -> float:
 
 
 def evaluate_accuracy(net: Net, data_iter: Iterable[Any]) -> float:
-    """The share of right predictions on a data set."""
+    """The share of right predictions on a data set of batches (images, labels).
+
+    >>> import alight as torch
+    >>> from alight import lessons as d2l
+    >>> data = [(torch.eye(2), torch.tensor([0, 1])), (torch.eye(2), torch.tensor([1, 1]))]
+    >>> d2l.evaluate_accuracy(torch.nn.Identity(), data)
+    0.75
+    """
     if isinstance(net, nn.Module):
         net.eval()
     metric = Accumulator(2)  # right predictions, predictions
@@ -91,7 +112,17 @@ def evaluate_accuracy(net: Net, data_iter: Iterable[Any]) -> float:
 def train_epoch_ch3(
     net: Net, train_iter: Iterable[Any], loss: Callable[..., Tensor], updater: Any
 ) -> tuple[float, float]:
-    """Train for an epoch; mean loss and accuracy. `updater` is an optimizer, or a function of the batch size."""
+    """Train for an epoch; mean loss and accuracy. `updater` is an optimizer, or a function of the
+    batch size.
+
+    >>> import alight as torch
+    >>> from alight import lessons as d2l
+    >>> net, data = torch.nn.Linear(2, 2), [(torch.eye(2), torch.tensor([0, 1]))]
+    >>> updater = torch.optim.SGD(net.parameters(), lr=0.1)
+    >>> loss, accuracy = d2l.train_epoch_ch3(net, data, torch.nn.CrossEntropyLoss(), updater)
+    >>> 0 <= accuracy <= 1
+    True
+    """
     if isinstance(net, nn.Module):
         net.train()
     metric = Accumulator(3)  # sum of losses, right predictions, samples
@@ -121,7 +152,15 @@ def train_ch3(
 ) -> None:
     """Train for `num_epochs` with a figure of loss and accuracies.
 
-    Errors: AssertionError where the model did not learn (loss from 0.5 up, accuracies of 0.7 or less).
+    AssertionError where the model has not learned: loss 0.5 or more, an accuracy of 0.7 or
+    less.
+
+    >>> import alight as torch
+    >>> from alight import lessons as d2l
+    >>> net, data = torch.nn.Linear(2, 2), [(9 * torch.eye(2), torch.tensor([0, 1]))]
+    >>> updater = torch.optim.SGD(net.parameters(), lr=0.5)
+    >>> d2l.train_ch3(net, data, data, torch.nn.CrossEntropyLoss(reduction="none"), 5, updater)
+    >>> d2l.plt.close("all")
     """
     animator = Animator(
         xlabel="epoch",
@@ -143,7 +182,14 @@ def train_ch3(
 
 
 def predict_ch3(net: Net, test_iter: Iterable[Any], n: int = 6) -> None:
-    """Show the first `n` test images with their true class above the predicted one."""
+    """Show the first `n` test images with their true class above the predicted one.
+
+    >>> import alight as torch
+    >>> from alight import lessons as d2l
+    >>> net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(784, 10))
+    >>> d2l.predict_ch3(net, [(torch.rand(2, 1, 28, 28), torch.tensor([0, 9]))], n=2)
+    >>> d2l.plt.close("all")
+    """
     X, y = next(iter(test_iter))
     trues = get_fashion_mnist_labels(y)
     preds = get_fashion_mnist_labels(net(X).argmax(axis=1))

@@ -32,7 +32,15 @@ def corr2d(X: Tensor, K: Tensor) -> Tensor:
 
 
 def evaluate_accuracy_gpu(net: nn.Module, data_iter: Iterable[Any], device: Any = None) -> float:
-    """The share of right predictions on a data set, computed where the model is."""
+    """The share of right predictions on a data set, computed where the model is.
+
+    >>> import alight as torch
+    >>> from alight import lessons as d2l
+    >>> net = torch.nn.Linear(2, 2, bias=False)
+    >>> net.weight.data = torch.eye(2)
+    >>> d2l.evaluate_accuracy_gpu(net, [(torch.eye(2), torch.tensor([0, 1]))])
+    1.0
+    """
     if isinstance(net, nn.Module):
         net.eval()
         device = device or next(iter(net.parameters())).device
@@ -58,7 +66,19 @@ def train_ch6(
     lr: float,
     device: Any,
 ) -> None:
-    """Train a convolutional network from Xavier's initialisation with plain gradient descent; prints the result."""
+    """Train a convolutional network with plain gradient descent; prints the result.
+
+    Weights begin as Xavier's initialisation has them. A figure shows loss and accuracies.
+
+    >>> import alight as torch
+    >>> from alight import lessons as d2l
+    >>> net, data = torch.nn.Linear(2, 2), [(torch.eye(2), torch.tensor([0, 1]))]
+    >>> d2l.train_ch6(net, data, data, 1, 0.1, torch.device("cpu"))  # doctest: +ELLIPSIS
+    training on cpu
+    loss ..., train acc ..., test acc ...
+    ... examples/sec on cpu
+    >>> d2l.plt.close("all")
+    """
     net.apply(_init_xavier)
     print("training on", device)
     net.to(device)
@@ -127,7 +147,13 @@ class Residual(nn.Module):
 
 
 def resnet18(num_classes: int, in_channels: int = 1) -> nn.Sequential:
-    """The notes' ResNet-18 for small images."""
+    """The notes' ResNet-18 for small images: (n, in_channels, h, w) to (n, num_classes).
+
+    >>> import alight as torch
+    >>> from alight import lessons as d2l
+    >>> d2l.resnet18(10, in_channels=3).eval()(torch.ones(1, 3, 32, 32)).shape
+    torch.Size([1, 10])
+    """
 
     def block(inputs: int, outputs: int, count: int, first: bool = False) -> nn.Sequential:
         layers: list[nn.Module] = []
@@ -160,7 +186,16 @@ def train_batch_ch13(
     trainer: torch.optim.Optimizer,
     devices: Sequence[Any],
 ) -> tuple[Tensor, float]:
-    """One step; the sum of losses and the number of right predictions."""
+    """One step; the sum of losses and the number of right predictions.
+
+    >>> import alight as torch
+    >>> from alight import lessons as d2l
+    >>> net, loss = torch.nn.Linear(2, 2), torch.nn.CrossEntropyLoss(reduction="none")
+    >>> trainer = torch.optim.SGD(net.parameters(), lr=0.1)
+    >>> _, right = d2l.train_batch_ch13(net, torch.eye(2), torch.tensor([0, 1]), loss, trainer, ["cpu"])
+    >>> 0 <= right <= 2
+    True
+    """
     X = [x.to(devices[0]) for x in X] if isinstance(X, list) else X.to(devices[0])
     y = y.to(devices[0])
     net.train()
@@ -181,7 +216,20 @@ def train_ch13(
     num_epochs: int,
     devices: Sequence[Any] | None = None,
 ) -> None:
-    """Train an image classifier with a loss of one value a sample; prints the result. One device is used."""
+    """Train an image classifier with an optimizer of one's own; prints the result.
+
+    A figure shows loss and accuracies.
+
+    >>> import alight as torch
+    >>> from alight import lessons as d2l
+    >>> net, data = torch.nn.Linear(2, 2), [(torch.eye(2), torch.tensor([0, 1]))]
+    >>> loss = torch.nn.CrossEntropyLoss(reduction="none")
+    >>> trainer = torch.optim.Adam(net.parameters(), lr=0.01)
+    >>> d2l.train_ch13(net, data, data, loss, trainer, 1, ["cpu"])  # doctest: +ELLIPSIS
+    loss ..., train acc ..., test acc ...
+    ... examples/sec on ['cpu']
+    >>> d2l.plt.close("all")
+    """
     devices = devices or try_all_gpus()
     timer, num_batches = Timer(), len(train_iter)
     timer.times.clear()

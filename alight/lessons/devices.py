@@ -15,12 +15,22 @@ def cpu() -> torch.device:
 
 
 def gpu(i: int = 0) -> torch.device:
-    """The GPU number `i`, whether it exists or not."""
+    """The GPU number `i`, whether it exists or not.
+
+    >>> from alight import lessons as d2l
+    >>> d2l.gpu()
+    device(type='cuda', index=0)
+    """
     return torch.device(f"cuda:{i}")
 
 
 def num_gpus() -> int:
-    """How many GPUs can be used."""
+    """How many GPUs can be used.
+
+    >>> from alight import lessons as d2l
+    >>> d2l.num_gpus() >= 0
+    True
+    """
     return int(torch.cuda.device_count())
 
 
@@ -34,5 +44,10 @@ def try_gpu(i: int = 0) -> torch.device:
 
 
 def try_all_gpus() -> list[torch.device]:
-    """All GPUs, or a list of the CPU alone."""
+    """All GPUs, or a list of the CPU alone.
+
+    >>> from alight import lessons as d2l
+    >>> len(d2l.try_all_gpus()) >= 1
+    True
+    """
     return [gpu(i) for i in range(num_gpus())] or [cpu()]

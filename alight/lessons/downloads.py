@@ -39,9 +39,12 @@ DATA_HUB: dict[str, tuple[str, str | None]] = {
 
 
 def download(name: str, cache_dir: str | None = None) -> str:
-    """The path of the file `name` of DATA_HUB, or of a URL; fetched where this machine has no copy.
+    """The path of the file `name` of DATA_HUB, or of a URL; fetched where this machine has no
+    copy.
 
-    Errors: AssertionError for an unknown name; DataNotFoundError, naming where to put the file, without a network.
+    >>> from alight import lessons as d2l
+    >>> "time_machine" in d2l.DATA_HUB  # path = d2l.download("time_machine")
+    True
     """
     url, digest = _published(name)
     folder = Path(cache_dir) if cache_dir else cache_folder() / "d2l"
@@ -53,7 +56,13 @@ def download(name: str, cache_dir: str | None = None) -> str:
 
 
 def download_extract(name: str, folder: str | None = None) -> str:
-    """Download an archive (zip or tar) and unpack it beside itself; the path of the unpacked folder."""
+    """Download an archive (zip or tar) and unpack it beside itself; the path of the unpacked
+    folder.
+
+    >>> from alight import lessons as d2l
+    >>> callable(d2l.download_extract)  # folder = d2l.download_extract("fra-eng")
+    True
+    """
     packed = Path(download(name))
     inside = packed.parent
     if packed.suffix == ".zip":
@@ -68,7 +77,12 @@ def download_extract(name: str, folder: str | None = None) -> str:
 
 
 def download_all() -> None:
-    """Download every file of DATA_HUB."""
+    """Download every file of DATA_HUB.
+
+    >>> from alight import lessons as d2l
+    >>> len(d2l.DATA_HUB) > 0  # d2l.download_all()
+    True
+    """
     for name in DATA_HUB:
         download(name)
 

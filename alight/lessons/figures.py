@@ -49,13 +49,21 @@ def in_notebook() -> bool:
 
 
 def use_svg_display() -> None:
-    """Sharp figures in a notebook; nothing elsewhere."""
+    """Sharp figures in a notebook; nothing elsewhere.
+
+    >>> from alight import lessons as d2l
+    >>> d2l.use_svg_display()
+    """
     if in_notebook():
         import_module("matplotlib_inline.backend_inline").set_matplotlib_formats("svg")
 
 
 def set_figsize(figsize: tuple[float, float] = (3.5, 2.5)) -> None:
-    """The size of the figures to come, in inches; the next thing drawn begins a new one."""
+    """The size of the figures to come, in inches; the next thing drawn begins a new one.
+
+    >>> from alight import lessons as d2l
+    >>> d2l.set_figsize((4, 3))
+    """
     use_svg_display()
     _finish_last()
     pyplot().rcParams["figure.figsize"] = figsize
@@ -71,7 +79,15 @@ def set_axes(
     yscale: str,
     legend: Sequence[str] | None,
 ) -> None:
-    """Labels, scales, limits and legend of `axes`, and a grid."""
+    """Labels, scales, limits and legend of `axes`, and a grid.
+
+    >>> from alight import lessons as d2l
+    >>> axes = d2l.plt.gca()
+    >>> d2l.set_axes(axes, "x", "y", [0, 1], [0, 2], "linear", "linear", ["line"])
+    >>> axes.get_xlabel()
+    'x'
+    >>> d2l.plt.close("all")
+    """
     axes.set_xlabel(xlabel)
     axes.set_ylabel(ylabel)
     axes.set_xscale(xscale)
@@ -98,7 +114,16 @@ def plot(
     figsize: tuple[float, float] = (3.5, 2.5),
     axes: Any = None,
 ) -> None:
-    """Curves of Y over X: each a tensor, an array or a list, or a list of such; X alone is drawn over 0, 1, ..."""
+    """Curves: one of Y against X, or several for lists of them; a single argument is Y.
+
+    The figure is shown when the program ends or draws the next: in the notebook, a window, or
+    as a PNG file whose path is printed.
+
+    >>> from alight import lessons as d2l
+    >>> x = d2l.arange(0, 3, 0.1)
+    >>> d2l.plot(x, [x**2, 2 * x], "x", "f(x)", legend=["square", "double"])
+    >>> d2l.plt.close("all")
+    """
     if axes is None:
         set_figsize(figsize)
         axes = _fresh_axes()
@@ -120,7 +145,13 @@ def show_images(
     titles: Sequence[str] | None = None,
     scale: float = 1.5,
 ) -> Any:
-    """A table of images, tensors or PIL pictures; the array of its axes."""
+    """A table of images, tensors (h, w) or (h, w, c) or PIL pictures; the array of its axes.
+
+    >>> from alight import lessons as d2l
+    >>> d2l.show_images(d2l.rand(2, 4, 4), 1, 2, titles=["a", "b"]).shape
+    (2,)
+    >>> d2l.plt.close("all")
+    """
     _finish_last()
     _, grid = pyplot().subplots(
         num_rows, num_cols, figsize=(num_cols * scale, num_rows * scale), squeeze=False
@@ -143,7 +174,12 @@ def show_heatmaps(
     figsize: tuple[float, float] = (2.5, 2.5),
     cmap: str = "Reds",
 ) -> None:
-    """A table of heat maps from a tensor (rows, columns, height, width)."""
+    """A table of heat maps from a tensor (rows, columns, height, width).
+
+    >>> from alight import lessons as d2l
+    >>> d2l.show_heatmaps(d2l.rand(1, 2, 3, 3), "keys", "queries")
+    >>> d2l.plt.close("all")
+    """
     use_svg_display()
     _finish_last()
     rows, columns = matrices.shape[0], matrices.shape[1]
@@ -164,14 +200,24 @@ def show_heatmaps(
 
 
 def annotate(text: str, xy: tuple[float, float], xytext: tuple[float, float]) -> None:
-    """Write `text` into the figure, with an arrow to `xy`."""
+    """Write `text` into the figure, with an arrow to `xy` from `xytext`.
+
+    >>> from alight import lessons as d2l
+    >>> d2l.plot([0, 1], [0, 1])
+    >>> d2l.annotate("here", (0.5, 0.5), (0.2, 0.8))
+    >>> d2l.plt.close("all")
+    """
     pyplot().gca().annotate(text, xy=xy, xytext=xytext, arrowprops={"arrowstyle": "->"})
 
 
 class Animator:
-    """A figure that grows while a model trains.
+    """A figure that grows while a model trains: add(x, y) with one y, or one for each curve.
 
-    Without Matplotlib it says once that there is no figure, and the training goes on.
+    >>> from alight import lessons as d2l
+    >>> animator = d2l.Animator(xlabel="epoch", xlim=[1, 3], legend=["loss", "accuracy"])
+    >>> animator.add(1, (0.9, 0.5))
+    >>> animator.add(2, (0.7, None))
+    >>> d2l.plt.close("all")
     """
 
     def __init__(
@@ -217,7 +263,13 @@ class Animator:
         set_axes(self.axes[0], *self._style)
 
     def add(self, x: Any, y: Any) -> None:
-        """Add a point to each curve; None adds none to its curve."""
+        """Add a point to each curve; None adds none to its curve.
+
+        >>> from alight import lessons as d2l
+        >>> animator = d2l.Animator()
+        >>> animator.add(1, 0.9)
+        >>> d2l.plt.close("all")
+        """
         ys = list(y) if hasattr(y, "__len__") else [y]
         xs = list(x) if hasattr(x, "__len__") else [x] * len(ys)
         if not self.X:

@@ -20,7 +20,17 @@ Numbers = tuple[float, ...]
 def train_2d(
     trainer: Callable[..., Numbers], steps: int = 20, f_grad: Callable[..., Any] | None = None
 ) -> list[tuple[float, float]]:
-    """The path of a two-dimensional descent from (-5, -2); `trainer` takes and gives x1, x2 and two states."""
+    """The path of a two-dimensional descent from (-5, -2); `trainer` takes and gives x1, x2 and
+    two states.
+
+    Prints the last place.
+
+    >>> from alight import lessons as d2l
+    >>> path = d2l.train_2d(lambda x1, x2, s1, s2: (x1 / 2, x2 / 2, s1, s2), steps=2)
+    epoch 2, x1: -1.250000, x2: -0.500000
+    >>> path
+    [(-5.0, -2.0), (-2.5, -1.0), (-1.25, -0.5)]
+    """
     x1, x2, s1, s2 = -5.0, -2.0, 0.0, 0.0
     results = [(x1, x2)]
     for _ in range(steps):
@@ -32,7 +42,12 @@ def train_2d(
 
 
 def show_trace_2d(f: Callable[..., Any], results: Iterable[Any]) -> None:
-    """The path of a descent, over the contours of `f`."""
+    """The path of a descent, over the contours of `f`.
+
+    >>> from alight import lessons as d2l
+    >>> d2l.show_trace_2d(lambda x1, x2: x1**2 + x2**2, [(-5, -2), (-2, -1), (0, 0)])
+    >>> d2l.plt.close("all")
+    """
     set_figsize()
     plt = pyplot()
     plt.plot(*zip(*results, strict=True), "-o", color="#ff7f0e")
@@ -45,7 +60,14 @@ def show_trace_2d(f: Callable[..., Any], results: Iterable[Any]) -> None:
 
 
 def get_data_ch11(batch_size: int = 10, n: int = 1500) -> tuple[DataLoader[Any], int]:
-    """A loader of the airfoil table, each column standardised, and its number of features."""
+    """A loader of the airfoil table, each column standardised, and its number of features.
+
+    DataNotFoundError where the file is neither here nor to be had.
+
+    >>> from alight import lessons as d2l
+    >>> callable(d2l.get_data_ch11)  # data_iter, features = d2l.get_data_ch11(10)
+    True
+    """
     import numpy as np
 
     table = np.genfromtxt(download("airfoil"), dtype=np.float32, delimiter="\t")
@@ -62,7 +84,22 @@ def train_ch11(
     feature_dim: int,
     num_epochs: int = 2,
 ) -> tuple[list[float], list[float]]:
-    """Linear regression with an optimizer written by hand; times and losses."""
+    """Linear regression with an optimizer written by hand; prints the loss.
+
+    The optimizer is trainer_fn(parameters, states, hyperparams). Gives the times and losses of
+    a figure that shows them.
+
+    >>> import alight as torch
+    >>> from alight import lessons as d2l
+    >>> def descend(params, states, hyperparams):
+    ...     for p in params:
+    ...         p.data -= hyperparams["lr"] * p.grad
+    ...         p.grad.zero_()
+    >>> data = [(torch.ones(100, 2), torch.ones(100))] * 2
+    >>> _ = d2l.train_ch11(descend, None, {"lr": 0.1}, data, 2)  # doctest: +ELLIPSIS
+    loss: ..., ... sec/epoch
+    >>> d2l.plt.close("all")
+    """
     w = torch.normal(mean=0.0, std=0.01, size=(feature_dim, 1), requires_grad=True)
     b = torch.zeros((1), requires_grad=True)
 
@@ -82,7 +119,15 @@ def train_concise_ch11(
     data_iter: Any,
     num_epochs: int = 4,
 ) -> None:
-    """Linear regression with an optimizer of the library."""
+    """Linear regression with an optimizer of the library; prints the loss.
+
+    >>> import alight as torch
+    >>> from alight import lessons as d2l
+    >>> data = [(torch.ones(100, 5), torch.ones(100))] * 2
+    >>> d2l.train_concise_ch11(torch.optim.SGD, {"lr": 0.01}, data)  # doctest: +ELLIPSIS
+    loss: ..., ... sec/epoch
+    >>> d2l.plt.close("all")
+    """
     net = nn.Sequential(nn.Linear(5, 1))
     for m in net:
         nn.init.normal_(m.weight, std=0.01)

@@ -17,7 +17,21 @@ Tensor = torch.Tensor
 
 
 class RNNModelScratch:
-    """A recurrent network made of three functions: initial parameters, initial state, and a pass over a sequence."""
+    """A recurrent network made of three functions: initial parameters, initial state, and a pass
+    over a sequence.
+
+    >>> import alight as torch
+    >>> from alight import lessons as d2l
+    >>> def forward(inputs, state, params):
+    ...     return inputs.sum(0), state
+    >>> def parameters(vocab, hiddens, device):
+    ...     return [torch.ones(1, requires_grad=True)]
+    >>> def begin(batch, hiddens, device):
+    ...     return (torch.zeros(batch, hiddens),)
+    >>> net = d2l.RNNModelScratch(5, 4, "cpu", parameters, begin, forward)
+    >>> net(torch.zeros(2, 3, dtype=torch.int64), net.begin_state(2, "cpu"))[0].shape
+    torch.Size([2, 5])
+    """
 
     def __init__(
         self,
@@ -37,7 +51,16 @@ class RNNModelScratch:
         return self.forward_fn(one_hot, state, self.params)
 
     def begin_state(self, batch_size: int, device: Any) -> Any:
-        """The state before the first step."""
+        """The state before the first step.
+
+        >>> import alight as torch
+        >>> from alight import lessons as d2l
+        >>> def begin(batch, hiddens, device):
+        ...     return (torch.zeros(batch, hiddens),)
+        >>> net = d2l.RNNModelScratch(5, 4, "cpu", lambda *sizes: [], begin, None)
+        >>> net.begin_state(2, "cpu")[0].shape
+        torch.Size([2, 4])
+        """
         return self.init_state(batch_size, self.num_hiddens, device)
 
 
@@ -73,7 +96,15 @@ class RNNModel(nn.Module):
 
 
 def predict_ch8(prefix: str, num_preds: int, net: Any, vocab: Any, device: Any) -> str:
-    """`prefix`, and the `num_preds` characters that the model goes on with."""
+    """`prefix`, and the `num_preds` characters that the model goes on with.
+
+    >>> import alight as torch
+    >>> from alight import lessons as d2l
+    >>> vocab = d2l.Vocab(list("abc"))
+    >>> net = d2l.RNNModel(torch.nn.RNN(len(vocab), 4), len(vocab))
+    >>> d2l.predict_ch8("ab", 3, net, vocab, "cpu")[:2]
+    'ab'
+    """
     state = net.begin_state(batch_size=1, device=device)
     outputs = [vocab[prefix[0]]]
 
@@ -90,7 +121,16 @@ def predict_ch8(prefix: str, num_preds: int, net: Any, vocab: Any, device: Any) 
 
 
 def grad_clipping(net: Any, theta: float) -> None:
-    """Scale all gradients together so that their norm is `theta` at most."""
+    """Scale all gradients together so that their norm is `theta` at most.
+
+    >>> import alight as torch
+    >>> from alight import lessons as d2l
+    >>> net = torch.nn.Linear(1, 1, bias=False)
+    >>> (10 * net(torch.ones(1, 1))).sum().backward()
+    >>> d2l.grad_clipping(net, 1.0)
+    >>> net.weight.grad
+    tensor([[1.]])
+    """
     params: list[Any] = net.params if not isinstance(net, nn.Module) else list(net.parameters())
     params = [p for p in params if p.requires_grad]
     squares: Any = sum(torch.sum(p.grad**2) for p in params)
@@ -108,7 +148,18 @@ def train_epoch_ch8(
     device: Any,
     use_random_iter: bool,
 ) -> tuple[float, float]:
-    """Train for an epoch; perplexity and tokens a second."""
+    """Train for an epoch; perplexity and tokens a second.
+
+    >>> import alight as torch
+    >>> from alight import lessons as d2l
+    >>> net = d2l.RNNModel(torch.nn.RNN(5, 4), 5)
+    >>> data = [(torch.zeros(2, 3, dtype=torch.int64), torch.ones(2, 3, dtype=torch.int64))]
+    >>> updater = torch.optim.SGD(net.parameters(), lr=0.1)
+    >>> loss = torch.nn.CrossEntropyLoss()
+    >>> perplexity, speed = d2l.train_epoch_ch8(net, data, loss, updater, "cpu", False)
+    >>> perplexity > 1
+    True
+    """
     state, timer = None, Timer()
     metric = Accumulator(2)  # sum of losses, tokens
     for X, Y in train_iter:
@@ -144,7 +195,21 @@ def train_ch8(
     device: Any,
     use_random_iter: bool = False,
 ) -> None:
-    """Train a model of characters; prints perplexity, speed and two predictions."""
+    """Train a model of characters; prints perplexity, speed and two predictions.
+
+    A figure shows the perplexity.
+
+    >>> import alight as torch
+    >>> from alight import lessons as d2l
+    >>> vocab = d2l.Vocab(list("time traveller"))
+    >>> net = d2l.RNNModel(torch.nn.RNN(len(vocab), 4), len(vocab))
+    >>> data = [(torch.zeros(2, 3, dtype=torch.int64), torch.ones(2, 3, dtype=torch.int64))]
+    >>> d2l.train_ch8(net, data, vocab, 0.1, 1, "cpu")  # doctest: +ELLIPSIS
+    perplexity ..., ... tokens/sec on cpu
+    time traveller...
+    traveller...
+    >>> d2l.plt.close("all")
+    """
     loss = nn.CrossEntropyLoss()
     animator = Animator(
         xlabel="epoch", ylabel="perplexity", legend=["train"], xlim=[10, num_epochs]

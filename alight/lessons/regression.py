@@ -26,7 +26,13 @@ def synthetic_data(w: Tensor, b: float, num_examples: int) -> tuple[Tensor, Tens
 
 
 def linreg(X: Tensor, w: Tensor, b: Tensor) -> Tensor:
-    """The linear model `Xw + b`."""
+    """The linear model `Xw + b`: (n, d), (d, 1) and (1,) to (n, 1).
+
+    >>> import alight as torch
+    >>> from alight import lessons as d2l
+    >>> d2l.linreg(torch.ones(1, 2), torch.ones(2, 1), torch.ones(1))
+    tensor([[3.]])
+    """
     return torch.matmul(X, w) + b
 
 
@@ -40,7 +46,17 @@ def squared_loss(y_hat: Tensor, y: Tensor) -> Tensor:
 
 
 def sgd(params: Iterable[Tensor], lr: float, batch_size: int) -> None:
-    """A step of minibatch gradient descent in place; the gradients are set to zero."""
+    """A step of minibatch gradient descent in place, by lr * gradient / batch_size; the gradients
+    are set to zero.
+
+    >>> import alight as torch
+    >>> from alight import lessons as d2l
+    >>> w = torch.ones(1, requires_grad=True)
+    >>> (4 * w).sum().backward()
+    >>> d2l.sgd([w], lr=0.1, batch_size=2)
+    >>> w, w.grad
+    (tensor([0.8000], requires_grad=True), tensor([0.]))
+    """
     with torch.no_grad():
         for param in params:
             gradient: Any = param.grad
@@ -63,7 +79,14 @@ def load_array(
 def evaluate_loss(
     net: Callable[..., Tensor], data_iter: Iterable[Any], loss: Callable[..., Tensor]
 ) -> float:
-    """Mean loss of `net` over all elements of a data set."""
+    """Mean loss of `net` over all elements of a data set of batches (X, y).
+
+    >>> import alight as torch
+    >>> from alight import lessons as d2l
+    >>> data = [(torch.ones(2, 1), torch.zeros(2, 1))]
+    >>> d2l.evaluate_loss(torch.nn.Identity(), data, d2l.squared_loss)
+    0.5
+    """
     metric = Accumulator(2)
     for X, y in data_iter:
         out = net(X)

@@ -19,7 +19,15 @@ UNKNOWN = "<unk>"
 
 
 def read_time_machine() -> list[str]:
-    """The lines of The Time Machine (Wells 1898), in lower case, with letters and single spaces alone."""
+    """The lines of The Time Machine (Wells 1898), in lower case, with letters and single spaces
+    alone.
+
+    DataNotFoundError where the file is neither here nor to be had.
+
+    >>> from alight import lessons as d2l
+    >>> callable(d2l.read_time_machine)  # lines = d2l.read_time_machine()
+    True
+    """
     with open(download("time_machine"), encoding="utf-8") as file:
         return [re.sub("[^A-Za-z]+", " ", line).strip().lower() for line in file]
 
@@ -38,7 +46,12 @@ def tokenize(lines: Sequence[str], token: str = "word") -> list[list[str]]:
 
 
 def count_corpus(tokens: Sequence[Any]) -> Counter[str]:
-    """How often each token occurs, in a list of tokens or a list of such lists."""
+    """How often each token occurs, in a list of tokens or a list of such lists.
+
+    >>> from alight import lessons as d2l
+    >>> d2l.count_corpus([["a", "b"], ["a"]])
+    Counter({'a': 2, 'b': 1})
+    """
     if tokens and isinstance(tokens[0], list):
         return Counter(token for line in tokens for token in line)
     return Counter(tokens)
@@ -73,7 +86,12 @@ class Vocab:
         return self.token_to_idx.get(tokens, self.unk)
 
     def to_tokens(self, indices: Any) -> Any:
-        """The token of an index, or the tokens of a sequence of them."""
+        """The token of an index, or the tokens of a sequence of them.
+
+        >>> from alight import lessons as d2l
+        >>> d2l.Vocab(["a", "a", "b"]).to_tokens([1, 2])
+        ['a', 'b']
+        """
         if hasattr(indices, "__len__") and len(indices) != 1:
             return [self.idx_to_token[int(index)] for index in indices]
         if isinstance(indices, list | tuple):
@@ -92,7 +110,13 @@ class Vocab:
 
 
 def load_corpus_time_machine(max_tokens: int = -1) -> tuple[list[int], Vocab]:
-    """The Time Machine as a list of character indices, at most `max_tokens` of them, and the vocabulary."""
+    """The Time Machine as a list of character indices, at most `max_tokens` of them, and the
+    vocabulary.
+
+    >>> from alight import lessons as d2l
+    >>> callable(d2l.load_corpus_time_machine)  # corpus, vocab = d2l.load_corpus_time_machine()
+    True
+    """
     tokens = tokenize(read_time_machine(), "char")
     vocab = Vocab(tokens)
     corpus = [vocab[token] for line in tokens for token in line]
@@ -102,7 +126,13 @@ def load_corpus_time_machine(max_tokens: int = -1) -> tuple[list[int], Vocab]:
 def seq_data_iter_random(
     corpus: Sequence[int], batch_size: int, num_steps: int
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Minibatches of subsequences in random order, from a random start."""
+    """Minibatches of subsequences in random order, from a random start: pairs (batch_size,
+    num_steps).
+
+    >>> from alight import lessons as d2l
+    >>> [X.shape for X, Y in d2l.seq_data_iter_random(list(range(35)), batch_size=2, num_steps=5)][0]
+    torch.Size([2, 5])
+    """
     corpus = corpus[random.randint(0, num_steps - 1) :]
     count = (len(corpus) - 1) // num_steps
     starts = list(range(0, count * num_steps, num_steps))
@@ -119,7 +149,13 @@ def seq_data_iter_random(
 def seq_data_iter_sequential(
     corpus: Sequence[int], batch_size: int, num_steps: int
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Minibatches whose rows go on where the last minibatch's rows ended, from a random start."""
+    """Minibatches whose rows go on where the last minibatch's rows ended, from a random start.
+
+    >>> from alight import lessons as d2l
+    >>> X, Y = next(d2l.seq_data_iter_sequential(list(range(35)), batch_size=2, num_steps=5))
+    >>> bool((Y == X + 1).all())
+    True
+    """
     offset = random.randint(0, num_steps)
     count = (len(corpus) - offset - 1) // batch_size * batch_size
     Xs = torch.tensor(corpus[offset : offset + count]).reshape(batch_size, -1)  # type: ignore[operator]
@@ -130,7 +166,12 @@ def seq_data_iter_sequential(
 
 
 class SeqDataLoader:
-    """Minibatches of The Time Machine, anew at each iteration."""
+    """Minibatches of The Time Machine, anew at each iteration.
+
+    >>> from alight import lessons as d2l
+    >>> callable(d2l.SeqDataLoader)  # loader = d2l.SeqDataLoader(32, 35, False, 10000)
+    True
+    """
 
     def __init__(
         self, batch_size: int, num_steps: int, use_random_iter: bool, max_tokens: int
@@ -146,6 +187,11 @@ class SeqDataLoader:
 def load_data_time_machine(
     batch_size: int, num_steps: int, use_random_iter: bool = False, max_tokens: int = 10000
 ) -> tuple[SeqDataLoader, Vocab]:
-    """Minibatches of The Time Machine, and its vocabulary."""
+    """Minibatches of The Time Machine, and its vocabulary.
+
+    >>> from alight import lessons as d2l
+    >>> callable(d2l.load_data_time_machine)  # train_iter, vocab = d2l.load_data_time_machine(32, 35)
+    True
+    """
     data_iter = SeqDataLoader(batch_size, num_steps, use_random_iter, max_tokens)
     return data_iter, data_iter.vocab

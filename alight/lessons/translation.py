@@ -26,7 +26,12 @@ PAD, BEGIN, END = "<pad>", "<bos>", "<eos>"
 
 
 class Encoder(nn.Module):
-    """From a sequence to a state; subclasses define `forward(X, *args)`."""
+    """The part of a model that reads the source; subclasses define forward(X).
+
+    >>> from alight import lessons as d2l
+    >>> issubclass(d2l.Seq2SeqEncoder, d2l.Encoder)
+    True
+    """
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -37,7 +42,13 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """From a state to a sequence; subclasses define `init_state` and `forward(X, state)`."""
+    """The part of a model that writes the target; subclasses define init_state(enc_outputs) and
+    forward(X, state).
+
+    >>> from alight import lessons as d2l
+    >>> issubclass(d2l.AttentionDecoder, d2l.Decoder)
+    True
+    """
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -52,7 +63,20 @@ class Decoder(nn.Module):
 
 
 class EncoderDecoder(nn.Module):
-    """An encoder whose state a decoder goes on from."""
+    """An encoder whose state a decoder goes on from: forward(enc_X, dec_X).
+
+    >>> import alight as torch
+    >>> from alight import lessons as d2l
+    >>> class Echo(d2l.Decoder):
+    ...     def init_state(self, enc_outputs, *args):
+    ...         return enc_outputs[1]
+    ...     def forward(self, X, state):
+    ...         return X, state
+    >>> net = d2l.EncoderDecoder(d2l.Seq2SeqEncoder(10, 4, 8, 1), Echo())
+    >>> tokens = torch.zeros(2, 3, dtype=torch.int64)
+    >>> net(tokens, tokens)[1].shape
+    torch.Size([1, 2, 8])
+    """
 
     def __init__(self, encoder: Any, decoder: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -66,7 +90,16 @@ class EncoderDecoder(nn.Module):
 
 
 class Seq2SeqEncoder(Encoder):
-    """An embedding and a GRU."""
+    """An embedding and a GRU: tokens (n, steps) to outputs (steps, n, hiddens) and the state
+    (layers, n, hiddens).
+
+    >>> import alight as torch
+    >>> from alight import lessons as d2l
+    >>> encoder = d2l.Seq2SeqEncoder(vocab_size=10, embed_size=8, num_hiddens=16, num_layers=2)
+    >>> output, state = encoder(torch.zeros(4, 7, dtype=torch.int64))
+    >>> output.shape, state.shape
+    (torch.Size([7, 4, 16]), torch.Size([2, 4, 16]))
+    """
 
     def __init__(
         self,
@@ -90,7 +123,12 @@ class Seq2SeqEncoder(Encoder):
 
 
 def read_data_nmt() -> str:
-    """The English-French pairs, one a line."""
+    """The English-French pairs, one a line.
+
+    >>> from alight import lessons as d2l
+    >>> callable(d2l.read_data_nmt)  # text = d2l.read_data_nmt()
+    True
+    """
     folder = download_extract("fra-eng")
     return (Path(folder) / "fra.txt").read_text(encoding="utf-8")
 
@@ -130,7 +168,12 @@ def tokenize_nmt(text: str, num_examples: int | None = None) -> tuple[list[Any],
 def show_list_len_pair_hist(
     legend: Sequence[str], xlabel: str, ylabel: str, xlist: Sequence[Any], ylist: Sequence[Any]
 ) -> None:
-    """A histogram of the lengths of two collections of sequences."""
+    """A histogram of the lengths of two collections of sequences.
+
+    >>> from alight import lessons as d2l
+    >>> d2l.show_list_len_pair_hist(["source", "target"], "words", "count", [["ab"]], [["abc"]])
+    >>> d2l.plt.close("all")
+    """
     set_figsize()
     plt = pyplot()
     _, _, patches = plt.hist([[len(l) for l in xlist], [len(l) for l in ylist]])  # noqa: E741
@@ -152,7 +195,13 @@ def truncate_pad(line: Sequence[Any], num_steps: int, padding_token: Any) -> lis
 
 
 def build_array_nmt(lines: Sequence[Any], vocab: Vocab, num_steps: int) -> tuple[Tensor, Tensor]:
-    """Sentences as a tensor (n, steps) of indices, and their lengths without padding."""
+    """Sentences as a tensor (n, steps) of indices, and their lengths without padding.
+
+    >>> from alight import lessons as d2l
+    >>> vocab = d2l.Vocab(["a", "b"], reserved_tokens=["<pad>", "<bos>", "<eos>"])
+    >>> d2l.build_array_nmt([["a", "b"]], vocab, num_steps=4)
+    (tensor([[4, 5, 3, 1]]), tensor([3]))
+    """
     indexed = [[*vocab[line], vocab[END]] for line in lines]
     array = torch.tensor([truncate_pad(line, num_steps, vocab[PAD]) for line in indexed])  # type: ignore[operator]
     return array, (array != vocab[PAD]).type(torch.int32).sum(1)
@@ -161,7 +210,12 @@ def build_array_nmt(lines: Sequence[Any], vocab: Vocab, num_steps: int) -> tuple
 def load_data_nmt(
     batch_size: int, num_steps: int, num_examples: int = 600
 ) -> tuple[DataLoader[Any], Vocab, Vocab]:
-    """A loader of translated sentences, and the two vocabularies."""
+    """A loader of translated sentences, and the two vocabularies.
+
+    >>> from alight import lessons as d2l
+    >>> callable(d2l.load_data_nmt)  # train_iter, src_vocab, tgt_vocab = d2l.load_data_nmt(64, 10)
+    True
+    """
     source, target = tokenize_nmt(preprocess_nmt(read_data_nmt()), num_examples)
     vocabs: list[Vocab] = []
     arrays: list[Tensor] = []
@@ -188,7 +242,15 @@ def sequence_mask(X: Tensor, valid_len: Tensor, value: float = 0) -> Tensor:
 
 
 class MaskedSoftmaxCELoss(nn.CrossEntropyLoss):
-    """Cross-entropy of each sequence, its padding left out."""
+    """Cross-entropy of each sequence, its padding left out: scores (n, steps, vocabulary), labels
+    (n, steps), lengths (n,).
+
+    >>> import alight as torch
+    >>> from alight import lessons as d2l
+    >>> loss = d2l.MaskedSoftmaxCELoss()
+    >>> loss(torch.ones(2, 4, 5), torch.ones(2, 4, dtype=torch.int64), torch.tensor([4, 0]))
+    tensor([1.6094, 0.0000])
+    """
 
     def forward(self, pred: Tensor, label: Tensor, valid_len: Tensor) -> Tensor:  # type: ignore[override]
         """One value a sequence, for scores (n, steps, vocabulary) and labels (n, steps)."""
@@ -201,7 +263,29 @@ class MaskedSoftmaxCELoss(nn.CrossEntropyLoss):
 def train_seq2seq(
     net: Any, data_iter: Any, lr: float, num_epochs: int, tgt_vocab: Vocab, device: Any
 ) -> None:
-    """Train with teacher forcing and Adam from Xavier's initialisation; prints loss and speed."""
+    """Train with teacher forcing and Adam from Xavier's initialisation; prints loss and speed.
+
+    Batches are source, its lengths, target and its lengths, as load_data_nmt gives them. A
+    figure shows the loss.
+
+    >>> import alight as torch
+    >>> from alight import lessons as d2l
+    >>> class Parrot(d2l.Decoder):
+    ...     def __init__(self):
+    ...         super().__init__()
+    ...         self.scores = torch.nn.Embedding(10, 10)
+    ...     def init_state(self, enc_outputs, *args):
+    ...         return enc_outputs[1]
+    ...     def forward(self, X, state):
+    ...         return self.scores(X) + state.mean(), state
+    >>> vocab = d2l.Vocab(list("abcdef"), reserved_tokens=["<pad>", "<bos>", "<eos>"])
+    >>> net = d2l.EncoderDecoder(d2l.Seq2SeqEncoder(10, 4, 8, 1), Parrot())
+    >>> tokens, lengths = torch.ones(2, 3, dtype=torch.int64), torch.tensor([3, 2])
+    >>> data = [(tokens, lengths, tokens, lengths)]
+    >>> d2l.train_seq2seq(net, data, 0.01, 1, vocab, "cpu")  # doctest: +ELLIPSIS
+    loss ..., ... tokens/sec on cpu
+    >>> d2l.plt.close("all")
+    """
 
     def xavier_init_weights(m: nn.Module) -> None:
         if type(m) is nn.Linear:
@@ -248,7 +332,21 @@ def predict_seq2seq(
     device: Any,
     save_attention_weights: bool = False,
 ) -> tuple[str, list[Any]]:
-    """The likeliest translation, word by word, and the attention weights of each step if they are asked for."""
+    """The likeliest translation, word by word, and the attention weights of each step if they are
+    asked for.
+
+    >>> import alight as torch
+    >>> from alight import lessons as d2l
+    >>> class Parrot(d2l.Decoder):
+    ...     def init_state(self, enc_outputs, *args):
+    ...         return enc_outputs[1]
+    ...     def forward(self, X, state):
+    ...         return torch.nn.functional.one_hot(torch.full_like(X, 4), 10), state
+    >>> vocab = d2l.Vocab(list("aabcdef"), reserved_tokens=["<pad>", "<bos>", "<eos>"])
+    >>> net = d2l.EncoderDecoder(d2l.Seq2SeqEncoder(10, 4, 8, 1), Parrot())
+    >>> d2l.predict_seq2seq(net, "a b", vocab, vocab, num_steps=2, device="cpu")
+    ('a a', [])
+    """
     net.eval()
     tokens = [*src_vocab[src_sentence.lower().split(" ")], src_vocab[END]]
     enc_valid_len = torch.tensor([len(tokens)], device=device)  # type: ignore[operator]
