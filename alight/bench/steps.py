@@ -37,6 +37,7 @@ def run_row(
             for key in ("median", "low", "high", "settled", "bytes")
         }
         merged[library]["first"] = runs[0]["first"]
+        merged[library]["held"] = max(run.get("held", 0.0) for run in runs)
         merged[library]["value"] = runs[-1]["value"]
     return merged
 
@@ -75,7 +76,7 @@ def table_of(results: dict[str, dict[str, Any]], libraries: Sequence[str]) -> st
     head = (
         f"{'row':<16}{'alight ms':>10}"
         + "".join(f"{name:>15}" for name in rivals)
-        + f"{'of best':>9}{'MB':>7}"
+        + f"{'of best':>9}{'MB':>7}{'held ms':>9}"
     )
     lines = [head]
     for row, found in results.items():
@@ -87,7 +88,7 @@ def table_of(results: dict[str, dict[str, Any]], libraries: Sequence[str]) -> st
             line += f"{found[name]['median'] * 1e3:>15.3f}" if name in found else f"{'-':>15}"
         times = [found[name]["median"] for name in rivals if name in found]
         line += f"{own['median'] / min(times):>9.2f}" if times else f"{'-':>9}"
-        lines.append(line + f"{own['bytes'] / 1e6:>7.0f}")
+        lines.append(line + f"{own['bytes'] / 1e6:>7.0f}{own['held'] * 1e3:>9.0f}")
     return "\n".join(lines)
 
 

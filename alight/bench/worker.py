@@ -1,6 +1,7 @@
 """One row under one library, in a process of its own: `python -m alight.bench.worker ROW LIBRARY THREADS SECONDS`.
 
-Prints one line of JSON: median and quartiles of a step, the first steps, the last loss, peak memory.
+Prints one line of JSON: median and quartiles of a step, the first steps, the longest time for which compiling held up
+the script, the last loss, peak memory.
 """
 
 from __future__ import annotations
@@ -26,6 +27,16 @@ def prepared(row: str, library: str, threads: int) -> Any:
     return made(row, torch, compiled, settings)
 
 
+def held_up() -> float:
+    """The longest time for which this thread got no turn while the compiler worked in the background."""
+    background = import_module("alight.compiler.hot").background
+    longest, last = 0.0, perf_counter()
+    while background.pending:
+        now = perf_counter()
+        longest, last = max(longest, now - last), now
+    return longest
+
+
 def measure(row: str, library: str, threads: int, seconds: float) -> dict[str, Any]:
     """Run until everything is compiled, then for `seconds`."""
     begin = perf_counter()
@@ -35,8 +46,7 @@ def measure(row: str, library: str, threads: int, seconds: float) -> dict[str, A
     first = perf_counter() - ready
     for _ in range(5):
         step()
-    if library == "alight":
-        import_module("alight.compiler.hot").background.wait()
+    held = held_up() if library == "alight" else 0.0
     settled = perf_counter() - ready
     for _ in range(3):
         step()
@@ -49,7 +59,7 @@ def measure(row: str, library: str, threads: int, seconds: float) -> dict[str, A
     times.sort()
     return {
         "row": row, "library": library, "median": times[len(times) // 2], "low": times[len(times) // 4],
-        "high": times[3 * len(times) // 4], "first": first, "settled": settled, "made": ready - begin,
+        "high": times[3 * len(times) // 4], "first": first, "settled": settled, "held": held, "made": ready - begin,
         "value": float(value), "bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
     }  # fmt: skip
 
