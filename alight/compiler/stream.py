@@ -12,12 +12,26 @@ Exits with rows come out as stacks; those summed over rows (the gradients of key
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from math import prod
 from typing import Any
 
+from alight.compiler.blocks import (
+    Chunk,
+    combined,
+    indices_along,
+    joined,
+    part,
+    row_blocks,
+    row_whole,
+    scan_of,
+    split,
+    step_type,
+)
+from alight.compiler.causal import sees_only_before
 from alight.compiler.labels import Labels, UnfitError, inputs_of, is_local
 from alight.compiler.scores import (
+    COLUMNS,
     ROWS,
     MixedError,
     Scores,
@@ -30,13 +44,28 @@ from alight.compiler.trace import REDUCTIONS
 from alight.dtypes import int64
 from alight.ir.program import Builder, Program, Value
 from alight.ir.types import Shape, Type
-from alight.primitives import Convert, Expand, Full, Iota, Permute, RandomBits, Reshape, Scan, Slice
+from alight.primitives import (
+    Convert,
+    Expand,
+    Full,
+    Iota,
+    Permute,
+    RandomBits,
+    Reshape,
+)
 
-MOST_ROWS, LEAST_ROWS = 128, 32  # of a block
+MOST_ROWS, LEAST_ROWS = 128, 64  # of a block
+SEGMENT_ROWS, MOST_SEGMENTS = (
+    256,
+    8,
+)  # of rows that see equally many columns, where rows see only what is before them
+Order = tuple[int, ...]
+
 WIDE_VALUES = 3  # of a block that are alive at a time, roughly
 MOST_LEVELS = 3
 
-Border = tuple[int, Labels]  # a value outside, and how its axes are labelled
+# A value outside, the order of axes in which it comes (None: its own), and how its axes are then labelled.
+Border = tuple[int, Order | None, Labels]
 
 
 def stream(program: Program, cache_bytes: int, least_bytes: int) -> Program:
@@ -70,11 +99,11 @@ def _streamed(program: Program, seed: Any, labels: Labels, cache_bytes: int) -> 
 class _Body:
     """The nodes that make the exits of one level from blocks of what is there as a whole."""
 
-    def __init__(self, scores: Scores, level: int, rows: int) -> None:
+    def __init__(self, scores: Scores, level: int, rows: int, columns: int) -> None:
         self.scores, self.level, self.types = scores, level, scores.types
-        self.sizes = {**dict.fromkeys(scores.batch, 1), ROWS: rows}
+        self.sizes = {**dict.fromkeys(scores.batch, 1), ROWS: rows, COLUMNS: columns}
         self.builder = Builder()
-        self.known: dict[Border, Value] = {}
+        self.known: dict[tuple[int, Labels], Value] = {}
         self.borders: dict[Border, Value] = {}
         self.starts: dict[str, Value] = {}
 
@@ -101,7 +130,7 @@ class _Body:
         scores, node = self.scores, self.scores.maker.get(value)
         if scores.wide.get(value, labels) != labels:
             raise UnfitError("scores that meet their transposed selves")
-        whole = node is None or scores.base[value] <= self.level
+        whole = self._is_whole(value)
         if node is not None and (is_wide(labels) or not whole):
             if value in scores.exits or (value in scores.wide and not is_local(node)):
                 if scores.inner[value] > self.level:
@@ -115,10 +144,23 @@ class _Body:
                 return self._local(value, labels)
         if not whole:
             raise UnfitError("what is needed is not there yet")
-        shape = self.block(value, labels)
-        of = self.types[value]
-        self.borders[(value, labels)] = self.builder.add_value(Type(shape, of.dtype, of.device))
-        return self.borders[(value, labels)]
+        return self._border(value, labels, None)
+
+    def _is_whole(self, value: int) -> bool:
+        return value not in self.scores.maker or self.scores.base[value] <= self.level
+
+    def _border(self, value: int, labels: Labels, order: Order | None) -> Value:
+        """A block of what is there outside, in an order of axes of our choice."""
+        shape, of = self.block(value, labels), self.types[value]
+        if order is not None:
+            shape, labels = tuple(shape[i] for i in order), tuple(labels[i] for i in order)
+        key = value, order, labels
+        if key not in self.borders:
+            self.borders[key] = self.builder.add_value(Type(shape, of.dtype, of.device))
+        if order is None:
+            return self.borders[key]
+        back = tuple(order.index(i) for i in range(len(order)))
+        return Permute(self.borders[key], order=back)  # type: ignore[call-arg,return-value]
 
     def reduced(self, value: int, labels: Labels) -> Value:
         """A block of an exit, or its share of one that is summed over rows."""
@@ -129,10 +171,39 @@ class _Body:
         return self.product(value, *self.scores.product_labels(node, labels))
 
     def product(self, value: int, x: Labels, y: Labels) -> Value:
-        """A product of blocks."""
+        """A product of blocks; operands from outside come with their free axes side by side, as vectors want them."""
         node = self.scores.maker[value]
-        one, two = (self.ask(i, of) for i, of in zip(node.inputs, (x, y), strict=True))
-        return node.primitive(one, two, **node.statics)  # type: ignore[call-arg,return-value]
+        rows = zip(node.inputs, (x, y), node.statics["contract"], strict=True)
+        one, two = (self._operand(i, of, summed) for i, of, summed in rows)
+        statics = node.statics
+        if self.is_turned(value):
+            one, two = two, one
+            statics = {name: pair[::-1] for name, pair in statics.items()}
+        return node.primitive(one, two, **statics)  # type: ignore[call-arg,return-value]
+
+    def _operand(self, value: int, labels: Labels, summed: tuple[int, ...]) -> Value:
+        last = len(labels) - 1
+        narrow = not is_wide(labels) and self._is_whole(value) and last in summed
+        free = [i for i in range(last) if i not in summed and self.types[value].shape[i] != 1]
+        if not narrow or not free or ROWS in labels:
+            return self.ask(value, labels)
+        order = (*(i for i in range(last + 1) if i != free[-1]), free[-1])
+        return self._border(value, labels, order)
+
+    def is_turned(self, value: int) -> bool:
+        """Whether an exit that is summed over rows comes with columns before the rest: its rows are then contiguous."""
+        node, labels = self.scores.maker[value], self.scores.exits.get(value)
+        turned = node.primitive.name == "dot_general" and labels is not None and ROWS not in labels
+        return turned and node.inputs[1] in self.scores.wide
+
+    def turned_order(self, value: int) -> Order | None:
+        """The order in which the axes of a turned exit come; None for any other one."""
+        if not self.is_turned(value):
+            return None
+        node = self.scores.maker[value]
+        batch, rank = len(node.statics["batch"][0]), self.types[value].ndim
+        middle = self.types[node.inputs[0]].ndim - len(node.statics["contract"][0])
+        return (*range(batch), *range(middle, rank), *range(batch, middle))
 
     def _local(self, value: int, labels: Labels) -> Value:
         node = self.scores.maker[value]
@@ -149,7 +220,7 @@ class _Body:
         elif "shape" in statics:
             statics["shape"] = shape
         made: Any = node.primitive(*inputs, **statics)
-        if name == "iota" and labels[statics["axis"]] in self.sizes:
+        if name == "iota" and labels[statics["axis"]] not in (None, COLUMNS):
             start = Convert(self.start(labels[statics["axis"]] or ""), dtype=statics["dtype"])
             made = made + Expand(Reshape(start, shape=(1,) * len(shape)), shape=shape)
         return made  # type: ignore[no-any-return]
@@ -172,31 +243,69 @@ class _Level:
     def __init__(self, scores: Scores, level: int, wanted: Iterable[int], rows: int) -> None:
         self.scores, self.level, self.rows = scores, level, rows
         self.wanted = list(wanted)
-        first = self._body(rows)
-        self.borders, self.starts = list(first[0].borders), list(first[0].starts)
-        self.program = first[1]
         self.device = scores.types[scores.seed.outputs[0]].device
-        left = scores.extents[ROWS] % rows
-        self.rest = self._body(left)[1] if left else None
+        self.bodies: dict[tuple[int, int], tuple[_Body, Program]] = {}
+        segments = min(MOST_SEGMENTS, scores.extents[ROWS] // SEGMENT_ROWS)
+        try:
+            if segments < 2 or not sees_only_before(scores, self.wanted):
+                raise UnfitError("all rows see all columns")
+            self.chunks = list(self._chunks(segments))
+        except UnfitError:
+            self.chunks = list(self._chunks(1))
+        first = next(iter(self.bodies.values()))[0]
+        self.borders, self.starts = list(first.borders), list(first.starts)
+        self.orders = [first.turned_order(e) for e in self.wanted]
+        self.labels = [
+            scores.exits[e] if order is None else tuple(scores.exits[e][i] for i in order)
+            for e, order in zip(self.wanted, self.orders, strict=True)
+        ]
 
-    def _body(self, rows: int) -> tuple[_Body, Program]:
-        body = _Body(self.scores, self.level, rows)
-        with body.builder.active():
-            outs = [body.reduced(e, self.scores.exits[e]) for e in self.wanted]
-        inputs = [*body.borders.values(), *body.starts.values()]
-        body.builder.inputs = [value.id for value in inputs]
-        return body, Program(
-            body.builder.types, body.builder.inputs, body.builder.nodes, [x.id for x in outs]
-        )
+    def _chunks(self, segments: int) -> Iterator[Chunk]:
+        """All rows, the last ones of each segment in a block of their own where they do not fill one."""
+        self.bodies.clear()
+        total, most = self.scores.extents[ROWS], self.scores.extents[COLUMNS]
+        step = -(-total // segments // self.rows) * self.rows if segments > 1 else total
+        for at in range(0, total, step):
+            end = min(at + step, total)
+            columns = min(end, most) if segments > 1 else most
+            count, left = divmod(end - at, self.rows)
+            if count:
+                yield Chunk(at, count, self.rows, columns, self._body(self.rows, columns))
+            if left:
+                yield Chunk(end - left, 1, left, columns, self._body(left, columns))
+
+    def _body(self, rows: int, columns: int) -> Program:
+        if (rows, columns) not in self.bodies:
+            body = _Body(self.scores, self.level, rows, columns)
+            with body.builder.active():
+                outs = [body.reduced(e, self.scores.exits[e]) for e in self.wanted]
+            inputs = [*body.borders.values(), *body.starts.values()]
+            body.builder.inputs = [value.id for value in inputs]
+            made = Program(
+                body.builder.types, body.builder.inputs, body.builder.nodes, [x.id for x in outs]
+            )
+            self.bodies[(rows, columns)] = body, made
+        return self.bodies[(rows, columns)][1]
 
     def run(self, builder: Builder, outside: Sequence[Value]) -> list[Value]:
         """All exits, from the borders as they are outside."""
         groups = [self.scores.batch]
         names = set(self.scores.batch)
-        if any(is_wide(of) and names & set(of) not in (set(), names) for _, of in self.borders):
+        if any(is_wide(of) and names & set(of) not in (set(), names) for *_, of in self.borders):
             groups = [[label] for label in self.scores.batch]  # else masks would be repeated
         with builder.active():
-            return self._batches(builder, [g for g in groups if g], list(outside), {})
+            given = [
+                x if order is None else Permute(x, order=order)  # type: ignore[call-arg]
+                for x, (_, order, _) in zip(outside, self.borders, strict=True)
+            ]
+            made = self._batches(builder, [g for g in groups if g], given, {})  # type: ignore[arg-type]
+            back = [
+                None if o is None else tuple(o.index(i) for i in range(len(o))) for o in self.orders
+            ]
+            return [
+                x if order is None else Permute(x, order=order)  # type: ignore[call-arg,misc]
+                for x, order in zip(made, back, strict=True)
+            ]
 
     # -- batches -------------------------------------------------------------------------------------------------------
 
@@ -212,19 +321,19 @@ class _Level:
             return self._blocks(builder, given, starts)
         group, extents = groups[0], self.scores.extents
         length = prod(extents[label] for label in group)
-        cut = [any(label in of for label in group) for _, of in self.borders]
+        cut = [any(label in of for label in group) for *_, of in self.borders]
         own = [label for label in group if label in self.starts]
-        places = {label: _places(extents, group, label, self.device) for label in own}
+        places = {label: indices_along(extents, group, label, self.device) for label in own}
         item = Builder()
         constants = [x for x, one in zip(given, cut, strict=True) if not one]
         stacks = [
-            _split(x, of, group, extents)
-            for x, (_, of), one in zip(given, self.borders, cut, strict=True)
+            split(x, of, group, extents)
+            for x, (*_, of), one in zip(given, self.borders, cut, strict=True)
             if one
         ]
         whole = [*constants, *starts.values()]
         inside = [item.input(x.type) for x in whole]
-        steps = [item.input(_step(x)) for x in (*stacks, *places.values())]
+        steps = [item.input(step_type(x)) for x in (*stacks, *places.values())]
         begin, step = iter(inside), iter(steps)
         values = [next(step if one else begin) for one in cut]
         known = {label: next(begin) for label in starts}
@@ -232,56 +341,57 @@ class _Level:
         with item.active():
             outs = self._batches(item, groups[1:], values, known)
         body = Program(item.types, item.inputs, item.nodes, [x.id for x in outs])
-        made = _scan(body, [], whole, [*stacks, *places.values()], length)
-        labels = [self.scores.exits[e] for e in self.wanted]
-        return [_joined(x, of, group, extents) for x, of in zip(made, labels, strict=True)]
+        made = scan_of(body, [], whole, [*stacks, *places.values()], length)
+        return [joined(x, of, group, extents) for x, of in zip(made, self.labels, strict=True)]
 
     # -- blocks of rows ------------------------------------------------------------------------------------------------
 
     def _blocks(
         self, builder: Builder, given: list[Value], starts: dict[str, Value]
     ) -> list[Value]:
-        """A scan over whole blocks of rows of one batch, and the rows that are left."""
-        count, rows = self.scores.extents[ROWS] // self.rows, self.rows
-        parts: list[list[Value]] = []
-        if count > 1:
-            parts.append(self._scanned(given, starts, count))
-        elif count:
-            parts.append(self._inlined(builder, self.program, given, starts, 0, rows))
-        if self.rest is not None:
-            left = self.scores.extents[ROWS] - count * rows
-            parts.append(self._inlined(builder, self.rest, given, starts, count * rows, left))
-        results = []
-        for exit, *pieces in zip(self.wanted, *parts, strict=True):
-            labels = self.scores.exits[exit]
-            results.append(_combined(pieces, labels))
-        return results
+        """All chunks of one batch; a scan over the blocks of each."""
+        labels = [of for *_, of in self.borders]
+        parts = []
+        for chunk in self.chunks:
+            some = [
+                part(x, of, COLUMNS, 0, chunk.columns) for x, of in zip(given, labels, strict=True)
+            ]
+            if chunk.blocks > 1:
+                parts.append(self._scanned(some, starts, chunk))
+            else:
+                parts.append(self._inlined(builder, some, starts, chunk))
+        most = self.scores.extents[COLUMNS]
+        rows = zip(self.labels, *parts, strict=True)
+        return [combined(pieces, of, most) for of, *pieces in rows]
 
     def _inlined(
-        self, builder: Builder, body: Program, given: list[Value], starts: dict[str, Value], at: int, rows: int
-    ) -> list[Value]:  # fmt: skip
+        self, builder: Builder, given: list[Value], starts: dict[str, Value], chunk: Chunk
+    ) -> list[Value]:
         """One block by itself."""
-        values = [_rows(x, of, at, rows) for x, (_, of) in zip(given, self.borders, strict=True)]
+        labels = [of for *_, of in self.borders]
+        values = [
+            part(x, of, ROWS, chunk.at, chunk.rows) for x, of in zip(given, labels, strict=True)
+        ]
         for label in self.starts:
-            here = starts.get(label)
-            values.append(here or Full(shape=(), value=at, dtype=int64, device=self.device))  # type: ignore[call-arg,arg-type]
-        return builder.inline(body, values)
+            here: Any = starts.get(label)
+            if here is None:
+                here = Full(shape=(), value=chunk.at, dtype=int64, device=self.device)  # type: ignore[call-arg]
+            values.append(here)
+        return builder.inline(chunk.body, values)
 
-    def _scanned(self, given: list[Value], starts: dict[str, Value], count: int) -> list[Value]:
-        rows, labels = self.rows, [of for _, of in self.borders]
+    def _scanned(self, given: list[Value], starts: dict[str, Value], chunk: Chunk) -> list[Value]:
+        labels = [of for *_, of in self.borders]
         cut = [ROWS in of for of in labels]
         constants = [x for x, one in zip(given, cut, strict=True) if not one]
         constants += starts.values()
         stacks = [
-            _row_blocks(x, of, count, rows)
-            for x, of, one in zip(given, labels, cut, strict=True)
-            if one
+            row_blocks(x, of, chunk) for x, of, one in zip(given, labels, cut, strict=True) if one
         ]
         if ROWS in self.starts:
-            line: Any = Iota(shape=(count,), axis=0, dtype=int64, device=self.device)  # type: ignore[call-arg]
-            stacks.append(line * rows)
-        summed = [n for n, e in enumerate(self.wanted) if ROWS not in self.scores.exits[e]]
-        outs = [self.program.types[i] for i in self.program.outputs]
+            line: Any = Iota(shape=(chunk.blocks,), axis=0, dtype=int64, device=self.device)  # type: ignore[call-arg]
+            stacks.append(line * chunk.rows + chunk.at)
+        summed = [n for n, of in enumerate(self.labels) if ROWS not in of]
+        outs = [chunk.body.types[i] for i in chunk.body.outputs]
         carries: list[Any] = [
             Full(shape=outs[n].shape, value=0, dtype=outs[n].dtype, device=outs[n].device)  # type: ignore[call-arg]
             for n in summed
@@ -289,115 +399,21 @@ class _Level:
         step = Builder()
         before = [step.input(x.type) for x in carries]
         inside = iter([step.input(x.type) for x in constants])
-        here = iter([step.input(_step(x)) for x in stacks])
+        here = iter([step.input(step_type(x)) for x in stacks])
         values = [next(here if one else inside) for one in cut]
         known = {label: next(inside) for label in starts}
         values += [next(here) if label == ROWS else known[label] for label in self.starts]
         with step.active():
-            made = step.inline(self.program, values)
+            made = step.inline(chunk.body, values)
             sums = [old + made[n] for old, n in zip(before, summed, strict=True)]
         others = [x for n, x in enumerate(made) if n not in summed]
         body = Program(step.types, step.inputs, step.nodes, [x.id for x in (*sums, *others)])
-        found = list(_scan(body, carries, constants, stacks, count))
+        found = list(scan_of(body, carries, constants, stacks, chunk.blocks))
         totals, rest = iter(found[: len(summed)]), iter(found[len(summed) :])
         return [
-            next(totals) if n in summed else _row_whole(next(rest), self.scores.exits[e])
-            for n, e in enumerate(self.wanted)
+            next(totals) if n in summed else row_whole(next(rest), of)
+            for n, of in enumerate(self.labels)
         ]
-
-
-# -- cutting and joining values ----------------------------------------------------------------------------------------
-
-
-def _scan(
-    body: Program, carries: list[Any], constants: list[Value], stacks: list[Value], length: int
-) -> tuple[Value, ...]:
-    return Scan(  # type: ignore[return-value]
-        *carries, *constants, *stacks, body=body, length=length, carry_count=len(carries), constant_count=len(constants),
-        reverse=False,
-    )  # type: ignore[call-arg]  # fmt: skip
-
-
-def _step(x: Value) -> Type:
-    """The type of one element along axis 0."""
-    return Type(x.shape[1:], x.dtype, x.type.device)
-
-
-def _places(extents: dict[str, int], group: list[str], label: str, device: Any) -> Value:
-    """The index along one axis of every batch of a group."""
-    shape = tuple(extents[one] for one in group)
-    line: Any = Iota(shape=shape, axis=group.index(label), dtype=int64, device=device)  # type: ignore[call-arg]
-    return Reshape(line, shape=(prod(shape),))  # type: ignore[call-arg,return-value]
-
-
-def _split(x: Value, labels: Labels, group: list[str], extents: dict[str, int]) -> Value:
-    """The batches of a group in front as one axis, those axes of extent 1 where they were."""
-    have = [label for label in group if label in labels]
-    front = [labels.index(label) for label in have]
-    order = (*front, *(i for i in range(x.ndim) if i not in front))
-    item = tuple(1 if label in group else size for label, size in zip(labels, x.shape, strict=True))
-    moved: Any = Permute(x, order=order)  # type: ignore[call-arg]
-    if len(have) < len(group):
-        some = tuple(extents[label] if label in have else 1 for label in group)
-        rest = tuple(x.shape[i] for i in order[len(front) :])
-        moved = Reshape(moved, shape=(*some, *rest))  # type: ignore[call-arg]
-        moved = Expand(moved, shape=(*(extents[label] for label in group), *rest))  # type: ignore[call-arg]
-    return Reshape(moved, shape=(prod(extents[label] for label in group), *item))  # type: ignore[call-arg,return-value]
-
-
-def _joined(x: Value, labels: Labels, group: list[str], extents: dict[str, int]) -> Value:
-    """The reverse of `_split` for what has all labels of the group."""
-    rest = tuple(
-        size for label, size in zip(labels, x.shape[1:], strict=True) if label not in group
-    )
-    apart: Any = Reshape(x, shape=(*(extents[label] for label in group), *rest))  # type: ignore[call-arg]
-    later = iter(range(len(group), len(group) + len(rest)))
-    order = tuple(group.index(label) if label in group else next(later) for label in labels)  # type: ignore[arg-type]
-    return Permute(apart, order=order)  # type: ignore[call-arg,return-value]
-
-
-def _rows(x: Value, labels: Labels, at: int, rows: int) -> Value:
-    """Some rows of a value that has them; any other value itself."""
-    if ROWS not in labels:
-        return x
-    axis = labels.index(ROWS)
-    starts = tuple(at if i == axis else 0 for i in range(x.ndim))
-    stops = tuple(at + rows if i == axis else size for i, size in enumerate(x.shape))
-    return Slice(x, starts=starts, stops=stops, steps=(1,) * x.ndim)  # type: ignore[call-arg,return-value]
-
-
-def _row_blocks(x: Value, labels: Labels, count: int, rows: int) -> Value:
-    """Whole blocks of rows along an axis in front."""
-    axis = labels.index(ROWS)
-    whole = _rows(x, labels, 0, count * rows)
-    apart: Any = Reshape(whole, shape=(*x.shape[:axis], count, rows, *x.shape[axis + 1 :]))  # type: ignore[call-arg]
-    order = (axis, *(i for i in range(x.ndim + 1) if i != axis))
-    return Permute(apart, order=order)  # type: ignore[call-arg,return-value]
-
-
-def _row_whole(x: Value, labels: Labels) -> Value:
-    """The reverse of `_row_blocks`."""
-    axis = labels.index(ROWS)
-    order = (*range(1, axis + 1), 0, *range(axis + 1, x.ndim))
-    apart: Any = Permute(x, order=order)  # type: ignore[call-arg]
-    shape = (
-        *apart.shape[:axis],
-        apart.shape[axis] * apart.shape[axis + 1],
-        *apart.shape[axis + 2 :],
-    )
-    return Reshape(apart, shape=shape)  # type: ignore[call-arg,return-value]
-
-
-def _combined(pieces: Sequence[Value], labels: Labels) -> Value:
-    """The parts of an exit: rows one after the other, or their sum."""
-    from alight.primitives import Concat
-
-    if len(pieces) == 1:
-        return pieces[0]
-    if ROWS in labels:
-        return Concat(*pieces, axis=labels.index(ROWS))  # type: ignore[call-arg,return-value]
-    one, two = pieces
-    return one + two
 
 
 class _Rewriter:
@@ -408,6 +424,8 @@ class _Rewriter:
         itemsize = scores.types[scores.seed.outputs[0]].dtype.itemsize
         rows = cache_bytes // (WIDE_VALUES * itemsize * wide_row(scores)) // 16 * 16
         self.rows = min(max(LEAST_ROWS, min(MOST_ROWS, rows)), scores.extents[ROWS])
+        if self.rows == scores.extents[ROWS] and not scores.batch:
+            raise UnfitError("one block")
         self.visited: set[int] = set()
         self.wanted: set[int] = set()
 
@@ -423,7 +441,7 @@ class _Rewriter:
             wanted = sorted(e for e in self.wanted if scores.level(e) == level)
             if wanted:
                 self.levels[level] = _Level(scores, level, wanted, self.rows)
-                self._visit(value for value, _ in self.levels[level].borders)
+                self._visit(value for value, *_ in self.levels[level].borders)
         return self._written()
 
     def _visit(self, values: Iterable[int]) -> None:
@@ -445,13 +463,13 @@ class _Rewriter:
 
         def needs(value: int) -> list[int]:
             if value in scores.exits:
-                return [v for v, _ in self.levels[scores.level(value)].borders]
+                return [v for v, *_ in self.levels[scores.level(value)].borders]
             return list(scores.maker[value].inputs)
 
         def write(value: int) -> None:
             if value in scores.exits:
                 level = self.levels[scores.level(value)]
-                outs = level.run(builder, [new[v] for v, _ in level.borders])
+                outs = level.run(builder, [new[v] for v, *_ in level.borders])
                 new.update(zip(level.wanted, outs, strict=True))
                 return
             node = scores.maker[value]
