@@ -128,6 +128,7 @@ class Nest:
         self.atom_stage: list[int] = [0] * len(self.extents)
         self.reductions: list[Reduction] = []
         self.stores: list[Store] = []
+        self._looked_at: list[frozenset[int]] = []  # by expression
         self._known: dict[Any, int] = {}
         self._atoms: dict[Any, int] = {}
 
@@ -223,6 +224,21 @@ class Nest:
             number = self._known[key] = len(self.expressions)
             self.expressions.append(Expression(what, tuple(inputs), of, axes, stage))
         return number
+
+    def looked_at(self, expression: int) -> frozenset[int]:
+        """The atoms of looked-up coordinates that an expression reads, and so checks."""
+        for made in self.expressions[len(self._looked_at) : expression + 1]:
+            found = frozenset[int]().union(*(self._looked_at[i] for i in made.inputs))
+            todo = [a for part in _affines(made.what) for a, _ in part.terms]
+            while todo:
+                a = todo.pop()
+                what = self.atoms[a]
+                if isinstance(what, Quotient):
+                    todo.extend(b for b, _ in what.number.terms)
+                elif isinstance(what, Looked):
+                    found |= {a} | self._looked_at[what.expression]
+            self._looked_at.append(found)
+        return self._looked_at[expression]
 
     def number(self, value: Any, of: dtype) -> int:
         """A constant."""

@@ -14,7 +14,7 @@ from math import ceil, prod
 from typing import Any
 
 from alight.compiler.affine import ZERO, Affine, linear, row_major
-from alight.compiler.nest import Apply, Inside, Load, Nest, Random
+from alight.compiler.nest import Apply, Inside, Load, Looked, Nest, Random
 from alight.dtypes import bool_, dtype, int32, int64
 from alight.ir.primitive import ELEMENTWISE
 from alight.ir.program import Node
@@ -257,10 +257,25 @@ def _index(t: Tracer, node: Node, at: Coordinates) -> int:
         axis: t.nest.looked(t.ask(i, spot), x.shape[axis])
         for axis, i in zip(axes, node.inputs[1:], strict=True)
     }
-    return t.ask(
+    made = t.ask(
         node.inputs[0],
         tuple(found[axis] if axis in found else next(rest) for axis in range(x.ndim)),
     )
+    return _checked(t, made, [(number, 0, x.shape[axis]) for axis, number in found.items()])
+
+
+def _checked(t: Tracer, made: int, ranges: Sequence[tuple[Affine, int, int]]) -> int:
+    """An element that was looked up. Its coordinates are checked where they are used; one that the element does not
+    depend on, as of a constant, is used here."""
+    looked = t.nest.looked_at(made)
+    unused = tuple(
+        (number, low, high)
+        for number, low, high in ranges
+        if any(isinstance(t.nest.atoms[a], Looked) and a not in looked for a, _ in number.terms)
+    )
+    if not unused:
+        return made
+    return t.nest.make(Inside(unused), (made, made), t.nest.expressions[made].dtype)
 
 
 def _dynamic_slice(t: Tracer, node: Node, at: Coordinates) -> int:
@@ -269,7 +284,9 @@ def _dynamic_slice(t: Tracer, node: Node, at: Coordinates) -> int:
         t.nest.looked(t.ask(i, ()), size - part + 1)
         for i, size, part in zip(node.inputs[1:], x.shape, sizes, strict=True)
     ]
-    return t.ask(node.inputs[0], tuple(start + c for start, c in zip(starts, at, strict=True)))
+    made = t.ask(node.inputs[0], tuple(start + c for start, c in zip(starts, at, strict=True)))
+    spans = zip(starts, x.shape, sizes, strict=True)
+    return _checked(t, made, [(start, 0, size - part + 1) for start, size, part in spans])
 
 
 # -- windows -----------------------------------------------------------------------------------------------------------

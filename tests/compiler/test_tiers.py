@@ -124,3 +124,23 @@ program(%0: f32[2,3]) {
 
 def test_products_of_reversed_operands():
     agree(parse(REVERSED.strip()), [np.arange(6, dtype=np.float32).reshape(2, 3)])
+
+
+LOOKED_UP = """
+program(%0: i64[1], %1: f32[1,2]) {{
+  %2: f32[3,2] = {source}
+  %3: f32[1,2] = index(%2, %0) axes=(0,)
+  return %3
+}}
+"""
+
+
+@pytest.mark.parametrize(
+    "source", ["full() shape=(3, 2) value=1 dtype=float32 device=cpu", "expand(%1) shape=(3, 2)"]
+)
+def test_an_index_is_checked_where_its_element_does_not_depend_on_it(source):
+    """A constant is the same at every place, but only at those that are there."""
+    program, x = parse(LOOKED_UP.format(source=source).strip()), np.ones((1, 2), np.float32)
+    agree(program, [np.array([2]), x])
+    with pytest.raises(IndexError, match="out of"):
+        Native(program)([np.array([3]), x])
