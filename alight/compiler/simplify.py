@@ -6,7 +6,7 @@
     %4: f32[4] = mul(%0, %3)
 
 Constants move through movement, equal nodes become one, chains of movement become short, gathers that name their own
-row lose the index for it. Nothing here changes a bit of any result.
+row lose the index for it, the place of a largest element becomes two reductions. Nothing here changes a bit of any result.
 """
 
 from __future__ import annotations
@@ -18,20 +18,27 @@ from typing import Any
 from alight.dtypes import bool_, int64
 from alight.ir.program import Builder, Node, Program, Value, _static_key
 from alight.primitives import (
+    ArgMax,
     Concat,
+    Convert,
     DotGeneral,
     Equal,
     Expand,
     Full,
     Index,
     Iota,
+    IsNan,
+    Max,
+    Min,
     Mul,
+    Or,
     Permute,
     Reshape,
     Select,
     Slice,
     Sum,
 )
+from alight.primitives.arithmetic import kept_shape
 
 LARGE_SUM = 1 << 15  # elements from which a sum is worth dividing
 FEWEST_PARTS, SMALLEST_PART = 16, 128
@@ -270,7 +277,29 @@ def _scan(r: Rewriter, node: Node, x: list[Value]) -> list[Value] | None:
     return [*outs[:count], *rest]
 
 
+def _arg_extreme(r: Rewriter, node: Node, x: list[Value]) -> Value | None:
+    """The first place that holds the extreme: the least of those places; a NaN is the extreme where there is one."""
+    (axis,), (given,) = node.statics["axes"], x
+    if given.dtype.is_complex or given.size == 0:
+        return None
+    if given.dtype is bool_:
+        given = r.one(Convert, given, dtype=int64)
+    shape, kept = given.shape, kept_shape(given.shape, (axis,))
+    extreme = r.one(Max if node.primitive is ArgMax else Min, given, axes=(axis,))
+    hit = r.one(Equal, given, _spread(r, extreme, kept, shape))
+    if given.dtype.is_floating_point:
+        hit = r.one(Or, hit, r.one(IsNan, given))
+    place = r.one(Iota, shape=shape, axis=axis, dtype=int64, device=given.type.device)
+    return r.one(Min, r.one(Select, hit, place, r.full(place, shape[axis], shape)), axes=(axis,))
+
+
+def _spread(r: Rewriter, x: Value, kept: tuple[int, ...], shape: tuple[int, ...]) -> Value:
+    return r.one(Expand, r.one(Reshape, x, shape=kept), shape=shape)
+
+
 _RULES: dict[str, Rule] = {
+    "arg_max": _arg_extreme,
+    "arg_min": _arg_extreme,
     "scan": _scan,
     "detach": _detach,
     "reshape": _reshape,
