@@ -40,7 +40,10 @@ def einsum(*arguments: Any) -> Any:
     if len(operands) == 1 and isinstance(operands[0], (list, tuple)):
         operands = operands[0]
     if not operands:
-        fail(ValueError, "einsum(): at least one operand is required")
+        fail(
+            ValueError,
+            "einsum(): must specify the equation string and at least one operand, or at least one operand and its subscripts list",
+        )
     return _einsum(equation, operands)
 
 

@@ -208,6 +208,9 @@ def svd(input: Tensor, some: bool = True, compute_uv: bool = True) -> tuple[Tens
     >>> S
     tensor([4., 3.])
     """
+    if input.ndim < 2:
+        size = f"has {input.ndim} dimensions instead"
+        fail(RuntimeError, f"linalg.svd: input should have at least 2 dimensions, but {size}")
     x = _matrices("linalg.svd", input)
     u, s, vh = p.Svd(x, full=not some)
     if not compute_uv:
@@ -230,7 +233,7 @@ def svdvals(A: Tensor, *, driver: Any = None) -> Tensor:
     >>> torch.linalg.svdvals(torch.tensor([[3., 0.], [0., 4.]]))
     tensor([4., 3.])
     """
-    return p.Svd(_matrices("linalg.svdvals", A), full=False)[1]
+    return p.Svd(_matrices("linalg.svd", A), full=False)[1]
 
 
 def _half(name: str, UPLO: Any) -> bool:
@@ -311,8 +314,17 @@ def lu_factor(A: Tensor, *, pivot: bool = True) -> tuple[Tensor, Tensor]:
             [0.2500, 1.0000]]), tensor([2, 2], dtype=torch.int32))
     """
     _needs_pivot(pivot)
-    packed, pivots, _ = p.Lu(_matrices("linalg.lu_factor", A))
+    packed, pivots, _ = p.Lu(_for_lu("torch.lu_factor", A))
     return packed, pivots
+
+
+def _for_lu(name: str, A: Tensor) -> Tensor:
+    if A.ndim < 2:
+        fail(
+            RuntimeError,
+            f"{name}: Expected tensor with 2 or more dimensions. Got size: {list(A.shape)} instead",
+        )
+    return _matrices(name, A)
 
 
 def _needs_pivot(pivot: bool) -> None:
@@ -351,7 +363,7 @@ def _linalg_lu(A: Tensor, *, pivot: bool = True) -> tuple[Tensor, Tensor, Tensor
             [0., 1.]]))
     """
     _needs_pivot(pivot)
-    packed, _, order = p.Lu(_matrices("linalg.lu", A))
+    packed, _, order = p.Lu(_for_lu("linalg.lu", A))
     low, up = _unpacked(packed)
     m = A.shape[-2]
     shape = (*order.shape, m)

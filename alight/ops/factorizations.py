@@ -9,7 +9,7 @@ from alight.dtypes import int32, int64
 from alight.errors import fail
 from alight.ir.program import Value as Tensor
 from alight.ops import return_types
-from alight.ops.decompositions import _needs_pivot, _unpacked
+from alight.ops.decompositions import _for_lu, _needs_pivot, _unpacked
 from alight.ops.linalg import _as_columns, _matrices, _no_info, _squares, _transposed
 from alight.ops.operation import LINALG, METHODS, TORCH, function, op
 from alight.ops.out import write_out
@@ -247,7 +247,7 @@ def lu_factor_ex(
             [0.2500, 1.0000]])
     """
     _needs_pivot(pivot)
-    packed, pivots, _ = p.Lu(_matrices("torch.lu_factor", A))
+    packed, pivots, _ = p.Lu(_for_lu("torch.lu_factor", A))
     return packed, pivots, _zero_pivot(packed)
 
 

@@ -370,6 +370,11 @@ def index_reduce(
     >>> torch.index_reduce(torch.ones(3), 0, torch.tensor([2, 2]), torch.tensor([5., 6.]), 'prod')
     tensor([ 1.,  1., 30.])
     """
+    if reduce not in ("prod", "mean", "amax", "amin"):
+        fail(
+            RuntimeError,
+            f"index_reduce(): Expected reduce to be one of prod, mean, amax or amin but got {reduce}.",
+        )
     x, ids, axis = _slices("index_reduce", input, dim, index)
     updates = _updates("index_reduce", x, ids, axis, source)
     return p.Reshape(
@@ -566,7 +571,7 @@ def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
     if source.dtype is not input.dtype:
         fail(
             RuntimeError,
-            "masked_scatter_: expected self and source to have same dtypes but got "
+            "masked_scatter: expected self and source to have same dtypes but got"
             f"{scalar_type_name(input.dtype)} and {scalar_type_name(source.dtype)}",
         )
     x, condition = broadcast_all(input, mask)

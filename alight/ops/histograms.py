@@ -159,8 +159,8 @@ def histogramdd(
     if input.ndim < 2:
         fail(
             RuntimeError,
-            "torch.histogramdd: input tensor should have at least 2 dimensions, but got "
-            f"{input.ndim}",
+            "torch.histogramdd: input tensor should have at least 2 dimensions",
+            facts=[f"the input is {list(input.shape)}"],
         )
     count = input.shape[-1]
     bins = [bins] * count if isinstance(bins, int) else list(bins)

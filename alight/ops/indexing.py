@@ -520,6 +520,17 @@ def _places(mask: Tensor, dtype: Any) -> Tensor:
 # -- a tensor with a part replaced ----------------------------------------------------------------------------------------
 
 
+def _fitting(src: Tensor, part: Tensor) -> Tensor:
+    """The part of a tensor that `src` replaces."""
+    if src.shape != part.shape:
+        fail(
+            RuntimeError,
+            "expected src to have a size equal to the slice of self. src size = "
+            f"{list(src.shape)}, slice size = {list(part.shape)}",
+        )
+    return part
+
+
 @function(methods="select_scatter")
 def select_scatter(input: Tensor, src: Tensor, dim: int, index: int) -> Tensor:
     """A copy with the part at `index` of one dimension replaced by src.
@@ -533,7 +544,7 @@ def select_scatter(input: Tensor, src: Tensor, dim: int, index: int) -> Tensor:
             [1., 1.]])
     """
     made = input.clone()
-    made.select(dim, index).copy_(src)
+    _fitting(src, made.select(dim, index)).copy_(src)
     return made
 
 
@@ -560,7 +571,7 @@ def slice_scatter(
     made = input.clone()
     shape = made._meta.shape
     item, number = _slice_item(slice(start, end, step), shape[dim])
-    part(made, along(dim % len(shape), item, shape), number, "slice").copy_(src)
+    _fitting(src, part(made, along(dim % len(shape), item, shape), number, "slice")).copy_(src)
     return made if out is None else write_out(out, made, "same")
 
 
@@ -579,5 +590,5 @@ def diagonal_scatter(
             [0., 1.]])
     """
     made = input.clone()
-    made.diagonal(offset, dim1, dim2).copy_(src)
+    _fitting(src, made.diagonal(offset, dim1, dim2)).copy_(src)
     return made

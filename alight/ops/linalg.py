@@ -119,7 +119,7 @@ def inv_ex(A: Tensor, *, check_errors: bool = False) -> tuple[Tensor, Tensor]:
     tensor([[0.5000, 0.0000],
             [0.0000, 0.2500]])
     """
-    return p.Inverse(_squares("linalg.inv_ex", A)), _no_info(A)
+    return p.Inverse(_squares("linalg.inv", A)), _no_info(A)
 
 
 @op(methods="det", linalg="det", functions="det", aliases="input=A")
@@ -232,11 +232,7 @@ def _as_columns(name: str, A: Tensor, B: Tensor, left: bool = True) -> tuple[Ten
     elif B.ndim < 2:
         fail(RuntimeError, f"{name}: The input tensor B must have at least 2 dimensions.")
     if (A.shape[-2] if left else A.shape[-1]) != (B.shape[-2] if left else B.shape[-1]):
-        fail(
-            RuntimeError,
-            f"{name}: Incompatible shapes of A and B for the equation {'AX = B' if left else 'XA = B'} "
-            f"({A.shape[-2]}x{A.shape[-1]} and {B.shape[-2]}x{B.shape[-1]})",
-        )
+        fail(RuntimeError, _not_fitting(name, A, B, left))
     lead = broadcast_shape(A.shape[:-2], B.shape[:-2])
     if lead is None:
         fail(
@@ -244,6 +240,18 @@ def _as_columns(name: str, A: Tensor, B: Tensor, left: bool = True) -> tuple[Ten
             f"The batch dimensions of A {list(A.shape[:-2])} and B {list(B.shape[:-2])} do not broadcast.",
         )
     return broadcast(A, (*lead, *A.shape[-2:])), broadcast(B, (*lead, *B.shape[-2:])), vector
+
+
+def _not_fitting(name: str, A: Tensor, B: Tensor, left: bool) -> str:
+    """PyTorch's sentence for matrices of an equation that do not fit; it has three."""
+    (m, n), (rows, columns) = A.shape[-2:], B.shape[-2:]
+    if name in ("cholesky_solve", "triangular_solve"):
+        sizes = f"each A matrix is {m} by {n} but each b matrix is {rows} by {columns}"
+        return f"Incompatible matrix sizes for {name}: {sizes}"
+    if name == "torch.linalg.lstsq":
+        return f"{name}: input.size(-2) should match other.size(-2)"
+    equation = "AX = B" if left else "XA = B"
+    return f"{name}: Incompatible shapes of A and B for the equation {equation} ({m}x{n} and {rows}x{columns})"
 
 
 def _without_column(x: Tensor, vector: bool) -> Tensor:
@@ -551,7 +559,7 @@ def tensorinv(A: Tensor, ind: int = 2) -> Tensor:
     torch.Size([4, 2, 2])
     """
     if ind <= 0:
-        fail(RuntimeError, "Expected a strictly positive integer for 'ind'")
+        fail(RuntimeError, f"Expected a strictly positive integer for 'ind', but got {ind}")
     first, last = A.shape[:ind], A.shape[ind:]
     m, n = _extent(first), _extent(last)
     if m != n:

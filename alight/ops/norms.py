@@ -304,7 +304,7 @@ def renorm(input: Tensor, p: Any, dim: int, maxnorm: Any) -> Tensor:
     if p <= 0:
         fail(RuntimeError, "renorm: non-positive-norm not supported", facts=[f"p is {p}"])
     if maxnorm < 0:
-        fail(RuntimeError, f"renorm: expected maxnorm to be >= 0 but got {maxnorm}")
+        fail(RuntimeError, f"renorm: expected maxnorm to be >= 0 but got {maxnorm:g}")
     axis = normalize_dim(dim, input.ndim)
     others = tuple(i for i in range(input.ndim) if i != axis)
     sizes = keep(p_norm(input, float(p), others), input.shape, others, True)

@@ -174,7 +174,7 @@ def fill(input: Tensor, value: Any) -> Any:
     if isinstance(value, Tensor) and value.ndim:
         fail(
             RuntimeError,
-            f"fill only supports 0-dimension value tensor but got tensor with {value.ndim} dimensions.",
+            f"fill_ only supports 0-dimension value tensor but got tensor with {value.ndim} dimensions.",
         )
     return input.clone().fill_(value)
 
@@ -192,6 +192,14 @@ def constant_pad_nd(input: Tensor, pad: Any, value: Any = 0) -> Any:
     """
     from alight.ops.nn.resampling import pad as padded
 
+    if len(pad) % 2:
+        fail(RuntimeError, f"Length of pad must be even but instead it equals {len(pad)}")
+    if len(pad) > 2 * input.ndim:
+        fail(
+            RuntimeError,
+            "Length of pad should be no more than twice the number of dimensions of the input. Pad length is "
+            f"{len(pad)}while the input has {input.ndim}dimensions.",
+        )
     made = padded(input, tuple(pad), value=value)
     return made.clone() if made is input else made
 

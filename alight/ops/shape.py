@@ -10,7 +10,6 @@ from math import prod
 from typing import Any
 
 from alight import primitives as p
-from alight.dtypes import dtype as Dtype
 from alight.dtypes import int64
 from alight.errors import fail, not_implemented
 from alight.ir.program import Value as Tensor
@@ -513,8 +512,22 @@ def broadcast_shapes(*shapes: Any) -> Any:
     wide = [(one,) if isinstance(one, int) else tuple(one) for one in shapes]
     shape = broadcast_shape(*wide) if wide else ()
     if shape is None:
-        fail(RuntimeError, "Shape mismatch: objects cannot be broadcast to a single shape")
+        fail(RuntimeError, _not_together(wide))
     return Size(shape)
+
+
+def _not_together(shapes: list[tuple[int, ...]]) -> str:
+    """PyTorch's sentence for the first extent that does not fit those before it."""
+    common = [1] * max(map(len, shapes))
+    for number, shape in enumerate(shapes):
+        for i in range(-1, -1 - len(shape), -1):
+            if shape[i] not in (1, common[i]) and common[i] != 1:
+                return (
+                    f"Attempting to broadcast a dimension of length {shape[i]} at {i}! Mismatching argument at index "
+                    f"{number} had {shape}; but expected shape should be broadcastable to {common}"
+                )
+            common[i] = shape[i] if common[i] == 1 else common[i]
+    raise AssertionError("the shapes broadcast")
 
 
 # -- parts -------------------------------------------------------------------------------------------------------------

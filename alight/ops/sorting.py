@@ -128,7 +128,7 @@ def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> tup
     if input.ndim and extent == 0:
         fail(IndexError, f"kthvalue(): Expected reduction dim {axis} to have non-zero size.")
     if not 1 <= k <= extent:
-        fail(RuntimeError, "selected number k out of range for dimension " + str(axis))
+        fail(RuntimeError, f"kthvalue(): selected number k out of range for dimension {axis}")
     pair = _sorted(input, dim, False)
     if input.ndim == 0:
         return pair
@@ -260,7 +260,10 @@ def isin(
     """
     if not hasattr(elements, "_slot") and not hasattr(test_elements, "_slot"):
         got = f"{type(elements).__name__}, {type(test_elements).__name__}"
-        fail(TypeError, f"isin() received an invalid combination of arguments - got ({got})")
+        fail(
+            TypeError,
+            f"isin() received an invalid combination of arguments - got ({got}), but expected one of:",
+        )
     if not hasattr(elements, "_slot"):
         elements = test_elements.new_tensor(elements)
     if not hasattr(test_elements, "_slot"):

@@ -402,7 +402,7 @@ def _quantiles(
         if not 0 <= q <= 1:
             fail(
                 RuntimeError,
-                f"{'nan' if ignore_nan else ''}quantile() q must be in the range [0, 1] but got {q}",
+                f"quantile() q must be in the range [0, 1] but got {q:g}",
             )
         q = input.new_tensor(q)
     return _quantile_along(input, q, dim, keepdim, interpolation, ignore_nan)
@@ -485,7 +485,7 @@ def _histc(input: Tensor, bins: int, min: Scalar, max: Scalar) -> Tensor:
             f"\"histogram_cpu\" not implemented for '{scalar_type_name(input.dtype)}'",
         )
     if bins <= 0:
-        fail(RuntimeError, f"bins must be > 0, but got {bins} for dimension 0")
+        fail(RuntimeError, f"torch.histogram(): bins must be > 0, but got {bins} for dimension 0")
     x = p.Reshape(input, shape=(input.size,))
     low, high = (as_value(one, x, x.dtype) for one in (min, max))
     if input.size:
@@ -527,7 +527,10 @@ def bincount(input: Any, weights: Any = None, minlength: int = 0) -> Any:
     tensor([0, 2, 0, 1])
     """
     refuse_tensor("bincount_cpu", input)
-    if input.ndim != 1 or input.dtype.is_floating_point:
+    if input.dtype.is_floating_point or input.dtype.is_complex or input.dtype is bool_:
+        name = scalar_type_name(input.dtype)
+        fail(NotImplementedError, f"\"bincount_cpu\" not implemented for '{name}'")
+    if input.ndim != 1:
         fail(RuntimeError, "bincount only supports 1-d non-negative integral inputs.")
     if minlength < 0:
         fail(RuntimeError, "minlength should be >= 0")

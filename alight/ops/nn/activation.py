@@ -11,7 +11,7 @@ from math import pi, sqrt
 from typing import Any
 
 from alight import primitives as p
-from alight.dtypes import category, float32, float64
+from alight.dtypes import category, finfo, float32, float64
 from alight.errors import fail
 from alight.ir.program import Value as Tensor
 from alight.ops.arguments import normalize_dim, scalar_type_name, to_float
@@ -349,7 +349,8 @@ def _checked_softshrink(input: Any, lambd: float = 0.5, *, out: Any = None) -> A
     if lambd < 0:
         fail(
             RuntimeError,
-            f"lambda must be in range [0, inf) for input dtype {input.dtype}, but found {lambd:g}",
+            f"lambda must be in range [0, {finfo(input.dtype).max:g}] for input dtype {scalar_type_name(input.dtype)}, "
+            f"but found {lambd:g}",
         )
     return softshrink.function(input, lambd, out=out)
 
@@ -528,7 +529,7 @@ def glu(input: Tensor, dim: int = -1) -> Tensor:
     tensor([1.])
     """
     if input.ndim == 0:
-        fail(RuntimeError, "glu does not support 0-dimensional tensors")
+        fail(RuntimeError, "glu does not support scalars because halving size must be even")
     axis = normalize_dim(dim, input.ndim)
     size = input.shape[axis]
     if size % 2:

@@ -337,11 +337,15 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
     >>> torch.nn.functional.bilinear(torch.ones(1, 2), torch.ones(1, 3), torch.ones(1, 2, 3))
     tensor([[6.]])
     """
-    if input1.shape[:-1] != input2.shape[:-1]:
-        fail(
-            RuntimeError,
-            f"bilinear(): input batch dimensions do not match: {list(input1.shape)} and {list(input2.shape)}",
-        )
+    if input1.ndim != input2.ndim:
+        ranks = f"{input1.ndim} and {input2.ndim}"
+        fail(RuntimeError, f"bilinear(): input dimensions do not match: got {ranks}")
+    for i, (one, other) in enumerate(zip(input1.shape[:-1], input2.shape[:-1], strict=True)):
+        if one != other:
+            sizes = f"got {one} and {other}"
+            fail(
+                RuntimeError, f"bilinear(): input batch dimensions do not match at dim {i}: {sizes}"
+            )
     for n, x in ((1, input1), (2, input2)):
         if x.shape[-1] != weight.shape[n]:
             fail(

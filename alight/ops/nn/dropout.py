@@ -181,7 +181,7 @@ def check_probability(p: float) -> None:
     if not 0 <= p <= 1:
         fail(
             RuntimeError,
-            f"dropout probability has to be between 0 and 1, but got {p}",
+            f"dropout probability has to be between 0 and 1, but got {p:g}",
             try_="p=0.5",
         )
 

@@ -530,13 +530,14 @@ def margin_ranking_loss(
     reduction = reduction_of(reduction, size_average, reduce)
     if not input1.ndim == input2.ndim == target.ndim:
         sizes = (
-            f"{n}: {list(x.shape)}"
+            f"{n}: torch.Size({list(x.shape)})"
             for n, x in zip(("input1", "input2", "target"), (input1, input2, target), strict=True)
         )
         fail(
             RuntimeError,
             "margin_ranking_loss : All input tensors should have same dimension but got sizes: "
-            + ", ".join(sizes),
+            + ", ".join(sizes)
+            + " ",
         )
     x, y, t = (to_float(one) for one in promoted(input1, input2, target))
     return reduced(_clamped_low(margin - t * (x - y)), reduction)

@@ -56,8 +56,7 @@ class _Geometry:
         if x.ndim not in (count + 1, count + 2):
             fail(
                 RuntimeError,
-                f"{name}: Expected {count + 1}D or {count + 2}D (batch mode) tensor with optional 0 dim batch size for "
-                f"input, but got:{list(x.shape)}"
+                _wrong_rank(name, x)
                 if count == 1
                 else f"non-empty {count + 1}D or {count + 2}D (batch mode) tensor expected for input",
                 facts=[f"the input is {list(x.shape)}"],
@@ -428,6 +427,14 @@ def _averaging(like: Tensor, size: int, wanted: int) -> Tensor:
     return p.Concat(*rows, axis=0) if rows else constant(like, 0, (0, size))
 
 
+def _wrong_rank(name: str, x: Tensor) -> str:
+    """PyTorch's sentence of one-dimensional pools."""
+    return (
+        f"Expected 2 to 3 dimensions, but got {x.ndim}-dimensional tensor for argument #1 'self' (while checking "
+        f"arguments for {name})"
+    )
+
+
 def _check_adaptive(name: str, count: int, x: Tensor, output_size: Any) -> None:
     if count > 1 and x.ndim < count + 1 and isinstance(output_size, (tuple, list)):
         fail(
@@ -446,10 +453,13 @@ def _check_adaptive(name: str, count: int, x: Tensor, output_size: Any) -> None:
             if "max" in name:
                 sentence = f"Trying to create tensor with negative dimension {min(output_size)}: {list(output_size)}"
             fail(RuntimeError, f"{name}: {sentence}" if "avg" in name else sentence)
+    if x.ndim not in (count + 1, count + 2) and count == 1:
+        fail(RuntimeError, _wrong_rank(f"{name}1d", x))
     if x.ndim not in (count + 1, count + 2):
+        got = f"got{':' if 'max' in name else ''} {list(x.shape)}"
         fail(
             RuntimeError,
-            f"{name}{count}d(): Expected {count + 1}D or {count + 2}D tensor, but got {list(x.shape)}",
+            f"{name}{count}d(): Expected {count + 1}D or {count + 2}D tensor, but {got}",
         )
 
 

@@ -100,7 +100,8 @@ def _reflect(x: Tensor, axis: int, low: int, high: int, shape: tuple[int, ...]) 
     if low >= size or high >= size:
         fail(
             RuntimeError,
-            "Padding size should be less than the corresponding input dimension, but got: padding "
+            f"Argument #{4 + 2 * (len(shape) - 1 - axis)}: Padding size should be less than the corresponding input "
+            "dimension, but got: padding "
             f"({low}, {high}) at dimension {axis} of input {list(shape)}",
         )
     before = p.Flip(part(x, axis, 1, low + 1), axes=(axis,))

@@ -161,12 +161,7 @@ def embedding_bag(
     tensor([[2., 3.]])
     """
     if mode not in ("sum", "mean", "max"):
-        fail(
-            ValueError,
-            "mode has to be one of sum or mean or max"
-            if mode
-            else "mode has to be one of sum, mean or max",
-        )
+        fail(ValueError, "mode has to be one of sum, mean or max", facts=[f"mode is {mode!r}"])
     if per_sample_weights is not None and mode != "sum":
         fail(
             NotImplementedError,
@@ -233,6 +228,8 @@ def one_hot(tensor: Any, num_classes: int = -1) -> Any:
     if num_classes == -1:
         if not tensor.numel():
             fail(RuntimeError, "Can not infer total number of classes from empty tensor.")
+        if tensor.min() < 0:
+            fail(RuntimeError, "Class values must be non-negative.")
         num_classes = int(tensor.max().item()) + 1
     if num_classes < 1:
         fail(

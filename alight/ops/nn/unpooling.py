@@ -9,6 +9,7 @@ from alight import primitives as p
 from alight.dtypes import int64
 from alight.errors import fail
 from alight.ir.program import Value as Tensor
+from alight.ops.arguments import scalar_type_name
 from alight.ops.nn.convolution import per_dimension
 from alight.ops.operation import TORCH, function, op
 from alight.primitives.arithmetic import broadcast, constant
@@ -61,7 +62,7 @@ def _unpooled_size(
         if not size - s < want < size + s:
             fail(
                 ValueError,
-                f'invalid output_size "{wanted}" (dim {d} must be between {size - s} and {size + s})',
+                f'invalid output_size "{tuple(wanted)}" (dim {d} must be between {size - s} and {size + s})',
             )
     return tuple(wanted)
 
@@ -78,7 +79,7 @@ def _max_unpooling(count: int) -> Any:
         if indices.dtype is not int64:
             fail(
                 RuntimeError,
-                f"elements in indices should be type int64 but got: {indices.dtype}",
+                f"elements in indices should be type int64 but got: {scalar_type_name(indices.dtype)}",
             )
         if input.dim() not in (count + 1, count + 2):
             fail(
@@ -87,10 +88,13 @@ def _max_unpooling(count: int) -> Any:
                 f"{input.dim()} dimensions.",
             )
         if input.shape != indices.shape:
+            given, places = (
+                [*one.shape, 1] if count == 1 else [*one.shape] for one in (input, indices)
+            )
             fail(
                 RuntimeError,
-                f"Expected shape of indices to be same as that of the input tensor ({list(input.shape)}) but got indices "
-                f"tensor with shape: {list(indices.shape)}",
+                f"Expected shape of indices to be same as that of the input tensor ({given}) but got indices "
+                f"tensor with shape: {places}",
             )
         return _max_unpool.function(input, indices, count, spatial)
 
