@@ -55,8 +55,9 @@ def serve() -> None:
         sys.meta_path.insert(0, _Finder())
     for name in [name for name in sys.modules if name.partition(".")[0] in SERVED]:
         del sys.modules[name]
-    if "multiprocessing.spawn" in sys.modules:
-        _serve_children(sys.modules["multiprocessing.spawn"])
+    for name, prepare in _WATCHED.items():
+        if name in sys.modules:
+            prepare(sys.modules[name])
 
 
 def _serve_children(spawn: Any) -> None:
@@ -73,6 +74,20 @@ def _serve_children(spawn: Any) -> None:
         return words
 
     spawn.get_command_line = get_command_line
+
+
+def _serve_forks(forkserver: Any) -> None:
+    """Let the server that forks processes for Python's multiprocessing begin with `serve`."""
+    known = forkserver._forkserver._preload_modules
+    if SERVING not in known:
+        known.insert(0, SERVING)
+
+
+SERVING = "alight.cli.serving"
+_WATCHED = {
+    "multiprocessing.spawn": _serve_children,
+    "multiprocessing.forkserver": _serve_forks,
+}
 
 
 def resolve(name: str) -> ModuleType:
@@ -103,11 +118,11 @@ def resolve(name: str) -> ModuleType:
 
 
 class _Spawning(SourceFileLoader):
-    """Loads Python's multiprocessing.spawn, most often after `serve`."""
+    """Loads what starts processes in Python's multiprocessing, most often after `serve`."""
 
     def exec_module(self, module: ModuleType) -> None:
         super().exec_module(module)
-        _serve_children(module)
+        _WATCHED[module.__name__](module)
 
 
 class _Finder(MetaPathFinder, Loader):
@@ -116,7 +131,7 @@ class _Finder(MetaPathFinder, Loader):
     def find_spec(
         self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        if name == "multiprocessing.spawn":
+        if name in _WATCHED:
             spec = PathFinder.find_spec(name, path)
             if spec is not None and isinstance(spec.loader, SourceFileLoader):
                 spec.loader = _Spawning(spec.loader.name, spec.loader.path)

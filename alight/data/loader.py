@@ -27,9 +27,9 @@ FIXED = ("batch_size", "batch_sampler", "sampler", "drop_last", "dataset", "pers
 class DataLoader(Generic[T_co]):
     """Batches of `dataset`; every `iter(loader)` is an epoch.
 
-    Differs: workers are processes for a dataset of your own, on Linux, and threads for arrays that are slow to
-    transform; elsewhere, and with another `multiprocessing_context` than fork, the calling thread makes the batches
-    with the workers' random streams. `pin_memory` is accepted and changes nothing.
+    Differs: workers are processes for a dataset of your own, on Linux or with a `multiprocessing_context`, and threads
+    for arrays that are slow to transform; elsewhere the calling thread makes the batches with the workers' random
+    streams. `pin_memory` is accepted and changes nothing.
 
     >>> import alight as torch
     >>> loader = DataLoader(torch.utils.data.TensorDataset(torch.arange(5)), batch_size=2)

@@ -1,9 +1,9 @@
 """Data workers that are processes: a user's dataset at work beside the training.
 
 In: a loader whose dataset is Python code. Out: its batches, in its order. A worker is a fork of this process, so it
-needs no pickled dataset and no guarded main module; it gets index batches through a pipe and answers with batches,
-whose arrays travel beside the pickle, uncopied. The invariant: a worker ends when its loader's iterator is gone,
-when this process ends, and on Ctrl-C, without a word.
+needs no pickled dataset and no guarded main module, unless the user asks for spawned ones. It gets index batches
+through a pipe and answers with batches, whose arrays travel beside the pickle, uncopied. The invariant: a worker ends
+when its loader's iterator is gone, when this process ends, and on Ctrl-C, without a word.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import weakref
 from collections.abc import Iterator
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -38,23 +38,58 @@ PATIENCE = 2.0  # seconds that a worker may take to end by itself
 
 
 def are_possible(context: Any) -> bool:
-    """Whether workers can be forked here, and the user has asked for nothing else.
+    """Whether workers can be processes: here they can be forked, or the user has asked for another way to start them.
 
-    Elsewhere a new process would run the main module again, which few scripts are written for.
+    A spawned process runs the main module again, which few scripts are written for, so none is without being asked for.
     """
-    if sys.platform != "linux" or multiprocessing.current_process().daemon:
+    if multiprocessing.current_process().daemon:
         return False
-    method = context if isinstance(context, str | None) else context.get_start_method()
-    return method in (None, "fork")
+    return sys.platform == "linux" or context is not None
+
+
+def context_of(loader: Any) -> Any:
+    """How worker processes start."""
+    context = loader.multiprocessing_context
+    return (
+        multiprocessing.get_context(context or "fork")
+        if isinstance(context, str | None)
+        else context
+    )
+
+
+class Shipped(NamedTuple):
+    """What a spawned worker needs of a loader; it is pickled."""
+
+    dataset: Any
+    collate_fn: Any
+    batch_sampler: Any  # None, or something else where samples are put into batches
+    drop_last: bool
+    num_workers: int
+    worker_init_fn: Any
+    iterable: bool
+
+    @property
+    def _iterable(self) -> bool:
+        return self.iterable
+
+    @classmethod
+    def of(cls, loader: Any) -> Shipped:
+        """The part of a loader that is code and data of the user's."""
+        return cls(
+            loader.dataset, loader.collate_fn, None if loader.batch_sampler is None else "batches",
+            loader.drop_last, loader.num_workers, loader.worker_init_fn, loader._iterable,
+        )  # fmt: skip
 
 
 class Member:
     """One worker process and the way to it."""
 
     def __init__(self, plan: Plan, number: int, others: list[Member]) -> None:
-        context = multiprocessing.get_context("fork")
+        context = context_of(plan.loader)
         self.connection, theirs = context.Pipe()
         strangers = [self.connection, *(other.connection for other in others)]
+        if context.get_start_method() != "fork":
+            plan, strangers = plan._replace(loader=Shipped.of(plan.loader)), []
         self.process: BaseProcess = context.Process(
             target=_work, args=(plan, number, theirs, strangers), daemon=True
         )

@@ -1,6 +1,7 @@
 """Workers: threads for arrays, processes for a user's dataset, the same batches and errors as PyTorch's."""
 
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -51,9 +52,86 @@ def test_who_works():
     rows = Rows(lambda index: index)
     expected = processes.InProcesses if sys.platform == "linux" else worker.InTurns
     assert way(alight_data.DataLoader(rows, 2, num_workers=2)) is expected
-    spawned = alight_data.DataLoader(rows, 2, num_workers=2, multiprocessing_context="spawn")
-    assert way(spawned) is worker.InTurns
-    assert [batch.tolist() for batch in spawned] == [[i, i + 1] for i in range(0, 16, 2)]
+
+
+@BOTH
+def test_spawned_workers_want_what_can_be_pickled(data):
+    loader = data.DataLoader(Rows(lambda i: i), num_workers=1, multiprocessing_context="spawn")
+    with pytest.raises((AttributeError, pickle.PicklingError), match="ickle"):
+        iter(loader)
+
+
+SPAWNED = """
+import random
+import torch
+from torch.utils.data import DataLoader, Dataset, IterableDataset, get_worker_info
+
+class Squares(Dataset):
+    def __len__(self):
+        return 9
+
+    def __getitem__(self, index):
+        if index == 100:
+            raise KeyError("no such square")
+        draws = torch.randint(0, 100, (1,)).item(), random.randrange(100)
+        return {"square": torch.tensor([index * index]), "draws": draws, "worker": get_worker_info().id}
+
+class Parts(IterableDataset):
+    def __iter__(self):
+        info = get_worker_info()
+        return iter(range(info.id, 8, info.num_workers))
+
+def begin(worker_id):
+    global BEGUN
+    BEGUN = worker_id
+
+def joined(samples):
+    return torch.utils.data.default_collate(samples), BEGUN
+
+if __name__ == "__main__":
+    torch.manual_seed(3)
+    options = {"num_workers": 2, "multiprocessing_context": METHOD}
+    loader = DataLoader(
+        Squares(), 2, shuffle=True, collate_fn=joined, worker_init_fn=begin, persistent_workers=True,
+        prefetch_factor=1, **options,
+    )
+    for _ in range(2):
+        for batch, begun in loader:
+            print(batch["square"].tolist(), batch["draws"], batch["worker"].tolist(), begun)
+    del loader
+    print([batch.tolist() for batch in DataLoader(Parts(), 2, **options)])
+    try:
+        list(DataLoader(Squares(), sampler=[0, 100], **options))
+    except KeyError as error:
+        lines = str(error.args[0]).splitlines()
+        print(lines[0], "|", lines[-1], "|", any("__getitem__" in line for line in lines))
+"""
+
+
+# What PyTorch prints.
+SPAWNED_OUTPUT = """\
+[[64], [16]] [tensor([67, 28]), tensor([27, 26])] [0, 0] 0
+[[0], [1]] [tensor([91, 33]), tensor([11, 85])] [1, 1] 1
+[[36], [49]] [tensor([95, 11]), tensor([67, 52])] [0, 0] 0
+[[4], [25]] [tensor([ 8, 44]), tensor([37, 75])] [1, 1] 1
+[[9]] [tensor([18]), tensor([42])] [0] 0
+[[0], [16]] [tensor([26, 72]), tensor([66, 84])] [0, 0] 0
+[[64], [25]] [tensor([41, 88]), tensor([ 4, 11])] [1, 1] 1
+[[49], [9]] [tensor([22, 23]), tensor([70, 77])] [0, 0] 0
+[[4], [36]] [tensor([74, 56]), tensor([56, 82])] [1, 1] 1
+[[1]] [tensor([79]), tensor([55])] [0] 0
+[[0, 2], [1, 3], [4, 6], [5, 7]]
+Caught KeyError in DataLoader worker process 1. | KeyError: 'no such square' | True
+"""
+
+
+@pytest.mark.parametrize("method", ["spawn", "forkserver"])
+def test_spawned_workers(method, tmp_path):
+    script = tmp_path / "spawned.py"
+    script.write_text(SPAWNED.replace("METHOD", repr(method)))
+    command = [sys.executable, "-m", "alight", "run", str(script)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.stdout == SPAWNED_OUTPUT, done.stderr
 
 
 SAMPLES = {
