@@ -79,7 +79,12 @@ class Generator:
         return self.engine.initial_seed()
 
     def seed_word(self) -> int:
-        """64 bits of the stream, as a signed number: the seed of a counter-based generator."""
+        """64 bits of the stream, as a signed number: the seed of a counter-based generator.
+
+        >>> import alight as torch
+        >>> isinstance(torch.Generator().seed_word(), int)
+        True
+        """
         word = self.engine.seed_word()
         return word - (1 << 64) if word >= 1 << 63 else word
 

@@ -36,7 +36,54 @@ OTHERS = (  # docstring and example only
     "alight.autograd.forward_ad",
     "alight.random",
     "alight.amp",
+    "alight.nn",
+    "alight.nn.init",
+    "alight.nn.attention",
+    "alight.nn.utils",
+    "alight.nn.utils.rnn",
+    "alight.nn.utils.parametrize",
+    "alight.nn.utils.parametrizations",
+    "alight.nn.utils.prune",
+    "alight.nn.utils.stateless",
+    "alight.optim",
+    "alight.optim.lr_scheduler",
+    "alight.optim.swa_utils",
+    "alight.utils.data",
+    "alight.utils.checkpoint",
+    "alight.utils.tensorboard",
+    "alight.utils.dlpack",
+    "alight.utils._pytree",
+    "alight.distributions",
+    "alight.distributions.transforms",
+    "alight.distributions.constraints",
+    "alight.distributions.kl",
+    "alight.vision.datasets",
+    "alight.vision.utils",
+    "alight.vision.ops",
+    "alight.vision.io",
+    "alight.vision.models",
+    "alight.io",
+    "alight.io.safetensors",
+    "alight.train",
+    "alight.lessons",
+    "alight.explain",
 )
+CLASSES = (  # each method that a user calls has an example, too
+    "alight.Generator",
+    "alight.nn.Module",
+    "alight.nn.Sequential",
+    "alight.nn.ModuleList",
+    "alight.nn.ModuleDict",
+    "alight.nn.ParameterList",
+    "alight.nn.ParameterDict",
+    "alight.nn.Embedding",
+    "alight.optim.Optimizer",
+    "alight.optim.lr_scheduler.LRScheduler",
+    "alight.optim.swa_utils.AveragedModel",
+    "alight.distributions.Distribution",
+    "alight.distributions.Transform",
+)
+OVERRIDDEN = ("forward", "extra_repr", "reset_parameters")  # named in the class's own text
 NOT_YET = {  # namespace -> whether it is one of operations; a namespace that is in order moves up
     "alight": True,
 }
@@ -118,6 +165,19 @@ def test_no_name_of_another_library_is_public(namespace, request):
     }
     foreign = [name for name, home in homes.items() if not home.startswith(("alight", "torch"))]
     assert not foreign
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_docstrings_of_methods(name):
+    home, _, own = name.rpartition(".")
+    value = getattr(importlib.import_module(home), own)
+    methods = [
+        inspect.unwrap(getattr(value, method))
+        for method in dir(value)
+        if method[0] != "_" and method not in OVERRIDDEN
+    ]
+    found = [(one.__name__, faults(one, False)) for one in methods if inspect.isfunction(one)]
+    assert not [(method, lacks) for method, lacks in found if lacks]
 
 
 def test_the_rules_can_fail():

@@ -69,3 +69,7 @@ def __getattr__(name: str) -> ModuleType:
     if name in _MODULES:
         return sys.modules[__name__]
     raise AttributeError(f"module 'torch.distributions' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals()} - {"ModuleType", "annotations", "sys"})

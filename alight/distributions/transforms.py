@@ -46,7 +46,12 @@ class Transform:
         return _Inverse(self)
 
     def inverse(self, y: Tensor) -> Tensor:
-        """The x that the transform takes to `y`; the very x if `y` is the last result."""
+        """The x that the transform takes to `y`; the very x if `y` is the last result.
+
+        >>> import alight as torch
+        >>> torch.distributions.ExpTransform().inverse(torch.tensor(1.0))
+        tensor(0.)
+        """
         return self._seen[0] if self._seen[1] is y else self._inverse(y)
 
     def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
@@ -382,3 +387,24 @@ class IndependentTransform(Transform):
 
 
 identity_transform = ComposeTransform([])
+
+
+def __dir__() -> list[str]:
+    return list(__all__)
+
+
+__all__ = [
+    "AbsTransform",
+    "AffineTransform",
+    "ComposeTransform",
+    "ExpTransform",
+    "IndependentTransform",
+    "LowerCholeskyTransform",
+    "PowerTransform",
+    "SigmoidTransform",
+    "SoftmaxTransform",
+    "SoftplusTransform",
+    "TanhTransform",
+    "Transform",
+    "identity_transform",
+]

@@ -49,4 +49,10 @@ class _Callable(ModuleType):
         return explain(*args, **kwargs)
 
 
+def __dir__() -> list[str]:
+    return list(__all__)
+
+
+__all__ = ["explain", "explain_call", "explain_thread"]
+
 sys.modules[__name__].__class__ = _Callable

@@ -14,7 +14,12 @@ SHOWN_SEGMENTS = 6  # of a whole thread's report; the busiest are shown
 
 
 def explain_thread(programs: bool, times: bool = False) -> str:
-    """What the calling thread has recorded so far."""
+    """What the calling thread has recorded so far, as text.
+
+    >>> from alight.explain import explain_thread
+    >>> isinstance(explain_thread(programs=False), str)
+    True
+    """
     recorder = thread.recorder
     ends = sorted(_ends(recorder), key=lambda position: -position.runs)
     flushes = sum(position.runs for position in ends)
@@ -38,7 +43,13 @@ def explain_call(
     programs: bool,
     times: bool = False,
 ) -> tuple[str, Any]:
-    """One call: each flush in order, and what is still pending at the end."""
+    """One call: each flush in order, and what is still pending, as text.
+
+    >>> import alight
+    >>> from alight.explain import explain_call
+    >>> isinstance(explain_call(alight.ones, (3,), {}, programs=False), str)
+    False
+    """
     recorder = thread.recorder
     recorder.flush("explain begins")
     before, outer, start = recorder.positions, recorder.log, perf_counter()

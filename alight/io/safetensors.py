@@ -317,3 +317,16 @@ def _invalid(source: str, what: str) -> NoReturn:
         [f"reading {source}"],
         try_="another copy of the file: this one is damaged or incomplete",
     )
+
+
+def __dir__() -> list[str]:
+    return list(__all__)
+
+
+__all__ = [
+    "load",
+    "load_file",
+    "load_metadata",
+    "save",
+    "save_file",
+]

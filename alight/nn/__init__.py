@@ -186,7 +186,12 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_LATER, *_HOME})
+    return sorted({*__all__, *_LATER})
 
 
-__all__ = [*(name for name in globals() if name[0].isupper()), *_HOME, "functional", "init"]
+__all__ = [
+    *(name for name in globals() if name[0].isupper() and name != "Any"),
+    *_HOME,
+    "functional",
+    "init",
+]

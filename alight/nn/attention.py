@@ -190,4 +190,8 @@ class MultiheadAttention(Module):
         return TORCH["add"](attn, padding), 2
 
 
+def __dir__() -> list[str]:
+    return list(__all__)
+
+
 __all__ = ["MultiheadAttention", "NonDynamicallyQuantizableLinear", "SDPBackend", "sdpa_kernel"]

@@ -185,7 +185,12 @@ class Convertible:
         return self.to("cpu")
 
     def cuda(self, device: Any = None) -> Any:
-        """Move to an NVIDIA device."""
+        """Move to an NVIDIA device; an error where there is none.
+
+        >>> import alight as torch
+        >>> layer = torch.nn.Linear(2, 1)
+        >>> layer = layer.cuda() if torch.cuda.is_available() else layer
+        """
         return self.to(
             "cuda" if device is None else f"cuda:{device}" if isinstance(device, int) else device
         )

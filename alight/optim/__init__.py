@@ -13,7 +13,7 @@ from alight.optim.sgd import SGD
 
 __all__ = [
     "SGD", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "NAdam", "Optimizer", "RAdam", "RMSprop", "lr_scheduler",
-    "optimizer",
+    "optimizer", "ASGD", "LBFGS", "Rprop",
 ]  # fmt: skip
 
 _LATER = {"ASGD": "averaging", "LBFGS": "lbfgs", "Rprop": "averaging"}  # name -> its file
@@ -25,3 +25,7 @@ def __getattr__(name: str) -> Any:
     if name == "swa_utils":
         return import_module("alight.optim.swa_utils")
     raise AttributeError(f"module 'alight.optim' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted({*__all__, "swa_utils"})

@@ -245,3 +245,18 @@ class SWALR(LRScheduler):
             start = rate if before == 1 else (rate - before * target) / (1 - before)
             found.append(target * now + start * (1 - now))
         return found
+
+
+def __dir__() -> list[str]:
+    return list(__all__)
+
+
+__all__ = [
+    "AveragedModel",
+    "SWALR",
+    "get_ema_avg_fn",
+    "get_ema_multi_avg_fn",
+    "get_swa_avg_fn",
+    "get_swa_multi_avg_fn",
+    "update_bn",
+]

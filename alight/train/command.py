@@ -69,7 +69,15 @@ def add_predict_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def train(args: argparse.Namespace) -> int:
-    """Train as `args` say; 0 when the run is complete, 130 when it was interrupted."""
+    """Train as `args` say; 0 when the run is complete, 130 when it was interrupted.
+
+    The arguments are those of `alight train`. 1, with a line on stderr, where the data or the
+    run to resume is missing, or the folder is taken.
+
+    >>> from alight.train import train
+    >>> train.__name__  # alight train fashion-mnist --epochs 3
+    'train'
+    """
     import alight
     from alight.vision.archives import DataNotFoundError
 
@@ -84,7 +92,13 @@ def train(args: argparse.Namespace) -> int:
 
 
 def predict(args: argparse.Namespace) -> int:
-    """Classify image files with the model of a finished run."""
+    """Classify image files with the model of a finished run: a line for each, its likeliest
+    classes first.
+
+    >>> from alight.train import predict
+    >>> predict.__name__  # alight predict runs/1 shoe.png
+    'predict'
+    """
     from alight.train import prediction
 
     try:

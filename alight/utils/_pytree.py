@@ -169,3 +169,23 @@ def tree_is_leaf(tree: Any, is_leaf: IsLeaf = None) -> bool:
     (True, False)
     """
     return bool(is_leaf is not None and is_leaf(tree)) or _parts(tree) is None
+
+
+def __dir__() -> list[str]:
+    return list(__all__)
+
+
+__all__ = [
+    "map_only",
+    "tree_all",
+    "tree_any",
+    "tree_flatten",
+    "tree_is_leaf",
+    "tree_iter",
+    "tree_leaves",
+    "tree_map",
+    "tree_map_",
+    "tree_map_only",
+    "tree_structure",
+    "tree_unflatten",
+]

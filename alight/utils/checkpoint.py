@@ -141,3 +141,14 @@ def checkpoint_sequential(
         input = checkpoint(part(at, at + size), input, use_reentrant=use_reentrant, **kwargs)
         at += size
     return part(at, len(steps))(input)
+
+
+def __dir__() -> list[str]:
+    return list(__all__)
+
+
+__all__ = [
+    "CheckpointFunction",
+    "checkpoint",
+    "checkpoint_sequential",
+]

@@ -18,4 +18,8 @@ def to_dlpack(tensor: Tensor) -> Any:
     return dlpack_capsule(tensor)
 
 
+def __dir__() -> list[str]:
+    return list(__all__)
+
+
 __all__ = ["from_dlpack", "to_dlpack"]

@@ -160,3 +160,20 @@ def _encoded(image: Any, form: str, **options: Any) -> Any:
     buffer = io.BytesIO()
     pictures.to_picture(image).save(buffer, form, **options)
     return alight.from_numpy(np.frombuffer(buffer.getvalue(), np.uint8).copy())
+
+
+def __dir__() -> list[str]:
+    return list(__all__)
+
+
+__all__ = [
+    "ImageReadMode",
+    "decode_image",
+    "encode_jpeg",
+    "encode_png",
+    "read_file",
+    "read_image",
+    "write_file",
+    "write_jpeg",
+    "write_png",
+]

@@ -92,3 +92,13 @@ def _normalized(images: Array, value_range: tuple[float, float] | None, each: bo
     high = images.max(axes, keepdims=True) if value_range is None else np.float32(value_range[1])
     moved = (np.clip(images, low, high) - low) / np.maximum(high - low, np.float32(1e-5))
     return moved.astype(images.dtype)
+
+
+def __dir__() -> list[str]:
+    return list(__all__)
+
+
+__all__ = [
+    "make_grid",
+    "save_image",
+]

@@ -43,7 +43,7 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_LATER, *_HOME})
+    return sorted({*__all__, *_LATER})
 
 
 __all__ = [

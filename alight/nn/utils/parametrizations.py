@@ -310,4 +310,8 @@ def orthogonal(
     return register_parametrization(module, name, made, unsafe=True)
 
 
+def __dir__() -> list[str]:
+    return list(__all__)
+
+
 __all__ = ["orthogonal", "spectral_norm", "weight_norm"]

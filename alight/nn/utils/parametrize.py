@@ -390,6 +390,10 @@ def transfer_parametrizations_and_params(
     return moved
 
 
+def __dir__() -> list[str]:
+    return list(__all__)
+
+
 __all__ = [
     "ParametrizationList",
     "cached",

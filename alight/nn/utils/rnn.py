@@ -348,6 +348,10 @@ def unpack_sequence(packed_sequences: PackedSequence) -> list[Tensor]:
     return unpad_sequence(padded, lengths, batch_first=True)
 
 
+def __dir__() -> list[str]:
+    return list(__all__)
+
+
 __all__ = [
     "PackedSequence",
     "invert_permutation",

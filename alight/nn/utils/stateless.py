@@ -126,4 +126,8 @@ def functional_call(
         return module(*args, **(kwargs or {}))
 
 
+def __dir__() -> list[str]:
+    return list(__all__)
+
+
 __all__ = ["functional_call"]

@@ -9,6 +9,11 @@ from alight.vision.datasets.fake import FakeData
 from alight.vision.datasets.folder import DatasetFolder, ImageFolder
 from alight.vision.datasets.mnist import KMNIST, MNIST, FashionMNIST, read_split
 
+
+def __dir__() -> list[str]:
+    return list(__all__)
+
+
 __all__ = [
     "CIFAR10",
     "CIFAR100",
@@ -20,5 +25,4 @@ __all__ = [
     "FashionMNIST",
     "ImageFolder",
     "VisionDataset",
-    "read_split",
 ]

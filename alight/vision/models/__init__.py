@@ -95,3 +95,7 @@ def get_model(name: str, **config: Any) -> Any:
     if found is None:
         fail(ValueError, f"Unknown model {name}", [f"known: {', '.join(list_models())}"])
     return found(**config)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals()} - {"Any", "fail"})

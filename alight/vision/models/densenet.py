@@ -151,7 +151,17 @@ def _densenet(
 
 
 def densenet121(weights: Any = None, progress: bool = True, **kwargs: Any) -> DenseNet:
-    """DenseNet with 121 layers."""
+    """DenseNet with 121 layers (Huang et al. 2017).
+
+    Images (n, 3, h, w) to scores (n, num_classes). `weights` asks for trained ones, by an
+    enumeration's member, its name, or "DEFAULT"; other keywords go to the class.
+    DataNotFoundError where the file is neither here nor to be had.
+
+    >>> from alight.vision import models
+    >>> net = models.densenet121(num_classes=10)
+    >>> sum(parameter.numel() for parameter in net.parameters())
+    6964106
+    """
     return _densenet(32, (6, 12, 24, 16), 64, DenseNet121_Weights, weights, progress, **kwargs)
 
 

@@ -102,7 +102,16 @@ def _vgg(
 
 
 def vgg11(weights: Any = None, progress: bool = True, **kwargs: Any) -> VGG:
-    """VGG with 11 layers."""
+    """VGG with 11 layers (Simonyan and Zisserman 2014).
+
+    Images (n, 3, h, w) to scores (n, num_classes). `weights` asks for trained ones, by an
+    enumeration's member, its name, or "DEFAULT"; other keywords go to the class.
+    DataNotFoundError where the file is neither here nor to be had.
+
+    >>> from alight.vision import models
+    >>> models.VGG11_Weights.DEFAULT.name  # weights="DEFAULT"
+    'IMAGENET1K_V1'
+    """
     return _vgg(11, False, VGG11_Weights, weights, progress, **kwargs)
 
 

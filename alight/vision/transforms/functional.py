@@ -164,6 +164,10 @@ def ten_crop(img: Any, size: int | Sequence[int], vertical_flip: bool = False) -
     return five_crop(img, size) + five_crop(mirrored, size)
 
 
+def __dir__() -> list[str]:
+    return list(__all__)
+
+
 __all__ = [
     "InterpolationMode",
     "adjust_brightness",
