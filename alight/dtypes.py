@@ -91,6 +91,12 @@ ALL = (
     float16, bfloat16, float32, float64, complex64, complex128,
 )  # fmt: skip
 BY_NAME = {one.name: one for one in ALL}
+# As PyTorch's messages and tensor types call them: torch.FloatTensor.
+SCALAR_NAMES = {
+    "bool": "Bool", "uint8": "Byte", "int8": "Char", "int16": "Short", "int32": "Int", "int64": "Long",
+    "float16": "Half", "bfloat16": "BFloat16", "float32": "Float", "float64": "Double",
+    "complex64": "ComplexFloat", "complex128": "ComplexDouble", "uint16": "UInt16", "uint32": "UInt32", "uint64": "UInt64",
+}  # fmt: skip
 BY_SHORT = {one.short: one for one in ALL}
 
 BOOL = frozenset({bool_})
@@ -137,12 +143,10 @@ def promote(a: dtype, b: dtype) -> dtype:
 
 
 def _no_promotion(a: dtype, b: dtype) -> NoReturn:
-    from alight.ops.arguments import scalar_type_name
-
     fail(
         RuntimeError,
         "Promotion for uint16, uint32, uint64 types is not supported, attempted to promote "
-        f"{scalar_type_name(a)} and {scalar_type_name(b)}",
+        f"{SCALAR_NAMES[a.name]} and {SCALAR_NAMES[b.name]}",
         try_=".long() or .int() first",
     )
 

@@ -10,18 +10,13 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from alight import dtypes
+from alight.dtypes import SCALAR_NAMES as SCALAR_NAMES
 from alight.dtypes import category, complex64, dtype, promote
 from alight.errors import fail
 from alight.ir.program import Value
 from alight.primitives import Convert
 from alight.primitives.arithmetic import broadcast, broadcast_shape
 from alight.record.recorder import thread
-
-SCALAR_NAMES = {
-    "bool": "Bool", "uint8": "Byte", "int8": "Char", "int16": "Short", "int32": "Int", "int64": "Long",
-    "float16": "Half", "bfloat16": "BFloat16", "float32": "Float", "float64": "Double",
-    "complex64": "ComplexFloat", "complex128": "ComplexDouble", "uint16": "UInt16", "uint32": "UInt32", "uint64": "UInt64",
-}  # fmt: skip
 
 
 def scalar_type_name(of: dtype) -> str:
