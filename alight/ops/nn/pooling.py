@@ -57,6 +57,9 @@ class _Geometry:
             fail(
                 RuntimeError,
                 _wrong_rank(name, x)
+                if name == "avg_pool1d"
+                else f"{name}: Expected 2D or 3D (batch mode) tensor with optional 0 dim batch size for input, but got:"
+                f"{list(x.shape)}"
                 if count == 1
                 else f"non-empty {count + 1}D or {count + 2}D (batch mode) tensor expected for input",
                 facts=[f"the input is {list(x.shape)}"],
