@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
 
+from alight.autograd.names import origin_of_gradient
 from alight.autograd.overwritten import check_pending
 from alight.errors import fail
 from alight.ir.program import Value
@@ -127,7 +128,7 @@ def gradient_meta(result: Value, differentiable: bool) -> Meta:
         None,
         differentiable,
         not differentiable,
-        "gradient" if differentiable else None,
+        origin_of_gradient(result) if differentiable else None,
     )
 
 

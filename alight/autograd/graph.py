@@ -12,9 +12,9 @@ from typing import Any
 
 from alight.autograd.hooks import RemovableHandle
 from alight.autograd.names import backward_name
-from alight.errors import fail
+from alight.errors import fail, not_implemented
 from alight.record.recorder import ENTER, VIEW, thread
-from alight.record.views import SEVERAL, number_of_part
+from alight.record.views import SEVERAL, counter_of, number_of_part
 
 Edge = tuple[Any, int]  # (node or None, number of that node's output)
 
@@ -87,8 +87,21 @@ class Node:
         found = call_node(self, grads)
         return found[0] if len(found) == 1 else tuple(found)
 
+    def __dir__(self) -> list[str]:
+        from alight.autograd.kept import names_kept
+
+        return [*object.__dir__(self), *names_kept(self)]
+
     def __getattr__(self, name: str) -> Any:
         ctx = self.__dict__.get("_ctx")
+        if name.startswith("_raw_saved_"):
+            not_implemented(
+                "a saved tensor before it is unpacked", "saved_tensors_hooks(pack, unpack)"
+            )
+        if name.startswith("_saved_") and ctx is None:
+            from alight.autograd.kept import kept
+
+            return kept(self, name)
         if ctx is None:
             raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
         return getattr(ctx, name)  # a Function's node is its context
@@ -418,11 +431,30 @@ def get_gradient_edge(tensor: Any) -> GradientEdge:
     return GradientEdge((accumulator(tensor), 0) if tensor.is_leaf else edge_of(tensor))
 
 
+def increment_version(tensor: Any) -> None:
+    """Count a write into a tensor's memory, or that of several, that was made past alight.
+
+    >>> import alight as torch
+    >>> x = torch.ones(2)
+    >>> increment_version(x)
+    >>> x._version
+    1
+    """
+    for one in [tensor] if hasattr(tensor, "_slot") else tensor:
+        if one._slot >= 0:
+            one.flush("a write past alight")
+        counter_of(one)._writes += 1
+
+
 def __getattr__(name: str) -> Any:
     if name in ("saved_tensors_hooks", "save_on_cpu", "disable_saved_tensors_hooks"):
         from alight.autograd import saved
 
         return getattr(saved, name)
+    if name == "allow_mutation_on_saved_tensors":
+        from alight.autograd.overwritten import allow_mutation_on_saved_tensors
+
+        return allow_mutation_on_saved_tensors
     if name == "register_multi_grad_hook":
         from alight.autograd.hooks import register_multi_grad_hook
 

@@ -24,8 +24,13 @@ index_at Index; put_at IndexPut; softmin Softmax; normalize Div; strided AsStrid
 conv1d Convolution; conv2d Convolution; conv3d Convolution; conv_transpose1d Convolution; layer_norm NativeLayerNorm
 conv_transpose2d Convolution; conv_transpose3d Convolution; group_norm NativeGroupNorm; batch_norm NativeBatchNorm
 batch_norm_eval NativeBatchNorm; instance_norm View; rms_norm Mul; fold Col2Im
-avg_pool1d Squeeze; max_pool1d Squeeze; prelu PreluKernel; rrelu RreluWithNoise; selu Elu; solve_ex LinalgSolveEx; inv_ex LinalgInvEx; cholesky_ex LinalgCholeskyEx; lstsq LinalgLstsq; rpow PowBackward1; rmod RemainderBackward1; rdiv Mul; hfft2 FftC2R; hfftn FftC2R
-relu6 Hardtanh
+avg_pool1d SqueezeBackward1; adaptive_avg_pool1d SqueezeBackward1; max_pool1d SqueezeBackward1; prelu PreluKernel; rrelu RreluWithNoise; selu Elu; solve_ex LinalgSolveEx; inv_ex LinalgInvEx; cholesky_ex LinalgCholeskyEx; lstsq LinalgLstsq; rpow PowBackward1; rmod RemainderBackward1; rdiv Mul; hfft2 FftC2R; hfftn FftC2R
+relu6 Hardtanh; lu_factor_ex LinalgLuFactorEx; lu_solve LinalgLuSolve; matrix_exp LinalgMatrixExp; reversed_axes Permute
+householder_product LinalgHouseholderProduct; adjoint Transpose; tensordot View; tensorsolve View; multi_dot View
+tensorinv ReshapeAlias; logdet Where; cond SqueezeBackward1; vander Cat; special_ndtr MulBackward1; corrcoef ClampBackward1
+pairwise_distance NormBackward1; local_response_norm Div; quantile_along SqueezeBackward4; cov Squeeze; diff Sub
+alpha_dropout Add; cumulative_trapezoid Cumsum; ihfft2 FftC2C; ihfftn FftC2C; ihfft Conj; trapezoid MulBackward1
+multi_head_attention View
 logsigmoid LogSigmoid; softsign Div; tanhshrink Sub; dropout Mul; hstack Cat; vstack Cat; dstack Cat
 column_stack Cat; concat Cat; msort Sort; movedim Permute; moveaxis Permute; swapaxes Transpose; swapdims Transpose
 take_along_dim Gather; tile Repeat; kron UnsafeView; attention UnsafeView; nanmean Div; qr LinalgQr; svd LinalgSvd
@@ -33,9 +38,9 @@ svdvals LinalgSvd; det LinalgDet; inv LinalgInvEx; inverse LinalgInvEx; eigh Lin
 eigvals LinalgEig; eigvalsh LinalgEigh; pinv LinalgPinv; solve LinalgSolveEx; solve_triangular LinalgSolveTriangular
 slogdet LinalgSlogdet; linalg_cholesky LinalgCholeskyEx; cholesky LinalgCholeskyEx; lu_factor LinalgLuFactorEx
 norm LinalgVectorNorm; linalg_norm LinalgVectorNorm; vector_norm LinalgVectorNorm; matrix_norm LinalgVectorNorm
-fft FftC2C; ifft FftC2C; fft2 FftC2C; ifft2 FftC2C; fftn FftC2C; ifftn FftC2C; rfft FftR2C; rfft2 FftR2C
+fft2 FftC2C; ifft2 FftC2C; fftn FftC2C; ifftn FftC2C; rfft FftR2C; rfft2 FftR2C
 rfftn FftR2C; irfft FftC2R; irfft2 FftC2R; irfftn FftC2R; hfft FftC2R; tensor_split Slice; chunk Split
-unsafe_chunk Split; cosine_similarity Sum; std_mean StdMean; contiguous Clone; fftshift Roll; ifftshift Roll
+unsafe_chunk Split; cosine_similarity SumBackward1; std_mean StdMean; contiguous Clone; fftshift Roll; ifftshift Roll
 gamma_draw StandardGamma; dirichlet_draw _DirichletBackward
 """.replace("\n", ";").split(";")
     for name, words in [line.split() or ("", "")]
@@ -101,7 +106,73 @@ def _of_product(values: Sequence[Any]) -> str:
         return "DotBackward0"
     if (a, b) in ((2, 1), (1, 2)):
         return "MvBackward0" if a == 2 else "SqueezeBackward4"
+    if a == 2 and b > 2:
+        return "CloneBackward0"
     return "MmBackward0" if a == b == 2 else "UnsafeViewBackward0"
+
+
+def _of_convolution(values: Sequence[Any]) -> str:
+    alone = values[0].ndim < values[1].ndim  # one image, not a batch
+    return "SqueezeBackward1" if alone else "ConvolutionBackward0"
+
+
+def _of_pool(name: str) -> Rule:
+    """Pools along one dimension are those along two, squeezed."""
+
+    def rule(values: Sequence[Any]) -> str:
+        count = next((value for value in values if value.__class__ is int), 0)
+        return "SqueezeBackward1" if count == 1 else name.format(count)
+
+    return rule
+
+
+def _of_clamp(values: Sequence[Any]) -> str:
+    bounds = [getattr(value, "meta", None) is not None for value in values[1:3]]
+    return "ClampBackward0" if any(bounds) else "ClampBackward1"
+
+
+def _of_inner(values: Sequence[Any]) -> str:
+    return "ViewBackward0" if values[0].ndim and values[1].ndim else "MulBackward0"
+
+
+def _of_einsum(values: Sequence[Any]) -> str:
+    equation, operands = values
+    result = equation.split("->")[1].strip() if "->" in equation else None
+    if len(operands) == 1:
+        summed = result is not None and len(result) < operands[0].ndim
+        return "SumBackward1" if summed else "PermuteBackward0"
+    terms = equation.split("->")[0].split(",")
+    outer = result is not None and all(letter in result for term in terms for letter in term.strip())
+    return "MulBackward0" if outer else "ViewBackward0"
+
+
+def _of_power(values: Sequence[Any]) -> str:
+    n = values[1]
+    if n in (0, 1):
+        return "torch::autograd::CopyBackwards" if n == 0 else "AliasBackward0"
+    if n == -1:
+        return "LinalgInvExBackward0"
+    return "MmBackward0" if values[0].ndim == 2 else "UnsafeViewBackward0"
+
+
+def _of_transform(forward: bool) -> Rule:
+    def rule(values: Sequence[Any]) -> str:
+        if values[0].dtype.is_complex:
+            return "FftC2CBackward0"
+        return "FftR2CBackward0" if forward else "ConjBackward0"
+
+    return rule
+
+
+def _of_matrix_norm(values: Sequence[Any]) -> str:
+    kind, keepdim = values[1], values[3]
+    if kind == "nuc":
+        return "PermuteBackward0" if keepdim else "SumBackward1"
+    if kind in (2, -2):
+        return "PermuteBackward0" if keepdim else "AmaxBackward0" if kind > 0 else "AminBackward0"
+    if isinstance(kind, (int, float)):
+        return "AmaxBackward0" if kind > 0 else "AminBackward0"
+    return "LinalgVectorNormBackward0"
 
 
 def _of_linear(values: Sequence[Any]) -> str:
@@ -156,7 +227,7 @@ def _of_division(values: Sequence[Any]) -> str:
 def _of_cross_entropy(values: Sequence[Any]) -> str:
     scores, target = values[:2]
     if target.dtype.is_floating_point:
-        return "DivBackward1"
+        return {"none": "NegBackward0", "sum": "NegBackward0"}.get(values[6], "DivBackward1")
     return "NllLossBackward0" if scores.ndim <= 2 else "NllLoss2DBackward0"
 
 
@@ -164,7 +235,8 @@ _BY_ARGUMENTS: dict[str, Rule] = {
     "sum": _if_given("SumBackward0", "SumBackward1", 1),
     "mean": _if_given("MeanBackward0", "MeanBackward1", 1),
     "prod": _if_given("ProdBackward0", "ProdBackward1", 1),
-    "squeeze": _if_given("SqueezeBackward0", "SqueezeBackward1", 1),
+    "squeeze": lambda values: "SqueezeBackward"
+    + ("0" if values[1] is None else "2" if isinstance(values[1], tuple) else "1"),
     "matmul": _of_product,
     "linear": _of_linear,
     "div": _of_division,
@@ -173,10 +245,35 @@ _BY_ARGUMENTS: dict[str, Rule] = {
     "clamp_max": _by_operand("ClampMaxBackward0", "ClampMaxBackward1"),
     "masked_fill": _by_operand("MaskedFillBackward0", "MaskedFillBackward1", 2),
     "lerp": _by_operand("LerpBackward0", "LerpBackward1", 2),
-    "max_pool": _by_rank("MaxPool{}DWithIndicesBackward0"),
-    "max_pool_with_indices": _by_rank("MaxPool{}DWithIndicesBackward0"),
-    "adaptive_max_pool": _by_rank("AdaptiveMaxPool{}DBackward0"),
+    "max_pool": _of_pool("MaxPool{}DWithIndicesBackward0"),
+    "max_pool_with_indices": _of_pool("MaxPool{}DWithIndicesBackward0"),
+    "adaptive_max_pool": _of_pool("AdaptiveMaxPool{}DBackward0"),
+    "max_unpool": _of_pool("MaxUnpool{}DBackward0"),
+    "fractional_max_pool": _of_pool("FractionalMaxPool{}DBackward0"),
+    "grid_sampled": _by_rank("GridSampler{}DBackward0"),
+    **{f"conv{n}d": _of_convolution for n in (1, 2, 3)},
+    **{f"conv_transpose{n}d": _of_convolution for n in (1, 2, 3)},
+    "clamp": _of_clamp,
+    "clip": _of_clamp,
+    "copysign": _by_operand("CopysignBackward1", "CopysignBackward0"),
+    "index_fill": _by_operand("IndexFillBackward0", "IndexFillBackward1", 3),
+    "scatter": _by_operand("ScatterBackward1", "ScatterBackward0", 3),
+    "round": lambda values: "RoundBackward1" if values[1] else "RoundBackward0",
+    "bilinear": lambda v: "ViewBackward0" if v[3] is None else "AddBackward0",
+    "diag": lambda v: "DiagEmbedBackward0" if v[0].ndim == 1 else "DiagonalBackward0_copy",
+    "unfold": lambda v: "UnfoldBackward0" if len(v) == 4 else "Im2ColBackward0",
+    "inner": _of_inner,
+    "einsum": _of_einsum,
+    "matrix_power": _of_power,
+    "matrix_norm": _of_matrix_norm,
+    "vecdot": lambda values: "SumBackward1" if values[0].ndim else "VdotBackward0",
+    "median_all": lambda values: "NanmedianBackward0" if values[1] else "MedianBackward0",
+    "fft": _of_transform(True),
+    "ifft": _of_transform(False),
+    "trapezoid": lambda v: "MulBackward1" if v[1] is None else "DivBackward1",
+    "cumulative_trapezoid": lambda v: "CumsumBackward0" if v[1] is None else "DivBackward1",
     "l1_loss": _of_loss("AbsBackward0"),
+    "multilabel_soft_margin_loss": _of_loss("DivBackward1"),
     "kl_div": _of_loss("SubBackward0"),
     "margin_ranking_loss": _of_loss("ClampMinBackward0"),
     "triplet_margin_loss": _of_loss("ClampMinBackward0"),
@@ -188,6 +285,21 @@ _BY_ARGUMENTS: dict[str, Rule] = {
     "pad": _of_pad,
     "cross_entropy": _of_cross_entropy,
 }  # fmt: skip
+
+
+_AS_OPERATIONS = {
+    "dot_general": "mm", "conv": "convolution", "conv_data": "convolution", "conv_filter": "convolution_backward",
+    "expand": "expand", "reshape": "view", "sum": "SumBackward1", "select": "where", "convert": "to", "concat": "cat",
+    "pad": "SliceBackwardBackward0", "cum_sum": "cumsum",
+}  # fmt: skip
+
+
+def origin_of_gradient(result: Any) -> str:
+    """What a differentiable gradient's meta keeps: the operation that its last primitive is."""
+    for node in reversed(result.builder.nodes):
+        if result.id in node.outputs:
+            return _AS_OPERATIONS.get(node.primitive.name, node.primitive.name)
+    return "alias"
 
 
 def origin_of(operation: str, values: Sequence[Any]) -> str:

@@ -14,6 +14,30 @@ from alight.record.views import root_of
 from alight.transforms.reverse import Backward
 
 
+class allow_mutation_on_saved_tensors:  # noqa: N801
+    """A block in which backward reads what it saved, whatever is written over it: `with ..., then write, then backward`.
+
+    >>> import alight as torch
+    >>> x = torch.ones(2, requires_grad=True)
+    >>> with torch.autograd.graph.allow_mutation_on_saved_tensors():
+    ...     y = x.exp()
+    ...     z = y.sum()
+    ...     y.zero_()
+    ...     z.backward()
+    tensor([0., 0.], grad_fn=<ZeroBackward0>)
+    >>> x.grad
+    tensor([2.7183, 2.7183])
+    """
+
+    active = 0
+
+    def __enter__(self) -> None:
+        allow_mutation_on_saved_tensors.active += 1
+
+    def __exit__(self, *error: object) -> None:
+        allow_mutation_on_saved_tensors.active -= 1
+
+
 class _Faults:
     """What is wrong with the residuals of a pass; PyTorch meets first what was recorded last."""
 
@@ -46,7 +70,7 @@ def check_pending(
     for value in found.residuals:
         readers = found.readers[value]
         faults.look(readers)
-        writes = memory.later(value, readers)
+        writes = [] if allow_mutation_on_saved_tensors.active else memory.later(value, readers)
         noticed = [write for write in writes if not write.silent]
         if noticed:
             root = root_of(recorder.handles[memory.slots[_root(memory, value)]])
@@ -67,11 +91,13 @@ def check_past(
     """
     memory: Memory = history.memory
     stale: set[int] = set()
+    if not history.freed and not memory.writes and _is_unwritten(history):
+        return stale
     faults = _Faults(history.freed, second_time)
     for value in found.residuals:
         readers = tuple([reader + start for reader in found.readers[value]])
         faults.look(readers)
-        if value not in history.versions:
+        if value not in history.versions or allow_mutation_on_saved_tensors.active:
             continue
         root, version, unnoticed, _ = history.versions[value]
         inside = memory.later(value, readers)
@@ -85,6 +111,14 @@ def check_past(
             stale.add(value)
     faults.refuse()
     return stale
+
+
+def _is_unwritten(history: History) -> bool:
+    """Whether all memory that saved values lie in is as it was when the segment ran."""
+    for root, version, unnoticed, _ in history.versions.values():
+        if root._writes != version or root._unnoticed != unnoticed:
+            return False
+    return True
 
 
 def _root(memory: Memory, value: int) -> int:

@@ -33,7 +33,7 @@ class History:
 
     __slots__ = (
         "serial", "position", "tape", "values", "inputs", "calls", "owed", "versions", "freed", "freed_at", "hooked",
-        "holders", "memory", "node_hooks", "packed", "retained", "segment", "views",
+        "holders", "memory", "node_hooks", "packed", "retained", "scalars", "segment", "views",
     )  # fmt: skip
 
     def __init__(self, position: Position, tape: Tape) -> None:
@@ -43,6 +43,7 @@ class History:
         self.inputs: dict[
             int, tuple[Any, Any]
         ] = {}  # value -> (tensor that entered with it, its own history's entry)
+        self.scalars: list[Any] = []  # Python numbers that were given to the steps
         self.calls: list[Any] = []  # contexts of autograd.Function calls
         self.owed: frozenset[int] = frozenset()
         self.versions: dict[
@@ -86,6 +87,7 @@ class History:
                 handles[slot],
                 handles[slot]._history if kind == "past" else None,
             )
+        history.scalars = recorder.scalars
         history.calls, history.owed = list(recorder.calls), plan.owed
         history.node_hooks, history.segment = recorder.node_hooks, recorder.segment
         if history.segment is not None:
