@@ -14,8 +14,8 @@ import pytest
 import alight as torch
 from alight import config, nn
 from alight.backends.base import programs
-from alight.backends.cpu import cache, native
-from alight.backends.cpu.build import OWN_SHAPES, build
+from alight.backends.cpu import cache, generic, native
+from alight.backends.cpu.build import OWN_SHAPES, build, recall
 from alight.backends.cpu.generic import Form, Number, forms, taken_apart
 from alight.compiler.hot import background
 from alight.ir.text import parse
@@ -71,6 +71,23 @@ def test_a_shape_of_the_same_operations_is_the_third(own_cache):
     assert [build(softmax(n)).general for n in (61, 62, 63, 64)] == [False] * OWN_SHAPES + [
         True
     ] * 2
+
+
+def test_another_process_finds_code_for_many_shapes(own_cache):
+    built = build(softmax(29), general=True)
+    given = [
+        np.random.default_rng(1).standard_normal(s).astype(np.float32) for s in ((29, 20), (20, 16))
+    ]
+    expected = [a.copy() for a in native.Native(softmax(29), built)(list(given))]
+    generic._leaves.clear()
+    found = recall(softmax(29))
+    assert found is not None and found.general and found.plan is None
+    assert found.summary == built.summary
+    for a, b in zip(native.made_of(softmax(29), found)(list(given)), expected, strict=True):
+        np.testing.assert_array_equal(a, b)
+    generic._leaves.clear()
+    cache.cache()._path(found.summary.pieces[0][0]).unlink()
+    assert recall(softmax(29)) is None
 
 
 def test_what_runs_often_gets_code_of_its_own(own_cache, monkeypatch):

@@ -34,6 +34,7 @@ class Summary(NamedTuple):
     given_twice: tuple[
         tuple[int, int], ...
     ]  # outputs that are another: number, input or -1 - output
+    pieces: tuple[Any, ...] = ()  # if its code serves many shapes: generic.Piece of each function
 
     def text(self) -> bytes:
         """As bytes for the cache."""
@@ -73,7 +74,7 @@ def build(program: Program, general: bool | None = None) -> Built:
     if general is None:
         general = _is_another_shape(program)
     stretches = sum(kernel.kind == "interpreter" for kernel in made.kernels)
-    return _general(made) if general and not stretches else _special(program, made)
+    return _general(program, made) if general and not stretches else _special(program, made)
 
 
 def _is_another_shape(program: Program) -> bool:
@@ -84,7 +85,7 @@ def _is_another_shape(program: Program) -> bool:
     return count > OWN_SHAPES
 
 
-def _general(made: Any) -> Built:
+def _general(program: Program, made: Any) -> Built:
     """Linked from functions that serve many shapes."""
     from alight.backends.cpu import threads
     from alight.backends.cpu.generic import forms
@@ -94,7 +95,8 @@ def _general(made: Any) -> Built:
     text = step_text(made, host(), size=1, go_on=background.check)
     place = len(made.program.inputs) + len(made.program.outputs) + 1
     linked = forms.linked(text.parts, threads.symbols(), place, background.check)
-    summary = _summary(made, (), text)
+    summary = _summary(made, (), text)._replace(pieces=tuple(map(tuple, linked.pieces)))
+    _keep(program, summary)
     return Built(summary, linked.kept, {text.steps[0]: linked.step}, made, linked.words, True)
 
 
@@ -127,10 +129,15 @@ def _special(program: Program, made: Any) -> Built:
         addresses.update(modules[-1].addresses)
         parts.append((key, part.names))
     summary = _summary(made, parts, text)
-    own = _key(program)
-    if own and len(text.steps) == 1:
-        cache.store(own, summary.text())
+    _keep(program, summary)
     return Built(summary, tuple(modules), addresses, made)
+
+
+def _keep(program: Program, summary: Summary) -> None:
+    """For other processes, unless the interpreter has a part in it."""
+    key = _key(program)
+    if key and len(summary.steps) == 1:
+        cache.store(key, summary.text())
 
 
 def plan_of(program: Program) -> Any:
@@ -156,6 +163,8 @@ def recall(program: Program) -> Built | None:
         return None
     from alight.backends.cpu import jit, threads
 
+    if summary.pieces:
+        return _recall_general(summary)
     codes = [cache.load(part) for part, _ in summary.parts]
     modules, addresses = [], dict(threads.symbols())
     for code, (_, names) in zip(codes, summary.parts, strict=True):
@@ -164,6 +173,18 @@ def recall(program: Program) -> Built | None:
         modules.append(jit.link(code, names, addresses))
         addresses.update(modules[-1].addresses)
     return Built(summary, tuple(modules), addresses)
+
+
+def _recall_general(summary: Summary) -> Built | None:
+    from alight.backends.cpu import threads
+    from alight.backends.cpu.generic import Piece, joined
+
+    pieces = [Piece(*piece) for piece in summary.pieces]
+    linked = joined(pieces, cache.load, threads.symbols())
+    if linked is None:
+        return None
+    step = {summary.steps[0]: linked.step}
+    return Built(summary, linked.kept, step, None, linked.words, True)
 
 
 def _key(program: Program) -> str | None:

@@ -103,8 +103,8 @@ class Form:
             int, int
         ] = {}  # number -> which parameter it is; equal so far, equal parameter
         self.first = numbers
-        self.code: bytes | None = None
-        self.module: jit.Module | None = None
+        self.key = ""
+        self.code: bytes | None = None  # of the general function, once it is compiled
 
     def widen(self, numbers: tuple[Number, ...]) -> None:
         """Let every number vary that has another value now, apart from those that go with it."""
@@ -124,7 +124,7 @@ class Form:
             if n in self.groups or a != b:
                 key = self.groups.get(n, -1), a, b
                 groups[n] = known.setdefault(key, len(known))
-        self.groups, self.code, self.module = groups, None, None
+        self.groups, self.code = groups, None
 
     def words(self, numbers: tuple[Number, ...]) -> list[int]:
         """The parameters for these numbers."""
@@ -168,12 +168,51 @@ def _loaded(name: str, of: str, word: int) -> list[str]:
     ]
 
 
+class Piece(NamedTuple):
+    """A function of a program: its code, whom it calls, and the numbers of this program's shapes."""
+
+    key: str  # of its code in the cache
+    callees: tuple[int, ...]  # pieces that are its c0, c1, ...
+    calls: tuple[int, ...]  # the piece that each of its calls is for
+    words: tuple[int, ...]
+
+
 class Linked(NamedTuple):
     """The step of a program made of general functions, and what must be kept for it."""
 
     step: int
     words: int  # where the step's parameters lie
     kept: tuple[object, ...]
+    pieces: tuple[Piece, ...]
+
+
+_leaves: OrderedDict[str, jit.Module] = OrderedDict()  # functions that call no other, by key
+
+
+def joined(
+    pieces: Sequence[Piece], code_of: Callable[[str], bytes | None], symbols: dict[str, int]
+) -> Linked | None:
+    """Pieces linked, those that are called first, the step last; None if the code of one is not there."""
+    addresses: list[int] = []
+    words: list[np.ndarray] = []
+    modules = []
+    for piece in pieces:
+        module = _leaves.get(piece.key)
+        if module is None:
+            code = code_of(piece.key)
+            if code is None:
+                return None
+            callees = {f"c{n}": addresses[one] for n, one in enumerate(piece.callees)}
+            module = jit.link(code, ["own"], {**symbols, **callees})
+            if not callees:
+                _leaves[piece.key] = module
+                while len(_leaves) > MOST:
+                    _leaves.popitem(last=False)
+        modules.append(module)
+        addresses.append(module.addresses["own"])
+        own = [*(words[one].ctypes.data for one in piece.calls), *piece.words]
+        words.append(np.array([word & 0xFFFFFFFFFFFFFFFF for word in own], np.uint64))
+    return Linked(addresses[-1], words[-1].ctypes.data, (*modules, *words), tuple(pieces))
 
 
 class Forms:
@@ -206,9 +245,9 @@ class Forms:
     def _linked(
         self, parts: Sequence[Part], symbols: dict[str, int], place: int, go_on: Callable[[], None]
     ) -> Linked:
-        words: dict[str, np.ndarray] = {}
-        addresses: dict[str, int] = {}
-        kept: list[object] = []
+        number: dict[str, int] = {}
+        codes: dict[str, bytes] = {}
+        pieces = []
         for part in parts:
             go_on()
             (name,) = part.names
@@ -216,25 +255,24 @@ class Forms:
             own_place = place if part is parts[-1] else None
             form = self.of(function, own_place)
             if form.code is None:
-                text = form.text(own_place)
-                known = cache.load(cache.key_of(text))
-                self.compiled += known is None
-                form.code = known or cache.object_code(text)
-            callees = {f"c{n}": addresses[one] for n, one in enumerate(function.callees)}
-            module = form.module
-            if module is None:
-                module = jit.link(form.code, ["own"], {**symbols, **callees})
-                form.module = None if callees else module  # else it knows whom it calls
-            addresses[name] = module.addresses["own"]
-            order = [
-                function.callees[int(n)]
-                for n in re.findall(r"call void @c(\d+)\(", "".join(function.pieces))
-            ]
-            own = [*(words[one].ctypes.data for one in order), *form.words(function.numbers)]
-            words[name] = np.array([word & 0xFFFFFFFFFFFFFFFF for word in own], np.uint64)
-            kept += [module, words[name]]
-        name = parts[-1].names[0]
-        return Linked(addresses[name], words[name].ctypes.data, tuple(kept))
+                self._compile(form, own_place)
+            assert form.code is not None
+            codes[form.key] = form.code
+            callees = tuple(number[one] for one in function.callees)
+            order = re.findall(r"call void @c(\d+)\(", "".join(function.pieces))
+            calls = tuple(callees[int(n)] for n in order)
+            pieces.append(Piece(form.key, callees, calls, tuple(form.words(function.numbers))))
+            number[name] = len(number)
+        linked = joined(pieces, codes.get, symbols)
+        assert linked is not None
+        return linked
+
+    def _compile(self, form: Form, place: int | None) -> None:
+        text = form.text(place)
+        form.key = cache.key_of(text)
+        known = cache.load(form.key)
+        self.compiled += known is None
+        form.code = known or cache.object_code(text)
 
 
 forms = Forms()

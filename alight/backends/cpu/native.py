@@ -239,5 +239,9 @@ class General(Native):
 
 def compiled(program: Program) -> Native:
     """A program as machine code."""
-    built = build(program)
+    return made_of(program, build(program))
+
+
+def made_of(program: Program, built: Built) -> Native:
+    """A program whose code is there."""
     return General(program, built) if built.general else Native(program, built)

@@ -56,9 +56,9 @@ class Interpreter:
         built = recall(program)
         if built is None:
             return None
-        from alight.backends.cpu.native import Native
+        from alight.backends.cpu.native import made_of
 
-        return Native(program, built)
+        return made_of(program, built)
 
     def view(self, link: Program, inputs: Sequence[Any]) -> Array:
         """A view's array over the memory of the first input, where NumPy can."""
