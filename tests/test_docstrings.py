@@ -21,6 +21,7 @@ import pytest
 import alight
 
 OPERATIONS = (  # the full rule
+    "alight",
     "alight.Tensor",
     "alight.nn.functional",
     "alight.linalg",
@@ -84,9 +85,6 @@ CLASSES = (  # each method that a user calls has an example, too
     "alight.distributions.Transform",
 )
 OVERRIDDEN = ("forward", "extra_repr", "reset_parameters")  # named in the class's own text
-NOT_YET = {  # namespace -> whether it is one of operations; a namespace that is in order moves up
-    "alight": True,
-}
 
 SHAPE = re.compile(r"\b[Ss]hapes?\b|\([\w*.+/-]+, ?[\w*.+/, -]*\)")
 TENSORS = {"Tensor", "Value", "Tensor | None", "Tensors", "Operand", "Operand | None"}
@@ -139,26 +137,18 @@ def faults_of(namespace: str, operations: bool) -> list[str]:
     ]
 
 
-NAMESPACES = {
-    **dict.fromkeys(OPERATIONS, True),
-    **dict.fromkeys(OTHERS, False),
-    **NOT_YET,
-}
+NAMESPACES = {**dict.fromkeys(OPERATIONS, True), **dict.fromkeys(OTHERS, False)}
 
 
 @pytest.mark.parametrize("namespace", NAMESPACES)
-def test_docstrings(namespace, request):
-    if namespace in NOT_YET:
-        request.applymarker(pytest.mark.xfail(strict=True, reason="not all of it is written yet"))
+def test_docstrings(namespace):
     found = faults_of(namespace, NAMESPACES[namespace])
     assert not found, f"{len(found)} docstrings fall short\n" + "\n".join(found)
 
 
 @pytest.mark.parametrize("namespace", NAMESPACES)
-def test_no_name_of_another_library_is_public(namespace, request):
+def test_no_name_of_another_library_is_public(namespace):
     """`Any`, `Callable`, `Path`: what a module imports for itself is not part of what it offers."""
-    if namespace in NOT_YET:
-        request.applymarker(pytest.mark.xfail(strict=False, reason="not looked at yet"))
     homes = {
         name: str(getattr(value, "__module__", "alight"))
         for name, value in public(namespace_of(namespace)).items()

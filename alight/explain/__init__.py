@@ -5,6 +5,10 @@
     alight.explain(text=True)        the same as a string
 
 The module itself is callable.
+
+>>> import alight
+>>> "exp" in alight.explain(alight.exp, alight.ones(3), text=True)
+True
 """
 
 from __future__ import annotations

@@ -94,9 +94,10 @@ def load(
 
     PyTorch's zip and legacy formats alike. map_location moves tensors: a device, a dictionary
     of devices, or a function of a storage and its device. mmap=True maps the file instead of
-    reading it. UnpicklingError for what is not allowed or broken, FileNotFoundError where there
-    is none.
+    reading it.
 
+    Errors: UnpicklingError for what is not allowed, RuntimeError for a damaged file, FileNotFoundError
+    where there is none.
     Differs: nothing that a file names is imported or run, with `weights_only=False` neither.
     That allows besides modules saved whole, and objects of classes that the program has defined
     or imported; they are made without their constructors. Other classes are built after
