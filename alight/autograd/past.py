@@ -19,7 +19,7 @@ from alight.autograd.frames import (
 )
 from alight.autograd.modes import anomaly, no_recording
 from alight.autograd.overwritten import check_past
-from alight.backends.base import view_buffer
+from alight.backends.base import backend_of, view_buffer
 from alight.errors import fail
 from alight.primitives.arithmetic import fresh
 from alight.record.history import History, active_inputs, sweep
@@ -94,17 +94,28 @@ class PastFrame:
             if value in self.cotangents:
                 found.append((tensor, entry, self.cotangents[value]))
         if not self.retain:
-            traversed = used_up(tape, len(tape.nodes), outputs, self._ends())
+            traversed, made = self._used_up(outputs)
             history.freed.update(traversed)
             history.freed_at = history.freed_at or user_line()
             for call in tape.functions:
                 if call.start in history.freed:
                     history.calls[call.number].release()
-            if history.owed.issubset({out for i in traversed for out in tape.nodes[i].outputs}):
+            if history.owed <= made:
                 history.values.clear()
                 history.packed.clear()
                 history.holders.clear()
         return found
+
+    def _used_up(self, outputs: Sequence[int]) -> tuple[frozenset[int], frozenset[int]]:
+        """The nodes that a pass uses up, and the values that they made."""
+        tape, ends = self.history.tape, self._ends()
+        key = "used up", tuple(outputs), None if ends is None else tuple(ends)
+        found = self.history.position.sweeps.get(key)
+        if found is None:
+            nodes = used_up(tape, len(tape.nodes), outputs, ends)
+            made = frozenset(out for i in nodes for out in tape.nodes[i].outputs)
+            found = self.history.position.sweeps[key] = frozenset(nodes), made
+        return found  # type: ignore[no-any-return]
 
     def _ends(self) -> list[int] | None:
         """Values at which a pass to what is wanted ends; None where all leaves are."""
@@ -121,6 +132,9 @@ class PastFrame:
     def _stops(self) -> list[Stop]:
         """Places where Python runs, from last to first."""
         history, tape = self.history, self.history.tape
+        waiting = history.hooked or history.retained or self.wanted or history.node_hooks
+        if not (waiting or tape.functions or anomaly.enabled):
+            return []
         makers = {out: i for i, node in enumerate(tape.nodes) for out in node.outputs}
         stops = [
             Stop(makers[value] + 1, 0, lambda value=value: self._hook(value, makers[value] + 1))  # type: ignore[misc]
@@ -210,12 +224,16 @@ class PastFrame:
             wrt = [*active_inputs(tape), *(value for value in active if value in earlier)]
             found = history.position.sweeps[key] = sweep(tape, list(outputs), wrt, start, stop)
         stale = check_past(found, history, start, lambda: second_time(tape, history))
-        given = [
-            *(self.cotangents[value] for value in outputs),
-            *(self._as_it_is_now(v) if v in stale else self._residual(v) for v in found.residuals),
-        ]
+        given = [self.cotangents[value] for value in outputs]
+        saved: list[Any] = []
+        if self.create_graph or stale or history.packed or self.recorder.transforming:
+            given += [
+                self._as_it_is_now(v) if v in stale else self._residual(v) for v in found.residuals
+            ]
+        else:
+            saved = [self._saved(value) for value in found.residuals]
         gradients = run_program(
-            self.recorder, found.program, given, self.create_graph, (history.position, key)
+            self.recorder, found.program, given, self.create_graph, (history.position, key), saved
         )
         self.cotangents = dict(zip(found.reached, gradients, strict=True))
 
@@ -227,6 +245,16 @@ class PastFrame:
         buffer = root.flush("backward reads what .data wrote")
         return wrap(view_buffer(program, [buffer, *numbers]), Meta(history.tape.types[value]))
 
+    def _saved(self, value: int) -> Any:
+        """The buffer of a saved value."""
+        buffer = self.history.values.get(value)
+        if buffer is None:
+            second_time(self.history.tape, self.history)
+        if buffer.__class__ in (int, float, bool, complex):
+            type = self.history.tape.types[value]
+            buffer = backend_of(type.device).from_host(buffer, type.dtype)
+        return buffer
+
     def _residual(self, value: int) -> Tensor:
         """A tensor that stands for a saved value; with its own past where a second derivative may be asked."""
         history = self.history
@@ -237,15 +265,8 @@ class PastFrame:
             if value in history.packed:
                 holder = history.holders[value] = history.packed[value].tensor()
                 return holder
-            buffer = history.values.get(value)
-            if buffer is None:
-                second_time(history.tape, history)
-            type = history.tape.types[value]
-            if type.shape == () and isinstance(buffer, (int, float, bool, complex)):
-                from alight.backends.base import backend_of
-
-                buffer = backend_of(type.device).from_host(buffer, type.dtype)
-            holder = history.holders[value] = wrap(buffer, Meta(type))
+            meta = Meta(history.tape.types[value])
+            holder = history.holders[value] = wrap(self._saved(value), meta)
         if self.create_graph and holder._history is None and value in _active(history):
             holder._history = history.entry(value)
             holder._meta = holder._meta.replace(requires_grad=True, leaf=False, origin="saved")
@@ -363,17 +384,24 @@ def _recorder() -> Any:
 
 
 def run_program(
-    recorder: Any, program: Any, given: Sequence[Tensor], create_graph: bool, name: Any
+    recorder: Any,
+    program: Any,
+    given: Sequence[Tensor],
+    create_graph: bool,
+    name: Any,
+    saved: Sequence[Any] = (),
 ) -> list[Tensor]:
-    """Record a program on tensors as one step."""
+    """Record a program on tensors, and on buffers that nobody else uses, as one step."""
     for tensor in given:
         recorder.enter(tensor)
-    key = "program", name, create_graph, tuple([tensor._slot for tensor in given])
+    key = "program", name, create_graph, tuple([tensor._slot for tensor in given]), len(saved)
     position = recorder.here.children.get(key)
     if position is None:
 
         def trace(tape: Tape) -> None:
             values = [recorder.argument(tape, tensor) for tensor in given]
+            inputs = program.inputs[len(given) :]
+            values += [tape.buffer_input(program.types[i]) for i in inputs]
             differentiable = create_graph and any(tensor.requires_grad for tensor in given)
             known = len(tape.types)
             for result in tape.inline(program, values):
@@ -385,6 +413,7 @@ def run_program(
 
         position = recorder.extend(key, "backward", trace)
     recorder.here = position
+    recorder.inputs.extend(saved)
     made = []
     for i, meta in enumerate(position.metas):
         tensor = new_handle(meta, position.slot + i)
