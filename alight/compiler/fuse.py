@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from alight.compiler.joins import joined
+from alight.compiler.joins import copied, joined
 from alight.compiler.trace import REDUCTIONS, RULES, window_inputs
 from alight.errors import internal
 from alight.ir.primitive import CREATE, ELEMENTWISE, MOVEMENT
@@ -98,6 +98,7 @@ class Fusion:
             id(node): _is_loop(node) and supports(node, program) for node in program.nodes
         }
         self.joined = joined(program, self.maker, self.users, lambda node: self.fusible[id(node)])
+        self.copied = copied(program, self.users, lambda node: self.fusible[id(node)], self.joined)
         self.fusible.update((id(self.maker[out]), False) for out in self.joined)
         for node in program.nodes:
             if not self.is_free(node):
@@ -110,7 +111,8 @@ class Fusion:
         """Whether a node belongs to no group: its users compute it from its inputs."""
         free = node.primitive.kind == MOVEMENT or node.primitive.name in FREE
         out = node.outputs[0]
-        return free and self.fusible[id(node)] and out not in self.outputs and out not in self.apart
+        kept = out in self.outputs or out in self.apart or out in self.copied
+        return free and self.fusible[id(node)] and not kept
 
     def sources(self, value: int) -> list[int]:
         """The values with groups (or program inputs) that a value is made of through free nodes."""

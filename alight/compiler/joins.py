@@ -39,6 +39,20 @@ def joined(
     }
 
 
+def copied(
+    program: Program, users: Mapping[int, list[Node]], is_loop: Callable[[Node], bool], joined: set[int]
+) -> set[int]:  # fmt: skip
+    """The results of other concatenations that lie in memory: made by one kernel, and read by everybody."""
+    return {
+        node.outputs[0]
+        for node in program.nodes
+        if node.primitive.name == "concat"
+        and node.outputs[0] not in joined
+        and is_loop(node)
+        and _lies_in_memory(program, node, users, is_loop)
+    }
+
+
 def _is_made_here(
     program: Program, node: Node, maker: Mapping[int, Node], is_loop: Callable[[Node], bool]
 ) -> bool:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 DEAR = 8  # elementary steps from which a value is kept
 LONG = {"exp", "log", "tanh", "erf", "sin", "cos", "tan", "pow", "expm1", "log1p", "sqrt"}
 MOST_BYTES = 32 << 10  # of one buffer
-MOST_BLOCK = 4  # vectors that are done at a time
+MOST_BLOCK = 12  # vectors that are done at a time
 
 
 class Kept:

@@ -486,6 +486,10 @@ class LoopCode:
         whole = extent // self.lanes
         size = sum(self.on_vector(self.nest.expressions[i].axes) for i in needed)
         block = 4 if self.nest.reduced and size <= SMALL_BODY and whole >= 4 else 1
+        if axis not in self.nest.reduced and block > 1 and whole >= 12 and self._only_adds(needed):
+            block = (
+                12  # sums of columns: long pieces of each row, all of their loads under way at once
+            )
         first, last = code.integer(0), code.integer(whole)
         ragged = extent % self.lanes
         if part is not None:
@@ -509,6 +513,12 @@ class LoopCode:
                 self.mask = code.tail_mask(code.integer(ragged), vector("i32", self.lanes))
                 body()
                 self.mask = None
+
+    def _only_adds(self, needed: Sequence[int]) -> bool:
+        """Whether what is done at every index is next to nothing."""
+        innermost = len(self.outer) + len(self.inner)
+        expressions = [self.nest.expressions[i] for i in needed]
+        return sum(self.level(one.axes) == innermost for one in expressions) <= 2
 
     def _walk(
         self, axis: int, first: Value, last: Value, block: int, body: Callable[[], None]

@@ -108,7 +108,7 @@ def _broadcast_plan(product: Product, target: Target, crossed: bool) -> tuple[Pl
         rate = 0.15 if product.b[-1] == 1 else 0.45 if product.b[-2] == 1 else 2.0
         cycles += rate * product.k * partial_row(plan)
     if crossed:
-        cycles += 90 * sum(
+        cycles += 60 * sum(
             _tiles(product, s) * s.width // target.lanes(product.itemsize) for s in sections
         )
     return plan, cycles
