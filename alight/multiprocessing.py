@@ -36,12 +36,25 @@ class ProcessExitedException(ProcessException):
 
 
 def get_sharing_strategy() -> str:
-    """How tensors go to other processes: as copies, whatever this says."""
+    """How tensors go to other processes: as copies, whatever this says.
+
+    >>> import alight as torch
+    >>> torch.multiprocessing.get_sharing_strategy()
+    'file_system'
+    """
     return _strategy
 
 
 def set_sharing_strategy(new_strategy: str) -> None:
-    """Remembered."""
+    """Remembered.
+
+    >>> import alight as torch
+    >>> before = torch.multiprocessing.get_sharing_strategy()
+    >>> torch.multiprocessing.set_sharing_strategy("file_system")
+    >>> torch.multiprocessing.get_sharing_strategy()
+    'file_system'
+    >>> torch.multiprocessing.set_sharing_strategy(before)
+    """
     global _strategy
     if new_strategy not in get_all_sharing_strategies():
         fail(AssertionError, f"{new_strategy} is not one of {get_all_sharing_strategies()}")
@@ -49,7 +62,12 @@ def set_sharing_strategy(new_strategy: str) -> None:
 
 
 def get_all_sharing_strategies() -> set[str]:
-    """Names that set_sharing_strategy takes."""
+    """Names that set_sharing_strategy takes.
+
+    >>> import alight as torch
+    >>> sorted(torch.multiprocessing.get_all_sharing_strategies())
+    ['file_descriptor', 'file_system']
+    """
     return {"file_descriptor", "file_system"}
 
 

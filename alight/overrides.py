@@ -49,7 +49,13 @@ class TorchFunctionMode:
 
 
 class BaseTorchFunctionMode(TorchFunctionMode):
-    """A mode that only passes calls on."""
+    """A mode that only passes calls on.
+
+    >>> import alight as torch
+    >>> with torch.overrides.BaseTorchFunctionMode():
+    ...     torch.ones(2)
+    tensor([1., 1.])
+    """
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None
@@ -58,32 +64,67 @@ class BaseTorchFunctionMode(TorchFunctionMode):
 
 
 def has_torch_function(relevant_args: Iterable[Any]) -> bool:
-    """Whether any of the arguments, or a mode, wants to take calls."""
+    """Whether any of the arguments, or a mode, wants to take calls.
+
+    >>> import alight as torch
+    >>> torch.overrides.has_torch_function((torch.ones(1),))
+    False
+    """
     if dispatch.state.modes:
         return True
     return not dispatch.state.disabled and bool(dispatch.overloaded(relevant_args))
 
 
 def has_torch_function_unary(argument: Any) -> bool:
-    """`has_torch_function` of one argument."""
+    """`has_torch_function` of one argument.
+
+    >>> import alight as torch
+    >>> torch.overrides.has_torch_function_unary(torch.ones(1))
+    False
+    """
     return has_torch_function((argument,))
 
 
 def has_torch_function_variadic(*arguments: Any) -> bool:
-    """`has_torch_function` of several arguments."""
+    """`has_torch_function` of several arguments.
+
+    >>> import alight as torch
+    >>> torch.overrides.has_torch_function_variadic(torch.ones(1), 2)
+    False
+    """
     return has_torch_function(arguments)
 
 
 def handle_torch_function(
     public_api: Callable[..., Any], relevant_args: Iterable[Any], *args: Any, **kwargs: Any
 ) -> Any:
-    """What the first of the relevant arguments that wants to makes of a call."""
+    """What the first of the relevant arguments that wants to makes of a call.
+
+    Errors: TypeError where nobody takes the call.
+
+    >>> import alight as torch
+    >>> class Loud(torch.Tensor):
+    ...     @classmethod
+    ...     def __torch_function__(cls, func, types, args=(), kwargs=None):
+    ...         return func.__name__
+    >>> x = torch.ones(1).as_subclass(Loud)
+    >>> torch.overrides.handle_torch_function(torch.add, (x,), x, 1)
+    'add'
+    """
     taken = dispatch.hand_over(public_api, args, kwargs, tuple(relevant_args))
     return public_api(*args, **kwargs) if taken is dispatch.MISS else taken
 
 
 def wrap_torch_function(dispatcher: Callable[..., Iterable[Any]]) -> Callable[..., Any]:
-    """Decorator of a function of one's own that subclasses may take over; `dispatcher` gives the relevant arguments."""
+    """Decorator of a function of one's own that subclasses may take over; `dispatcher` gives the relevant arguments.
+
+    >>> import alight as torch
+    >>> @torch.overrides.wrap_torch_function(lambda x: (x,))
+    ... def twice(x):
+    ...     return x * 2
+    >>> twice(torch.ones(1))
+    tensor([2.])
+    """
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)
@@ -108,18 +149,33 @@ def is_tensor_like(inp: Any) -> bool:
 
 
 def is_tensor_method_or_property(func: Callable[..., Any]) -> bool:
-    """Whether a function is one of Tensor's methods."""
+    """Whether a function is one of Tensor's methods.
+
+    >>> import alight as torch
+    >>> torch.overrides.is_tensor_method_or_property(torch.Tensor.add)
+    True
+    """
     name = getattr(func, "__name__", "")
     return Tensor.__dict__.get(name) is func
 
 
 def get_default_nowrap_functions() -> set[Any]:
-    """Functions whose results stay plain tensors."""
+    """Functions whose results stay plain tensors.
+
+    >>> import alight as torch
+    >>> isinstance(torch.overrides.get_default_nowrap_functions(), set)
+    True
+    """
     return dispatch.not_wrapped()
 
 
 def get_ignored_functions() -> set[Any]:
-    """Functions that are never handed over: those that make tensors of data."""
+    """Functions that are never handed over: those that make tensors of data.
+
+    >>> import alight as torch
+    >>> torch.tensor in torch.overrides.get_ignored_functions()
+    True
+    """
     from alight.ops.operation import TORCH
 
     names = (
@@ -138,7 +194,12 @@ def get_ignored_functions() -> set[Any]:
 
 
 def get_overridable_functions() -> dict[Any, list[Any]]:
-    """Functions that are handed over, by the module or class that serves them."""
+    """Functions that are handed over, by the module or class that serves them.
+
+    >>> import alight as torch
+    >>> torch.add in torch.overrides.get_overridable_functions()[torch]
+    True
+    """
     import alight
     from alight.nn import functional
     from alight.ops.operation import FUNCTIONAL, METHODS, TORCH
@@ -151,7 +212,12 @@ def get_overridable_functions() -> dict[Any, list[Any]]:
 
 
 def resolve_name(f: Callable[..., Any]) -> str | None:
-    """The public name of a function, as torch.add."""
+    """The public name of a function, as torch.add.
+
+    >>> import alight as torch
+    >>> torch.overrides.resolve_name(torch.Tensor.add)
+    'torch.Tensor.add'
+    """
     from alight.ops.operation import FUNCTIONAL, METHODS, TORCH
 
     for prefix, table in (

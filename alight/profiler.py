@@ -17,7 +17,12 @@ from alight.record.recorder import thread
 
 
 class ProfilerActivity(Enum):
-    """What is watched."""
+    """What is watched.
+
+    >>> import alight as torch
+    >>> torch.profiler.ProfilerActivity.CPU.name
+    'CPU'
+    """
 
     CPU = 0
     XPU = 1
@@ -26,7 +31,12 @@ class ProfilerActivity(Enum):
 
 
 class ProfilerAction(Enum):
-    """What happens in a step."""
+    """What happens in a step.
+
+    >>> import alight as torch
+    >>> torch.profiler.ProfilerAction.NONE.name
+    'NONE'
+    """
 
     NONE = 0
     WARMUP = 1
@@ -79,7 +89,15 @@ class record_function:  # noqa: N801
 
 
 class FunctionEventAvg(NamedTuple):
-    """All blocks of one name together; times in microseconds."""
+    """All blocks of one name together; times in microseconds.
+
+    >>> import alight as torch
+    >>> with torch.profiler.profile() as prof:
+    ...     with torch.profiler.record_function('work'):
+    ...         _ = torch.ones(2).sum().item()
+    >>> [event.count for event in prof.key_averages() if event.key == 'work']
+    [1]
+    """
 
     key: str
     count: int  # type: ignore[assignment]  # a tuple has a method of this name
@@ -112,7 +130,15 @@ class FunctionEventAvg(NamedTuple):
 
 
 class EventList(list[FunctionEventAvg]):
-    """Averages by name, with a table."""
+    """Averages by name, with a table.
+
+    >>> import alight as torch
+    >>> with torch.profiler.profile() as prof:
+    ...     with torch.profiler.record_function('work'):
+    ...         _ = torch.ones(2).sum().item()
+    >>> 'work' in [event.key for event in prof.key_averages()]
+    True
+    """
 
     def table(
         self,
@@ -258,7 +284,12 @@ def schedule(
 def tensorboard_trace_handler(
     dir_name: str, worker_name: str | None = None, use_gzip: bool = False
 ) -> Any:
-    """A function for `on_trace_ready` that writes a trace into a folder."""
+    """A function for `on_trace_ready` that writes a trace into a folder.
+
+    >>> import alight as torch
+    >>> callable(torch.profiler.tensorboard_trace_handler('traces'))
+    True
+    """
     import os
 
     def write(watched: profile) -> None:
@@ -270,7 +301,12 @@ def tensorboard_trace_handler(
 
 
 def supported_activities() -> set[ProfilerActivity]:
-    """What can be watched."""
+    """What can be watched.
+
+    >>> import alight as torch
+    >>> torch.profiler.ProfilerActivity.CPU in torch.profiler.supported_activities()
+    True
+    """
     return {ProfilerActivity.CPU}
 
 

@@ -475,3 +475,7 @@ class _Once(Function):
             RuntimeError,
             "trying to differentiate twice a function that was marked with @once_differentiable",
         )
+
+
+def __dir__() -> list[str]:
+    return ["Function", "FunctionCtx", "InplaceFunction", "once_differentiable"]

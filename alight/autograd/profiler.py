@@ -5,11 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from alight import profiler as _profiler
+from alight.offered import listing
 from alight.profiler import record_function
 
 
 class profile(_profiler.profile):  # noqa: N801
-    """A block in which parts named by `record_function` are timed; `enabled=False` switches it off."""
+    """A block in which parts named by `record_function` are timed; `enabled=False` switches it off.
+
+    >>> import alight as torch
+    >>> with torch.autograd.profiler.profile() as prof:
+    ...     _ = torch.ones(2).sum().item()
+    """
 
     def __init__(self, enabled: bool = True, **options: Any) -> None:
         super().__init__()
@@ -37,3 +43,6 @@ class _Nothing:
 emit_nvtx = emit_itt = _Nothing
 
 __all__ = ["emit_itt", "emit_nvtx", "profile", "record_function"]
+
+
+__dir__ = listing(globals())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from alight.offered import listing
 from alight.tensor import Tensor
 
 
@@ -23,3 +24,6 @@ class Variable(metaclass=_VariableMeta):
     def __new__(cls, data: Any = None, requires_grad: bool = False, volatile: bool = False) -> Any:
         made = data.detach()
         return made.requires_grad_() if requires_grad else made
+
+
+__dir__ = listing(globals())

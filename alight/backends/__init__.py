@@ -6,6 +6,8 @@ The small modules beside them (`cudnn`, `mps`, ...) are `torch.backends`: switch
 from importlib import import_module
 from typing import Any
 
+from alight.offered import listing
+
 _SWITCHES = ("cuda", "cudnn", "mkl", "mkldnn", "mps", "openmp", "opt_einsum", "quantized")
 
 
@@ -13,3 +15,6 @@ def __getattr__(name: str) -> Any:
     if name in _SWITCHES:
         return import_module(f"alight.backends.{name}")
     raise AttributeError(f"module 'alight.backends' has no attribute '{name}'")
+
+
+__dir__ = listing(globals(), " ".join(_SWITCHES))

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from alight.offered import listing
+
 enabled = True
 benchmark = False
 benchmark_limit = 10
@@ -14,17 +16,31 @@ allow_tf32 = True
 
 
 def is_available() -> bool:
-    """Whether cuDNN is there: no."""
+    """Whether cuDNN is there: no.
+
+    >>> import alight as torch
+    >>> torch.backends.cudnn.is_available()
+    False
+    """
     return False
 
 
 def version() -> int | None:
-    """Its version: none."""
+    """Its version: none.
+
+    >>> import alight as torch
+    >>> torch.backends.cudnn.version()
+    """
     return None
 
 
 def is_acceptable(tensor: Any) -> bool:
-    """Whether cuDNN could take a tensor: no."""
+    """Whether cuDNN could take a tensor: no.
+
+    >>> import alight as torch
+    >>> torch.backends.cudnn.is_acceptable(torch.ones(1))
+    False
+    """
     return False
 
 
@@ -33,7 +49,13 @@ def flags(
     enabled: bool = False, benchmark: bool = False, benchmark_limit: int = 10, deterministic: bool = False,
     allow_tf32: bool = True, fp32_precision: str = "none",
 ) -> Iterator[None]:  # fmt: skip
-    """A block with other switches."""
+    """A block with other switches.
+
+    >>> import alight as torch
+    >>> with torch.backends.cudnn.flags(enabled=False):
+    ...     torch.ones(1)
+    tensor([1.])
+    """
     given = {
         "enabled": enabled,
         "benchmark": benchmark,
@@ -46,3 +68,6 @@ def flags(
         yield
     finally:
         globals().update(held)
+
+
+__dir__ = listing(globals())

@@ -2,5 +2,10 @@
 
 
 def is_available() -> bool:
-    """Whether it is there: no."""
+    """Whether it is there: no.
+
+    >>> import alight as torch
+    >>> torch.backends.openmp.is_available()
+    False
+    """
     return False

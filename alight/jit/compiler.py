@@ -17,12 +17,22 @@ is_dynamo_compiling = is_exporting = is_compiling
 
 
 def disable(fn: Any = None, recursive: bool = True, *, reason: str | None = None) -> Any:
-    """`fn` itself."""
+    """`fn` itself.
+
+    >>> import alight as torch
+    >>> torch.compiler.disable(max) is max
+    True
+    """
     return fn if fn is not None else lambda function: function
 
 
 def allow_in_graph(fn: Any) -> Any:
-    """`fn` itself."""
+    """`fn` itself.
+
+    >>> import alight as torch
+    >>> torch.compiler.allow_in_graph(max) is max
+    True
+    """
     return fn
 
 
@@ -32,7 +42,11 @@ def assume_constant_result(fn: Any) -> Any:
 
 
 def reset() -> None:
-    """Nothing to reset."""
+    """Nothing to reset.
+
+    >>> import alight as torch
+    >>> torch.compiler.reset()
+    """
 
 
 def cudagraph_mark_step_begin() -> None:

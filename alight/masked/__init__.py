@@ -68,6 +68,10 @@ def sum(
 ) -> Any:
     """The sum of the elements that the mask keeps.
 
+    Shapes: any that broadcast together; the dimensions of `dim` go, or keep extent 1 with
+    keepdim=True.
+    Errors: IndexError for a dimension out of range.
+
     >>> import alight as torch
     >>> torch.masked.sum(torch.tensor([1., 2., 3.]), mask=torch.tensor([True, False, True]))
     tensor(4.)
@@ -80,7 +84,17 @@ def sum(
 def prod(
     input: Any, dim: Any = None, *, keepdim: bool = False, dtype: Any = None, mask: Any = None
 ) -> Any:
-    """The product of the elements that the mask keeps."""
+    """The product of the elements that the mask keeps.
+
+    Shapes: any that broadcast together; the dimensions of `dim` go, or keep extent 1 with
+    keepdim=True.
+    Errors: IndexError for a dimension out of range.
+
+    >>> import alight as torch
+    >>> m = torch.tensor([True, False, True])
+    >>> torch.masked.prod(torch.tensor([2., 3., 4.]), mask=m)
+    tensor(8.)
+    """
     x = _filled(_wide(input, dtype), mask, 1)
     dims = _dims(x, dim)
     return _reduced(x, "prod", dims, keepdim) if dims else x.clone()
@@ -89,7 +103,17 @@ def prod(
 def amax(
     input: Any, dim: Any = None, *, keepdim: bool = False, dtype: Any = None, mask: Any = None
 ) -> Any:
-    """The largest of the elements that the mask keeps."""
+    """The largest of the elements that the mask keeps.
+
+    Shapes: any that broadcast together; the dimensions of `dim` go, or keep extent 1 with
+    keepdim=True.
+    Errors: IndexError for a dimension out of range.
+
+    >>> import alight as torch
+    >>> m = torch.tensor([True, False, True])
+    >>> torch.masked.amax(torch.tensor([2., 9., 4.]), mask=m)
+    tensor(4.)
+    """
     x = input if dtype is None else input.to(dtype)
     x = _filled(x, mask, _lowest(x))
     dims = _dims(x, dim)
@@ -99,7 +123,17 @@ def amax(
 def amin(
     input: Any, dim: Any = None, *, keepdim: bool = False, dtype: Any = None, mask: Any = None
 ) -> Any:
-    """The smallest of the elements that the mask keeps."""
+    """The smallest of the elements that the mask keeps.
+
+    Shapes: any that broadcast together; the dimensions of `dim` go, or keep extent 1 with
+    keepdim=True.
+    Errors: IndexError for a dimension out of range.
+
+    >>> import alight as torch
+    >>> m = torch.tensor([True, False, True])
+    >>> torch.masked.amin(torch.tensor([2., 0., 4.]), mask=m)
+    tensor(2.)
+    """
     x = input if dtype is None else input.to(dtype)
     x = _filled(x, mask, _highest(x))
     dims = _dims(x, dim)
@@ -109,7 +143,16 @@ def amin(
 def argmax(
     input: Any, dim: Any = None, *, keepdim: bool = False, dtype: Any = None, mask: Any = None
 ) -> Any:
-    """The place of the largest of the elements that the mask keeps, in the dtype of the input as PyTorch has it."""
+    """The place of the largest of the elements that the mask keeps, in the dtype of the input as PyTorch has it.
+
+    Shapes: any that broadcast together; dimension `dim` goes, or keeps extent 1 with keepdim=True.
+    Errors: IndexError for a dimension out of range.
+
+    >>> import alight as torch
+    >>> m = torch.tensor([True, False, True])
+    >>> torch.masked.argmax(torch.tensor([2., 9., 4.]), 0, mask=m).item()
+    2.0
+    """
     x = input if dtype is None else input.to(dtype)
     return _filled(x, mask, _lowest(x)).argmax(dim, keepdim=keepdim).to(x.dtype)
 
@@ -117,7 +160,16 @@ def argmax(
 def argmin(
     input: Any, dim: Any = None, *, keepdim: bool = False, dtype: Any = None, mask: Any = None
 ) -> Any:
-    """The place of the smallest of the elements that the mask keeps, in the dtype of the input as PyTorch has it."""
+    """The place of the smallest of the elements that the mask keeps, in the dtype of the input as PyTorch has it.
+
+    Shapes: any that broadcast together; dimension `dim` goes, or keeps extent 1 with keepdim=True.
+    Errors: IndexError for a dimension out of range.
+
+    >>> import alight as torch
+    >>> m = torch.tensor([True, False, True])
+    >>> torch.masked.argmin(torch.tensor([2., 0., 4.]), 0, mask=m).item()
+    0.0
+    """
     x = input if dtype is None else input.to(dtype)
     return _filled(x, mask, _highest(x)).argmin(dim, keepdim=keepdim).to(x.dtype)
 
@@ -132,7 +184,17 @@ def _count(input: Any, dims: tuple[int, ...], mask: Any, keepdim: bool) -> Any:
 def mean(
     input: Any, dim: Any = None, *, keepdim: bool = False, dtype: Any = None, mask: Any = None
 ) -> Any:
-    """The mean of the elements that the mask keeps; NaN where there is none."""
+    """The mean of the elements that the mask keeps; NaN where there is none.
+
+    Shapes: any that broadcast together; the dimensions of `dim` go, or keep extent 1 with
+    keepdim=True.
+    Errors: IndexError for a dimension out of range.
+
+    >>> import alight as torch
+    >>> m = torch.tensor([True, False, True])
+    >>> torch.masked.mean(torch.tensor([2., 9., 4.]), mask=m)
+    tensor(3.)
+    """
     of = dtype or (input.dtype if category(input.dtype) >= 2 else torch.float32)
     x = input.to(of)
     dims = _dims(x, dim)
@@ -143,7 +205,16 @@ def mean(
 def median(
     input: Any, dim: int = -1, *, keepdim: bool = False, dtype: Any = None, mask: Any = None
 ) -> Any:
-    """The median of the elements that the mask keeps, the lower one of two; NaN where there is none."""
+    """The median of the elements that the mask keeps, the lower one of two; NaN where there is none.
+
+    Shapes: any that broadcast together; dimension `dim` goes, or keeps extent 1 with keepdim=True.
+    Errors: IndexError for a dimension out of range.
+
+    >>> import alight as torch
+    >>> m = torch.tensor([True, False, True])
+    >>> torch.masked.median(torch.tensor([2., 9., 4.]), 0, mask=m)
+    tensor(2.)
+    """
     x = input if dtype is None else input.to(dtype)
     if category(x.dtype) < 2:
         not_implemented(f"masked.median of {x.dtype!r}", "input.float()")
@@ -155,7 +226,17 @@ def median(
 def logsumexp(
     input: Any, dim: Any = None, *, keepdim: bool = False, dtype: Any = None, mask: Any = None
 ) -> Any:
-    """log of the sum of exponentials of the elements that the mask keeps."""
+    """log of the sum of exponentials of the elements that the mask keeps.
+
+    Shapes: any that broadcast together; the dimensions of `dim` go, or keep extent 1 with
+    keepdim=True.
+    Errors: IndexError for a dimension out of range.
+
+    >>> import alight as torch
+    >>> m = torch.tensor([True, False, True])
+    >>> torch.masked.logsumexp(torch.tensor([0., 9., 0.]), 0, mask=m)
+    tensor(0.6931)
+    """
     x = input if dtype is None else input.to(dtype)
     dims = _dims(x, dim)
     x = _filled(x, mask, _lowest(x))
@@ -167,7 +248,17 @@ def norm(
     input: Any, ord: Any = 2.0, dim: Any = None, *, keepdim: bool = False, dtype: Any = None,
     mask: Any = None,
 ) -> Any:  # fmt: skip
-    """The vector norm of the elements that the mask keeps."""
+    """The vector norm of the elements that the mask keeps.
+
+    Shapes: any that broadcast together; the dimensions of `dim` go, or keep extent 1 with
+    keepdim=True.
+    Errors: IndexError for a dimension out of range.
+
+    >>> import alight as torch
+    >>> m = torch.tensor([True, False, True])
+    >>> torch.masked.norm(torch.tensor([3., 9., 4.]), 2.0, mask=m)
+    tensor(5.)
+    """
     x = input if dtype is None else input.to(dtype)
     dims = _dims(x, dim)
     x = _filled(x, mask, math.inf if ord == -math.inf else 0)
@@ -193,7 +284,17 @@ def var(
     input: Any, dim: Any = None, unbiased: bool | None = None, *, correction: Any = None,
     keepdim: bool = False, dtype: Any = None, mask: Any = None,
 ) -> Any:  # fmt: skip
-    """The variance of the elements that the mask keeps."""
+    """The variance of the elements that the mask keeps.
+
+    Shapes: any that broadcast together; the dimensions of `dim` go, or keep extent 1 with
+    keepdim=True.
+    Errors: IndexError for a dimension out of range.
+
+    >>> import alight as torch
+    >>> m = torch.tensor([True, False, True])
+    >>> torch.masked.var(torch.tensor([2., 9., 4.]), unbiased=False, mask=m)
+    tensor(1.)
+    """
     return _spread(input, dim, unbiased, correction, keepdim, dtype, mask)
 
 
@@ -201,7 +302,17 @@ def std(
     input: Any, dim: Any = None, unbiased: bool | None = None, *, correction: Any = None,
     keepdim: bool = False, dtype: Any = None, mask: Any = None,
 ) -> Any:  # fmt: skip
-    """The standard deviation of the elements that the mask keeps."""
+    """The standard deviation of the elements that the mask keeps.
+
+    Shapes: any that broadcast together; the dimensions of `dim` go, or keep extent 1 with
+    keepdim=True.
+    Errors: IndexError for a dimension out of range.
+
+    >>> import alight as torch
+    >>> m = torch.tensor([True, False, True])
+    >>> torch.masked.std(torch.tensor([2., 9., 4.]), unbiased=False, mask=m)
+    tensor(1.)
+    """
     return _spread(input, dim, unbiased, correction, keepdim, dtype, mask).sqrt()
 
 
@@ -209,19 +320,40 @@ def std(
 
 
 def cumsum(input: Any, dim: int, *, dtype: Any = None, mask: Any = None) -> Any:
-    """Running sums in which masked-out elements count as 0, in the dtype of the input."""
+    """Running sums in which masked-out elements count as 0, in the dtype of the input.
+
+    Shapes: any that broadcast together, kept.
+    Errors: IndexError for a dimension out of range.
+
+    >>> import alight as torch
+    >>> m = torch.tensor([True, False, True])
+    >>> torch.masked.cumsum(torch.tensor([2., 9., 4.]), 0, mask=m)
+    tensor([2., 2., 6.])
+    """
     x = input if dtype is None else input.to(dtype)
     return _filled(x, mask, 0).cumsum(dim).to(x.dtype)
 
 
 def cumprod(input: Any, dim: int, *, dtype: Any = None, mask: Any = None) -> Any:
-    """Running products in which masked-out elements count as 1, in the dtype of the input."""
+    """Running products in which masked-out elements count as 1, in the dtype of the input.
+
+    Shapes: any that broadcast together, kept.
+    Errors: IndexError for a dimension out of range.
+
+    >>> import alight as torch
+    >>> m = torch.tensor([True, False, True])
+    >>> torch.masked.cumprod(torch.tensor([2., 9., 4.]), 0, mask=m)
+    tensor([2., 2., 8.])
+    """
     x = input if dtype is None else input.to(dtype)
     return _filled(x, mask, 1).cumprod(dim).to(x.dtype)
 
 
 def softmax(input: Any, dim: int, *, dtype: Any = None, mask: Any = None) -> Any:
     """Softmax over the elements that the mask keeps; the others get 0.
+
+    Shapes: any that broadcast together, kept.
+    Errors: IndexError for a dimension out of range.
 
     >>> import alight as torch
     >>> torch.masked.softmax(torch.tensor([0., 9., 0.]), 0, mask=torch.tensor([True, False, True]))
@@ -232,13 +364,31 @@ def softmax(input: Any, dim: int, *, dtype: Any = None, mask: Any = None) -> Any
 
 
 def log_softmax(input: Any, dim: int, *, dtype: Any = None, mask: Any = None) -> Any:
-    """Logarithm of `softmax`."""
+    """Logarithm of `softmax`.
+
+    Shapes: any that broadcast together, kept.
+    Errors: IndexError for a dimension out of range.
+
+    >>> import alight as torch
+    >>> m = torch.tensor([True, False, True])
+    >>> torch.masked.log_softmax(torch.tensor([0., 9., 0.]), 0, mask=m).exp()
+    tensor([0.5000, 0.0000, 0.5000])
+    """
     x = input if dtype is None else input.to(dtype)
     return _filled(x, mask, _lowest(x)).log_softmax(dim)
 
 
 def softmin(input: Any, dim: int, *, dtype: Any = None, mask: Any = None) -> Any:
-    """Softmax of -input over the elements that the mask keeps."""
+    """Softmax of -input over the elements that the mask keeps.
+
+    Shapes: any that broadcast together, kept.
+    Errors: IndexError for a dimension out of range.
+
+    >>> import alight as torch
+    >>> m = torch.tensor([True, False, True])
+    >>> torch.masked.softmin(torch.tensor([0., 9., 0.]), 0, mask=m)
+    tensor([0.5000, 0.0000, 0.5000])
+    """
     x = input if dtype is None else input.to(dtype)
     return torch.nn.functional.softmin(_filled(x, mask, _highest(x)), dim)
 
@@ -246,7 +396,16 @@ def softmin(input: Any, dim: int, *, dtype: Any = None, mask: Any = None) -> Any
 def normalize(
     input: Any, ord: float, dim: int, *, eps: float = 1e-12, dtype: Any = None, mask: Any = None
 ) -> Any:
-    """The input over its norm (or eps, if that is larger) along `dim`; masked-out elements become 0."""
+    """The input over its norm (or eps, if that is larger) along `dim`; masked-out elements become 0.
+
+    Shapes: any that broadcast together, kept.
+    Errors: IndexError for a dimension out of range.
+
+    >>> import alight as torch
+    >>> m = torch.tensor([True, False, True])
+    >>> torch.masked.normalize(torch.tensor([3., 9., 4.]), 2.0, 0, mask=m)
+    tensor([0.6000, 0.0000, 0.8000])
+    """
     x = input if dtype is None else input.to(dtype)
     length = norm(x, ord, dim, keepdim=True, mask=mask)
     return _filled(x, mask, 0) / length.clamp(min=eps)
@@ -255,7 +414,16 @@ def normalize(
 def logaddexp(
     input: Any, other: Any, *, dtype: Any = None, input_mask: Any = None, other_mask: Any = None
 ) -> Any:
-    """log(exp(input) + exp(other)), masked-out elements left out."""
+    """log(exp(input) + exp(other)), masked-out elements left out.
+
+    Shapes: any that broadcast together.
+    Errors: RuntimeError where shapes do not broadcast.
+
+    >>> import alight as torch
+    >>> m = torch.tensor([True, False])
+    >>> torch.masked.logaddexp(torch.zeros(2), torch.zeros(2), other_mask=m)
+    tensor([0.6931, 0.0000])
+    """
     x = _filled(input, input_mask, -math.inf)
     y = _filled(other, other_mask, -math.inf)
     result = torch.logaddexp(x, y)

@@ -200,5 +200,14 @@ class UninitializedBuffer(Tensor):
 
 
 def is_lazy(tensor: Any) -> bool:
-    """Whether a tensor still waits for its shape."""
+    """Whether a tensor still waits for its shape.
+
+    >>> import alight as torch
+    >>> torch.nn.parameter.is_lazy(torch.nn.Parameter(torch.ones(1)))
+    False
+    """
     return isinstance(tensor, (UninitializedParameter, UninitializedBuffer))
+
+
+def __dir__() -> list[str]:
+    return ["Buffer", "Parameter", "UninitializedBuffer", "UninitializedParameter", "is_lazy"]

@@ -342,18 +342,28 @@ def randn_like(
 
 @function()
 def randint_like(
-    input: Tensor, low: int, high: int | None = None, *, dtype: Any = None, **other: Any
-) -> Tensor:
-    """`randint` in the shape and dtype of `input`.
+    input: Tensor, low: Any = None, high: Any = None, *, dtype: Any = None, layout: Any = None, device: Any = None,
+    pin_memory: bool = False, requires_grad: bool = False, memory_format: Any = None,
+) -> Tensor:  # fmt: skip
+    """`randint` in the shape and dtype of `input`: randint_like(x, high) or randint_like(x, low, high).
+
+    Errors: TypeError without a bound, RuntimeError where low is not below high.
 
     >>> import alight as torch
     >>> _ = torch.manual_seed(0)
     >>> torch.randint_like(torch.ones(3), 10)
     tensor([4., 9., 3.])
     """
-    low, high = (0, low) if high is None else (low, high)
+    if low is None and high is None:
+        fail(
+            TypeError,
+            "randint_like() received an invalid combination of arguments - got (Tensor), but expected one of:",
+            facts=["randint_like(input, high)", "randint_like(input, low, high)"],
+        )
+    low, high = (0, low) if high is None else (low or 0, high)
+    of = as_dtype("randint_like", dtype) or input.dtype
     return randint(
-        low, high, input.shape, dtype=as_dtype("randint_like", dtype) or input.dtype, **other
+        low, high, input.shape, dtype=of, device=device or input.device, requires_grad=requires_grad
     )
 
 

@@ -98,7 +98,12 @@ class UntypedStorage:
 
 
 class TypedStorage:
-    """The elements that a tensor and its views share, as a flat sequence that may be written."""
+    """The elements that a tensor and its views share, as a flat sequence that may be written.
+
+    >>> import alight as torch
+    >>> torch.tensor([1, 2]).storage()[1]
+    2
+    """
 
     def __init__(self, root: Tensor) -> None:
         self._root = root

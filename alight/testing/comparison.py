@@ -73,7 +73,13 @@ def assert_allclose(
     actual: Any, expected: Any, rtol: float | None = None, atol: float | None = None, equal_nan: bool = True,
     msg: str = "",
 ) -> None:  # fmt: skip
-    """The older form of `assert_close`, which does not look at dtypes."""
+    """The older form of `assert_close`, which does not look at dtypes.
+
+    Errors: AssertionError where they are not close.
+
+    >>> import alight as torch
+    >>> torch.testing.assert_allclose(torch.ones(2), torch.ones(2) + 1e-9)
+    """
     expected = as_tensor(expected, dtype=actual.dtype if isinstance(actual, Tensor) else None)
     assert_close(
         as_tensor(actual), expected, rtol=rtol, atol=atol, equal_nan=equal_nan, check_dtype=False,
