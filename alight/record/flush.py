@@ -60,9 +60,14 @@ class Plan:
     tape: Tape | None  # what was recorded, if backward may ask
     repeated: frozenset[int]  # handles that hold a value which another stored handle holds as well
     values: tuple[int, ...]  # tape value of each output of the runs
-    is_simple: bool  # nothing is owed or repeated
+    owing: tuple[tuple[int, int], ...]  # (handle, value) of the stored ones that are owed
+    saved: tuple[int, ...]  # of each residual: its place among buffers, numbers and results
+    entered: tuple[
+        tuple[str, int, int], ...
+    ]  # ("leaf" or "past", value, handle) of what takes gradients
+    views: tuple[tuple[int, int], ...]  # (handle, value) of views that take gradients
     dead: Any  # from the handles to the unstored ones
-    plain: Handles  # what a flush without history has to do for handles that are plain tensors
+    plain: Handles  # what an ordinary flush does to handles that are plain tensors
     parameters: Handles  # and for those that are parameters: see specialized.py
 
 
@@ -95,14 +100,27 @@ def flush(recorder: Any, reason: str) -> None:
         except Exception as error:
             failure = failure or _explained(error, run.program, position)
             results += _what_still_works(run, arguments)
-    if not plan.is_simple or recorder.pasts or recorder.shares or failure is not None:
+    history = None
+    if plan.owed:
+        history = History.of_segment(recorder, position, plan, given + results)
+    if plan.repeated or recorder.shares or failure is not None:
         _store(recorder, position, plan, results, failure)
-        return
-    _settle(handles, results, *plan.plain)
-    _settle_parameters(handles, results, *plan.parameters)
+    else:
+        _settle(handles, results, *plan.plain)
+        _settle_parameters(handles, results, *plan.parameters)
+    if recorder.pasts:
+        for i, _ in plan.stored:
+            handles[i]._history = None
+    if history is not None:
+        for i, value in plan.owing:
+            handles[i]._history = history.entry(value)
     recorder.must_write = False
     recorder.transient.clear()
     recorder.restart()
+    if history is not None and recorder.saved_hooks:
+        recorder.saved_hooks[-1].keep(history)
+    if failure is not None:
+        raise failure
 
 
 def _settle(
@@ -124,12 +142,8 @@ _settle_parameters = copy_of(_settle)
 def _store(
     recorder: Any, position: Position, plan: Plan, results: list[Any], failure: Exception | None
 ) -> None:
-    """The end of a flush after which backward may ask for more, or that failed in part."""
+    """Give handles their buffers where memory is shared, one value has several handles, or something failed."""
     handles = recorder.handles
-    history = None
-    if plan.owed:
-        by_value = dict(zip(plan.values, results, strict=True))
-        history = History.of_segment(recorder, position, plan, by_value)
     for tensor in handles:
         tensor._slot = -1
     for i, at in plan.stored:
@@ -144,17 +158,6 @@ def _store(
             _write_shared(tensor, buffer)
         else:
             tensor._buffer = buffer
-        value = plan.values[at]
-        tensor._history = (
-            history.entry(value) if value in plan.owed and history is not None else None
-        )
-    recorder.must_write = False
-    recorder.transient.clear()
-    recorder.restart()
-    if history is not None and recorder.saved_hooks:
-        recorder.saved_hooks[-1].keep(history)
-    if failure is not None:
-        raise failure
 
 
 def _abandon(recorder: Any) -> None:
@@ -242,6 +245,7 @@ def _make_plan(recorder: Any, position: Position, old: Plan | None) -> Plan:
     place = {value: at for at, value in enumerate(outputs)}
     first = {value: i for i, value in reversed(stored)}
     put = tuple((i, place[value]) for i, value in stored)
+    given = tape.buffers + tape.scalars
     return Plan(
         runs,
         put,
@@ -252,7 +256,14 @@ def _make_plan(recorder: Any, position: Position, old: Plan | None) -> Plan:
         tape if owed else None,
         frozenset(i for i, value in stored if first[value] != i),
         outputs,
-        not owed and len(first) == len(stored),
+        tuple((i, value) for i, value in stored if value in owed),
+        tuple(_feed(tape, sources[v]) if v in sources else given + place[v] for v in residuals),
+        tuple(mark for mark in tape.marks if mark[0] in ("leaf", "past")),
+        tuple(
+            (i, value)
+            for i, (value, meta) in enumerate(tape.slots)
+            if handles[i]._base is not None and meta.requires_grad and not meta.leaf
+        ),
         itemgetter(*unstored) if len(unstored) > 1 else lambda all: [all[i] for i in unstored],
         *_by_class(handles, put, unstored),
     )

@@ -65,28 +65,16 @@ class History:
         self.segment: Any = None  # the steps as a graph, if somebody has looked at a grad_fn
 
     @staticmethod
-    def of_segment(
-        recorder: Any, position: Position, plan: Any, results: dict[int, Any]
-    ) -> History:
-        """Keep what `plan` says of the segment that has just run."""
+    def of_segment(recorder: Any, position: Position, plan: Any, buffers: list[Any]) -> History:
+        """Keep what `plan` says of the segment that has just run on `buffers`: inputs, numbers and results."""
         history = History(position, plan.tape)
-        for value in plan.residuals:
-            source = plan.sources.get(value)
-            if source is None:
-                history.values[value] = results.get(value)
-            else:
-                kind, i = source
-                history.values[value] = (recorder.inputs if kind == "buffer" else recorder.scalars)[
-                    i
-                ]
+        history.values = dict(
+            zip(plan.residuals, map(buffers.__getitem__, plan.saved), strict=True)
+        )
         handles = recorder.handles
-        for kind, value, slot in (
-            mark for mark in history.tape.marks if mark[0] in ("leaf", "past")
-        ):
-            history.inputs[value] = (
-                handles[slot],
-                handles[slot]._history if kind == "past" else None,
-            )
+        for kind, value, slot in plan.entered:
+            tensor = handles[slot]
+            history.inputs[value] = tensor, tensor._history if kind == "past" else None
         history.scalars = recorder.scalars
         history.calls, history.owed = list(recorder.calls), plan.owed
         history.node_hooks, history.segment = recorder.node_hooks, recorder.segment
@@ -97,12 +85,9 @@ class History:
             root = root_of(handles[slot])
             numbers = [recorder.scalars[i] for i in places]
             history.versions[value] = root, root._writes, root._unnoticed, numbers
-        for i, (value, meta) in enumerate(history.tape.slots):
-            tensor = handles[i]
-            if tensor._slot != i + recorder.offset:
-                continue
-            if tensor._base is not None and meta.requires_grad and not meta.leaf:
-                history.add_view(tensor, value)
+        for i, value in plan.views:
+            if handles[i]._slot == i + recorder.offset:
+                history.add_view(handles[i], value)
         for slot, tensor in recorder.hooked_slots.items():
             if not tensor.is_leaf:
                 history.hooked[history.tape.slots[slot][0]] = tensor
