@@ -7,6 +7,7 @@ so that `except` clauses and searches find it, followed by at most four lines of
 from __future__ import annotations
 
 import pickle
+import re
 import sys
 import warnings
 from collections.abc import Callable, Sequence
@@ -119,6 +120,8 @@ def reworded(error: Exception, operation: str) -> Exception:
     _, number, *rest = lines[1].split()
     if number[0] == "-" and operation in _COUNT_FROM_END:  # the extent has been added to it
         number = str(int(number) - place["size"])
+    if sentence.startswith("Target"):  # found at [..., class]: without the class
+        rest = re.sub(r", 0\]", "]", " ".join(rest), count=1).split()
     fact = " ".join([what, number, *rest]).replace("but the table has rows", range_of)
     hint = "smaller indices" if what == "index" else "labels that count from 0"
     if place["size"] == 0 and sentence == _OF_DIMENSION:

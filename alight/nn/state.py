@@ -32,6 +32,21 @@ class IncompatibleKeys(namedtuple("IncompatibleKeys", ["missing_keys", "unexpect
     __str__ = __repr__
 
 
+def _renaming(missing: list[str], unexpected: list[str]) -> str:
+    """What to try where names differ: without or with the prefix that one side has, as DataParallel's "module."."""
+    for given, wanted, how in (
+        (unexpected, missing, "{name[len(PREFIX):]: one for name, one in state_dict.items()}"),
+        (missing, unexpected, "{PREFIX + name: one for name, one in state_dict.items()}"),
+    ):
+        first, rest = min(given, default=""), set(wanted)
+        for name in wanted:
+            prefix = first.removesuffix(name)
+            renamed = {one.removeprefix(prefix) for one in given}
+            if prefix not in ("", first) and renamed <= rest:
+                return how.replace("PREFIX", repr(prefix)) + ": the names have another prefix"
+    return "strict=False to load what has the same name"
+
+
 class Stateful:
     """The part of `Module` that saves and loads."""
 
@@ -273,7 +288,7 @@ class Stateful:
                 RuntimeError,
                 f"Error(s) in loading state_dict for {type(self).__name__}:\n\t"
                 + "\n\t".join(errors),
-                try_="strict=False to load what has the same name"
+                try_=_renaming(missing, unexpected)
                 if only_names
                 else "a model with the sizes of the one that was saved",
             )

@@ -44,7 +44,7 @@ def _summable(x: Tensor, dtype: Any) -> Tensor:
     return p.Convert(x, dtype=dtype or (int64 if category(x.dtype) < 2 else x.dtype))
 
 
-@op(methods="cumsum", inplace="cumsum_", aliases="axis=dim", out="cast")
+@op(methods="cumsum", inplace="cumsum_", aliases="axis=dim", out="dtype")
 def cumsum(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
     """Running sum along `dim`.
 
@@ -58,7 +58,7 @@ def cumsum(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
     return _along(p.CumSum, _summable(input, dtype), dim)
 
 
-@op(methods="cumprod", inplace="cumprod_", aliases="axis=dim", out="cast")
+@op(methods="cumprod", inplace="cumprod_", aliases="axis=dim", out="dtype")
 def cumprod(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
     """Running product along `dim`.
 

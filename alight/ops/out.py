@@ -4,6 +4,7 @@ An operation says what may be given with `@op(out=...)`, by words:
 
     cast    (also for True) a dtype that the result can be cast to
     any     every dtype
+    dtype   every dtype, which the elements are converted to before; one that dtype= names must be it
     same    the result's dtype alone; "match" and "object" are the same with another sentence of PyTorch's
     apart   memory that no argument has; otherwise an argument's own memory will do, but not memory beside it
 """
@@ -26,6 +27,7 @@ _C_NAMES = {
 }  # fmt: skip
 _SENTENCES = {
     "same": "Expected out tensor to have dtype {c_result}, but got {c_out} instead",
+    "dtype": "Expected out tensor to have dtype {c_result}, but got {c_out} instead",
     "match": "Expected the dtype for input and out to match, but got {result} for input's dtype and {out} for out's dtype.",
     "object": "Expected object of scalar type {result} but got scalar type {out} for argument 'out'",
 }

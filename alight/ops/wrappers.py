@@ -147,8 +147,11 @@ def wrapper_source(
     if in_place:
         lines.append(f"    if inplace: return in_place({_keywords(operation)})")
     if out:
+        given = _keywords(operation)
+        if operation.out == "dtype":
+            given = given.replace("dtype=dtype", "dtype=out.dtype if dtype is None else dtype")
         lines.append(
-            f"    if out is not None: return write_out(out, {operation.name}({_keywords(operation)}), OPERATION.out, "
+            f"    if out is not None: return write_out(out, {operation.name}({given}), OPERATION.out, "
             f"[{_tensor_names(operation)}], OPERATION.name)"
         )
     lines.append("    r = thread.recorder")

@@ -71,6 +71,8 @@ class Interpreter:
 
     def from_data(self, data: Any, of: dtype | None, default: dtype) -> tuple[Array, dtype]:
         """A copy of numbers, nested sequences or an array."""
+        if hasattr(data, "__array__") and not isinstance(data, np.ndarray | np.generic):
+            _check_sequence(data)
         try:
             array = np.array(data)
             if (
@@ -224,6 +226,20 @@ def _refuse(data: Any, array: Array | None) -> None:
     if first is None:
         fail(RuntimeError, "Could not infer dtype of NoneType", try_="numbers only")
     fail(TypeError, f"new(): invalid data type '{type(first).__name__}'", try_="numbers only")
+
+
+def _check_sequence(data: Any) -> None:
+    """PyTorch's error for a table of columns: it takes sequences, whose first element is that at 0."""
+    if not hasattr(data, "__getitem__") or not hasattr(data, "__len__") or len(data) == 0:
+        return
+    try:
+        data[0]
+    except Exception:
+        fail(
+            ValueError,
+            f"could not determine the shape of object type '{type(data).__name__}'",
+            try_="its array: .values, or .to_numpy()",
+        )
 
 
 def _check_lengths(data: Any, dim: int) -> None:
