@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from alight.backends.cpu.code import Code, Value
+from alight.backends.cpu.code import Code, Value, Variable
 from alight.backends.cpu.jit import module_text
 from alight.backends.cpu.kernels import kernel_code, stored_bytes
 from alight.backends.cpu.target import Target
@@ -194,14 +194,10 @@ def _scan(kernel: Kernel, loop: Loop, names: Sequence[str], name: str) -> Code:
     outside = dict(zip(kernel.values, args, strict=False))
     status, scratch = args[-2:]
     pieces = [[code.element(outside[p.value], p.offset, 1) for p in one] for one in loop.inputs]
-    given = [one[0] for one in pieces]
     results = [outside[i] for i in loop.outputs]
-    body, count, held = plan.program, loop.carry_count, loop.carry_count + loop.constant_count
+    body, count = plan.program, loop.carry_count
 
-    def size(value: int) -> int:
-        return plan.types[value].size * stored_bytes(plan.types[value].dtype)
-
-    carries = [code.variable(given[n]) for n in range(count)]
+    carries = [code.variable(pieces[n][0]) for n in range(count)]
     buffers = [[code.element(scratch, at, 1) for at in pair] for pair in loop.buffers]
     begin, end = code.integer(0), code.integer(loop.length)
     if loop.apart:
@@ -211,22 +207,10 @@ def _scan(kernel: Kernel, loop: Loop, names: Sequence[str], name: str) -> Code:
         t = code.op("sub", code.integer(loop.length - 1), i) if loop.reverse else i
         odd = code.op(f"trunc {i.typed} to i1", type="i1")
         last = code.compare("icmp eq", i, code.integer(loop.length - 1))
-        found: dict[int, Value] = {}
-        for n, value in enumerate(body.inputs):
-            if n < count:
-                found[value] = carries[n].get()
-            elif n < held:
-                found[value] = given[n]
-            else:
-                found[value] = code.element(given[n], code.mul(t, size(value)), 1)
-                for piece, start in zip(loop.inputs[n][1:], pieces[n][1:], strict=True):
-                    since = code.add(t, -piece.step)
-                    here = code.element(start, code.mul(since, size(value)), 1)
-                    reached = code.compare("icmp sge", since, code.integer(0))
-                    found[value] = code.select(reached, here, found[value])
+        found = _step_inputs(code, loop, t, carries, pieces)
         for n, value in enumerate(body.outputs):
             if n >= count:
-                found[value] = code.element(results[n], code.mul(t, size(value)), 1)
+                found[value] = code.element(results[n], code.mul(t, _size(plan, value)), 1)
         following = []
         for n, value in enumerate(body.outputs[:count]):
             if value not in found:
@@ -249,13 +233,44 @@ def _scan(kernel: Kernel, loop: Loop, names: Sequence[str], name: str) -> Code:
             barrier(code)
         for n, one in enumerate(following):
             carries[n].set(one)
-    first = code.compare("icmp eq", code["thread"], code.integer(0))
-    with code.when(first):  # a last carry that lies among the stacked results
-        for n, value in enumerate(body.outputs[:count]):
-            if value in body.outputs[count:]:
-                place = code.integer(size(value))
-                false = Value("false", "i1")
-                code.call(
-                    "void", "llvm.memcpy.p0.p0.i64", results[n], carries[n].get(), place, false
-                )
+    _copy_carries(code, loop, [carry.get() for carry in carries], results)
     return code
+
+
+def _size(plan: Plan, value: int) -> int:
+    """Bytes of a value of a loop's body."""
+    return plan.types[value].size * stored_bytes(plan.types[value].dtype)
+
+
+def _step_inputs(
+    code: Code, loop: Loop, t: Value, carries: Sequence[Variable], pieces: Sequence[Sequence[Value]]
+) -> dict[int, Value]:
+    """Where one step finds its inputs: carries, what stays, and slices of what is walked over."""
+    found: dict[int, Value] = {}
+    for n, value in enumerate(loop.plan.program.inputs):
+        start = pieces[n][0]
+        if n < loop.carry_count:
+            found[value] = carries[n].get()
+        elif n < loop.carry_count + loop.constant_count:
+            found[value] = start
+        else:
+            size = _size(loop.plan, value)
+            found[value] = code.element(start, code.mul(t, size), 1)
+            for piece, start in zip(loop.inputs[n][1:], pieces[n][1:], strict=True):
+                since = code.add(t, -piece.step)
+                here = code.element(start, code.mul(since, size), 1)
+                reached = code.compare("icmp sge", since, code.integer(0))
+                found[value] = code.select(reached, here, found[value])
+    return found
+
+
+def _copy_carries(
+    code: Code, loop: Loop, carries: Sequence[Value], results: Sequence[Value]
+) -> None:
+    """Behind the loop: last carries that lie among the stacked results."""
+    outputs, count = loop.plan.program.outputs, loop.carry_count
+    with code.when(code.compare("icmp eq", code["thread"], code.integer(0))):
+        for n, value in enumerate(outputs[:count]):
+            if value in outputs[count:]:
+                size, false = code.integer(_size(loop.plan, value)), Value("false", "i1")
+                code.call("void", "llvm.memcpy.p0.p0.i64", results[n], carries[n], size, false)
