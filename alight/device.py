@@ -18,14 +18,18 @@ KINDS = ("cpu", "cuda", "mps", "meta", "xpu")
 
 
 class device:  # noqa: N801  (PyTorch's name)
-    """Where a tensor's elements live.
+    """Where a tensor's elements live: a kind, and an index for one of several.
 
-    Errors: RuntimeError for a kind of device that does not exist and an index that is no number,
-    TypeError for what is no text.
+    As a context, `with torch.device("cpu"):`, it says where new tensors are made: the CPU
+    alone.
 
-    >>> device("cuda", 1)
+    Errors: RuntimeError for a kind of device that does not exist and an index that is no
+    number, TypeError for what is no text; NotImplementedError for another context.
+
+    >>> import alight as torch
+    >>> torch.device("cuda", 1)
     device(type='cuda', index=1)
-    >>> str(device("cuda:1")), device("cpu") == device(device("cpu"))
+    >>> str(torch.device("cuda:1")), torch.device("cpu") == torch.device(torch.device("cpu"))
     ('cuda:1', True)
     """
 

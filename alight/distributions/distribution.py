@@ -260,6 +260,8 @@ class ExponentialFamily(Distribution):
 def broadcast_all(*values: Any) -> tuple[Tensor, ...]:
     """Numbers and tensors as tensors of one shape; numbers take the dtype of the first tensor.
 
+    >>> import alight as torch
+    >>> from alight.distributions.distribution import broadcast_all
     >>> [one.shape for one in broadcast_all(0.0, torch.ones(2))]
     [torch.Size([2]), torch.Size([2])]
     """

@@ -17,6 +17,8 @@ MASKED = -1e6  # a score whose softmax is zero
 def masked_softmax(X: Tensor, valid_lens: Tensor | None) -> Tensor:
     """Softmax over the last dimension of (n, queries, keys); keys from `valid_lens` on get no weight.
 
+    >>> import alight as torch
+    >>> from alight.lessons import masked_softmax
     >>> masked_softmax(torch.zeros(1, 1, 4), torch.tensor([2]))
     tensor([[[0.5000, 0.5000, 0.0000, 0.0000]]])
     """

@@ -34,6 +34,8 @@ TEXT_LABELS = [
 def get_fashion_mnist_labels(labels: Iterable[Any]) -> list[str]:
     """The names of Fashion-MNIST's classes.
 
+    >>> import alight as torch
+    >>> from alight.lessons import get_fashion_mnist_labels
     >>> get_fashion_mnist_labels(torch.tensor([0, 9]))
     ['t-shirt', 'ankle boot']
     """
@@ -82,6 +84,8 @@ def load_data_fashion_mnist(
 def accuracy(y_hat: Tensor, y: Tensor) -> float:
     """How many predictions are right; `y_hat` holds classes, or a row of scores for each sample.
 
+    >>> import alight as torch
+    >>> from alight.lessons import accuracy
     >>> accuracy(torch.tensor([[0.1, 0.9], [0.8, 0.2]]), torch.tensor([1, 1]))
     1.0
     """

@@ -19,6 +19,8 @@ Tensor = torch.Tensor
 def corr2d(X: Tensor, K: Tensor) -> Tensor:
     """The cross-correlation of two matrices.
 
+    >>> import alight as torch
+    >>> from alight.lessons import corr2d
     >>> corr2d(torch.arange(9.0).reshape(3, 3), torch.tensor([[0.0, 1.0], [2.0, 3.0]]))
     tensor([[19., 25.],
             [37., 43.]])
@@ -117,6 +119,8 @@ def train_ch6(
 class Residual(nn.Module):
     """Two 3 x 3 convolutions with batch normalisation, and a way around them (He et al. 2016).
 
+    >>> import alight as torch
+    >>> from alight.lessons import Residual
     >>> Residual(3, 6, use_1x1conv=True, strides=2)(torch.rand(4, 3, 6, 6)).shape
     torch.Size([4, 6, 3, 3])
     """

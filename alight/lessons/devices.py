@@ -8,6 +8,7 @@ import alight as torch
 def cpu() -> torch.device:
     """The CPU.
 
+    >>> from alight.lessons import cpu
     >>> cpu()
     device(type='cpu')
     """
@@ -37,6 +38,7 @@ def num_gpus() -> int:
 def try_gpu(i: int = 0) -> torch.device:
     """The GPU number `i` where there is one, else the CPU.
 
+    >>> from alight.lessons import try_gpu
     >>> try_gpu(100)
     device(type='cpu')
     """

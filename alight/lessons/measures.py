@@ -11,6 +11,7 @@ import alight as torch
 class Timer:
     """A stopwatch that remembers every stretch it measured; it starts when it is made.
 
+    >>> from alight.lessons import Timer
     >>> timer = Timer()
     >>> timer.stop() >= 0
     True
@@ -81,6 +82,7 @@ class Timer:
 class Accumulator:
     """`n` sums, added to side by side.
 
+    >>> from alight.lessons import Accumulator
     >>> sums = Accumulator(2)
     >>> sums.add(1, 2.5)
     >>> sums.add(1, 2.5)

@@ -67,6 +67,9 @@ class RNNModelScratch:
 class RNNModel(nn.Module):
     """A recurrent layer on one-hot tokens, and a linear layer to the vocabulary.
 
+    >>> import alight as torch
+    >>> from alight import nn
+    >>> from alight.lessons import RNNModel
     >>> net = RNNModel(nn.GRU(5, 8), vocab_size=5)
     >>> Y, state = net(torch.ones((2, 3), dtype=torch.int64), net.begin_state("cpu", batch_size=2))
     >>> Y.shape, state.shape

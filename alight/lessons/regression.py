@@ -15,6 +15,8 @@ Tensor = torch.Tensor
 def synthetic_data(w: Tensor, b: float, num_examples: int) -> tuple[Tensor, Tensor]:
     """Features from N(0, 1) and labels `Xw + b` with noise from N(0, 0.01), as (n, len(w)) and (n, 1).
 
+    >>> import alight as torch
+    >>> from alight.lessons import synthetic_data
     >>> X, y = synthetic_data(torch.tensor([2.0, -3.4]), 4.2, 5)
     >>> X.shape, y.shape
     (torch.Size([5, 2]), torch.Size([5, 1]))
@@ -39,6 +41,8 @@ def linreg(X: Tensor, w: Tensor, b: Tensor) -> Tensor:
 def squared_loss(y_hat: Tensor, y: Tensor) -> Tensor:
     """Half the squared error, element by element.
 
+    >>> import alight as torch
+    >>> from alight.lessons import squared_loss
     >>> squared_loss(torch.tensor([3.0]), torch.tensor([1.0]))
     tensor([2.])
     """
@@ -69,6 +73,8 @@ def load_array(
 ) -> DataLoader[Any]:
     """A loader over the rows of tensors, shuffled for training.
 
+    >>> import alight as torch
+    >>> from alight.lessons import load_array
     >>> batches = load_array((torch.ones(5, 2), torch.zeros(5)), 2, is_train=False)
     >>> [len(y) for X, y in batches]
     [2, 2, 1]

@@ -35,6 +35,7 @@ def read_time_machine() -> list[str]:
 def tokenize(lines: Sequence[str], token: str = "word") -> list[list[str]]:
     """Each line as a list of words, or of characters.
 
+    >>> from alight.lessons import tokenize
     >>> tokenize(["the time"], "word"), tokenize(["ab"], "char")
     ([['the', 'time']], [['a', 'b']])
     """
@@ -60,6 +61,7 @@ def count_corpus(tokens: Sequence[Any]) -> Counter[str]:
 class Vocab:
     """Tokens and their indices: 0 for the unknown, then reserved tokens, then the others from the commonest on.
 
+    >>> from alight.lessons import Vocab
     >>> vocab = Vocab([["a", "b", "a"]])
     >>> len(vocab), vocab["a"], vocab[["b", "z"]], vocab.to_tokens([1, 0])
     (3, 1, [2, 0], ['a', '<unk>'])

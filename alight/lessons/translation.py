@@ -136,6 +136,7 @@ def read_data_nmt() -> str:
 def preprocess_nmt(text: str) -> str:
     """Lower case, plain spaces, and a space before each mark of punctuation.
 
+    >>> from alight.lessons import preprocess_nmt
     >>> preprocess_nmt("Go on!")
     'go on !'
     """
@@ -151,6 +152,7 @@ def preprocess_nmt(text: str) -> str:
 def tokenize_nmt(text: str, num_examples: int | None = None) -> tuple[list[Any], list[Any]]:
     """Words of the source and of the target sentences, from the first `num_examples` lines.
 
+    >>> from alight.lessons import tokenize_nmt
     >>> tokenize_nmt("go .\\tva !")
     ([['go', '.']], [['va', '!']])
     """
@@ -187,6 +189,7 @@ def show_list_len_pair_hist(
 def truncate_pad(line: Sequence[Any], num_steps: int, padding_token: Any) -> list[Any]:
     """`line` cut, or filled up, to `num_steps` tokens.
 
+    >>> from alight.lessons import truncate_pad
     >>> truncate_pad([1, 2, 3], 2, 0), truncate_pad([1], 3, 0)
     ([1, 2], [1, 0, 0])
     """
@@ -232,6 +235,8 @@ def load_data_nmt(
 def sequence_mask(X: Tensor, valid_len: Tensor, value: float = 0) -> Tensor:
     """Write `value` into `X` (n, steps, ...) from each row's valid length on; `X` itself.
 
+    >>> import alight as torch
+    >>> from alight.lessons import sequence_mask
     >>> sequence_mask(torch.tensor([[1, 2, 3], [4, 5, 6]]), torch.tensor([1, 2]))
     tensor([[1, 0, 0],
             [4, 5, 0]])
@@ -372,6 +377,7 @@ def predict_seq2seq(
 def bleu(pred_seq: str, label_seq: str, k: int) -> float:
     """The BLEU score of a sentence with n-grams up to `k` (Papineni et al. 2002, with the notes' weights).
 
+    >>> from alight.lessons import bleu
     >>> bleu("va !", "va !", 2)
     1.0
     """

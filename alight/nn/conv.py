@@ -30,7 +30,7 @@ class _ConvNd(Module):
     def __init__(
         self, in_channels: int, out_channels: int, kernel_size: Ints, stride: Ints = 1, padding: Any = 0,
         dilation: Ints = 1, groups: int = 1, bias: bool = True, padding_mode: str = "zeros", device: Any = None,
-        dtype: Any = None, output_padding: Ints = 0,
+        dtype: Any = None,
     ) -> None:  # fmt: skip
         super().__init__()
         count = self.count
@@ -54,7 +54,7 @@ class _ConvNd(Module):
         self.in_channels, self.out_channels = in_channels, out_channels
         self.kernel_size, self.stride = _tuple(kernel_size, count), _tuple(stride, count)
         self.padding = padding if isinstance(padding, str) else _tuple(padding, count)
-        self.dilation, self.output_padding = _tuple(dilation, count), _tuple(output_padding, count)
+        self.dilation, self.output_padding = _tuple(dilation, count), (0,) * count
         self.groups, self.padding_mode = groups, padding_mode
         self._reversed_padding_repeated_twice = self._padding_for_pad()
         self._make_parameters(bias, device, dtype)
@@ -234,8 +234,8 @@ class _ConvTransposeNd(_ConvNd):
     ) -> None:  # fmt: skip
         super().__init__(
             in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode, device, dtype,
-            output_padding,
         )  # fmt: skip
+        self.output_padding = _tuple(output_padding, self.count)
 
     def forward(self, input: Tensor, output_size: Any = None) -> Tensor:
         """The transpose of the convolution of the same arguments; `output_size` chooses among possible extents."""

@@ -348,8 +348,8 @@ class NLLLoss2d(NLLLoss):
     >>> import alight as torch
     >>> with warnings.catch_warnings():
     ...     warnings.simplefilter("ignore")
-    ...     torch.nn.NLLLoss2d()(torch.zeros(1, 2, 1, 1), torch.tensor([[[1]]]))
-    tensor(0.)
+    ...     torch.nn.NLLLoss2d()(torch.full((1, 2, 1, 1), -0.5), torch.tensor([[[1]]]))
+    tensor(0.5000)
     """
 
     def __init__(

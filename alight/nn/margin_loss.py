@@ -49,7 +49,7 @@ class MarginRankingLoss(_MarginLoss):
 class HingeEmbeddingLoss(_MarginLoss):
     """input where target is 1, max(0, margin - input) where it is -1; the input is a distance.
 
-    (*) and (*) to a scalar, with reduction="none" to (*).
+    (*) and (*) to a scalar, with reduction="none" to (*). margin is 1 if none is given.
 
     >>> import alight as torch
     >>> torch.nn.HingeEmbeddingLoss()(torch.tensor([0.2, 0.3]), torch.tensor([1, -1]))

@@ -23,6 +23,8 @@ FORMATS = ("xyxy", "xywh", "cxcywh")
 def box_area(boxes: Tensor) -> Tensor:
     """The area of each box.
 
+    >>> import alight as torch
+    >>> from alight.vision.ops import box_area
     >>> box_area(torch.tensor([[0.0, 0.0, 2.0, 3.0]]))
     tensor([6.])
     """
@@ -32,6 +34,8 @@ def box_area(boxes: Tensor) -> Tensor:
 def box_convert(boxes: Tensor, in_fmt: str, out_fmt: str) -> Tensor:
     """Boxes as corners ("xyxy"), corner and size ("xywh") or centre and size ("cxcywh").
 
+    >>> import alight as torch
+    >>> from alight.vision.ops import box_convert
     >>> box_convert(torch.tensor([[1.0, 2.0, 4.0, 6.0]]), "xyxy", "cxcywh")
     tensor([[2.5000, 4.0000, 3.0000, 4.0000]])
     """
@@ -91,6 +95,8 @@ def _overlaps(boxes1: Tensor, boxes2: Tensor) -> tuple[Tensor, Tensor]:
 def box_iou(boxes1: Tensor, boxes2: Tensor) -> Tensor:
     """Intersection over union of each pair, (n, m).
 
+    >>> import alight as torch
+    >>> from alight.vision.ops import box_iou
     >>> box_iou(torch.tensor([[0.0, 0.0, 2.0, 2.0]]), torch.tensor([[1.0, 0.0, 3.0, 2.0]]))
     tensor([[0.3333]])
     """
@@ -120,6 +126,8 @@ def generalized_box_iou(boxes1: Tensor, boxes2: Tensor) -> Tensor:
 def nms(boxes: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
     """Indices of the boxes that stay, from the highest score on: none overlaps a better one by more.
 
+    >>> import alight as torch
+    >>> from alight.vision.ops import nms
     >>> boxes = torch.tensor([[0.0, 0.0, 2.0, 2.0], [0.0, 0.0, 2.0, 1.9], [5.0, 5.0, 6.0, 6.0]])
     >>> nms(boxes, torch.tensor([0.8, 0.9, 0.1]), 0.5)
     tensor([1, 2])
@@ -167,6 +175,8 @@ def roi_pool(input: Tensor, boxes: Any, output_size: Any, spatial_scale: float =
 
     `boxes` is (k, 5) with the image's number first, or a list of (k, 4), one for each image.
 
+    >>> import alight as torch
+    >>> from alight.vision.ops import roi_pool
     >>> x = torch.arange(16.0).reshape(1, 1, 4, 4)
     >>> roi_pool(x, torch.tensor([[0.0, 0.0, 0.0, 20.0, 20.0]]), (2, 2), 0.1)
     tensor([[[[ 5.,  6.],

@@ -325,7 +325,7 @@ def unpad_sequence(
 def pack_sequence(sequences: list[Tensor], enforce_sorted: bool = True) -> PackedSequence:
     """Pack sequences (length, *) of different lengths, the longest first.
 
-    enforce_sorted=False takes them in any order; RuntimeError for those without it.
+    enforce_sorted=False takes them in any order, which is a RuntimeError otherwise.
 
     >>> import alight as torch
     >>> sequences = [torch.tensor([1]), torch.tensor([2, 3])]

@@ -25,6 +25,7 @@ IsValid = Callable[[str], bool]
 def has_file_allowed_extension(filename: str, extensions: str | tuple[str, ...]) -> bool:
     """Whether a file's name ends in one of `extensions`, in any case.
 
+    >>> from alight.vision.datasets.folder import IMG_EXTENSIONS, has_file_allowed_extension
     >>> has_file_allowed_extension("cat.JPG", IMG_EXTENSIONS)
     True
     """

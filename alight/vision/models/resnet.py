@@ -239,10 +239,17 @@ def _resnet(
 
 
 def resnet18(weights: Any = None, progress: bool = True, **kwargs: Any) -> ResNet:
-    """ResNet with 18 layers.
+    """ResNet with 18 layers (He et al. 2016).
 
-    >>> sum(parameter.numel() for parameter in resnet18(num_classes=10).parameters())
-    11181642
+    Images (n, 3, h, w) to scores (n, num_classes). `weights` asks for trained ones, by an
+    enumeration's member, its name, or "DEFAULT"; other keywords go to the class.
+    DataNotFoundError where the file is neither here nor to be had.
+
+    >>> import alight as torch
+    >>> from alight.vision import models
+    >>> net = models.resnet18(num_classes=10).eval()
+    >>> net(torch.zeros(1, 3, 32, 32)).shape
+    torch.Size([1, 10])
     """
     return _resnet(BasicBlock, [2, 2, 2, 2], ResNet18_Weights, weights, progress, **kwargs)
 
