@@ -3,7 +3,7 @@
 What goes in and out of a program is row-major. Between convolutions and pooling the compiler is free: with a batch of
 at least a vector's lanes the batch lies innermost (channels, height, width, batch), so that every load is a whole
 vector whatever the window; with a smaller batch the channels do. Channels that would lie a multiple of 4096 bytes apart
-are moved a little further apart: else their lines compete for the same few places of the caches.
+are moved a little further apart if there are many: else their lines compete for the same few places of the caches.
 """
 
 from __future__ import annotations
@@ -35,12 +35,13 @@ def layouts(fusion: Fusion, lanes: int) -> dict[int, tuple[int, ...]]:
             continue
         order = fast_order(len(shape), shape[0], lanes, shape[1], most)
         found[value] = ordered(shape, order)
-        if order[0] == 1 and not _is_flattened(fusion, value):
+        if order[0] == 1 and shape[1] >= MANY and not _is_flattened(fusion, value):
             found[value] = _apart(found[value], program.types[value].dtype.itemsize)
     return found
 
 
 PAGE, GAP = 4096, 256  # bytes
+MANY = 32  # channels, more than a cache has places for lines at one distance
 
 
 def _apart(strides: tuple[int, ...], itemsize: int) -> tuple[int, ...]:
