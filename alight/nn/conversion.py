@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from alight.autograd.modes import no_grad
 from alight.errors import fail
-from alight.nn.parameter import is_lazy
+from alight.nn.parameter import Parameter, is_lazy
 from alight.tensor import Tensor
 
 
@@ -80,12 +80,15 @@ class Convertible:
         if recurse:
             for module in self.children():
                 module._apply(fn)
-        for parameter in self._parameters.values():
+        for name, parameter in self._parameters.items():
             if parameter is None:
                 continue
             with no_grad():
                 old = parameter if is_lazy(parameter) else parameter.detach()
                 converted = fn(old)
+                if converted.device.type == "meta" != old.device.type:  # as in PyTorch a new one
+                    self._parameters[name] = Parameter(converted, parameter.requires_grad)
+                    continue
                 if converted is not old:
                     parameter.data = converted
                 if parameter._grad is not None:

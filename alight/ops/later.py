@@ -84,6 +84,9 @@ _FUNCTIONAL = _index(
 
 def torch_name(name: str) -> Any:
     """The function `torch.<name>`, or None."""
+    if name.startswith("_foreach_"):
+        _load("lists")
+        return TORCH.get(name)
     return _found(name, _TORCH, TORCH)
 
 
