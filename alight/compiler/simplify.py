@@ -15,9 +15,10 @@ from collections.abc import Callable
 from math import frexp, prod
 from typing import Any
 
-from alight.dtypes import bool_, int64
+from alight.dtypes import bool_, float32, float64, int64
 from alight.ir.program import Builder, Node, Program, Value, _static_key
 from alight.primitives import (
+    And,
     ArgMax,
     Concat,
     Convert,
@@ -28,14 +29,17 @@ from alight.primitives import (
     Index,
     Iota,
     IsNan,
+    LessEqual,
     Max,
     Min,
     Mul,
+    Not,
     Or,
     Permute,
     Reshape,
     Select,
     Slice,
+    Sub,
     Sum,
 )
 from alight.primitives.arithmetic import kept_shape
@@ -297,7 +301,24 @@ def _spread(r: Rewriter, x: Value, kept: tuple[int, ...], shape: tuple[int, ...]
     return r.one(Expand, r.one(Reshape, x, shape=kept), shape=shape)
 
 
+def _within(r: Rewriter, node: Node, x: list[Value]) -> Value | None:
+    """A check of elements as one of indices: what lies outside is looked up at 1 in a table of one 0, x minus which is x.
+
+    A program whose check fails is run again by the interpreter, which says what was wrong.
+    """
+    (given,) = x
+    if given.dtype not in (float32, float64):
+        return None
+    low, high = (r.full(given, node.statics[name], given.shape) for name in ("low", "high"))
+    inside = r.one(And, r.one(LessEqual, low, given), r.one(LessEqual, given, high))
+    place = r.one(Convert, r.one(Not, inside), dtype=int64)
+    table = r.one(Iota, shape=(1,), axis=0, dtype=int64, device=given.type.device)
+    zero = r.one(Convert, r.one(Index, table, place, axes=(0,)), dtype=given.dtype)
+    return r.one(Sub, given, zero)
+
+
 _RULES: dict[str, Rule] = {
+    "within": _within,
     "arg_max": _arg_extreme,
     "arg_min": _arg_extreme,
     "scan": _scan,
