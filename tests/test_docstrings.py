@@ -60,6 +60,8 @@ OTHERS = (  # docstring and example only
     "alight.distributions.constraints",
     "alight.distributions.kl",
     "alight.vision.datasets",
+    "alight.vision.transforms",
+    "alight.vision.transforms.functional",
     "alight.vision.utils",
     "alight.vision.ops",
     "alight.vision.io",

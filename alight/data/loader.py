@@ -25,16 +25,38 @@ FIXED = ("batch_size", "batch_sampler", "sampler", "drop_last", "dataset", "pers
 
 
 class DataLoader(Generic[T_co]):
-    """Batches of `dataset`; every `iter(loader)` is an epoch.
+    """Batches of `dataset`; every `iter(loader)` is an epoch, and len(loader) the number of its
+    batches.
 
-    Differs: workers are processes for a dataset of your own, on Linux or with a `multiprocessing_context`, and threads
-    for arrays that are slow to transform; elsewhere the calling thread makes the batches with the workers' random
-    streams. `pin_memory` is accepted and changes nothing.
+    - batch_size: samples in a batch; None hands them out one by one
+    - shuffle: a new random order every epoch, drawn from `generator`; `sampler` or
+      `batch_sampler` give another order
+    - drop_last: leave out a last batch that is smaller
+    - collate_fn: makes a batch of a list of samples; default_collate if none is given
+    - num_workers: how many make batches beside the program; worker_init_fn(number) is called in
+      each, prefetch_factor batches wait for each, timeout is in seconds, persistent_workers
+      keeps them for the next epoch
+
+    ValueError for options that exclude each other, as shuffle and sampler, or a negative number
+    of workers. What goes wrong in a worker is raised where its batch is asked for, with its
+    traceback; RuntimeError where it died.
+
+    Differs: workers are processes for a dataset of your own, on Linux or with a
+    `multiprocessing_context`, and threads for arrays that are slow to transform; elsewhere the
+    calling thread makes the batches with the workers' random streams. `pin_memory` is accepted
+    and changes nothing.
 
     >>> import alight as torch
-    >>> loader = DataLoader(torch.utils.data.TensorDataset(torch.arange(5)), batch_size=2)
-    >>> [batch.tolist() for (batch,) in loader]
-    [[0, 1], [2, 3], [4]]
+    >>> x, y = torch.arange(10.).reshape(5, 2), torch.tensor([0, 1, 0, 1, 0])
+    >>> dataset = torch.utils.data.TensorDataset(x, y)
+    >>> loader = torch.utils.data.DataLoader(dataset, batch_size=2)
+    >>> for images, labels in loader:
+    ...     print(images.shape, labels)
+    torch.Size([2, 2]) tensor([0, 1])
+    torch.Size([2, 2]) tensor([0, 1])
+    torch.Size([1, 2]) tensor([0])
+    >>> len(loader)
+    3
     """
 
     def __init__(

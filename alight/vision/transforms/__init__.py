@@ -69,6 +69,10 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module 'torchvision.transforms' has no attribute {name!r}")
 
 
+def __dir__() -> list[str]:
+    return sorted({*__all__, "functional", "v2"})
+
+
 __all__ = [
     "AugMix",
     "AutoAugment",

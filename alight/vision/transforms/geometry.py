@@ -417,7 +417,16 @@ def _sampled(img: Any, grid: Array, interpolation: Any, fill: Any) -> Any:
 def elastic_transform(
     img: Any, displacement: Any, interpolation: Any = BILINEAR, fill: Any = None
 ) -> Any:
-    """An image with each pixel taken from a place that `displacement` (1, h, w, 2), in half sizes, is away."""
+    """An image with each pixel taken from a place that `displacement` (1, h, w, 2), in half sizes,
+    is away.
+
+    ValueError for a displacement of another shape.
+
+    >>> import alight as torch
+    >>> from alight.vision.transforms import functional
+    >>> functional.elastic_transform(torch.tensor([[[1., 2.]]]), torch.zeros(1, 1, 2, 2))
+    tensor([[[1., 2.]]])
+    """
     _, height, width = get_dimensions(img)
     if tuple(displacement.shape) != (1, height, width, 2):
         fail(
