@@ -140,16 +140,58 @@ class Capture(Recorder):
         self.handles.append(tensor)
         return False
 
-    def refuse_write(self, tensor: Any) -> None:
-        """An error where a write would reach a tensor from outside."""
+    def refuse_write(self, tensor: Any, value: Any, name: str | None) -> None:
+        """PyTorch's errors where a write would reach a tensor from outside.
+
+        What is the same for all examples of a batch may be written: vmap does so afterwards.
+        """
         root = views.root_of(tensor)
-        if id(root) in self.foreign:
+        if id(root) not in self.foreign:
+            return
+        facts, try_ = [f"the tensor is {root._meta}"], "the tensor as an argument and a result"
+        if self.batch_size is None:
+            overload = ".Tensor" if name in ("add_", "sub_", "mul_", "div_") else ""
             fail(
                 RuntimeError,
-                "a function that is being transformed writes to a tensor from outside",
-                facts=[f"the tensor is {root._meta}"],
-                try_="a new tensor in place of the write, or the tensor as an argument and a result",
-            )
+                "During a grad (vjp, jvp, grad, etc) transform, the function provided attempted to call in-place operation "
+                f"(aten::{name or 'copy_'}{overload}) that would mutate a captured Tensor. This is not supported; please "
+                "rewrite the function being transformed to explicitly accept the mutated Tensor(s) as inputs.",
+                facts, try_,
+            )  # fmt: skip
+        if self._is_batched(value.id):
+            fail(
+                RuntimeError,
+                "vmap: inplace arithmetic(self, *extra_args) is not possible because there exists a Tensor `other` in "
+                "extra_args that has more elements than `self`. This happened due to `other` being vmapped over but "
+                "`self` not being vmapped over in a vmap. Please try to use out-of-place operators instead of inplace "
+                "arithmetic. If said operator is being called inside the PyTorch framework, please file a bug report "
+                "instead.",
+                facts, try_,
+            )  # fmt: skip
+
+    def _is_batched(self, value: int) -> bool:
+        tape = thread.recorder.tape_here()
+        used = {i for node in needed_nodes(tape.nodes, [value]) for i in node.inputs} | {value}
+        sources = zip(tape.inputs, tape.sources, strict=True)
+        return any(
+            self.source_batched[i] for id, (kind, i) in sources if id in used and kind == "buffer"
+        )
+
+    def is_batched(self, tensor: Any) -> bool:
+        """Whether a tensor differs between the examples of a batch."""
+        self.enter(tensor)
+        return self._is_batched(self.argument(self.tape_here(), tensor).id)
+
+    def written(self) -> list[Tensor]:
+        """Tensors from outside that the function has written."""
+        entered: dict[int, int] = {}
+        for i, tensor in enumerate(self.handles):
+            entered.setdefault(id(tensor), self.offset + i)
+        return [
+            tensor
+            for tensor, _ in self.moved.values()
+            if id(tensor) in self.foreign and tensor._slot != entered[id(tensor)]
+        ]
 
     @contextmanager
     def outside(self) -> Iterator[None]:

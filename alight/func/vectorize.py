@@ -142,7 +142,11 @@ def _run(
         outputs, out_tree = flatten(result)
         _check_outputs(func, outputs)
         places = _out_places(func, out_dims, out_tree)
-        recording = Recording(capture, outputs)
+        outside = capture.written()
+        written = [
+            (leaf, one) for leaf, one in zip(moved, inner, strict=True) if leaf is not one and one._writes
+        ]  # fmt: skip
+        recording = Recording(capture, [*outputs, *outside, *(one for _, one in written)])
         traced, flags = recording.derived(
             ("vmap", size, randomness), lambda traced: _batched(recording, traced, size, randomness)
         )
@@ -151,8 +155,11 @@ def _run(
     )
     results = [
         _placed(func, out, flag, size, place)
-        for out, flag, place in zip(made, flags, places, strict=True)
+        for out, flag, place in zip(made, flags, places, strict=False)
     ]
+    targets = [*outside, *(leaf for leaf, _ in written)]
+    for target, value in zip(targets, made[len(outputs) :], strict=True):
+        target.copy_(value)  # what was written of one example, in all of them
     return unflatten(results, out_tree)
 
 

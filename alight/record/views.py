@@ -315,7 +315,7 @@ def trace_write(
 ) -> None:
     """Record that `tensor` now has `value` (of its own type), and all that it views what follows from that."""
     if recorder.transforming:
-        recorder.refuse_write(tensor)
+        recorder.refuse_write(tensor, value, origin)
     chain, values, flags = [tensor], [value], [differentiable]
     scalars: list[list[Any]] = []
     while chain[-1]._base is not None:

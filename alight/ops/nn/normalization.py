@@ -172,6 +172,15 @@ def update_running(
     name: str, mean: Any, var: Any, running_mean: Any, running_var: Any, momentum: float, count: int
 ) -> None:
     """Move the running statistics towards `mean` and the unbiased variance: one recorded step."""
+    recorder = thread.recorder
+    if recorder.transforming and recorder.batch_size is not None and recorder.is_batched(mean):
+        if not (recorder.is_batched(running_mean) and recorder.is_batched(running_var)):
+            fail(
+                RuntimeError,
+                "Batch norm got a batched tensor as input while the running_mean or running_var, which will be updated "
+                "in place, were not batched.",
+                try_="track_running_stats=False, or functional_call with buffers that vmap maps over",
+            )
 
     def body(reads: list[Tensor], writes: list[Tensor], scalars: list[Tensor]) -> list[Tensor]:
         new = []
@@ -187,7 +196,7 @@ def update_running(
             )
         return new
 
-    thread.recorder.compound(
+    recorder.compound(
         name, count, (mean, var), (running_mean, running_var), (float(momentum),), body
     )
 
