@@ -81,6 +81,7 @@ class Tensor(Methods, metaclass=_TensorMeta):
     _watched: bool = False  # it has hooks of one kind or the other, or had them
     _retains_grad: bool = False
     _is_parameter: bool = False
+    _hidden: Callable[..., Tensor]
     __array_priority__ = 1000
 
     if (
@@ -735,6 +736,15 @@ class Tensor(Methods, metaclass=_TensorMeta):
         return made
 
 
+def _hidden(meta: Meta, slot: int = -1) -> Tensor:
+    """A tensor that no user sees: of a pending slot, or of elements that nobody asks for."""
+    if slot >= 0:
+        return new_handle(meta, slot)
+    tensor = filled(meta.type)
+    tensor._meta = meta
+    return tensor
+
+
 def new_handle(meta: Meta, slot: int) -> Tensor:
     """The tensor of a pending slot."""
     tensor = _new(Tensor)
@@ -764,6 +774,9 @@ def filled(of: Type, value: float = 0) -> Tensor:
         made = Full(shape=of.shape, value=value, dtype=of.dtype, device=of.device)
     (buffer,) = executable(builder.finish([made]))([])
     return wrap(buffer, Meta(of))
+
+
+Tensor._hidden = staticmethod(_hidden)  # type: ignore[method-assign]  # for what lies below this module
 
 
 def from_buffer(buffer: Any, of: Dtype, where: device = CPU, requires_grad: bool = False) -> Tensor:

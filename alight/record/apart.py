@@ -29,15 +29,13 @@ def has_own_past(view: Any) -> bool:
 
 def keep(recorder: Any, view: Any) -> None:
     """Let a hidden tensor take a view's place in the segment, or in its history: the view is about to lose it."""
-    from alight.tensor import filled, new_handle
-
+    meta = view._meta.replace(strides=None)
     if recorder.owns(view):
-        meta = view._meta.replace(strides=None)
-        view._own = recorder.handles[view._slot - recorder.offset] = new_handle(meta, view._slot)
+        own = view._own = view._hidden(meta, view._slot)
+        recorder.handles[view._slot - recorder.offset] = own
     elif view._history is not None:
-        view._own = filled(view._meta.type)  # its elements are not asked for
-        view._own._meta = view._meta.replace(strides=None)
-        view._own._history = view._history
+        own = view._own = view._hidden(meta)
+        own._history = view._history
 
 
 def enter_own(recorder: Any, view: Any) -> int | None:

@@ -51,24 +51,20 @@ class Plan:
 
     runs: tuple[Run, ...]
     stored: tuple[tuple[int, int], ...]  # (handle, place among all outputs of the runs)
-    unstored: tuple[
-        int, ...
-    ]  # handles made here whose values are not kept: nobody held them so far
-    owed: frozenset[int]  # values of alive tensors whose history backward may still ask for
-    residuals: tuple[int, ...]  # values that backward reads
-    sources: dict[int, tuple[str, int]]  # value -> ("buffer" or "scalar", number), of the inputs
-    tape: Tape | None  # what was recorded, if backward may ask
-    repeated: frozenset[int]  # handles that hold a value which another stored handle holds as well
-    values: tuple[int, ...]  # tape value of each output of the runs
-    owing: tuple[tuple[int, int], ...]  # (handle, value) of the stored ones that are owed
-    saved: tuple[int, ...]  # of each residual: its place among buffers, numbers and results
-    entered: tuple[
-        tuple[str, int, int], ...
-    ]  # ("leaf" or "past", value, handle) of what takes gradients
-    views: tuple[tuple[int, int], ...]  # (handle, value) of views that take gradients
+    unstored: tuple[int, ...]  # handles made here that nobody held so far: values are not kept
     dead: Any  # from the handles to the unstored ones
+    repeated: frozenset[int]  # handles that hold a value which another stored handle holds as well
     plain: Handles  # what an ordinary flush does to handles that are plain tensors
-    parameters: Handles  # and for those that are parameters: see specialized.py
+    parameters: Handles  # and to those that are parameters: see specialized.py
+    # For a backward that comes later:
+    owed: frozenset[int]  # values of alive tensors whose history it may ask for
+    owing: tuple[tuple[int, int], ...]  # (handle, value) of the stored ones among them
+    residuals: tuple[int, ...]  # values that it reads
+    saved: tuple[int, ...]  # of each residual: its place among buffers, numbers and results
+    entered: tuple[tuple[str, int, int], ...]  # what takes gradients: leaf or past, value, handle
+    views: tuple[tuple[int, int], ...]  # (handle, value) of views that take gradients
+    sources: dict[int, tuple[str, int]]  # value -> ("buffer" or "scalar", number), of the inputs
+    tape: Tape | None  # what was recorded, if anything is owed
 
 
 def flush(recorder: Any, reason: str) -> None:
@@ -206,13 +202,63 @@ def _make_plan(recorder: Any, position: Position, old: Plan | None) -> Plan:
     """Decide what to compute here; outputs of an earlier plan stay outputs."""
     tape = position.tape.prefix(position.counts)
     handles = recorder.handles
+    stored, unstored, apart = _kept(recorder, tape, {i for i, _ in old.stored} if old else set())
+    owed_now = apart | {
+        tape.slots[i][0]
+        for i, _ in stored
+        if tape.slots[i][1].requires_grad and not tape.slots[i][1].leaf
+    }
+    owed, residuals = owed_residuals(tape, owed_now | (old.owed if old else set()))
+    values = list(dict.fromkeys([value for _, value in stored] + list(residuals)))
+    sources = dict(zip(tape.inputs, tape.sources, strict=True))
+    runs = tuple(_runs(tape, [value for value in values if value not in sources], sources))
+    passed = [_pass_through(tape, value, sources) for _, value in stored if value in sources]
+    runs = (*runs, *passed)
+    outputs = tuple(value for run in runs for value in run.values)
+    place = {value: at for at, value in enumerate(outputs)}
+    first = {value: i for i, value in reversed(stored)}
+    put = tuple((i, place[value]) for i, value in stored)
+    given = tape.buffers + tape.scalars
+    plain, parameters = _by_class(handles, put, unstored)
+    return Plan(
+        runs=runs,
+        stored=put,
+        unstored=tuple(unstored),
+        dead=itemgetter(*unstored) if len(unstored) > 1 else lambda all: [all[i] for i in unstored],
+        repeated=frozenset(i for i, value in stored if first[value] != i),
+        plain=plain,
+        parameters=parameters,
+        owed=frozenset(owed),
+        owing=tuple((i, value) for i, value in stored if value in owed),
+        residuals=tuple(residuals),
+        saved=tuple(
+            _feed(tape, sources[v]) if v in sources else given + place[v] for v in residuals
+        ),
+        entered=tuple(mark for mark in tape.marks if mark[0] in ("leaf", "past")),
+        views=_grad_views(handles, tape),
+        sources=sources,
+        tape=tape if owed else None,
+    )
+
+
+def _grad_views(handles: Sequence[Any], tape: Tape) -> tuple[tuple[int, int], ...]:
+    return tuple(
+        (i, value)
+        for i, (value, meta) in enumerate(tape.slots)
+        if handles[i]._base is not None and meta.requires_grad and not meta.leaf
+    )
+
+
+def _kept(
+    recorder: Any, tape: Tape, kept: set[int]
+) -> tuple[list[tuple[int, int]], list[int], set[int]]:
+    """Which handles are stored, with their values; which are not; values of views with a history of their own."""
     entered = set(tape.inputs)
     stored: list[tuple[int, int]] = []
     unstored: list[int] = []
     apart: set[int] = set()  # values of views with a history of their own
-    kept = {i for i, _ in old.stored} if old else set()
     for i, (value, meta) in enumerate(tape.slots):
-        tensor = handles[i]
+        tensor = recorder.handles[i]
         if (
             value in entered
             and tensor._buffer is not None
@@ -230,43 +276,7 @@ def _make_plan(recorder: Any, position: Position, old: Plan | None) -> Plan:
             stored.append((i, value))
         else:
             unstored.append(i)
-    owed_now = apart | {
-        tape.slots[i][0]
-        for i, _ in stored
-        if tape.slots[i][1].requires_grad and not tape.slots[i][1].leaf
-    }
-    owed, residuals = owed_residuals(tape, owed_now | (old.owed if old else set()))
-    values = list(dict.fromkeys([value for _, value in stored] + list(residuals)))
-    sources = dict(zip(tape.inputs, tape.sources, strict=True))
-    runs = tuple(_runs(tape, [value for value in values if value not in sources], sources))
-    passed = [_pass_through(tape, value, sources) for _, value in stored if value in sources]
-    runs = (*runs, *passed)
-    outputs = tuple(value for run in runs for value in run.values)
-    place = {value: at for at, value in enumerate(outputs)}
-    first = {value: i for i, value in reversed(stored)}
-    put = tuple((i, place[value]) for i, value in stored)
-    given = tape.buffers + tape.scalars
-    return Plan(
-        runs,
-        put,
-        tuple(unstored),
-        frozenset(owed),
-        tuple(residuals),
-        sources,
-        tape if owed else None,
-        frozenset(i for i, value in stored if first[value] != i),
-        outputs,
-        tuple((i, value) for i, value in stored if value in owed),
-        tuple(_feed(tape, sources[v]) if v in sources else given + place[v] for v in residuals),
-        tuple(mark for mark in tape.marks if mark[0] in ("leaf", "past")),
-        tuple(
-            (i, value)
-            for i, (value, meta) in enumerate(tape.slots)
-            if handles[i]._base is not None and meta.requires_grad and not meta.leaf
-        ),
-        itemgetter(*unstored) if len(unstored) > 1 else lambda all: [all[i] for i in unstored],
-        *_by_class(handles, put, unstored),
-    )
+    return stored, unstored, apart
 
 
 def _by_class(
