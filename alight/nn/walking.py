@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from alight.nn.parameter import Parameter
 from alight.tensor import Tensor
@@ -128,7 +128,7 @@ class Walkable:
             return
         if remove_duplicate:
             memo.add(self)
-        yield prefix, self
+        yield prefix, cast("Module", self)
         for name, module in self._modules.items():
             if module is not None:
                 inner = prefix + ("." if prefix else "") + name
@@ -226,5 +226,5 @@ class Walkable:
         """
         for module in self.children():
             module.apply(fn)
-        fn(self)
+        fn(cast("Module", self))
         return self
