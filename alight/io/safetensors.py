@@ -65,7 +65,7 @@ def save_file(
     """Write tensors by name to a file, with texts by name as `metadata`, in the safetensors
     format.
 
-    ValueError for a tensor that shares another's memory, TypeError for what is no tensor.
+    RuntimeError for a tensor that shares another's memory, ValueError for what is no tensor.
 
     >>> import os, tempfile
     >>> import alight as torch
@@ -95,7 +95,7 @@ def save(tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = Non
 
 
 def load_file(filename: str | os.PathLike[str], device: Any = "cpu") -> dict[str, Tensor]:
-    """The tensors of a file, by name; ValueError where it is no safetensors file.
+    """The tensors of a file, by name; RuntimeError where it is no safetensors file.
 
     >>> import os, tempfile
     >>> import alight as torch
