@@ -10,7 +10,8 @@ import sys
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 
-from alight import __version__, config
+import alight
+from alight import config
 from alight.backends.base import backend_of
 from alight.backends.cores import available_cores
 from alight.device import CPU
@@ -38,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
 
 def findings() -> Iterator[tuple[str, str]]:
     """Pairs of what was looked at and what was found."""
-    yield "alight", f"{__version__} in {os.path.dirname(os.path.dirname(__file__))}"
+    yield "alight", f"{alight.__version__} in {os.path.dirname(os.path.dirname(__file__))}"
     yield "python", f"{platform.python_version()} ({sys.executable})"
     yield "system", f"{platform.system()} {platform.release()}, {platform.machine()}"
     yield "numpy", version("numpy")

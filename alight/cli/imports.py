@@ -58,6 +58,15 @@ def serve() -> None:
     for name, prepare in _WATCHED.items():
         if name in sys.modules:
             prepare(sys.modules[name])
+    _say_version()
+
+
+def _say_version() -> None:
+    """Programs choose their branches by torch.__version__: let it be that of the PyTorch whose API this is."""
+    alight, version = import_module("alight"), import_module("alight.version")
+    if not isinstance(alight.__version__, version.TorchVersion):
+        said = version.TorchVersion(f"{version.SERVED}+alight{alight.__version__}")
+        alight.__version__ = version.__version__ = said  # type: ignore[attr-defined]
 
 
 def _serve_children(spawn: Any) -> None:

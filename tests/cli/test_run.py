@@ -232,3 +232,17 @@ if __name__ == "__main__":
         "[(0, 'alight', [3.0, 3.0]), (1, 'alight', [4.0, 4.0])]",
         "-- Process 0 terminated with the following error: ValueError: boom",
     ]
+
+
+def test_programs_see_the_version_of_the_api(tmp_path: Path) -> None:
+    """Checks that choose a branch by torch.__version__ choose that of the PyTorch whose API this is."""
+    script = tmp_path / "version.py"
+    script.write_text(
+        "import torch\n"
+        "v = torch.__version__\n"
+        "print(v >= '2.2', v < '1.9', v >= (1, 8), [int(p) for p in v.split('.')[:2]], v == '2.13.0')\n"
+        "print(v.startswith('2.13.0+alight'), torch.version.__version__ == v)\n"
+    )
+    command = [sys.executable, "-m", "alight", "run", str(script)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.stdout == "True False True [2, 13] False\nTrue True\n", done.stderr
