@@ -153,10 +153,10 @@ class Lowering:
             if value in self.fusion.stored:
                 role = group.role(node, self.program)
                 at = places[role or "full"]
-                outer = role != "full" and group.reduced is not None
+                is_outer = role != "full" and group.reduced is not None
                 expression = tracer.ask(value, at)
                 for place in (value, *self.also.get(value, ())):
-                    nest.store(place, linear(at, self.strides[place]), expression, outer=outer)
+                    nest.store(place, linear(at, self.strides[place]), expression, outer=is_outer)
 
     def _now(self) -> tuple[int, int]:
         """How many kernels there are so far, and values that lie in memory."""
