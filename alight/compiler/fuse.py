@@ -13,6 +13,7 @@ compute again is computed again rather than stored.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from math import prod
 
 from alight.compiler.joins import copied, joined
 from alight.compiler.trace import REDUCTIONS, RULES, window_inputs
@@ -28,6 +29,7 @@ FREE = frozenset({"full", "iota", "windows"})
 DEAR = frozenset({"window_max_scatter"})
 CHEAP_COST = 6  # elementary steps up to which a value is computed again in another kernel
 MOST_NODES = 64  # of one group: its values live in registers
+SMALL = 1 << 12  # elements up to which groups are merged for the sake of fewer kernels alone
 COSTS = {"exp", "log", "tanh", "erf", "sin", "cos", "pow", "expm1", "log1p", "div", "sqrt", "tan"}
 
 
@@ -228,7 +230,12 @@ class Fusion:
             for i in self.sources(value)
         ):
             return False
-        return group.shape == () or bool(self._read_by(group) & (self._read_by(later) | mine))
+        reads, others = self._read_by(group), self._read_by(later)
+        if prod(group.shape) < SMALL:
+            return group.shape == () or bool(reads & (others | mine))
+        own = {out for node in group.nodes for out in node.outputs}
+        after = mine - own
+        return bool((reads - own) & (others | after) or (others - after) & (reads | own))
 
     def _read_by(self, group: Group) -> set[int]:
         """Values of the group's full shape that it reads: what merging would save reading twice."""
@@ -305,8 +312,7 @@ class Fusion:
             if self.is_free(node):
                 total += 0
             elif node.primitive.kind == ELEMENTWISE:
-                once = self._is_much_smaller(i, value)  # of the steps of an outer loop
-                total += 0 if once else 4 if name in COSTS else 1
+                total += 4 if name in COSTS else 1
             elif name == "random_bits":
                 total += 5
             elif name in REDUCTIONS and self._is_much_smaller(i, value):
