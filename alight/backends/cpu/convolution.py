@@ -11,6 +11,8 @@ In: a `Convolution` (extents and element strides, all known when code is written
 - row-major (batch, channels, height, width) with stride 1 across: vectors run along rows. For single images with few
   channels.
 
+With channels innermost and few positions, vectors run along these instead, and weights are not moved.
+
 All are one loop nest, sums over (channel, row of the window, column of the window) around the broadcast tile of
 matrix products. The gradient in the input is the same nest with the channels exchanged and the window walked backwards.
 """
