@@ -312,7 +312,8 @@ class Fusion:
             if self.is_free(node):
                 total += 0
             elif node.primitive.kind == ELEMENTWISE:
-                total += 4 if name in COSTS else 1
+                once = self._is_much_smaller(i, value)  # of the steps of an outer loop
+                total += 0 if once else 4 if name in COSTS else 1
             elif name == "random_bits":
                 total += 5
             elif name in REDUCTIONS and self._is_much_smaller(i, value):
