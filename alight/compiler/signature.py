@@ -20,7 +20,7 @@ def signature(program: Program) -> str | None:
 
     >>> from alight.ir.text import parse
     >>> signature(parse("program(%0: f32[4]) { %1: f32[] = sum(%0) axes=(0,) return %1 }"))
-    '0:f32[4]|sum 0 axes=(0,,) > 1:f32[]|1'
+    '0:f32[4]|sum 0 axes=(0,) > 1:f32[]|1'
     """
     try:
         return _text(program)

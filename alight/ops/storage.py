@@ -269,7 +269,8 @@ def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None
     Shapes: that of the array.
     Errors: BufferError or RuntimeError for an array that cannot be shared.
 
-    >>> import alight as torch, numpy
+    >>> import numpy
+    >>> import alight as torch
     >>> torch.from_dlpack(numpy.arange(3))
     tensor([0, 1, 2])
     """
