@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import resource
 import sys
+from collections.abc import Callable
 from importlib import import_module
 from time import perf_counter
 from typing import Any
@@ -27,12 +28,12 @@ def prepared(row: str, library: str, threads: int) -> Any:
     return made(row, torch, compiled, settings)
 
 
-def held_up() -> float:
+def held_up(clock: Callable[[], float] = perf_counter) -> float:
     """The longest time for which this thread got no turn while the compiler worked in the background."""
     background = import_module("alight.compiler.hot").background
-    longest, last = 0.0, perf_counter()
+    longest, last = 0.0, clock()
     while background.pending:
-        now = perf_counter()
+        now = clock()
         longest, last = max(longest, now - last), now
     return longest
 

