@@ -32,8 +32,8 @@ class _Argument:
 
 
 def _arguments(node: Any) -> Iterator[_Argument]:
-    key = None if node._step is None else node._step.key
-    operation = key[0] if isinstance(key, tuple) else None
+    key: Any = () if node._step is None else node._step.key
+    operation: Any = key[0] if isinstance(key, tuple) and key else None
     if not hasattr(operation, "parameters"):
         return
     at = 1

@@ -7,14 +7,13 @@ from typing import Any, NoReturn
 from alight import primitives as p
 from alight.dtypes import dtype as Dtype
 from alight.errors import fail
-from alight.ir.program import Value
 from alight.ops.arguments import SCALAR_NAMES
 from alight.ops.operation import Strided
 from alight.record.recorder import thread
 from alight.record.views import offset_of
 
 
-def reinterpreted(input: Any, of: Any) -> Value | Strided:
+def reinterpreted(input: Any, of: Any) -> Any:
     """A view of the same bytes; the last dimension is cut or joined where the elements' sizes differ.
 
     Errors: PyTorch's, where the last dimension, a stride or the place in memory does not allow that.
