@@ -14,7 +14,7 @@ from alight import primitives as p
 from alight.backends.base import backend_of, executable
 from alight.device import CPU
 from alight.device import device as Device
-from alight.dtypes import BY_NAME, category, float32, int64
+from alight.dtypes import BY_NAME, category, float32, iinfo, int64
 from alight.dtypes import dtype as Dtype
 from alight.errors import fail
 from alight.ir.program import Builder, Value
@@ -202,13 +202,34 @@ def at_once(node: Any, **statics: Any) -> Any:
     return executable(program)([])[0]
 
 
+def _check_fits(value: int, of: Dtype) -> None:
+    """PyTorch's error for a number that a dtype of whole numbers cannot hold; -1 may be meant as the highest."""
+    limits = iinfo(of)
+    if not (limits.min or -limits.max) <= value <= limits.max:
+        name = "int" if of.name == "int32" else f"{of.name}_t"
+        fail(
+            RuntimeError,
+            f"value cannot be converted to type {name} without overflow",
+            facts=[f"{of!r} holds {limits.min} to {limits.max}, not {value}"],
+        )
+
+
+def _may_differ(value: Any) -> bool:
+    """Whether a number is an input of the program: a rate, or the step of a loop, torch.full((n,), t), but no 0, 1, -1."""
+    if isinstance(value, float):
+        return value not in (0.0, 1.0)
+    return type(value) is int and 1 < abs(value) < 2**31
+
+
 def filled(
     shape: tuple[int, ...], value: Any, dtype: Dtype, device: Any, requires_grad: bool
 ) -> Tensor:
     """A tensor of one number: recorded, or at hand at once where it is to be a leaf with gradients."""
     where = resolve_device(device)
     if not requires_grad:
-        if isinstance(value, float) and value not in (0.0, 1.0) and where == CPU:
+        if type(value) is int and dtype.kind in "ui":
+            _check_fits(value, dtype)
+        if where == CPU and _may_differ(value):
             return _full_of(value, shape, dtype)
         return _full(shape, value, dtype, where)
     if where.type == "meta":

@@ -316,3 +316,20 @@ def test_default_dtype():
         assert (alight.arange(3) / 2).dtype is alight.float64
     finally:
         alight.set_default_dtype(alight.float32)
+
+
+def test_the_step_of_a_loop_is_no_new_path():
+    """torch.full((n,), t) in a sampling loop: the number is an input of the program, as a rate is."""
+    from alight.record.recorder import thread
+
+    places = set()
+    for t in range(5, 9):
+        assert (alight.full((2,), t, dtype=alight.int64) * 2 + 1).tolist() == [2 * t + 1] * 2
+        made = alight.full((2,), t) + 1
+        places.add(thread.recorder.here)
+        made.tolist()
+    assert len(places) == 1
+    assert alight.full((2,), 2**40).tolist() == [2**40] * 2
+    for of, value in (("uint8", 300), ("int8", -129), ("int32", 2**31), ("uint16", 70000)):
+        with pytest.raises(RuntimeError, match="without overflow"):
+            alight.full((2,), value, dtype=getattr(alight, of))
