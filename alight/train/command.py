@@ -36,6 +36,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """
     parser.add_argument("job", choices=JOBS, help="what to train on")
     parser.add_argument("--model", choices=MODEL_NAMES, help="default: convnet")
+    parser.add_argument(
+        "--recipe",
+        choices=("short", "long"),
+        help="default: short; long: three times the epochs, for the last percent (convnet)",
+    )
     parser.add_argument("--epochs", type=int, metavar="N", help="passes over the training images")
     parser.add_argument("--batch-size", type=int, metavar="N", help="images in a step")
     parser.add_argument(
@@ -128,7 +133,7 @@ def _started(args: argparse.Namespace) -> tuple[RunFolder, Training]:
     model = args.model or "convnet"
     named = RunFolder(Path(args.out)) if args.out else None
     folder = named or run_folder.next_free(f"{data.title.lower()}-{model}")
-    chosen = recipe.choose(model, _wishes(args), data.recipe)
+    chosen = recipe.choose(model, _wishes(args), data.recipe, args.recipe == "long")
     folder.write_config(
         {
             "job": args.job,
@@ -148,7 +153,12 @@ def _resumed(args: argparse.Namespace) -> tuple[RunFolder, Training]:
     from alight.train.loop import Training
     from alight.train.recipe import Recipe
 
-    if args.model or args.out or any(value is not None for value in _wishes(args).values()):
+    if (
+        args.model
+        or args.out
+        or args.recipe
+        or any(value is not None for value in _wishes(args).values())
+    ):
         raise ValueError(
             "a resumed run keeps its own settings; only --threads may be given with --resume"
         )

@@ -2,6 +2,7 @@
 
 import argparse
 import csv
+import dataclasses
 import importlib.util
 import io
 import json
@@ -193,3 +194,11 @@ def test_a_bar_or_a_line_for_each_epoch(in_folder, monkeypatch, capsys, seen):
     assert ("images/s" in said) is not seen
     assert ("epoch 2/2: 100%" in screen.getvalue()) is seen
     assert ("test accuracy" in screen.getvalue()) is seen
+
+
+def test_the_long_recipe_is_the_short_one_for_longer(in_folder, capsys):
+    short, long = recipe.choose("convnet", {}, {}), recipe.choose("convnet", {}, {}, long=True)
+    assert long == dataclasses.replace(short, epochs=long.epochs) and long.epochs > short.epochs
+    assert recipe.choose("convnet", {"epochs": 2}, {}, long=True).epochs == 2
+    assert command("--model", "mlp", "--recipe", "long") == 1
+    assert "no long recipe for mlp" in capsys.readouterr().err
