@@ -142,7 +142,9 @@ def _of_einsum(values: Sequence[Any]) -> str:
         summed = result is not None and len(result) < operands[0].ndim
         return "SumBackward1" if summed else "PermuteBackward0"
     terms = equation.split("->")[0].split(",")
-    outer = result is not None and all(letter in result for term in terms for letter in term.strip())
+    outer = result is not None and all(
+        letter in result for term in terms for letter in term.strip()
+    )
     return "MulBackward0" if outer else "ViewBackward0"
 
 
