@@ -220,7 +220,7 @@ class ToDtype(Transform):
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """One image in the dtype."""
-        of = self.dtype
+        of: Any = self.dtype
         if isinstance(of, dict):
             of = of.get(type(inpt), of.get("others"))
         return (
