@@ -204,6 +204,19 @@ class BatchNest:
         ):
             yield
 
+    def _at_first_tap(
+        self, w: Value, read: Value, vertical: Run, horizontal: Run
+    ) -> tuple[Value, Value]:
+        """Where the sums of a tile begin to read."""
+        code, nest = self.code, self.nest
+        size = nest.itemsize
+        for axis, (walk, run) in enumerate(zip(nest.walks, (vertical, horizontal), strict=True)):
+            tap = code.add(run.tap, code.mul(run.first, walk.tap_step))
+            place = code.add(run.place, code.mul(run.first, walk.place_step))
+            w = moved(code, w, size, nest.w[2 + axis : 3 + axis], [tap])
+            read = moved(code, read, size, nest.read[2 + axis : 3 + axis], [place])
+        return w, read
+
     def _sums(
         self,
         shape: Shape,
@@ -217,11 +230,7 @@ class BatchNest:
         code, nest = self.code, self.nest
         size = nest.itemsize
         walks = nest.walks
-        for axis, (walk, run) in enumerate(zip(walks, (vertical, horizontal), strict=True)):
-            tap = code.add(run.tap, code.mul(run.first, walk.tap_step))
-            place = code.add(run.place, code.mul(run.first, walk.place_step))
-            w = moved(code, w, size, nest.w[2 + axis : 3 + axis], [tap])
-            read = moved(code, read, size, nest.read[2 + axis : 3 + axis], [place])
+        w, read = self._at_first_tap(w, read, vertical, horizontal)
         w_steps = [walk.tap_step * nest.w[2 + i] * size for i, walk in enumerate(walks)]
         read_steps = [walk.place_step * nest.read[2 + i] * size for i, walk in enumerate(walks)]
         across = code.op("sub", horizontal.last, horizontal.first)
