@@ -446,7 +446,9 @@ class Tensor(Methods, metaclass=_TensorMeta):
         if _engine is None:  # it needs this module first
             from alight.autograd import engine as _engine
 
-        _engine.backward((self,), (gradient,), retain_graph, create_graph, inputs)
+        plain = gradient is None and inputs is None and not retain_graph and not create_graph
+        if not (plain and _engine.known_backward(self)):
+            _engine.backward((self,), (gradient,), retain_graph, create_graph, inputs)
 
     def register_hook(self, hook: Callable[..., Any]) -> Any:
         """Call `hook(grad)` when this tensor's gradient is computed; what it returns replaces the gradient.

@@ -30,9 +30,6 @@ def backward(
     inputs: Any = None,
 ) -> None:
     """Accumulate gradients into the leaves that `tensors` depend on (or only into `inputs`)."""
-    if inputs is None and len(tensors) == 1 and not retain_graph and not create_graph:
-        if (gradients is None or gradients[0] is None) and _known_backward(tensors[0]):
-            return
     if thread.recorder.transforming:
         fail(
             RuntimeError,
@@ -50,7 +47,7 @@ def backward(
         accumulate(tensor, gradient, create_graph)
 
 
-def _known_backward(tensor: Tensor) -> bool:
+def known_backward(tensor: Tensor) -> bool:
     """Take the step of an ordinary `loss.backward()` if the path has it: no hooks, nothing from flushed segments."""
     recorder = thread.recorder
     if (

@@ -133,9 +133,9 @@ class Module(Convertible, Stateful, Walkable):
         # The usual call has one argument, which then needs no tuple; the rest is for all others.
         if self._is_hooked or on_every_module or input is NOT_GIVEN:
             return hooks.call(self, () if input is NOT_GIVEN else (input, *args), kwargs)
-        if args or kwargs:
+        if kwargs:
             return self.forward(input, *args, **kwargs)
-        return self.forward(input)
+        return self.forward(input, *args) if args else self.forward(input)
 
     def register_forward_pre_hook(
         self, hook: Any, *, prepend: bool = False, with_kwargs: bool = False

@@ -125,14 +125,11 @@ class ElementwiseOptimizer(Optimizer):
             settings.extend(self.at_step(group, {}))
         form = self.form(group)
         key = form, None if count == 1 else tuple(which or ()), len(params)
-
-        def body(reads: list[Value], values: list[Value], scalars: list[Value]) -> list[Value]:
-            return self._updated(
-                form, which or [0] * len(params), count, names, reads, values, scalars
-            )
-
         grads = [p._grad for p in params]
-        thread.recorder.compound(type(self).__name__, key, grads, writes, settings, body)
+        thread.recorder.compound(
+            type(self).__name__, key, grads, writes, settings,
+            self._updated, form, which, count, names,
+        )  # fmt: skip
 
     def _with_state(
         self, params: list[Any], names: tuple[str, ...], group: dict[str, Any]
@@ -153,11 +150,12 @@ class ElementwiseOptimizer(Optimizer):
         return writes, steps, which
 
     def _updated(
-        self, form: tuple[Any, ...], which: list[int], step_count: int, names: tuple[str, ...], grads: list[Value],
+        self, form: tuple[Any, ...], which: list[int] | None, step_count: int, names: tuple[str, ...], grads: list[Value],
         values: list[Value], scalars: list[Value],
     ) -> list[Value]:  # fmt: skip
         """The new values of all written tensors: parameters, then the state of each."""
         count = len(grads)
+        which = which or [0] * count
         per_step = self.step_numbers
         shared = len(scalars) - step_count * per_step
         cast: dict[tuple[int, dtype], Value] = {}

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import itertools
 import sys
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -26,16 +26,25 @@ from alight.record.trie import Position, Tape
 _laps = itertools.count(1)
 
 
+def picker(places: Sequence[int]) -> Callable[[Any], Any]:
+    """A function that picks some items of a list."""
+    if len(places) > 1:
+        return itemgetter(*places)
+    return lambda items: [items[i] for i in places]
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """One connected part of a segment."""
 
     program: Program
     execute: Any  # buffers in, buffers out
-    feeds: tuple[
-        int, ...
-    ]  # of each input: its place among the segment's buffers and, behind them, numbers
+    feeds: tuple[int, ...]  # of each input: its place among buffers and, behind them, numbers
     values: tuple[int, ...]  # tape value of each output
+    pick: Any = field(init=False)  # the inputs from all buffers and numbers
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "pick", picker(self.feeds))
 
 
 class Handles(NamedTuple):
@@ -90,7 +99,7 @@ def flush(recorder: Any, reason: str) -> None:
     results: list[Any] = []
     failure: Exception | None = None
     for run in plan.runs:
-        arguments = list(map(given.__getitem__, run.feeds))
+        arguments = [*run.pick(given)]
         try:
             results += run.execute(arguments)
         except Exception as error:
@@ -102,8 +111,8 @@ def flush(recorder: Any, reason: str) -> None:
     if plan.repeated or recorder.shares or failure is not None:
         _store(recorder, position, plan, results, failure)
     else:
-        _settle(handles, results, *plan.plain)
-        _settle_parameters(handles, results, *plan.parameters)
+        _settle(handles, results, plan.plain)
+        _settle_parameters(handles, results, plan.parameters)
     if recorder.pasts:
         for i, _ in plan.stored:
             handles[i]._history = None
@@ -119,12 +128,8 @@ def flush(recorder: Any, reason: str) -> None:
         raise failure
 
 
-def _settle(
-    handles: list[Any],
-    results: list[Any],
-    passing: Sequence[int],
-    stored: Sequence[tuple[int, int]],
-) -> None:
+def _settle(handles: list[Any], results: list[Any], outliving: Handles) -> None:
+    passing, stored = outliving
     for i in passing:
         handles[i]._slot = -1
     for i, at in stored:
@@ -224,7 +229,7 @@ def _make_plan(recorder: Any, position: Position, old: Plan | None) -> Plan:
         runs=runs,
         stored=put,
         unstored=tuple(unstored),
-        dead=itemgetter(*unstored) if len(unstored) > 1 else lambda all: [all[i] for i in unstored],
+        dead=picker(unstored),
         repeated=frozenset(i for i, value in stored if first[value] != i),
         plain=plain,
         parameters=parameters,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Callable, Hashable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from alight import config
@@ -259,11 +260,12 @@ class Recorder:
         reads: Sequence[Any],
         writes: Sequence[Any],
         scalars: Sequence[float],
-        body: Callable[[list[Value], list[Value], list[Value]], Sequence[Value]],
+        body: Callable[..., Sequence[Value]],
+        *context: Any,
     ) -> None:
         """One step that writes many tensors: an optimizer's update.
 
-        `body(reads, writes, scalars)` gives the new value of each written tensor; it runs when the path is new.
+        `body(*context, reads, writes, scalars)` gives the new value of each written tensor; it runs when the path is new.
         """
         kinds = tuple(map(type, scalars))
         read = tuple([tensor._slot for tensor in reads])
@@ -277,9 +279,8 @@ class Recorder:
             key = (COMPOUND, name, statics, kinds, read, written)
             position = self.here.children.get(key) or self.here.cuts.get(key)
         if position is None:
-            position = self.extend(
-                key, name, lambda tape: self._trace_compound(tape, reads, writes, kinds, body)
-            )
+            trace = partial(self._trace_compound, reads, writes, kinds, partial(body, *context))
+            position = self.extend(key, name, trace)
         self.here = position
         self.scalars.extend(scalars)
         views.rebind_all(self, writes, position)
@@ -288,11 +289,11 @@ class Recorder:
 
     def _trace_compound(
         self,
-        tape: Tape,
         reads: Sequence[Any],
         writes: Sequence[Any],
         kinds: Sequence[type],
         body: Any,
+        tape: Tape,
     ) -> None:
         read_values = [self.argument(tape, tensor) for tensor in reads]
         write_values = [self.argument(tape, tensor) for tensor in writes]

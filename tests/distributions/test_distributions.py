@@ -101,7 +101,11 @@ def test_what_they_say_of_themselves(name, arguments, values):
             continue
         same(getattr(ours, what)(*map(alight.tensor, given)), expected)
         compared += 1
-    assert compared or name.startswith("Relaxed") or name in ("Poisson", "Multinomial", "FisherSnedecor")
+    assert (
+        compared
+        or name.startswith("Relaxed")
+        or name in ("Poisson", "Multinomial", "FisherSnedecor")
+    )
 
 
 @pytest.mark.parametrize("name, arguments, values", ROWS, ids=IDS)

@@ -29,7 +29,17 @@ from alight.primitives.arithmetic import broadcast_shape
 Run = Callable[[Sequence[Any]], list[Any]]
 
 VIEWS = frozenset(
-    ["reshape", "permute", "expand", "slice", "dynamic_slice", "detach", "flip", "windows", "reinterpret"]
+    [
+        "reshape",
+        "permute",
+        "expand",
+        "slice",
+        "dynamic_slice",
+        "detach",
+        "flip",
+        "windows",
+        "reinterpret",
+    ]
 )
 LARGE = 1 << 16  # bytes that a step of their own lets go, if no result takes their place
 
