@@ -19,6 +19,7 @@ def run(path):
     torch.manual_seed(0)
     torch.set_default_dtype(torch.float32)
     torch.set_printoptions(profile="default")
+    torch.distributions.Distribution.set_default_validate_args(True)  # torch.compile turns it off
     printed, start, failure = io.StringIO(), time.perf_counter(), None
     with open(path) as file:
         code = compile(file.read(), path, "exec")

@@ -79,7 +79,7 @@ before = model(x[:2]).flatten()
 ema.apply_shadow()
 print(before, model(x[:2]).flatten())
 ema.restore()
-assert torch.equal(before, model(x[:2]).flatten())
+assert torch.allclose(before, model(x[:2]).flatten())
 teacher = copy.deepcopy(model)
 for t, s in zip(teacher.parameters(), model.parameters()):
     t.requires_grad_(False)
