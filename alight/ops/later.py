@@ -107,7 +107,7 @@ def names() -> list[str]:
 
 def load_all() -> None:
     """Load every file of the table, for whoever lists all operations."""
-    for file in {**_TORCH, **_METHODS, **_FUNCTIONAL}.values():
+    for file in ("lists", *{**_TORCH, **_METHODS, **_FUNCTIONAL}.values()):
         _load(file)
 
 

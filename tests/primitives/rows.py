@@ -18,10 +18,12 @@ from alight.device import device
 from alight.dtypes import (
     ALL,
     ANY,
+    FLOAT,
     INTEGER,
     bfloat16,
     bool_,
     dtype,
+    float16,
     float32,
     float64,
     int8,
@@ -30,6 +32,7 @@ from alight.dtypes import (
     uint8,
     uint32,
 )
+from alight.primitives.draws import BetaDrawSlope, GammaDrawSlope
 from alight.primitives.linalg import adjoint, matmul
 from tests.primitives import rows_gather, rows_opaque, rows_scan, rows_special, rows_window
 
@@ -123,6 +126,12 @@ ELEMENTWISE = [
     Row(p.Bitcast, [X], {"dtype": int32}, frozenset({float32, int32, uint32})),
     Row(p.Bitcast, [X], {"dtype": float64}, frozenset({float64, int64})),
     Row(p.Bitcast, [X], {"dtype": int8}, frozenset({uint8, int8})),
+    Row(GammaDrawSlope, [np.abs(X) + 0.5, np.abs(Y) + 0.5], dtypes=FLOAT - {float16, bfloat16}),
+    Row(
+        BetaDrawSlope,
+        [np.tanh(np.abs(X)) * 0.8 + 0.1, np.abs(Y) + 0.5, 2 * np.abs(Y) + 1.5],
+        dtypes=FLOAT - {float16, bfloat16},
+    ),
     Row(p.Reinterpret, [X], {"dtype": int32}, frozenset({float32, int32, uint32})),
     Row(p.Reinterpret, [X], {"dtype": int8}, frozenset({int64, int32, uint8})),
     Row(p.Reinterpret, [np.vstack([X, Y]).T], {"dtype": int64}, frozenset({int32, int64})),
