@@ -140,6 +140,8 @@ class Capture(Recorder):
         self.handles.append(tensor)
         return False
 
+    enter_parameter = enter
+
     def refuse_write(self, tensor: Any, value: Any, name: str | None) -> None:
         """PyTorch's errors where a write would reach a tensor from outside.
 

@@ -231,7 +231,10 @@ def _fast_piece(parameter: Parameter) -> tuple[list[str], str, list[str]]:
     A tensor's first use in the segment enters it. `RECORD` stands for the slow way.
     """
     name = parameter.name
-    enter = f"if {name}._slot < 0 and r.enter({name}): return RECORD"
+    enter = (
+        f"if {name}._slot < 0 and "
+        f"(r.enter({name}) if type({name}) is Tensor else r.enter_parameter({name})): return RECORD"
+    )
     if parameter.kind == "tensor":
         return [enter], f"{name}._slot", []
     if parameter.kind == "optional":

@@ -14,6 +14,8 @@ from alight.optim.elementwise import (
 )
 from alight.optim.optimizer import Params
 
+ONE = (1.0,)
+
 
 class SGD(ElementwiseOptimizer):
     """p - lr * grad; with momentum, along buf = momentum * buf + (1 - dampening) * grad.
@@ -88,7 +90,8 @@ class SGD(ElementwiseOptimizer):
 
     def settings(self, group: dict[str, Any]) -> list[float]:
         """Rate, decay, momentum."""
-        found = [number(group["lr"])]
+        rate = group["lr"]
+        found = [rate if rate.__class__ is float else number(rate)]
         if group["weight_decay"] != 0:
             found.append(number(group["weight_decay"]))
         if group["momentum"] != 0:
@@ -101,7 +104,7 @@ class SGD(ElementwiseOptimizer):
         """The gradient's weight: 1 at the first step, when the buffer takes the gradient itself."""
         dampening = group["dampening"]
         if dampening == 0:
-            return (1.0,)
+            return ONE
         first = state.pop("fresh", False)
         return (1.0 if first else 1.0 - number(dampening),)
 

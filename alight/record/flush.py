@@ -9,7 +9,6 @@ from __future__ import annotations
 import itertools
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -33,18 +32,18 @@ def picker(places: Sequence[int]) -> Callable[[Any], Any]:
     return lambda items: [items[i] for i in places]
 
 
-@dataclass(frozen=True, slots=True)
 class Run:
     """One connected part of a segment."""
 
-    program: Program
-    execute: Any  # buffers in, buffers out
-    feeds: tuple[int, ...]  # of each input: its place among buffers and, behind them, numbers
-    values: tuple[int, ...]  # tape value of each output
-    pick: Any = field(init=False)  # the inputs from all buffers and numbers
+    __slots__ = ("execute", "feeds", "pick", "program", "values")
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "pick", picker(self.feeds))
+    def __init__(
+        self, program: Program, execute: Any, feeds: tuple[int, ...], values: tuple[int, ...]
+    ) -> None:
+        self.program, self.execute = program, execute  # buffers in, buffers out
+        self.feeds = feeds  # of each input: its place among buffers and, behind them, numbers
+        self.values = values  # tape value of each output
+        self.pick = picker(feeds)  # the inputs from all buffers and numbers
 
 
 class Handles(NamedTuple):
@@ -54,10 +53,26 @@ class Handles(NamedTuple):
     stored: tuple[tuple[int, int], ...]  # (handle, place among all outputs of the runs)
 
 
-@dataclass(frozen=True, slots=True)
 class Plan:
     """What a flush at a position does."""
 
+    __slots__ = (
+        "dead",
+        "entered",
+        "owed",
+        "owing",
+        "parameters",
+        "plain",
+        "repeated",
+        "residuals",
+        "runs",
+        "saved",
+        "sources",
+        "stored",
+        "tape",
+        "unstored",
+        "views",
+    )
     runs: tuple[Run, ...]
     stored: tuple[tuple[int, int], ...]  # (handle, place among all outputs of the runs)
     unstored: tuple[int, ...]  # handles made here that nobody held so far: values are not kept
@@ -74,6 +89,10 @@ class Plan:
     views: tuple[tuple[int, int], ...]  # (handle, value) of views that take gradients
     sources: dict[int, tuple[str, int]]  # value -> ("buffer" or "scalar", number), of the inputs
     tape: Tape | None  # what was recorded, if anything is owed
+
+    def __init__(self, **fields: Any) -> None:
+        for name, value in fields.items():
+            setattr(self, name, value)
 
 
 def flush(recorder: Any, reason: str) -> None:

@@ -24,6 +24,7 @@ from alight.record.apart import enter_own, has_own_past, rejoin
 from alight.record.flush import flush as run_segment
 from alight.record.flush import peek as peek_at
 from alight.record.sources import Line, user_line
+from alight.record.specialized import copy_of
 from alight.record.trie import Argument, Position, Tape, evict
 
 OFFSET = (
@@ -339,7 +340,7 @@ class Recorder:
         key = meta.number if history is None else (ENTER, meta.number, history.key)
         position = self.here.children.get(key)
         if position is None:
-            position = self.extend(key, ENTER, lambda tape: self._trace_enter(tape, tensor))
+            position = self.extend(key, ENTER, partial(self._trace_enter, tensor))
         self.handles.append(tensor)
         tensor._slot = position.slot
         self.inputs.append(buffer)
@@ -348,7 +349,9 @@ class Recorder:
             (self.leaves if history is None else self.pasts).append(tensor)
         return transient
 
-    def _trace_enter(self, tape: Tape, tensor: Any) -> None:
+    enter_parameter = copy_of(enter)  # for what is no plain tensor: see specialized.py
+
+    def _trace_enter(self, tensor: Any, tape: Tape) -> None:
         value = tape.buffer_input(tensor._meta.type)
         tape.slots.append((value.id, tensor._meta))
         if tensor._meta.requires_grad:
