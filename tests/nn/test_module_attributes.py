@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import pickle
 import re
+from collections import OrderedDict
 from typing import Any
 
 import pytest
@@ -115,3 +117,32 @@ def test_a_wrapper_that_hands_names_on() -> None:
     assert made.out_features == 3 and made.weight is made.inner.weight
     with pytest.raises(AttributeError, match="'Linear' object has no attribute 'nothing'"):
         _ = made.nothing
+
+
+def test_a_hook_written_into_a_table_is_called_and_copied():
+    layer, seen = alight.nn.Linear(2, 2), []
+    layer._forward_hooks[7] = lambda module, args, output: seen.append("forward")
+    layer(alight.ones(1, 2))
+    copy.deepcopy(layer)(alight.ones(1, 2))
+    assert seen == ["forward"] * 2
+    layer._forward_hooks = OrderedDict()
+    layer(alight.ones(1, 2))
+    assert len(seen) == 2
+
+
+def test_getattr_of_a_subclass_asks_the_base_class():
+    class Wrapper(alight.nn.Module):
+        def __init__(self, inner):
+            super().__init__()
+            self.inner = inner
+
+        def __getattr__(self, name):
+            try:
+                return super().__getattr__(name)
+            except AttributeError:
+                return getattr(self.__dict__["inner"], name)
+
+    wrapper = Wrapper(alight.nn.Linear(3, 2))
+    assert wrapper.out_features == 2
+    with pytest.raises(AttributeError, match="'Linear' object has no attribute 'nowhere'"):
+        _ = wrapper.nowhere
