@@ -109,6 +109,7 @@ CLASSES = (  # each method that a user calls has an example, too
     "alight.optim.swa_utils.AveragedModel",
     "alight.distributions.Distribution",
     "alight.distributions.Transform",
+    "alight.utils.tensorboard.SummaryWriter",
 )
 OVERRIDDEN = ("forward", "extra_repr", "reset_parameters")  # named in the class's own text
 

@@ -1,43 +1,88 @@
-"""torch.utils.tensorboard: SummaryWriter, on the tensorboard package where it is installed."""
+"""torch.utils.tensorboard: SummaryWriter. It writes event files itself, without the tensorboard package that shows them."""
 
 from __future__ import annotations
 
 import io
 import os
 import time
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NoReturn
 
+from alight.dtypes import float64
+from alight.errors import fail, not_implemented, warn
+from alight.io.event_files import EventFile, Single, doubles, field
 from alight.tensor import Tensor
 
+SUMMARY = 5  # the field of an event
+SCALAR, IMAGE, HISTOGRAM, AUDIO, TENSOR, METADATA = 2, 4, 5, 6, 8, 9  # of a summary's value
+FLOAT, DOUBLE, STRING = 1, 2, 7  # dtypes of a tensor
+_NEAREST = {  # what is not there, and what to use
+    "add_video": "add_images, one grid a step",
+    "add_embedding": "add_image of a picture of the points",
+    "add_image_with_boxes": "add_image(tag, torchvision.utils.draw_bounding_boxes(image, boxes))",
+    "add_mesh": "add_figure",
+    "add_onnx_graph": "add_graph",
+    "add_pr_curve": "add_figure",
+    "add_pr_curve_raw": "add_figure",
+    "add_custom_scalars": "add_scalars",
+    "add_custom_scalars_multilinechart": "add_scalars",
+    "add_custom_scalars_marginchart": "add_scalars",
+}
 
-def _package() -> Any:
-    """The writer of event files and the messages in them."""
-    try:
-        from tensorboard.compat.proto import event_pb2, summary_pb2
-        from tensorboard.summary.writer.event_file_writer import EventFileWriter
-    except ImportError as error:
-        raise ModuleNotFoundError(
-            "No module named 'tensorboard'\n"
-            "  torch.utils.tensorboard writes its files with the tensorboard package\n"
-            "  try pip install tensorboard",
-            name="tensorboard",
-        ) from error
-    return event_pb2, summary_pb2, EventFileWriter
+
+def _tensor(values: Any) -> Tensor:
+    from alight.ops.creation import as_tensor
+
+    return as_tensor(values).detach().cpu()
 
 
-def _array(values: Any) -> Any:
-    return values.detach().cpu().numpy() if isinstance(values, Tensor) else values
+def _number(value: Any) -> float:
+    if isinstance(value, Tensor) and value.numel() != 1:
+        fail(
+            AssertionError,
+            "scalar should be 0D",
+            facts=[f"a number was wanted, this has shape {list(value.shape)}"],
+            try_="value.mean(), or add_histogram",
+        )
+    return float(value)
+
+
+def _metadata(plugin: str, content: bytes = b"") -> bytes:
+    named = field(1, plugin) + (field(2, content) if content else b"")
+    return field(1, named)
+
+
+def _bin_edges() -> list[float]:
+    """The limits that TensorFlow uses: from 1e-12 to 1e20 by tenths, and the same below zero."""
+    limit, above = 1e-12, []
+    while limit < 1e20:
+        above.append(limit)
+        limit *= 1.1
+    return [-one for one in reversed(above)] + [0.0, *above]
+
+
+def _filled(counts: list[int], limits: list[float]) -> tuple[list[int], list[float]]:
+    """Counts of bins and their upper limits, from an empty bin before the first filled one to the last filled."""
+    filled = [i for i, count in enumerate(counts) if count] or [0]
+    first, last = filled[0], filled[-1]
+    before = [counts[first - 1]] if first else [0]
+    return before + counts[first : last + 1], limits[first : last + 2]
 
 
 class SummaryWriter:
     """Writes numbers, pictures and texts of a run into a folder that TensorBoard shows.
 
-    The folder is log_dir, else runs/ with the time. ModuleNotFoundError where the package
-    tensorboard is not installed.
+    The folder is log_dir, else runs/ with the time. Every method takes `tag`, the name of what is
+    written, `global_step` and `walltime`, the time in seconds, now if it is left out. The file is
+    written when `max_queue` events wait, after `flush_secs` seconds, and by flush and close.
 
-    >>> import alight as torch
-    >>> hasattr(torch.utils.tensorboard.SummaryWriter, "add_scalar")
-    True
+    >>> import os, tempfile
+    >>> from alight.utils.tensorboard import SummaryWriter
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with SummaryWriter(folder) as writer:
+    ...         writer.add_scalar("loss", 0.5, global_step=1)
+    ...     len(os.listdir(folder))
+    1
     """
 
     def __init__(
@@ -49,120 +94,233 @@ class SummaryWriter:
         flush_secs: int = 120,
         filename_suffix: str = "",
     ) -> None:
-        self._events, self._summaries, writer = _package()
         if log_dir is None:
             import socket
 
             stamp = time.strftime("%b%d_%H-%M-%S")
             log_dir = os.path.join("runs", f"{stamp}_{socket.gethostname()}{comment}")
-        self.log_dir = str(log_dir)
-        self._writer = writer(self.log_dir, max_queue, flush_secs, filename_suffix)
+        self.log_dir, self.purge_step = str(log_dir), purge_step
+        self.max_queue, self.flush_secs, self.filename_suffix = (
+            max_queue,
+            flush_secs,
+            filename_suffix,
+        )
+        self._files: dict[str, EventFile] = {}
+        self._file()
+        if (
+            purge_step is not None
+        ):  # a session begins: what later steps an earlier one wrote is hidden
+            self._file().add(field(7, field(1, 1)), step=purge_step)
+
+    def _file(self, *folders: str) -> EventFile:
+        folder = os.path.join(self.log_dir, *folders)
+        if folder not in self._files:
+            self._files[folder] = EventFile(
+                folder, self.max_queue, self.flush_secs, self.filename_suffix
+            )
+        return self._files[folder]
 
     def get_logdir(self) -> str:
-        """The folder."""
+        """The folder.
+
+        >>> import tempfile
+        >>> from alight.utils.tensorboard import SummaryWriter
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     SummaryWriter(folder).get_logdir() == folder
+        True
+        """
         return self.log_dir
 
-    def _add(self, value: Any, step: int | None, walltime: float | None) -> None:
-        event = self._events.Event(
-            wall_time=walltime or time.time(), summary=self._summaries.Summary(value=[value])
-        )
-        if step is not None:
-            event.step = int(step)
-        self._writer.add_event(event)
+    def _add(
+        self,
+        tag: str,
+        content: bytes,
+        step: int | None,
+        walltime: float | None,
+        file: EventFile | None = None,
+    ) -> None:
+        value = field(1, field(1, tag) + content)
+        (file or self._file()).add(field(SUMMARY, value), walltime, step)
 
     def add_scalar(
         self, tag: str, scalar_value: Any, global_step: int | None = None, walltime: float | None = None,
         new_style: bool = False, double_precision: bool = False,
     ) -> None:  # fmt: skip
-        """One number of a curve."""
-        value = self._summaries.Summary.Value(tag=tag, simple_value=float(scalar_value))
-        self._add(value, global_step, walltime)
+        """One number of a curve: a number, or a tensor of one element.
+
+        AssertionError for a tensor of more. With new_style it is written as a tensor, in float64
+        with double_precision.
+
+        >>> import tempfile
+        >>> from alight.utils.tensorboard import SummaryWriter
+        >>> with tempfile.TemporaryDirectory() as folder, SummaryWriter(folder) as writer:
+        ...     for step in range(3):
+        ...         writer.add_scalar("loss/train", 1 / (step + 1), step)
+        """
+        self._add(tag, _scalar(scalar_value, new_style, double_precision), global_step, walltime)
 
     def add_scalars(
         self, main_tag: str, tag_scalar_dict: dict[str, Any], global_step: int | None = None,
         walltime: float | None = None,
     ) -> None:  # fmt: skip
-        """One number of each of several curves."""
+        """One number of each of several curves in one picture; each curve is a run, in a folder of its own.
+
+        >>> import os, tempfile
+        >>> from alight.utils.tensorboard import SummaryWriter
+        >>> with tempfile.TemporaryDirectory() as folder, SummaryWriter(folder) as writer:
+        ...     writer.add_scalars("loss", {"train": 0.2, "test": 0.3}, 1)
+        ...     sorted(name for name in os.listdir(folder) if name.startswith("loss"))
+        ['loss_test', 'loss_train']
+        """
         for tag, value in tag_scalar_dict.items():
-            self.add_scalar(f"{main_tag}/{tag}", value, global_step, walltime)
+            file = self._file(main_tag.replace("/", "_") + "_" + tag)
+            self._add(main_tag, _scalar(value), global_step, walltime, file)
 
     def add_histogram(
         self, tag: str, values: Any, global_step: int | None = None, bins: Any = "tensorflow",
         walltime: float | None = None, max_bins: int | None = None,
     ) -> None:  # fmt: skip
-        """How values are spread."""
-        from alight.ops.creation import as_tensor
+        """How values, of any shape, are spread.
 
-        flat = as_tensor(values).detach().reshape(-1).double()
+        `bins` are 'tensorflow', whose bins grow by tenths away from zero, a number of equal bins, or
+        their limits. ValueError without values.
+
+        >>> import tempfile
+        >>> import alight as torch
+        >>> from alight.utils.tensorboard import SummaryWriter
+        >>> with tempfile.TemporaryDirectory() as folder, SummaryWriter(folder) as writer:
+        ...     writer.add_histogram("weights", torch.randn(4, 5))
+        """
+        flat = _tensor(values).reshape(-1).double()
+        if flat.numel() == 0:
+            fail(ValueError, "The input has no element.", try_="values with at least one element")
         low, high = float(flat.min()), float(flat.max())
-        count = 30
-        step = (high - low) / count or 1.0
-        places = ((flat - low) / step).long().clamp(0, count - 1)
-        counts = places.bincount(minlength=count).tolist()
-        histogram = self._summaries.HistogramProto(
-            min=low,
-            max=high,
-            num=flat.numel(),
-            sum=float(flat.sum()),
-            sum_squares=float((flat * flat).sum()),
-            bucket_limit=[low + step * (i + 1) for i in range(count)],
-            bucket=counts,
-        )
-        self._add(self._summaries.Summary.Value(tag=tag, histo=histogram), global_step, walltime)
+        counts, limits = _histogram(flat, low, high, bins)
+        self.add_histogram_raw(
+            tag, low, high, flat.numel(), float(flat.sum()), float(flat.square().sum()),
+            limits, counts, global_step, walltime,
+        )  # fmt: skip
+
+    def add_histogram_raw(
+        self, tag: str, min: float, max: float, num: int, sum: float, sum_squares: float,
+        bucket_limits: Sequence[float], bucket_counts: Sequence[float], global_step: int | None = None,
+        walltime: float | None = None,
+    ) -> None:  # fmt: skip
+        """A histogram that is known already: how many values, up to which limits.
+
+        ValueError where there are not as many limits as counts.
+
+        >>> import tempfile
+        >>> from alight.utils.tensorboard import SummaryWriter
+        >>> with tempfile.TemporaryDirectory() as folder, SummaryWriter(folder) as writer:
+        ...     writer.add_histogram_raw("ages", 0, 4, 3, 6, 14, [2.0, 4.0], [1, 2])
+        """
+        if len(bucket_limits) != len(bucket_counts):
+            raise ValueError("len(bucket_limits) != len(bucket_counts), see the document.")
+        facts = (min, max, num, sum, sum_squares)
+        content = b"".join(
+            field(i, float(one)) for i, one in enumerate(facts, 1) if one
+        )  # 0 is the default
+        content += doubles(6, map(float, bucket_limits)) + doubles(7, map(float, bucket_counts))
+        self._add(tag, field(HISTOGRAM, content), global_step, walltime)
 
     def add_image(
         self, tag: str, img_tensor: Any, global_step: int | None = None, walltime: float | None = None,
         dataformats: str = "CHW",
     ) -> None:  # fmt: skip
-        """A picture: floating-point numbers in [0, 1], or bytes."""
-        from alight.ops.creation import as_tensor
-        from alight.vision.transforms.functional import to_pil_image
+        """A picture of one, three or four channels: floating-point numbers in [0, 1], or bytes.
 
-        image = as_tensor(_array(img_tensor))
-        order = {"CHW": (0, 1, 2), "HWC": (2, 0, 1)}.get(dataformats)
-        image = image.unsqueeze(0) if order is None else image.permute(*order)
-        if image.is_floating_point():
-            image = (image * 255).clamp(0, 255).byte()
-        stream = io.BytesIO()
-        picture = to_pil_image(image)
-        picture.save(stream, format="PNG")
-        made = self._summaries.Summary.Image(
-            height=image.shape[1],
-            width=image.shape[2],
-            colorspace=image.shape[0],
-            encoded_image_string=stream.getvalue(),
-        )
-        self._add(self._summaries.Summary.Value(tag=tag, image=made), global_step, walltime)
+        `dataformats` says which dimension is which: (C, H, W), 'HWC' or 'HW'.
+
+        >>> import tempfile
+        >>> import alight as torch
+        >>> from alight.utils.tensorboard import SummaryWriter
+        >>> with tempfile.TemporaryDirectory() as folder, SummaryWriter(folder) as writer:
+        ...     writer.add_image("noise", torch.rand(3, 8, 8))
+        """
+        order = dataformats.upper()
+        image = _tensor(img_tensor)
+        if len(order) != image.dim() or sorted(order) not in (["C", "H", "W"], ["H", "W"]):
+            fail(
+                AssertionError,
+                f"size of input tensor and input format are different. tensor shape: {tuple(image.shape)}, "
+                f"input_format: {dataformats}",
+            )
+        if "C" not in order:
+            image, order = image.unsqueeze(0), "C" + order
+        image = image.permute(*(order.index(letter) for letter in "CHW"))
+        self._add(tag, _image(image), global_step, walltime)
 
     def add_images(
         self, tag: str, img_tensor: Any, global_step: int | None = None, walltime: float | None = None,
         dataformats: str = "NCHW",
     ) -> None:  # fmt: skip
-        """Several pictures as one grid."""
-        from alight.ops.creation import as_tensor
+        """Several pictures as one grid: (N, C, H, W), or another order that `dataformats` names.
+
+        >>> import tempfile
+        >>> import alight as torch
+        >>> from alight.utils.tensorboard import SummaryWriter
+        >>> with tempfile.TemporaryDirectory() as folder, SummaryWriter(folder) as writer:
+        ...     writer.add_images("batch", torch.rand(4, 1, 8, 8))
+        """
         from alight.vision.utils import make_grid
 
-        images = as_tensor(_array(img_tensor))
-        if dataformats == "NHWC":
-            images = images.permute(0, 3, 1, 2)
-        self.add_image(tag, make_grid(images), global_step, walltime)
+        images, order = _tensor(img_tensor), dataformats.upper()
+        if "C" not in order:
+            images, order = images.unsqueeze(-1), order + "C"
+        images = images.permute(*(order.index(letter) for letter in "NCHW"))
+        self._add(tag, _image(make_grid(images, padding=0)), global_step, walltime)
 
     def add_figure(
         self, tag: str, figure: Any, global_step: int | None = None, close: bool = True,
         walltime: float | None = None,
     ) -> None:  # fmt: skip
-        """A matplotlib figure as a picture."""
+        """A matplotlib figure as a picture; it is closed afterwards.
+
+        >>> import tempfile
+        >>> from alight.utils.tensorboard import SummaryWriter
+        >>> class Drawn:  # a matplotlib figure has these, too
+        ...     canvas = type("Canvas", (), {"get_width_height": lambda self: (4, 3)})()
+        ...     def savefig(self, stream, format):
+        ...         stream.write(b"picture")
+        >>> with tempfile.TemporaryDirectory() as folder, SummaryWriter(folder) as writer:
+        ...     writer.add_figure("curve", Drawn(), close=False)
+        """
         stream = io.BytesIO()
         figure.savefig(stream, format="png")
         width, height = (int(one) for one in figure.canvas.get_width_height())
-        made = self._summaries.Summary.Image(
-            height=height, width=width, colorspace=4, encoded_image_string=stream.getvalue()
-        )
-        self._add(self._summaries.Summary.Value(tag=tag, image=made), global_step, walltime)
+        self._add(tag, _png(height, width, 4, stream.getvalue()), global_step, walltime)
         if close:
             from matplotlib import pyplot
 
             pyplot.close(figure)
+
+    def add_audio(
+        self, tag: str, snd_tensor: Any, global_step: int | None = None, sample_rate: int = 44100,
+        walltime: float | None = None,
+    ) -> None:  # fmt: skip
+        """A sound of one channel: numbers in [-1, 1], of shape (length,) or (1, length).
+
+        >>> import tempfile
+        >>> import alight as torch
+        >>> from alight.utils.tensorboard import SummaryWriter
+        >>> with tempfile.TemporaryDirectory() as folder, SummaryWriter(folder) as writer:
+        ...     writer.add_audio("tone", torch.sin(torch.arange(0, 100, 0.1)))
+        """
+        import wave
+
+        sound = _tensor(snd_tensor).squeeze().double()
+        if float(sound.abs().max()) > 1:
+            warn("warning: audio amplitude out of range, auto clipped.")
+        assert sound.dim() == 1, "input tensor should be 1 dimensional."
+        steps = (sound.clamp(-1, 1) * 32767).short()
+        stream = io.BytesIO()
+        with wave.open(stream, "wb") as file:
+            file.setnchannels(1), file.setsampwidth(2), file.setframerate(sample_rate)
+            file.writeframes(steps.numpy().astype("<i2").tobytes())
+        content = field(1, Single(sample_rate)) + field(2, 1) + field(3, sound.numel())
+        content += field(4, stream.getvalue()) + field(5, "audio/wav")
+        self._add(tag, field(AUDIO, content), global_step, walltime)
 
     def add_text(
         self,
@@ -171,50 +329,182 @@ class SummaryWriter:
         global_step: int | None = None,
         walltime: float | None = None,
     ) -> None:
-        """A text, which may be Markdown."""
-        from tensorboard.compat.proto.tensor_pb2 import TensorProto
-        from tensorboard.compat.proto.tensor_shape_pb2 import TensorShapeProto
+        """A text, which may be Markdown.
 
-        plugin = self._summaries.SummaryMetadata.PluginData(plugin_name="text")
-        shape = TensorShapeProto(dim=[TensorShapeProto.Dim(size=1)])
-        tensor = TensorProto(
-            dtype="DT_STRING", string_val=[text_string.encode()], tensor_shape=shape
-        )
-        metadata = self._summaries.SummaryMetadata(plugin_data=plugin)
-        value = self._summaries.Summary.Value(
-            tag=f"{tag}/text_summary", metadata=metadata, tensor=tensor
-        )
-        self._add(value, global_step, walltime)
+        >>> import tempfile
+        >>> from alight.utils.tensorboard import SummaryWriter
+        >>> with tempfile.TemporaryDirectory() as folder, SummaryWriter(folder) as writer:
+        ...     writer.add_text("notes", "**begun** with another seed")
+        """
+        shape = field(2, field(2, field(1, 1)))
+        tensor = field(1, STRING) + shape + field(8, text_string)
+        content = field(TENSOR, tensor) + field(METADATA, _metadata("text"))
+        self._add(f"{tag}/text_summary", content, global_step, walltime)
 
     def add_hparams(
-        self, hparam_dict: dict[str, Any], metric_dict: dict[str, Any], *args: Any, **kwargs: Any
-    ) -> None:
-        """Settings of a run as a text, and its results as numbers."""
-        self.add_text(
-            "hparams", "\n".join(f"- {name}: {value}" for name, value in hparam_dict.items())
-        )
+        self, hparam_dict: dict[str, Any], metric_dict: dict[str, Any],
+        hparam_domain_discrete: dict[str, Any] | None = None, run_name: str | None = None,
+        global_step: int | None = None,
+    ) -> None:  # fmt: skip
+        """Settings of a run, and its results: one row in TensorBoard's table of hyperparameters.
+
+        They are a run of their own, in the folder `run_name`, the time if it is left out. TypeError
+        unless both are dicts, ValueError for settings that are no numbers, bools, texts or tensors.
+
+        >>> import tempfile
+        >>> from alight.utils.tensorboard import SummaryWriter
+        >>> with tempfile.TemporaryDirectory() as folder, SummaryWriter(folder) as writer:
+        ...     writer.add_hparams({"lr": 0.1, "width": 64}, {"accuracy": 0.9}, run_name="first")
+        """
+        if not isinstance(hparam_dict, dict) or not isinstance(metric_dict, dict):
+            raise TypeError("hparam_dict and metric_dict should be dictionary.")
+        file = self._file(run_name or str(time.time()))
+        for tag, content in _hparams(hparam_dict, metric_dict, hparam_domain_discrete or {}):
+            self._add(tag, field(METADATA, _metadata("hparams", content)), None, None, file)
         for name, value in metric_dict.items():
-            self.add_scalar(name, value)
+            self._add(name, _scalar(value), global_step, None, file)
 
     def add_graph(
-        self, model: Any, input_to_model: Any = None, verbose: bool = False, **options: Any
+        self,
+        model: Any,
+        input_to_model: Any = None,
+        verbose: bool = False,
+        use_strict_trace: bool = True,
     ) -> None:
-        """The model's layers as a text; what runs, `alight.explain()` prints."""
+        """The model's layers.
+
+        Differs: they are written as a text; what runs, `alight.explain()` prints.
+
+        >>> import tempfile
+        >>> import alight as torch
+        >>> from alight.utils.tensorboard import SummaryWriter
+        >>> with tempfile.TemporaryDirectory() as folder, SummaryWriter(folder) as writer:
+        ...     writer.add_graph(torch.nn.Linear(2, 1))
+        """
         self.add_text("graph", f"    {model!r}".replace("\n", "\n    "))
 
+    def __getattr__(self, name: str) -> NoReturn:
+        if name in _NEAREST:
+            not_implemented(f"SummaryWriter.{name}", _NEAREST[name])
+        raise AttributeError(f"'SummaryWriter' object has no attribute '{name}'")
+
     def flush(self) -> None:
-        """Write what is waiting to the file."""
-        self._writer.flush()
+        """Write what is waiting to the files.
+
+        >>> import tempfile
+        >>> from alight.utils.tensorboard import SummaryWriter
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     SummaryWriter(folder).flush()
+        """
+        for file in self._files.values():
+            file.flush()
 
     def close(self) -> None:
-        """Write it and close the file."""
-        self._writer.close()
+        """Write what is waiting; more can be added afterwards.
+
+        >>> import tempfile
+        >>> from alight.utils.tensorboard import SummaryWriter
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     SummaryWriter(folder).close()
+        """
+        self.flush()
 
     def __enter__(self) -> SummaryWriter:
         return self
 
     def __exit__(self, *error: object) -> None:
         self.close()
+
+
+def _scalar(value: Any, new_style: bool = False, double_precision: bool = False) -> bytes:
+    number = _number(value)
+    if not new_style and not double_precision:
+        return field(SCALAR, Single(number))
+    if double_precision:
+        tensor = field(1, DOUBLE) + doubles(6, [number])
+    else:
+        tensor = field(1, FLOAT) + field(
+            5, field(1, Single(number))[1:]
+        )  # packed: no tag before it
+    return field(TENSOR, tensor) + field(METADATA, _metadata("scalars"))
+
+
+def _histogram(flat: Tensor, low: float, high: float, bins: Any) -> tuple[list[int], list[float]]:
+    """Counts and limits of the filled bins."""
+    from alight.ops.creation import tensor
+
+    if isinstance(bins, str):
+        if bins != "tensorflow":
+            not_implemented(f"bins={bins!r}", "bins='tensorflow', or a number of bins")
+        bins = _bin_edges()
+    elif isinstance(bins, int):
+        if low == high:
+            low, high = low - 0.5, high + 0.5
+        step = (high - low) / bins
+        bins = [low + i * step for i in range(bins)] + [high]
+    edges = bins.detach() if isinstance(bins, Tensor) else tensor(bins, dtype=float64)
+    edges = edges.double()
+    inside = flat[(flat >= edges[0]) & (flat <= edges[-1])]
+    count = edges.numel() - 1
+    # a value on a limit begins the next bin, the last limit belongs to the last bin
+    places = (_search(edges, inside) - 1).clamp(max=count - 1)
+    counts = places.bincount(minlength=count).tolist() if inside.numel() else [0] * count
+    return _filled(counts, edges.tolist())
+
+
+def _search(edges: Tensor, values: Tensor) -> Tensor:
+    from alight.ops.sorting import searchsorted
+
+    return searchsorted(edges, values, right=True)
+
+
+def _image(image: Tensor) -> bytes:
+    """A picture (C, H, W) as a PNG in a message."""
+    from alight.vision.transforms.functional import to_pil_image
+
+    if image.shape[0] == 1:
+        image = image.expand(3, -1, -1)
+    if image.is_floating_point():
+        image = (image * 255).clamp(0, 255).byte()
+    stream = io.BytesIO()
+    to_pil_image(image).save(stream, format="PNG")
+    return _png(image.shape[1], image.shape[2], image.shape[0], stream.getvalue())
+
+
+def _png(height: int, width: int, channels: int, picture: bytes) -> bytes:
+    content = field(1, height) + field(2, width) + field(3, channels) + field(4, picture)
+    return field(IMAGE, content)
+
+
+def _value_of(name: str, value: Any) -> tuple[int, bytes]:
+    """A setting as a google.protobuf.Value, and TensorBoard's number for its dtype."""
+    if isinstance(value, str):
+        return 1, field(3, value)
+    if isinstance(value, (int, float, Tensor)):  # a bool, too, as PyTorch writes it
+        return 3, field(2, _number(value))
+    raise ValueError("value should be one of int, float, str, bool, or torch.Tensor")
+
+
+def _hparams(
+    settings: dict[str, Any], metrics: dict[str, Any], domains: dict[str, Any]
+) -> list[tuple[str, bytes]]:
+    """The three messages of TensorBoard's plugin for settings: what there is, a run begins, it has ended."""
+    known, given = b"", b""
+    for name, value in settings.items():
+        kind, content = _value_of(name, value)
+        about = field(1, name) + field(4, kind)
+        if name in domains:
+            allowed = b"".join(field(1, _value_of(name, one)[1]) for one in domains[name])
+            about += field(5, allowed)
+        known += field(4, about)
+        given += field(1, field(1, name) + field(2, content))
+    measured = b"".join(field(5, field(1, field(2, name))) for name in metrics)
+    contents = {
+        "experiment": field(2, known + measured),
+        "session_start_info": field(3, given),
+        "session_end_info": field(4, field(1, 1)),  # success
+    }
+    return [(f"_hparams_/{name}", content) for name, content in contents.items()]
 
 
 def __dir__() -> list[str]:

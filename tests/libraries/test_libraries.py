@@ -30,10 +30,7 @@ def test_the_same_under_both(program):
 ANSWERS = """
 import torch, warnings
 warnings.simplefilter("ignore")
-try:
-    from torch.utils.tensorboard import SummaryWriter
-except ModuleNotFoundError as error:
-    assert "pip install tensorboard" in str(error)
+from torch.utils.tensorboard import SummaryWriter
 assert torch.distributed.is_available() in (True, False)
 assert not torch.cuda.is_available() and not torch.accelerator.is_available()
 
