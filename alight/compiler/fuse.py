@@ -198,12 +198,12 @@ class Fusion:
             ):
                 continue
             others = by_shape.setdefault(group.shape, [])
-            for other in others:
-                if self._may_merge(other, group):
-                    self._absorb(other, group)
-                    break
-            else:
-                others.append(group)
+            # What joined may be what another group waited for: asked again until nobody joins.
+            while found := next((o for o in others if self._may_merge(o, group)), None):
+                others.remove(found)
+                self._absorb(found, group)
+                group = found
+            others.append(group)
         self.groups = [group for group in self.groups if group.nodes]
 
     def _may_merge(self, group: Group, later: Group) -> bool:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from alight.compiler.lower import Lowering
 
 MANY_PIECES = 4  # from so many on, reading through a choice of pieces costs more than memory
+MOST_PARTS = 3  # from which a loop over time chooses at every step
 SMALL = 1024  # elements up to which such a choice is cheap
 CONVOLUTIONS = frozenset({"conv", "conv_data", "conv_filter"})
 
@@ -84,9 +85,18 @@ def _lies_in_memory(
                 fresh = [i for i in user.outputs if i not in seen]
                 seen.update(fresh)
                 todo.extend(fresh)
-            heavy |= not is_loop(user)
+            heavy |= not is_loop(user) and not is_walked(node, user)
     many = len(node.inputs) >= MANY_PIECES and program.types[out].size > SMALL
     return out in program.outputs or heavy or many
+
+
+def is_walked(node: Node, user: Node) -> bool:
+    """Whether a concatenation is what a loop over time takes a step of at a time: that reads it where its parts are."""
+    few = node.statics["axis"] == 0 and len(node.inputs) <= MOST_PARTS
+    if user.primitive.name != "scan" or not few:
+        return False
+    whole = user.statics["carry_count"] + user.statics["constant_count"]
+    return node.outputs[0] not in user.inputs[:whole]
 
 
 def place_pieces(low: Lowering) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from alight.compiler.affine import row_major
+from alight.compiler.joins import MOST_PARTS
 from alight.compiler.kernel import Kernel, Operand
 from alight.compiler.memory import ALIGNMENT
 from alight.compiler.trace import NotHereError
@@ -19,8 +20,6 @@ from alight.primitives import Concat
 
 if TYPE_CHECKING:
     from alight.compiler.lower import Lowering
-
-MOST_PIECES = 3  # of an input, from which one is chosen at every step
 
 
 class Piece(NamedTuple):
@@ -113,7 +112,7 @@ def _pieces(low: Lowering, value: int) -> tuple[Piece, ...]:
     node = low.fusion.maker.get(value)
     if value in low.strides or node is None or node.primitive is not Concat:
         return (_contiguous(low, value),)
-    if node.statics["axis"] or len(node.inputs) > MOST_PIECES:
+    if node.statics["axis"] or len(node.inputs) > MOST_PARTS:
         return (_contiguous(low, value),)
     found, step = [], 0
     for part in node.inputs:

@@ -67,9 +67,10 @@ def cells(kind, steps=5, dtype=torch.float32, batch=3):
     return run
 
 
-def layer(kind, **options):
+def layer(kind, width=8, batch=3, **options):
     """A training step of a layer of the library."""
-    net, x = getattr(nn, kind)(6, 8, **options), torch.randn(7, 3, 6, requires_grad=True)
+    net = getattr(nn, kind)(6, width, **options)
+    x = torch.randn(7, batch, 6, requires_grad=True)
 
     def run():
         loss = net(x)[0].square().mean()
@@ -124,9 +125,10 @@ def test_a_written_out_loop_has_one_product_for_each_step_and_direction():
     assert different[0] == different[1]
 
 
+@pytest.mark.parametrize("width", [8, 160])
 @pytest.mark.parametrize("kind", ["RNN", "GRU", "LSTM"])
-def test_a_step_of_a_layer_is_a_product_and_a_loop_each_way(kind):
-    kernels = made_plan(layer(kind)).kernels
+def test_a_step_of_a_layer_is_a_product_and_a_loop_each_way(kind, width):
+    kernels = made_plan(layer(kind, width, batch=32)).kernels
     bodies = [kernel.inner.plan for kernel in kernels if kernel.kind == "scan"]
     assert len(bodies) == 2
     assert all(len(body.kernels) <= 2 for body in bodies)
