@@ -30,7 +30,7 @@ def made(folder: Path, machine: str = "here", **options: Any) -> Cache:
 
 
 def only_file(cache: Cache) -> Path:
-    (found,) = [path for path, _, _ in cache._files()]
+    (found,) = [Path(path) for path, _, _ in cache._files()]
     return found
 
 
@@ -211,7 +211,7 @@ def test_eight_processes_at_once(tmp_path: Path) -> None:
     assert [writer.communicate(timeout=100)[0] for writer in writers] == ["0 0\n"] * 8
     cache = made(tmp_path)
     assert all(not entry.fault for entry in cache.entries())
-    assert not [path for path, _, _ in cache._files() if path.name.endswith(c.ASIDE)]
+    assert not [path for path, _, _ in cache._files() if path.endswith(c.ASIDE)]
 
 
 @pytest.fixture
