@@ -187,6 +187,8 @@ FEW_POSITIONS = {
     "stride and dilation": dict(batch=3, inputs=33, outputs=64, size=(7, 5), window=(3, 2), stride=(2, 1), dilation=(1, 2), padding=(1, 1)),
     "groups": dict(batch=2, inputs=32, outputs=160, size=(5, 4), window=(2, 3), groups=2),
     "one by one": dict(batch=1, inputs=7, outputs=80, size=(3, 3), window=(1, 1)),
+    "short rows of whole lines": dict(batch=1, inputs=32, outputs=70, size=(6, 6), window=(1, 1), stride=(2, 2)),
+    "long rows of whole lines": dict(batch=2, inputs=80, outputs=67, size=(5, 5), window=(3, 3), padding=(1, 1)),
 }  # fmt: skip
 
 

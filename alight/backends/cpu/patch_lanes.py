@@ -16,6 +16,7 @@ from alight.backends.cpu.code import Code, Value, vector
 from alight.backends.cpu.division import divided, moved, shared
 from alight.backends.cpu.target import Target
 from alight.backends.cpu.tiles import (
+    CACHE_LINE,
     CHAIN_STEPS,
     Shape,
     Steps,
@@ -23,11 +24,15 @@ from alight.backends.cpu.tiles import (
     broadcast_tile,
     first_lanes,
     on_stack,
-    store_transposed,
     summed_in_blocks,
+    transposed,
     zero,
 )
 from alight.backends.cpu.walk import Nest
+
+AHEAD_BYTES = (
+    512  # how far ahead long rows of weights are asked for; those of short rows, in the next tile
+)
 
 
 def by_patches(nest: Nest, target: Target) -> bool:
@@ -111,19 +116,18 @@ class PatchNest:
                     self._tile(Shape(rest, vectors), w, code.integer(full * rows), channel)
 
     def _patches(self, read: Value) -> None:
-        """Write the matrix: some positions at a time, a vector of terms each, are exchanged in registers."""
+        """Write the matrix: a vector of positions at a time, a vector of terms each, exchanged in registers."""
         code, nest, size = self.code, self.nest, self.nest.itemsize
-        block = 16 // size
         step = self.taps * self.width * size
         total = code.integer(positions_of(nest))
         count = code.integer(nest.terms)
         with (
-            code.loop(code.integer(0), code.integer(self.width), block) as position,
+            code.loop(code.integer(0), code.integer(self.width), self.lanes) as position,
             code.loop(code.integer(0), code.integer(self.taps)) as tap,
         ):
             taps = divided(code, tap, nest.walks[1].taps)
             pixels = []
-            for i in range(block):
+            for i in range(self.lanes):
                 at = code.add(position, i)
                 pixel, inside = pixel_at(code, nest, read, at, taps)
                 inside = code.op("and", inside, code.compare("icmp slt", at, total))
@@ -134,7 +138,9 @@ class PatchNest:
                 if nest.terms % self.lanes:
                     mask = code.tail_mask(code.op("sub", count, term), self.type)
                 rows = [code.load(self.type, code.element(p, term, size), mask) for p in pixels]
-                store_transposed(code, rows, code.element(to, code.mul(term, step), 1), step)
+                here = code.element(to, code.mul(term, step), 1)
+                for i, value in enumerate(transposed(code, rows)):
+                    code.store(value, code.element(here, i * step, 1))
 
     def _tile(self, shape: Shape, w: Value, row: Value, channel: Value) -> None:
         """Some output channels at all positions."""
@@ -142,29 +148,34 @@ class PatchNest:
         here = moved(code, w, size, nest.w[:1], [row])
         steps = Steps(nest.w[0] * size, size, self.width * size)
         count = nest.terms * self.taps
+        line = CACHE_LINE // size
+        ahead = AHEAD_BYTES if count * size >= 4 * AHEAD_BYTES else shape.rows * steps.row
+        unroll, ahead = (line, ahead) if count % line == 0 else (2 - count % 2, 0)
 
         def some(first: Value, last: Value, sums: list[Value]) -> list[Value]:
             at = code.element(here, first, size)
             columns = moved(code, self.columns, size, (self.width,), [first])
             return broadcast_tile(
-                code, self.target, self.type, shape, code.op("sub", last, first), 2 - count % 2,
-                at, columns, steps, sums,
+                code, self.target, self.type, shape, code.op("sub", last, first), unroll,
+                at, columns, steps, sums, ahead=ahead,
             )  # fmt: skip
 
         start = [zero(self.type)] * (shape.rows * shape.vectors)
         sums = summed_in_blocks(code, start, count, CHAIN_STEPS, some)
-        buffer = on_stack(code, sums)
+        turned: list[Value] = []  # for each position, a vector of the tile's channels
+        for j in range(shape.vectors):
+            rows = sums[j :: shape.vectors]
+            turned += transposed(code, rows + [zero(self.type)] * (self.lanes - shape.rows))
+        buffer = on_stack(code, turned[: positions_of(nest)])
         mask = first_lanes(shape.rows, self.type)
         channel = code.add(channel, row)
         with code.loop(code.integer(0), code.integer(positions_of(nest))) as position:
             outer, x = divided(code, position, nest.walks[1].written)
             image, y = divided(code, outer, nest.walks[0].written)
-            at = code.element(buffer, position, size)
-            values = code.array(nest.type, self.lanes)
-            for i in range(shape.rows):
-                value = code.load(nest.type, code.element(at, i * self.width, size))
-                code.store(value, code.element(values, i, size))
-            self.finish(code, [image, channel, y, x], code.load(self.type, values), mask)
+            values = code.load(
+                self.type, code.element(buffer, code.mul(position, self.lanes), size)
+            )
+            self.finish(code, [image, channel, y, x], values, mask)
 
     def _store(self, code: Code, indices: list[Value], values: Value, mask: Value | None) -> None:
         nest = self.nest

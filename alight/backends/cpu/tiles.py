@@ -15,6 +15,7 @@ from alight.backends.cpu.code import Code, Value, element_type, lanes, vector
 from alight.backends.cpu.target import Target
 
 ITEMSIZES = {"float": 4, "double": 8}
+CACHE_LINE = 64  # bytes
 Sums = list[list[Value]]  # [row][vector]
 
 
@@ -106,11 +107,13 @@ def broadcast_tile(
     steps: Steps,
     sums: Sequence[Value],
     mask: Value | None = None,
+    ahead: int = 0,
 ) -> list[Value]:
     """sums[row, vector] += sum over `count` steps of a's scalar times b's vector.
 
     `sums` are the first values, row by row; `type` is the vector type, `mask` the valid lanes of the last vector of b;
-    `count` is a multiple of `unroll`.
+    `count` is a multiple of `unroll`. With `ahead`, the part of each row of a so many bytes ahead is asked for once
+    each time round.
     """
     width = steps.vector or lanes(type) * ITEMSIZES[element_type(type)]
 
@@ -131,6 +134,9 @@ def broadcast_tile(
                 for j, values in enumerate(row_b):
                     place = i * shape.vectors + j
                     total[place] = multiply_add(code, target, scalar, values, total[place])
+            if ahead:
+                for i in range(step * shape.rows // unroll, (step + 1) * shape.rows // unroll):
+                    code.prefetch(code.element(at_a, i * steps.row + ahead, 1))
         following = [
             code.element(at_a, unroll * steps.a, 1),
             code.element(at_b, unroll * steps.b, 1),
@@ -218,24 +224,54 @@ def store_transposed(code: Code, rows: Sequence[Value], pointer: Value, step: in
     Only interleaving within 16 bytes, which every machine does in one instruction, and stores of 16 bytes.
     """
     block = len(rows)
-    values = list(rows)
-    if block == 4:
-        pairs = [
-            _interleaved(code, values[i], values[i + 1], up, 1, 4)
-            for i in (0, 2)
-            for up in (False, True)
-        ]
-        values = [
-            _interleaved(code, pairs[i], pairs[i + 2], up, 2, 4)
-            for i in (0, 1)
-            for up in (False, True)
-        ]
-    else:
-        values = [_interleaved(code, values[0], values[1], up, 1, 2) for up in (False, True)]
-    for i, value in enumerate(values):
+    for i, value in enumerate(_exchanged_within(code, rows)):
         for part in range(lanes(value.type) // block):
             piece = shuffled(code, value, value, range(part * block, (part + 1) * block))
             code.store(piece, code.element(pointer, (part * block + i) * step, 1))
+
+
+def _exchanged_within(code: Code, rows: Sequence[Value]) -> list[Value]:
+    """16 bytes' worth of rows: vector i has in its n-th 16 bytes their lanes n * len(rows) + i."""
+    values = list(rows)
+    if len(values) == 2:
+        return [_interleaved(code, values[0], values[1], up, 1, 2) for up in (False, True)]
+    pairs = [
+        _interleaved(code, values[i], values[i + 1], up, 1, 4)
+        for i in (0, 2)
+        for up in (False, True)
+    ]
+    return [
+        _interleaved(code, pairs[i], pairs[i + 2], up, 2, 4) for i in (0, 1) for up in (False, True)
+    ]
+
+
+def transposed(code: Code, rows: Sequence[Value]) -> list[Value]:
+    """As many vectors as they have lanes, rows and lanes exchanged: within 16 bytes, then 16 bytes at a time."""
+    total = lanes(rows[0].type)
+    block = 16 // ITEMSIZES[element_type(rows[0].type)]
+    inside = [_exchanged_within(code, rows[i : i + block]) for i in range(0, total, block)]
+    columns = [_blocks_exchanged(code, group, block) for group in zip(*inside, strict=True)]
+    return [value for group in zip(*columns, strict=True) for value in group]
+
+
+def _blocks_exchanged(code: Code, values: Sequence[Value], block: int) -> list[Value]:
+    """Vectors with blocks for lanes, one vector for each block: rows and blocks exchanged."""
+    if len(values) == 1:
+        return list(values)
+    total = lanes(values[0].type)
+
+    def every_second(first: int) -> list[Value]:
+        order = [
+            side + start + lane
+            for side in (0, total)
+            for start in range(first * block, total, 2 * block)
+            for lane in range(block)
+        ]
+        pairs = zip(values[::2], values[1::2], strict=True)
+        return _blocks_exchanged(code, [shuffled(code, x, y, order) for x, y in pairs], block)
+
+    both = zip(every_second(0), every_second(1), strict=True)
+    return [value for pair in both for value in pair]
 
 
 def on_stack(code: Code, values: Sequence[Value], buffer: Value | None = None) -> Value:
