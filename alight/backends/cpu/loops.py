@@ -17,7 +17,7 @@ from alight.backends.cpu.gathers import gather, scatter
 from alight.backends.cpu.kept import Kept
 from alight.backends.cpu.quotients import divisor, quotient
 from alight.backends.cpu.random_bits import random_start, random_words
-from alight.backends.cpu.reductions import Pass, extreme
+from alight.backends.cpu.reductions import SMALL_BODY, Parts, Pass, extreme
 from alight.backends.cpu.scalars import Scalars, Symbol, load_type
 from alight.backends.cpu.target import Target
 from alight.backends.cpu.tiles import has_fma
@@ -38,9 +38,6 @@ from alight.compiler.nest import (
 from alight.compiler.schedule import Schedule
 from alight.dtypes import dtype, float32, float64, int64
 from alight.primitives import Div
-
-# Expressions on the vector axis up to which a block of several vectors is written out.
-SMALL_BODY = 40
 
 
 def lanes_of(nest: Nest, target: Target) -> int:
@@ -84,6 +81,7 @@ class LoopCode:
         self.mask: Value | None = None
         self.rooms: dict[int, Value] = {}  # buffers for expressions that later walks read
         self.reading: frozenset[int] = frozenset()  # those that this walk reads
+        self.parts: Parts | None = None  # how this walk is cut
 
     # -- levels --------------------------------------------------------------------------------------------------------
 
@@ -245,7 +243,7 @@ class LoopCode:
         parts = sorted(part for part in parts if part[0] <= level)
         total, so_far = self.code.integer(number.constant), Affine(number.constant)
         for _, a, c in parts:
-            if self.nest.atom_stage[a] > self._stage and a >= len(self.nest.extents):
+            if self.nest.atom_stage[a] > self.stage and a >= len(self.nest.extents):
                 return total
             so_far = so_far + Affine(0, ((a, c),))
             key = "base", so_far, tuple(a for _, a, _ in parts[: len(so_far.terms)])
@@ -254,7 +252,7 @@ class LoopCode:
             total = self.found[key]
         return total
 
-    _stage = 0
+    stage = 0
 
     # -- expressions ---------------------------------------------------------------------------------------------------
 
@@ -464,7 +462,7 @@ class LoopCode:
             roots = [s.expression for s in self.nest.stores] + [
                 r.expression for r in self.nest.reductions
             ]
-            self._vectors(
+            self.vectors(
                 axis,
                 part,
                 lambda: self._outer(depth + 1, needed, share, divided),
@@ -478,7 +476,7 @@ class LoopCode:
             self.index[axis] = i
             self._outer(depth + 1, needed, share, divided)
 
-    def _vectors(
+    def vectors(
         self, axis: int, part: Any, body: Callable[[], None], needed: Sequence[int]
     ) -> None:
         """The loop over the vector axis: blocks of several vectors, single vectors, the ragged end."""
@@ -520,13 +518,19 @@ class LoopCode:
         expressions = [self.nest.expressions[i] for i in needed]
         return sum(self.level(one.axes) == innermost for one in expressions) <= 2
 
+    def steps(self, axis: int, first: Value, last: Value, step: int = 1) -> Any:
+        """The loop over an axis, in parts where its sums are cut."""
+        if self.parts is None or self.parts.place != (axis, step):
+            return self.code.loop(first, last, step)
+        return self.parts.loop(self.code, first, last)
+
     def _walk(
         self, axis: int, first: Value, last: Value, block: int, body: Callable[[], None]
     ) -> None:
         if first.text == last.text:
             return
         self.block = block
-        with self.scope(), self.code.loop(first, last, block) as i:
+        with self.scope(), self.steps(axis, first, last, block) as i:
             self.index[axis] = self.code.mul(i, self.lanes)
             body()
         self.block = 1
@@ -543,7 +547,7 @@ class LoopCode:
         last = max((r.stage + 1 for r in nest.reductions), default=0)
         self.kept = Kept(self, [self._roots(stage) for stage in range(last + 1)])
         for stage in range(last + 1):
-            self._stage = stage
+            self.stage = stage
             self.prepare(len(self.outer), needed, stage)
             for store in nest.stores:
                 if store.outer and nest.expressions[store.expression].stage == stage:
@@ -553,7 +557,7 @@ class LoopCode:
                 self.reading = self.kept.loads[stage]
                 Pass(self, reductions, stores, self.kept.saves[stage]).run()
                 self.reading = frozenset()
-        self._stage = 0
+        self.stage = 0
 
     def _walk_for(self, stage: int) -> tuple[list[int], list[Store]]:
         """The reductions and the stores of full shape that are known at a stage."""
@@ -569,26 +573,3 @@ class LoopCode:
         return [self.nest.reductions[n].expression for n in reductions] + [
             s.expression for s in stores
         ]
-
-    def reduced_block(self, needed: Sequence[int]) -> int:
-        """How many vectors along a reduced vector axis are done at a time."""
-        size = sum(self.on_vector(self.nest.expressions[i].axes) for i in needed)
-        whole = self.nest.extents[self._axis()] // self.lanes
-        return 4 if size <= SMALL_BODY and whole >= 4 else 1
-
-    def walk_reduced(self, depth: int, needed: list[int], body: Callable[[], None]) -> None:
-        if depth:
-            self.prepare(len(self.outer) + depth, needed, self._stage)
-        if depth == len(self.inner):
-            body()
-            return
-        axis = self.inner[depth]
-        if axis == self.vector:
-            self._vectors(axis, None, lambda: self.walk_reduced(depth + 1, needed, body), needed)
-            return
-        with (
-            self.scope(),
-            self.code.loop(self.code.integer(0), self.code.integer(self.nest.extents[axis])) as i,
-        ):
-            self.index[axis] = i
-            self.walk_reduced(depth + 1, needed, body)

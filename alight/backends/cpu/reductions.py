@@ -2,16 +2,17 @@
 
 In: the loops of a nest at their outer indices. Out: the results of some reductions, in one scalar or in one vector of
 outer indices each. There are several accumulators for each reduction where vectors are done by the block. Long sums are
-cut into parts, whose sums are added up: the rounding of a sum of n numbers grows with n / PART + PART, not with n.
+cut into parts of PART additions, whose sums are added up with what each addition rounds away: the rounding of a sum
+does not grow with its length.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from math import prod
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from alight.backends.cpu.code import Variable, lanes, vector
+from alight.backends.cpu.code import Code, Value, Variable, lanes, vector
 from alight.backends.cpu.scalars import Symbol, register_type
 from alight.compiler.nest import Reduced, Store
 from alight.dtypes import dtype
@@ -20,7 +21,11 @@ if TYPE_CHECKING:
     from alight.backends.cpu.loops import LoopCode
 
 IDENTITY = {"sum": 0, "prod": 1, "max": "lowest", "min": "highest"}
-PART = 512  # additions to one accumulator until it is emptied into the total; a power of two
+PART = 64  # additions to one accumulator until it is emptied into the total
+LONGEST = 96  # additions that are not worth a cut
+SMALL_BODY = (
+    40  # expressions on the vector axis up to which a block of several vectors is written out
+)
 
 
 def extreme(which: str, of: dtype) -> float | int:
@@ -33,6 +38,31 @@ def extreme(which: str, of: dtype) -> float | int:
     if of.kind == "u":
         return 0 if which == "lowest" else (1 << bits) - 1
     return -(1 << bits - 1) if which == "lowest" else (1 << bits - 1) - 1
+
+
+class Parts(NamedTuple):
+    """Where the loops of a walk are cut: along one axis, whose steps are of a known size."""
+
+    place: tuple[int, int]  # the axis, and the step of the loop
+    count: int  # steps of one part
+    end: Callable[[], None]  # what is done after each
+
+    @contextmanager
+    def loop(self, code: Code, first: Value, last: Value) -> Iterator[Value]:
+        """The loop from first to last, part by part."""
+        step = self.place[1]
+        with code.loop(first, last, step * self.count) as start:
+            stop = code.minimum(code.add(start, step * self.count), last)
+            with code.loop(start, stop, step) as i:
+                yield i
+            self.end()
+
+
+class Total(NamedTuple):
+    """The sum of an accumulator's parts, and the sum of what its additions rounded away."""
+
+    sum: Variable
+    lost: Variable
 
 
 class Pass:
@@ -54,31 +84,66 @@ class Pass:
         )  # lanes are added up at the end
         roots = [self.nest.reductions[n].expression for n in reductions]
         self.needed = loops.needed(roots + [store.expression for store in stores], loops.reading)
-        self.block = loops.reduced_block(self.needed) if self.across else loops.block
-        steps = prod(self.nest.extents[a] for a in self.nest.reduced)
-        if self.across:
-            steps //= loops.lanes * self.block
-        self.cut = steps > 2 * PART
+        self.block = self._reduced_block() if self.across else loops.block
         self.sums = {n: [self._accumulator(n) for _ in range(self.block)] for n in reductions}
-        self.totals = {
-            n: [self._accumulator(n) for _ in range(self.block)]
-            for n in reductions
-            if self._is_cut(n)
-        }
+        self.totals: dict[int, list[Total]] = {}
+        self.parts = self._cut([n for n in reductions if self._is_sum(n)])
 
-    def _is_cut(self, n: int) -> bool:
+    def _reduced_block(self) -> int:
+        """How many vectors along a reduced vector axis are done at a time."""
+        loops = self.loops
+        size = sum(loops.on_vector(self.nest.expressions[i].axes) for i in self.needed)
+        return 4 if size <= SMALL_BODY and self._vectors() >= 4 else 1
+
+    def _vectors(self) -> int:
+        assert self.loops.vector is not None
+        return self.nest.extents[self.loops.vector] // self.loops.lanes
+
+    def _is_sum(self, n: int) -> bool:
         reduction = self.nest.reductions[n]
         of = self.nest.expressions[reduction.expression].dtype
-        return self.cut and reduction.primitive.name == "sum" and of.is_floating_point
+        return reduction.primitive.name == "sum" and of.is_floating_point
+
+    def _cut(self, sums: Sequence[int]) -> Parts | None:
+        """The innermost loop around as many additions as are worth a cut."""
+        steps = 1
+        for axis in reversed(self.loops.inner):
+            vectors = axis == self.loops.vector
+            count = self._vectors() // self.block if vectors else self.nest.extents[axis]
+            if sums and steps * count > LONGEST:
+                for n in sums:
+                    pairs = [[self._accumulator(n) for _ in "ab"] for _ in range(self.block)]
+                    self.totals[n] = [Total(*pair) for pair in pairs]
+                place = axis, self.block if vectors else 1
+                return Parts(place, max(1, PART // steps), self._empty)
+            steps *= count
+        return None
 
     def run(self) -> None:
         """The loops, then the results."""
-        self.count = self.code.variable(self.code.integer(0)) if self.totals else None
-        self.loops.walk_reduced(0, self.needed, self._collect)
+        self.loops.parts = self.parts
+        self._walk(0)
+        self.loops.parts = None
+        if self.totals:
+            self._empty()
         for n in self.reductions:
-            if n in self.totals:
-                self._empty(n)
-            self._close(n, self.totals.get(n, self.sums[n]))
+            self._close(n)
+
+    def _walk(self, depth: int) -> None:
+        loops = self.loops
+        if depth:
+            loops.prepare(len(loops.outer) + depth, self.needed, loops.stage)
+        if depth == len(loops.inner):
+            self._collect()
+            return
+        axis = loops.inner[depth]
+        if axis == loops.vector:
+            loops.vectors(axis, None, lambda: self._walk(depth + 1), self.needed)
+            return
+        first, last = loops.code.integer(0), loops.code.integer(self.nest.extents[axis])
+        with loops.scope(), loops.steps(axis, first, last) as i:
+            loops.index[axis] = i
+            self._walk(depth + 1)
 
     def _identity(self, n: int) -> Any:
         reduction = self.nest.reductions[n]
@@ -115,23 +180,29 @@ class Pass:
         for i in self.saves:
             for u in range(loops.block):
                 loops.kept.save(i, u)
-        if self.count is not None:
-            count = self.code.add(self.count.get(), 1)
-            self.count.set(count)
-            rest = self.code.op("and", count, self.code.integer(PART - 1))
-            with self.code.when(self.code.compare("icmp eq", rest, self.code.integer(0))):
-                for n in self.totals:
-                    self._empty(n)
 
-    def _empty(self, n: int) -> None:
-        """Add the accumulators to the totals and begin anew."""
-        of = self.nest.expressions[self.nest.reductions[n].expression].dtype
-        for total, part in zip(self.totals[n], self.sums[n], strict=True):
-            both = self.loops.scalars.add(Symbol(total.get(), of), Symbol(part.get(), of))
-            total.set(both.value)
-            part.set(self._identity(n))
+    def _empty(self) -> None:
+        """Add the accumulators to the totals, and begin anew."""
+        op = self.code.op
+        for n, totals in self.totals.items():
+            for total, accumulator in zip(totals, self.sums[n], strict=True):
+                # The sum of two numbers, and exactly what it rounds away (Knuth).
+                old, part = total.sum.get(), accumulator.get()
+                both = op("fadd", old, part)
+                taken = op("fsub", both, old)
+                lost = op("fsub", old, op("fsub", both, taken))
+                lost = op("fadd", lost, op("fsub", part, taken))
+                total.sum.set(both)
+                total.lost.set(op("fadd", total.lost.get(), lost))
+                accumulator.set(self._identity(n))
 
-    def _close(self, n: int, sums: list[Variable]) -> None:
+    def _value(self, total: Total) -> Value:
+        """A total with what was lost; without it where that is no number, as beside an infinity."""
+        code, sum, lost = self.code, total.sum.get(), total.lost.get()
+        known = code.compare("fcmp ord", lost, lost)
+        return code.select(known, code.op("fadd", sum, lost), sum)
+
+    def _close(self, n: int) -> None:
         """The result of a reduction, from its accumulators."""
         loops, reduction = self.loops, self.nest.reductions[n]
         of = self.nest.expressions[reduction.expression].dtype
@@ -140,7 +211,10 @@ class Pass:
             for i, e in enumerate(self.nest.expressions)
             if isinstance(e.what, Reduced) and e.what.number == n
         )
-        values = [Symbol(total.get(), of) for total in sums]
+        if n in self.totals:
+            values = [Symbol(self._value(total), of) for total in self.totals[n]]
+        else:
+            values = [Symbol(one.get(), of) for one in self.sums[n]]
         if not self.across:
             wide = loops.on_vector(self.nest.expressions[result].axes)
             for u, value in enumerate(values):
