@@ -1,7 +1,8 @@
 """Loops over time: the body of a `Scan` as a plan of its own, run once for each step with other pointers.
 
 Equal steps are one piece of code. Steps of a loop that carries nothing are divided among the threads, each of which
-runs whole steps by itself; otherwise all threads do each step together. Carries alternate between two buffers, or lie
+runs whole steps by itself. Where no row of the carries needs another one, each thread walks through time with rows of
+its own (`portions.py`); otherwise all threads do each step together. Carries alternate between two buffers, or lie
 where the step's result is stacked when a carry is also a result; constants (the recurrent weights) stay where they are,
 in cache.
 """
@@ -14,6 +15,7 @@ from alight.compiler.affine import row_major
 from alight.compiler.joins import MOST_PARTS
 from alight.compiler.kernel import Kernel, Operand
 from alight.compiler.memory import ALIGNMENT
+from alight.compiler.portions import Portion, portion_count, portion_of
 from alight.compiler.trace import NotHereError
 from alight.ir.program import Node
 from alight.primitives import Concat
@@ -41,9 +43,11 @@ class Loop(NamedTuple):
     constant_count: int
     reverse: bool
     buffers: tuple[tuple[int, int], ...]  # two places in scratch for each carry
-    apart: int = (
-        0  # bytes from thread to thread of scratch, if each thread does some of the steps by itself
+    apart: int  # bytes from thread to thread of scratch, if threads do not meet; else 0
+    portions: int = (
+        0  # of the rows, if threads have their own ones; 0: they have their own steps, or meet
     )
+    cut: tuple[bool, ...] = ()  # of each input: whether a portion takes its own rows of it
 
 
 def lower_scan(low: Lowering, node: Node) -> None:
@@ -51,7 +55,10 @@ def lower_scan(low: Lowering, node: Node) -> None:
     s = node.statics
     machine, count = low.machine, s["carry_count"]
     apart = count == 0 and machine.alone is not None and s["length"] >= machine.threads
-    body = low.plan(s["body"], machine.alone() if apart else machine)
+    portion = None if apart else _portion(low, node)
+    portions = machine.threads if portion else 0
+    alone = apart or portion is not None
+    body = low.plan(portion.body if portion else s["body"], machine.alone() if alone else machine)
     program = body.program
     if s["length"] == 0 or any(kernel.kind == "interpreter" for kernel in body.kernels):
         raise NotHereError(node.outputs[0])
@@ -86,7 +93,9 @@ def lower_scan(low: Lowering, node: Node) -> None:
         s["constant_count"],
         s["reverse"],
         tuple(buffers),
-        size if apart else 0,
+        size if alone else 0,
+        portions,
+        portion.cut if portion else (),
     )
     pieces = [piece for one in given for piece in one]
     reads = tuple(dict.fromkeys(piece.value for piece in pieces))
@@ -97,14 +106,27 @@ def lower_scan(low: Lowering, node: Node) -> None:
         ("order", order),
         ("pieces", tuple(tuple(piece[1:] for piece in one) for one in given)),
         ("apart", apart),
+        ("portions", portions),
         *((k, s[k]) for k in ("length", "carry_count", "constant_count", "reverse")),
     )
-    work = s["length"] * sum(kernel.work for kernel in body.kernels)
-    if apart:
+    work = s["length"] * sum(kernel.work for kernel in body.kernels) * max(1, portions)
+    if alone:
         size *= machine.threads
     low.kernels.append(
         Kernel("scan", reads, node.outputs, (node,), None, detail, (), size, work, loop)
     )
+
+
+def _portion(low: Lowering, node: Node) -> Portion | None:
+    """The body for a thread's own rows, where it has such, and they are worth it."""
+    s, machine = node.statics, low.machine
+    count = s["carry_count"]
+    if machine.alone is None or machine.threads < 2 or count == 0:
+        return None
+    held = node.inputs[count : count + s["constant_count"]]
+    size = sum(low.bytes_of(low.types[i]) for i in held)
+    portions = portion_count(s["body"], machine.threads, size, machine.cache_bytes)
+    return portion_of(s["body"], count, portions) if portions > 1 else None
 
 
 def _pieces(low: Lowering, value: int) -> tuple[Piece, ...]:

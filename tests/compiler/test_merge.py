@@ -91,6 +91,11 @@ PROGRAMS = {
     "GRU, no bias": lambda: layer("GRU", bias=False, num_layers=2),
     "LSTM": lambda: layer("LSTM", num_layers=2),
     "LSTM, projected": lambda: layer("LSTM", proj_size=3),
+    "RNN, portions": lambda: layer("RNN", batch=32),
+    "GRU, portions": lambda: layer("GRU", batch=16, bidirectional=True),
+    "GRU, portions without bias": lambda: layer("GRU", batch=18, bias=False),
+    "LSTM, portions": lambda: layer("LSTM", batch=34, num_layers=2),
+    "LSTM, portions, projected": lambda: layer("LSTM", batch=16, proj_size=3),
 }
 
 

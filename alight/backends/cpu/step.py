@@ -187,7 +187,7 @@ def _step(plan: Plan, stretch: Sequence[int], names: Sequence[str], name: str) -
 
 def _scan(kernel: Kernel, loop: Loop, names: Sequence[str], name: str) -> Code:
     """A loop over time: the body's kernels with pointers that move on from step to step."""
-    code, plan = Code(name, KERNEL), loop.plan
+    code = Code(name, KERNEL)
     args = [
         code.load("ptr", code.element(code["args"], n, 8)) for n in range(len(kernel.values) + 2)
     ]
@@ -195,22 +195,52 @@ def _scan(kernel: Kernel, loop: Loop, names: Sequence[str], name: str) -> Code:
     status, scratch = args[-2:]
     pieces = [[code.element(outside[p.value], p.offset, 1) for p in one] for one in loop.inputs]
     results = [outside[i] for i in loop.outputs]
-    body, count = plan.program, loop.carry_count
-
-    carries = [code.variable(pieces[n][0]) for n in range(count)]
-    buffers = [[code.element(scratch, at, 1) for at in pair] for pair in loop.buffers]
     begin, end = code.integer(0), code.integer(loop.length)
     if loop.apart:
-        begin, end = code.share(end, code["thread"], code["threads"])
         scratch = code.element(scratch, code.mul(code["thread"], loop.apart), 1)
-    with code.loop(begin, end) as i:
+    if not loop.portions:
+        if loop.apart:
+            begin, end = code.share(end, code["thread"], code["threads"])
+        _walk(code, loop, names, (begin, end), pieces, results, scratch, status)
+        return code
+    own = code.share(code.integer(loop.portions), code["thread"], code["threads"])
+    inputs, outputs = loop.plan.program.inputs, loop.plan.program.outputs
+    with code.loop(*own) as portion:
+
+        def rows(start: Value, value: int) -> Value:
+            return code.element(start, code.mul(portion, _size(loop.plan, value)), 1)
+
+        moved = [
+            [rows(start, value) for start in one] if cut else one
+            for one, value, cut in zip(pieces, inputs, loop.cut, strict=True)
+        ]
+        here = [rows(start, value) for start, value in zip(results, outputs, strict=True)]
+        _walk(code, loop, names, (begin, end), moved, here, scratch, status)
+    return code
+
+
+def _walk(
+    code: Code,
+    loop: Loop,
+    names: Sequence[str],
+    steps: tuple[Value, Value],
+    pieces: Sequence[Sequence[Value]],
+    results: Sequence[Value],
+    scratch: Value,
+    status: Value,
+) -> None:
+    """All steps, or a thread's own ones, one after the other."""
+    plan, body, count = loop.plan, loop.plan.program, loop.carry_count
+    carries = [code.variable(pieces[n][0]) for n in range(count)]
+    buffers = [[code.element(scratch, at, 1) for at in pair] for pair in loop.buffers]
+    with code.loop(*steps) as i:
         t = code.op("sub", code.integer(loop.length - 1), i) if loop.reverse else i
         odd = code.op(f"trunc {i.typed} to i1", type="i1")
         last = code.compare("icmp eq", i, code.integer(loop.length - 1))
         found = _step_inputs(code, loop, t, carries, pieces)
         for n, value in enumerate(body.outputs):
             if n >= count:
-                found[value] = code.element(results[n], code.mul(t, _size(plan, value)), 1)
+                found[value] = code.element(results[n], code.mul(t, _step_size(loop, value)), 1)
         following = []
         for n, value in enumerate(body.outputs[:count]):
             if value not in found:
@@ -234,12 +264,16 @@ def _scan(kernel: Kernel, loop: Loop, names: Sequence[str], name: str) -> Code:
         for n, one in enumerate(following):
             carries[n].set(one)
     _copy_carries(code, loop, [carry.get() for carry in carries], results)
-    return code
 
 
 def _size(plan: Plan, value: int) -> int:
     """Bytes of a value of a loop's body."""
     return plan.types[value].size * stored_bytes(plan.types[value].dtype)
+
+
+def _step_size(loop: Loop, value: int) -> int:
+    """Bytes from step to step of what a loop walks over or stacks: all portions of it."""
+    return _size(loop.plan, value) * max(1, loop.portions)
 
 
 def _step_inputs(
@@ -254,7 +288,9 @@ def _step_inputs(
         elif n < loop.carry_count + loop.constant_count:
             found[value] = start
         else:
-            size = _size(loop.plan, value)
+            size = (
+                _step_size(loop, value) if not loop.cut or loop.cut[n] else _size(loop.plan, value)
+            )
             found[value] = code.element(start, code.mul(t, size), 1)
             for piece, start in zip(loop.inputs[n][1:], pieces[n][1:], strict=True):
                 since = code.add(t, -piece.step)
@@ -269,7 +305,8 @@ def _copy_carries(
 ) -> None:
     """Behind the loop: last carries that lie among the stacked results."""
     outputs, count = loop.plan.program.outputs, loop.carry_count
-    with code.when(code.compare("icmp eq", code["thread"], code.integer(0))):
+    first = code.compare("icmp eq", code["thread"], code.integer(0))
+    with code.when(Value("true", "i1") if loop.portions else first):
         for n, value in enumerate(outputs[:count]):
             if value in outputs[count:]:
                 size, false = code.integer(_size(loop.plan, value)), Value("false", "i1")
