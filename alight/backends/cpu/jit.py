@@ -39,11 +39,17 @@ class Module:
         self.addresses = addresses
 
 
-def module_text(functions: Iterable[str], declarations: Iterable[str], target: Target) -> str:
-    """A module of some functions."""
+QUICK = "; made quickly"  # the first line of a module whose code need not be fast
+
+
+def module_text(
+    functions: Iterable[str], declarations: Iterable[str], target: Target, quick: bool = False
+) -> str:
+    """A module of some functions. A `quick` one is made in a fifth of the time, without optimization."""
     attributes = f'attributes #0 = {{ nounwind "target-cpu"="{target.cpu}" "target-features"="{target.features}" }}'
     return "\n".join(
         [
+            *([QUICK] if quick else []),
             f'target triple = "{target.triple}"',
             *functions,
             *sorted(set(declarations)),
@@ -53,49 +59,56 @@ def module_text(functions: Iterable[str], declarations: Iterable[str], target: T
     )
 
 
-def _machine(target: Target) -> llvm.TargetMachine:
+def _machine(target: Target, level: int) -> llvm.TargetMachine:
     llvm = _llvm()
     llvm.initialize_all_targets()
     llvm.initialize_all_asmprinters()
     found = llvm.Target.from_triple(target.triple)
-    return found.create_target_machine(cpu=target.cpu, features=target.features, opt=2, jit=True)
+    return found.create_target_machine(
+        cpu=target.cpu, features=target.features, opt=level, jit=True
+    )
 
 
-_machines: dict[Target, llvm.TargetMachine] = {}
+_machines: dict[tuple[Target, int], llvm.TargetMachine] = {}
 
 
-def machine_of(target: Target) -> llvm.TargetMachine:
-    """LLVM's description of a target, made once."""
-    if target not in _machines:
-        _machines[target] = _machine(target)
-    return _machines[target]
+def machine_of(target: Target, quick: bool = False) -> llvm.TargetMachine:
+    """LLVM's description of a target, made once; `quick` is for code that is not optimized."""
+    key = target, 0 if quick else 2
+    if key not in _machines:
+        _machines[key] = _machine(*key)
+    return _machines[key]
 
 
-def optimized(text: str, target: Target) -> llvm.ModuleRef:
-    """The module after the two passes that we let LLVM run."""
+def _prepared(text: str, target: Target) -> tuple[llvm.ModuleRef, llvm.TargetMachine]:
+    """The module after the two passes that we let LLVM run, and what turns it into code.
+
+    Each call of LLVM lets other threads of Python have their turn, and waits for the next one: so there are few.
+    """
     llvm = _llvm()
-    module = llvm.parse_assembly(text)
-    machine = machine_of(target)
-    builder = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=2))
-    passes = llvm.create_new_function_pass_manager()
-    passes.add_sroa_pass()
-    passes.add_instruction_combine_pass()
-    for function in module.functions:
-        if not function.is_declaration:
-            passes.run(function, builder)
-    return module
+    quick = text.startswith(QUICK)
+    module, machine = llvm.parse_assembly(text), machine_of(target, quick)
+    if not quick:
+        builder = llvm.create_pass_builder(
+            machine, llvm.create_pipeline_tuning_options(speed_level=2)
+        )
+        passes = llvm.create_new_module_pass_manager()
+        passes.add_sroa_pass()
+        passes.add_instruction_combine_pass()
+        passes.run(module, builder)
+    return module, machine
 
 
 def object_code(text: str, target: Target | None = None) -> bytes:
     """The module as an object file."""
-    target = target or host()
-    return machine_of(target).emit_object(optimized(text, target))
+    module, machine = _prepared(text, target or host())
+    return machine.emit_object(module)
 
 
 def assembly(text: str, target: Target | None = None) -> str:
     """The module as assembly, for people."""
-    target = target or host()
-    return machine_of(target).emit_assembly(optimized(text, target))
+    module, machine = _prepared(text, target or host())
+    return machine.emit_assembly(module)
 
 
 _lljit: llvm.LLJIT | None = None

@@ -48,13 +48,15 @@ def step_text(
     """The code of a plan, in modules of at most `size` functions; `go_on` is called between kernels."""
     functions = _Functions(target, go_on)
     own = [functions.name_of(kernel, plan) for kernel in plan.kernels]
+    parts = functions.parts(size)
     stretches = _stretches(plan.kernels)
-    steps = []
+    steps = _Functions(target, go_on)
     for n, stretch in enumerate(stretches):
-        steps.append(f"step{n}")
-        code = _step(plan, stretch, own, steps[-1])
-        functions.add(code, code.integer32(0))
-    return StepText(functions.parts(size), tuple(steps), stretches, tuple(own))
+        code = _step(plan, stretch, own, f"step{n}")
+        steps.add(code, code.integer32(0))
+    # Long, and run once a step: it takes longer to make good code of it than that code will ever save.
+    parts = (*parts, *steps.parts(size, quick=True))
+    return StepText(parts, tuple(name for name, _, _ in steps.made), stretches, tuple(own))
 
 
 class _Functions:
@@ -86,7 +88,7 @@ class _Functions:
                 self.add(kernel_code(kernel, self.names[key], plan.types, self.target))
         return self.names[key]
 
-    def parts(self, size: int) -> tuple[Part, ...]:
+    def parts(self, size: int, quick: bool = False) -> tuple[Part, ...]:
         """The functions as modules."""
         found = []
         for start in range(0, len(self.made), size):
@@ -95,7 +97,8 @@ class _Functions:
             declared = {
                 name: line for _, _, own in some for name, line in own.items() if name not in names
             }
-            text = module_text([text for _, text, _ in some], declared.values(), self.target)
+            texts = [text for _, text, _ in some]
+            text = module_text(texts, declared.values(), self.target, quick)
             found.append(Part(text, names))
         return tuple(found)
 
