@@ -7,6 +7,7 @@ Everything heavy is imported when a command runs, so that asking for help costs 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import sys
 import time
@@ -21,6 +22,7 @@ JOBS = ("fashion-mnist",)
 MODEL_NAMES = ("convnet", "lenet", "mlp", "softmax")
 OPTIMIZER_NAMES = ("adam", "adamw", "sgd")
 LATEST = "latest"
+CURVES_EVERY = 20.0  # seconds: drawing takes a quarter of one
 INTERRUPTED = 130  # what a shell reports for a command that Ctrl-C ended
 
 
@@ -184,14 +186,16 @@ def _run(folder: RunFolder, training: Training) -> int:
     # steps were interpreted once more, would give other numbers.
     config.hot = 0
     print(_summary(folder, training), flush=True)
-    evaluation = None
+    evaluation, drawn = None, time.monotonic()
     with stop_on_interrupt() as stop:
         while training.epoch < training.recipe.epochs:
             evaluation = _epoch(training, stop)
             folder.write_checkpoint(training.state())
             if evaluation is not None:
                 folder.write_metrics(training.rows)
+            if stop() or time.monotonic() - drawn > CURVES_EVERY:
                 _draw_curves(folder, training)
+                drawn = time.monotonic()
             if stop():
                 _say_how_to_resume(folder, training)
                 return INTERRUPTED
@@ -249,11 +253,10 @@ def _say_how_to_resume(folder: RunFolder, training: Training) -> None:
 def _draw_curves(folder: RunFolder, training: Training) -> None:
     from alight.train import pictures
 
-    try:
+    if training.rows:
         title = f"{training.recipe.model} on {training.images.title}"
-        folder.write("curves.png", pictures.curves(training.rows, title))
-    except ImportError:
-        return  # _finish says once what is missing
+        with contextlib.suppress(ImportError):  # _finish says once what is missing
+            folder.write("curves.png", pictures.curves(training.rows, title))
 
 
 def _finish(folder: RunFolder, training: Training, evaluation: Evaluation) -> None:
@@ -261,6 +264,7 @@ def _finish(folder: RunFolder, training: Training, evaluation: Evaluation) -> No
     from alight.train import pictures
 
     folder.write_model(training.model)
+    _draw_curves(folder, training)
     images = training.images
     pixels, labels = images.test.data.numpy(), images.test.targets.numpy()
     told = (labels, evaluation.predicted)

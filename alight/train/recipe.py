@@ -38,6 +38,7 @@ RECIPES = {
         epochs=6,
         lr=0.01,
         optimizer="adamw",
+        batch_size=128,
         weight_decay=0.02,
         one_cycle=True,
         label_smoothing=0.1,
@@ -47,7 +48,7 @@ RECIPES = {
     "mlp": Recipe("mlp", epochs=10, lr=0.1),
     "softmax": Recipe("softmax", epochs=5, lr=0.1),
 }
-LONG = {"convnet": {"epochs": 17}}  # what the long recipe changes, where there is one
+LONG = {"convnet": {"epochs": 20}}  # what the long recipe changes, where there is one
 
 
 def choose(

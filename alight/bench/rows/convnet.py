@@ -6,10 +6,10 @@ def make(compiled, batch):
     layers, channels = [], 1
     for width in (16, 32, 64):
         layers += [
-            nn.Conv2d(channels, width, 3, padding=1),
+            nn.Conv2d(channels, width, 3, padding=1, bias=False),
+            nn.MaxPool2d(2),
             nn.BatchNorm2d(width),
             nn.ReLU(),
-            nn.MaxPool2d(2),
         ]
         channels = width
     net = compiled(nn.Sequential(*layers, nn.Flatten(), nn.Linear(64 * 9, 10)))

@@ -151,17 +151,16 @@ def convnet(batch: int) -> Callable[[], float]:
     params: dict[str, Any] = {"blocks": [], "w": normal(10, 576), "b": jnp.zeros(10)}
     channels = 1
     for width in (16, 32, 64):
-        params["blocks"].append(
-            (normal(width, channels, 3, 3), jnp.zeros(width), jnp.ones(width), jnp.zeros(width))
-        )
+        params["blocks"].append((normal(width, channels, 3, 3), jnp.ones(width), jnp.zeros(width)))
         channels = width
     x, y = normal(batch, 1, 28, 28, scale=1.0), jnp.asarray(random.integers(0, 10, batch))
 
     def loss(p: Params) -> Any:
         h = x
-        for w, b, scale, shift in p["blocks"]:
-            h = jax.nn.relu(batch_norm(conv(h, w, "SAME") + b[:, None, None], scale, shift))
+        for w, scale, shift in p["blocks"]:
+            h = conv(h, w, "SAME")
             h = lax.reduce_window(h, -jnp.inf, lax.max, (1, 1, 2, 2), (1, 1, 2, 2), "VALID")
+            h = jax.nn.relu(batch_norm(h, scale, shift))
         logits = h.reshape(batch, -1) @ p["w"].T + p["b"]
         logs = jax.nn.log_softmax(logits)
         return 0.9 * cross_entropy(logits, y) - 0.1 * jnp.mean(logs)
