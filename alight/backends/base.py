@@ -76,6 +76,9 @@ class Backend(Protocol):
     def address(self, buffer: Buffer) -> int:
         """Where the first element lies."""
 
+    def settle(self, buffer: Buffer) -> Buffer:
+        """A buffer that is read again and again: itself, or a copy that compiled code reads faster."""
+
 
 _backends: dict[str, Backend] = {}
 

@@ -22,6 +22,8 @@ from alight.record.sources import user_line
 from alight.record.specialized import copy_of
 from alight.record.trie import Position, Tape
 
+USUAL = 6  # runs after which a path is expected to go on, with the same inputs
+
 _laps = itertools.count(1)
 
 
@@ -53,6 +55,15 @@ class Handles(NamedTuple):
     stored: tuple[tuple[int, int], ...]  # (handle, place among all outputs of the runs)
 
 
+class Watched(NamedTuple):
+    """Handles that nobody held when a plan was made, by what counts as that."""
+
+    pick: Any  # them from all handles
+    places: tuple[int, ...]
+    most: int  # references, the list's and those of views that nobody holds among them
+    views: bool
+
+
 class Plan:
     """What a flush at a position does."""
 
@@ -76,7 +87,7 @@ class Plan:
     runs: tuple[Run, ...]
     stored: tuple[tuple[int, int], ...]  # (handle, place among all outputs of the runs)
     unstored: tuple[int, ...]  # handles made here that nobody held so far: values are not kept
-    dead: Any  # from the handles to the unstored ones
+    dead: tuple[Watched, ...]  # who must not be held by anybody else for the plan to be right
     repeated: frozenset[int]  # handles that hold a value which another stored handle holds as well
     plain: Handles  # what an ordinary flush does to handles that are plain tensors
     parameters: Handles  # and to those that are parameters: see specialized.py
@@ -112,6 +123,8 @@ def flush(recorder: Any, reason: str) -> None:
     plan: Plan | None = position.plan
     if plan is None or _any_alive(handles, plan, recorder.offset):
         plan = _plan_again(recorder, position, reason)
+    if position.runs == USUAL:
+        _settle_inputs(recorder)
     if recorder.log is not None:
         recorder.log.append((position, plan))
     given = recorder.inputs + recorder.scalars
@@ -159,6 +172,17 @@ def _settle(handles: list[Any], results: list[Any], outliving: Handles) -> None:
 _settle_parameters = copy_of(_settle)
 
 
+def _settle_inputs(recorder: Any) -> None:
+    """Let the tensors that a path reads again and again lie in memory where that is fast."""
+    from alight.backends.base import backend_of
+
+    given = set(map(id, recorder.inputs))
+    for tensor in recorder.handles:
+        buffer = tensor._buffer
+        if id(buffer) in given and not tensor._shared and tensor._base is None:
+            tensor._buffer = backend_of(tensor._meta.device).settle(buffer)
+
+
 def _store(
     recorder: Any, position: Position, plan: Plan, results: list[Any], failure: Exception | None
 ) -> None:
@@ -191,14 +215,16 @@ def _abandon(recorder: Any) -> None:
 
 def _any_alive(handles: Sequence[Any], plan: Plan, offset: int) -> bool:
     """Whether somebody holds a tensor whose value the plan does not keep."""
-    dead = plan.dead(handles)
-    if not dead or max(map(sys.getrefcount, dead)) <= LISTED_TWICE:
-        return False
-    # Somebody does, but perhaps for another slot of the same tensor: it was written since.
     count = sys.getrefcount
-    return any(
-        count(handles[i]) > LISTED_TWICE and handles[i]._slot == i + offset for i in plan.unstored
-    )
+    for pick, places, most, views in plan.dead:
+        dead = pick(handles)
+        if max(map(count, dead)) > most and any(
+            # Somebody may hold a tensor for another slot of it: it was written since.
+            count(handles[i]) > most and (views or handles[i]._slot == i + offset)
+            for i in places
+        ):
+            return True
+    return False
 
 
 def _write_shared(tensor: Any, buffer: Any) -> None:
@@ -248,7 +274,7 @@ def _make_plan(recorder: Any, position: Position, old: Plan | None) -> Plan:
         runs=runs,
         stored=put,
         unstored=tuple(unstored),
-        dead=picker(unstored),
+        dead=_watched(recorder, unstored),
         repeated=frozenset(i for i, value in stored if first[value] != i),
         plain=plain,
         parameters=parameters,
@@ -281,6 +307,7 @@ def _kept(
     stored: list[tuple[int, int]] = []
     unstored: list[int] = []
     apart: set[int] = set()  # values of views with a history of their own
+    more = _lent(recorder.handles)
     for i, (value, meta) in enumerate(tape.slots):
         tensor = recorder.handles[i]
         if (
@@ -292,7 +319,8 @@ def _kept(
             continue  # an input that nobody wrote
         if meta.device.type == "meta" or (tensor._base is not None and not has_own_past(tensor)):
             continue  # a view derives itself from its base
-        alive = tensor._slot == i + recorder.offset and sys.getrefcount(tensor) > LISTED
+        most = LISTED + more[id(tensor)]
+        alive = tensor._slot == i + recorder.offset and sys.getrefcount(tensor) > most
         if tensor._base is not None:
             (apart.add(value) if alive else unstored.append(i))
             continue
@@ -301,6 +329,41 @@ def _kept(
         else:
             unstored.append(i)
     return stored, unstored, apart
+
+
+def _lent(handles: Sequence[Any]) -> dict[int, int]:
+    """By the address of a tensor: how many more references the list of handles makes to it than one.
+
+    It may be listed again for a later value, and a view holds what it views, even one that nobody holds.
+    """
+    more: dict[int, int] = {}
+    for tensor in handles:
+        more[id(tensor)] = more.get(id(tensor), -1) + 1
+    seen: set[int] = set()
+    for tensor in reversed(handles):
+        base = tensor._base
+        if base is None or id(tensor) in seen:
+            continue
+        seen.add(id(tensor))
+        if id(base) in more and sys.getrefcount(tensor) <= LISTED + more[id(tensor)]:
+            more[id(base)] += 1
+    return more
+
+
+def _watched(recorder: Any, unstored: Sequence[int]) -> tuple[Watched, ...]:
+    """The handles whose values are not kept, and the views that nobody holds, by the references they have for that."""
+    handles, more = recorder.handles, _lent(recorder.handles)
+    groups: dict[tuple[bool, int], list[int]] = {}
+    for i in unstored:
+        groups.setdefault((False, more[id(handles[i])]), []).append(i)
+    for i, tensor in enumerate(handles):
+        extra = more[id(tensor)]
+        if tensor._base is not None and sys.getrefcount(tensor) <= LISTED + extra:
+            groups.setdefault((True, extra), []).append(i)
+    return tuple(
+        Watched(picker(places), tuple(places), LISTED_TWICE + extra, views)
+        for (views, extra), places in groups.items()
+    )
 
 
 def _by_class(

@@ -172,7 +172,7 @@ def seen_from_outside(tensor: Any) -> bool:
     if tensor._shared == ALWAYS:
         return True
     owner = tensor._buffer
-    while getattr(owner, "base", None) is not None:
+    while getattr(owner, "base", None) is not None and not hasattr(owner.base, "is_block"):
         owner = owner.base
     # A buffer that owns its memory is held by the tensor; one that does not holds its owner. Plus ours and the call's.
     return sys.getrefcount(owner) > LISTED

@@ -18,7 +18,7 @@ from alight import config
 from alight.backends.cores import most_planned
 from alight.backends.cpu import entry, threads
 from alight.backends.cpu.build import Built, build, plan_of
-from alight.backends.interpreter.arrays import numpy_dtype
+from alight.backends.interpreter.arrays import aligned, numpy_dtype
 from alight.backends.interpreter.plan import compile_program
 from alight.compiler.hot import background
 from alight.ir.program import Program
@@ -62,7 +62,7 @@ class Recycled:
 
     def new(self) -> Any:
         """One more array; kept for later if there is room."""
-        array = np.empty(self.shape, self.of)
+        array = aligned(self.shape, self.of)
         if len(self.arrays) < 2 and Recycled.held_bytes + array.nbytes < config.cache_bytes:
             Recycled.held_bytes += array.nbytes
             self.arrays.append(array)
@@ -90,7 +90,7 @@ def _arrays_for(outputs: Sequence[Recycled], free: int) -> list[Any]:
 def _free_count() -> int:
     """What `_arrays_for` counts for an array that nobody else holds: it depends on the version of Python."""
     for free in (3, 2):
-        kept = Recycled((1,), np.float32)
+        kept = Recycled((1,), np.dtype(np.float32))
         kept.new()
         taken_again = _arrays_for([kept], free)[0] is kept.arrays[0]
         held = kept.arrays[0]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,32 @@ ALIGHT = {array: of for of, array in NUMPY.items() if of is not dtypes.bfloat16}
 def numpy_dtype(of: dtype) -> np.dtype[Any]:
     """The dtype of the arrays that hold `of`."""
     return NUMPY[of]
+
+
+class Block(Array):
+    """Memory in which an aligned array lies. A class of its own, so that views of that array hold the array."""
+
+    is_block = True
+
+
+ALIGNMENT = 64  # bytes of a cache line: a vector that lies across two of them is loaded twice
+_make = np.ndarray.__new__
+
+
+def aligned(shape: Sequence[int], of: np.dtype[Any]) -> Array:
+    """An array that begins with a cache line; NumPy's own begin 16 bytes behind one as often as not.
+
+    >>> aligned((3, 5), np.dtype(np.float32)).ctypes.data % 64
+    0
+    """
+    block = _make(Block, (prod(shape) * of.itemsize + ALIGNMENT,), np.uint8)
+    return np.ndarray(shape, of, block, -address_of(block) % ALIGNMENT)  # type: ignore[call-overload, no-any-return]
+
+
+def address_of(array: Array) -> int:
+    """Where the first element lies."""
+    found: int = array.__array_interface__["data"][0]
+    return found
 
 
 def round_bfloat16(x: Any) -> Any:

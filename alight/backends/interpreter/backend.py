@@ -11,7 +11,15 @@ from typing import Any
 import numpy as np
 
 from alight import dtypes
-from alight.backends.interpreter.arrays import ALIGHT, Array, numpy_dtype, round_bfloat16
+from alight.backends.interpreter.arrays import (
+    ALIGHT,
+    ALIGNMENT,
+    Array,
+    address_of,
+    aligned,
+    numpy_dtype,
+    round_bfloat16,
+)
 from alight.backends.interpreter.plan import compile_program
 from alight.dtypes import bfloat16, bool_, dtype, int64, promote, uint64
 from alight.errors import fail
@@ -29,6 +37,9 @@ for _kernels in (
 ):
     if find_spec(f"alight.backends.interpreter.{_kernels}"):
         import_module(f"alight.backends.interpreter.{_kernels}")
+
+
+SMALLEST, LARGEST = 1 << 10, 1 << 23  # bytes of arrays for which it matters how they are aligned
 
 
 class Interpreter:
@@ -179,7 +190,15 @@ class Interpreter:
 
     def address(self, buffer: Array) -> int:
         """Where the first element lies."""
-        return buffer.__array_interface__["data"][0]
+        return address_of(buffer)
+
+    def settle(self, buffer: Array) -> Array:
+        """The array itself, or an aligned copy of one that is worth it."""
+        if not SMALLEST <= buffer.nbytes <= LARGEST or address_of(buffer) % ALIGNMENT == 0:
+            return buffer
+        copy = aligned(buffer.shape, buffer.dtype)
+        copy[...] = buffer
+        return copy
 
 
 _C_NAMES = {
