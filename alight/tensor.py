@@ -16,6 +16,7 @@ from alight.errors import fail
 from alight.ir.program import Builder
 from alight.ir.types import Type
 from alight.primitives import Full
+from alight.record.ambiguous import refuse_written
 from alight.record.flush import buffer_of
 from alight.record.meta import INFERENCE, Meta, Size
 from alight.record.recorder import thread
@@ -148,6 +149,8 @@ class Tensor(Methods, metaclass=_TensorMeta):
     @property
     def is_leaf(self) -> bool:
         """True for tensors that no recorded operation made."""
+        if self._meta.origin is not None:
+            refuse_written([self])
         return self._meta.leaf or not self._meta.requires_grad
 
     @property

@@ -51,7 +51,7 @@ UPWARD = {
     ("backends.cpu.cache", "alight"): "compiled code is kept for one version of alight",
     ("record.joined", "tensor"): "a handle for what is joined at once",
     ("primitives.scan", "transforms"): "the gradient of a loop is the reverse of its body",
-    ("record.views", "autograd"): "an error names the step that made a view as grad_fn does",
+    ("record.ambiguous", "autograd"): "an error names the step that made a view as grad_fn does",
     ("record.shown", "autograd"): "what is shown of a pending tensor names its grad_fn",
     ("record.shown", "ops"): "a handle for the elements that are shown",
     ("record.shown", "printing"): "the printed form",

@@ -13,8 +13,9 @@ from typing import Any
 from alight.autograd.hooks import RemovableHandle
 from alight.autograd.names import backward_name
 from alight.errors import fail, not_implemented
+from alight.record.ambiguous import SEVERAL, number_of_part, refuse_written
 from alight.record.recorder import ENTER, VIEW, thread
-from alight.record.views import SEVERAL, counter_of, number_of_part
+from alight.record.views import counter_of
 
 Edge = tuple[Any, int]  # (node or None, number of that node's output)
 
@@ -133,6 +134,7 @@ class AccumulateGrad(Node):
         return ()
 
 
+AccumulateGrad.__module__ = "builtins"  # printed without a module, as the nodes of operations
 _classes: dict[str, type[Node]] = {}
 
 
@@ -398,6 +400,7 @@ def edge_of(tensor: Any) -> Edge:
 
 def grad_fn(tensor: Any) -> Node | None:
     """The `grad_fn` of a tensor; None for leaves."""
+    refuse_written([tensor])
     return edge_of(tensor)[0]
 
 

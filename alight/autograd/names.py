@@ -10,6 +10,8 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from alight.record.ambiguous import WRITTEN
+
 # Operations whose node has another name; a name without "Backward" gets "Backward0".
 _NAMES = {
     name: words
@@ -72,7 +74,8 @@ def grad_name(tensor: Any) -> str:
     meta = tensor._meta
     if meta.leaf or not meta.requires_grad:
         return ""
-    return backward_name(meta.origin or "unknown")
+    origin = meta.origin or "unknown"
+    return "Invalid" if origin.startswith(WRITTEN) else backward_name(origin)
 
 
 # -- names that depend on the arguments --------------------------------------------------------------------------------
@@ -197,6 +200,10 @@ def _of_loss(plain: str) -> Rule:
     return rule
 
 
+def _of_divergence(values: Sequence[Any]) -> str:
+    return "DivBackward0" if "batchmean" in values else _of_loss("SubBackward0")(values)
+
+
 def _of_pad(values: Sequence[Any]) -> str:
     words = [value for value in values if isinstance(value, str)]
     kind = {"reflect": "ReflectionPad", "replicate": "ReplicationPad"}.get(
@@ -242,6 +249,7 @@ _BY_ARGUMENTS: dict[str, Rule] = {
     "matmul": _of_product,
     "linear": _of_linear,
     "div": _of_division,
+    "rsub": _by_operand("RsubBackward1", "RsubBackward0"),
     "pow": _by_operand("PowBackward0", "PowBackward1"),
     "clamp_min": _by_operand("ClampMinBackward0", "ClampMinBackward1"),
     "clamp_max": _by_operand("ClampMaxBackward0", "ClampMaxBackward1"),
@@ -276,7 +284,7 @@ _BY_ARGUMENTS: dict[str, Rule] = {
     "cumulative_trapezoid": lambda v: "CumsumBackward0" if v[1] is None else "DivBackward1",
     "l1_loss": _of_loss("AbsBackward0"),
     "multilabel_soft_margin_loss": _of_loss("DivBackward1"),
-    "kl_div": _of_loss("SubBackward0"),
+    "kl_div": _of_divergence,
     "margin_ranking_loss": _of_loss("ClampMinBackward0"),
     "triplet_margin_loss": _of_loss("ClampMinBackward0"),
     "cosine_embedding_loss": _of_loss("AddBackward0"),

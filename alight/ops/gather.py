@@ -606,6 +606,12 @@ def _checked_ids(
             "shape mismatch: indexing tensors could not be broadcast together with shapes "
             + ", ".join(str(list(one.shape)) for one in ids),
         )
+    if 0 not in common and any(x.shape[axis] == 0 for axis in axes):
+        fail(
+            IndexError,
+            "index is out of bounds for dimension with size 0",
+            facts=[f"the tensor is {list(x.shape)}, the indices are {list(common)}"],
+        )
     return [
         broadcast(counted_from_front(one, x.shape[axis]), common)
         for one, axis in zip(ids, axes, strict=True)

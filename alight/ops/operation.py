@@ -25,6 +25,7 @@ from alight.ops.unsigned import check_unsigned
 from alight.primitives import Convert, Detach
 from alight.primitives.arithmetic import broadcast, fresh
 from alight.record import views
+from alight.record.ambiguous import NO_GRAD, refuse_ambiguous, refuse_written
 from alight.record.apart import is_apart
 from alight.record.meta import INFERENCE, Meta
 from alight.record.recorder import Recorder, thread
@@ -206,11 +207,13 @@ class Operation:
             self._check_target(recorder, arguments[0])
             views.refuse_overlap(arguments[0], self.tensors(arguments)[1:])
         check_unsigned(self.name, values)
-        result = self._lowered(values[: len(values) - len(named)], named)
         differentiable = grads and recorder.grad_enabled and self.gradient
+        result = self._lowered(values[: len(values) - len(named)], named)
         outs = (
             result if isinstance(result, tuple) and not isinstance(result, Strided) else (result,)
         )
+        if differentiable and any(map(_may_have_gradients, outs)):
+            refuse_written(self.tensors(arguments))
         if self.vjp is not None and differentiable and len(tape.nodes) > start:
             out_ids = tuple(out.id for out in outs)
             tape.regions.append(
@@ -322,6 +325,8 @@ class Operation:
             else:
                 made_there = self.view and getattr(values[0].meta, "origin", None) == INFERENCE
                 origin = INFERENCE if thread.recorder.inference or made_there else None
+                if self.view and grads and origin is None and self.gradient:
+                    origin = NO_GRAD
             tape.slots.append(
                 (out.id, Meta(out.type, strides, requires_grad, not requires_grad, origin))
             )
@@ -368,7 +373,7 @@ class Operation:
                 "normal tensor before doing inplace update.See https://github.com/pytorch/rfcs/pull/17 for more details.",
             )
         if recorder.grad_enabled and target._base is not None:
-            views.refuse_ambiguous(target)
+            refuse_ambiguous(target)
         if recorder.grad_enabled and meta.requires_grad:
             leaf = target
             while leaf is not None and not (leaf._meta.requires_grad and leaf._meta.leaf):
@@ -399,6 +404,10 @@ class Operation:
         result = fit(result, old, self.name)
         differentiable = differentiable and result.dtype.is_differentiable
         views.trace_write(recorder, tape, target, result, differentiable, self.name)
+
+
+def _may_have_gradients(out: Any) -> bool:
+    return getattr(out, "value", out).dtype.is_differentiable
 
 
 def fit(result: Value, target: Value, name: str) -> Value:

@@ -19,6 +19,7 @@ from alight.ops.arguments import normalize_dim
 from alight.ops.operation import function
 from alight.primitives import DynamicSlice, Reshape, Slice
 from alight.primitives.arithmetic import constant
+from alight.record.ambiguous import NO_GRAD, SEVERAL, refuse_written
 from alight.record.meta import INFERENCE, Meta
 from alight.record.recorder import thread
 from alight.record.views import attach
@@ -57,6 +58,8 @@ def part(base: Tensor, pattern: Pattern, numbers: tuple[int, ...], origin: str) 
     key = (meta.number, grad, pattern, origin)
     found = _links.get(key)
     if found is None:
+        if grad:
+            refuse_written([base])
         if len(_links) > 10_000:
             _links.clear()
         found = _links[key] = _describe(meta, grad, pattern, origin)
@@ -79,7 +82,9 @@ def _describe(meta: Meta, grad: bool, pattern: Pattern, origin: str) -> tuple[Pr
         result = Reshape(taken, shape=shape)
     type_ = Type(shape, meta.dtype, meta.device)
     grad = grad and meta.dtype.is_differentiable
-    inherited = INFERENCE if meta.origin == INFERENCE else None
+    inherited = origin if origin in SEVERAL else INFERENCE if meta.origin == INFERENCE else None
+    if meta.requires_grad and not grad:
+        inherited = NO_GRAD
     return builder.finish([result]), Meta(
         type_, strides, grad, not grad, origin if grad else inherited
     )

@@ -38,6 +38,7 @@ from alight.primitives import (
 )
 from alight.primitives.arithmetic import constant, fresh
 from alight.primitives.gather import take_along
+from alight.record.ambiguous import mark_taking_part, mark_written
 from alight.record.apart import has_own_past, is_apart, keep
 from alight.record.meta import Meta, contiguous_strides
 from alight.record.references import LISTED
@@ -112,7 +113,8 @@ def rebind(recorder: Any, tensor: Any, position: Position, at: int) -> int:
     if (meta.requires_grad and meta.leaf) or (own.requires_grad and own.leaf):
         recorder.wrote_leaf = True
     if root._views is not None:
-        root._views = [ref for ref in root._views if _stale(recorder, ref(), chain)]
+        silent = counter is not root
+        root._views = [ref for ref in root._views if _stale(recorder, ref(), chain, silent)]
     if root._shared and (seen_from_outside(root) or any(root is one for one in recorder.transient)):
         recorder.must_write = True
     return at
@@ -142,8 +144,11 @@ def rebind_all(recorder: Any, tensors: Sequence[Any], position: Position) -> Non
     recorder.handles.extend(tensors)
 
 
-def _stale(recorder: Any, view: Any, written: list[Any]) -> bool:
-    """Let a view of written memory derive itself again, unless it was `written`; whether it is still there."""
+def _stale(recorder: Any, view: Any, written: list[Any], silent: bool = False) -> bool:
+    """Let a view of written memory derive itself again, unless it was `written`; whether it is still there.
+
+    A `silent` write went through x.data.
+    """
     if view is None:
         return False
     if all(view is not one for one in written):
@@ -151,8 +156,12 @@ def _stale(recorder: Any, view: Any, written: list[Any]) -> bool:
         if has_own_past(view):
             keep(recorder, view)
         view._slot, view._history = -1, None
-        if not meta.requires_grad and _takes_part(view):
-            view._meta = meta.replace(requires_grad=True, leaf=False, origin="as_strided")
+        if silent:
+            return True
+        if meta.requires_grad:
+            mark_written(view)
+        elif _takes_part(view):
+            mark_taking_part(view)
     return True
 
 
@@ -242,56 +251,6 @@ def offset_of(tensor: Any) -> int | None:
                 return None
         tensor = tensor._base
     return total
-
-
-SEVERAL = {"unbind": "Unbind", "split": "Split", "split_with_sizes": "SplitWithSizes"}
-
-
-def refuse_ambiguous(view: Any) -> None:
-    """PyTorch's errors for writes to one of several views that were made at once, and to views of a no_grad block."""
-    base, several = view, ""
-    while base is not None and not several:
-        several = SEVERAL.get(base._meta.origin or "", "")
-        base = None if base._base is None or is_apart(base._link) else base._base
-    if several:
-        number = number_of_part(view) if view._meta.origin in SEVERAL else 0
-        if view._meta.origin not in SEVERAL:
-            from alight.autograd.names import backward_name
-
-            several = backward_name(view._meta.origin or "alias").removesuffix("Backward0")
-        fail(
-            RuntimeError,
-            f"Output {number} of {several} is a view and is being modified inplace. This view is the output "
-            "of a function that returns multiple views. Such functions do not allow the output views to be modified "
-            "inplace. You should replace the inplace operation by an out-of-place one.",
-            try_="a slice of the tensor: x[i] in place of x.unbind()[i]",
-        )
-    base = view
-    while base._base is not None and not base._meta.requires_grad:
-        if is_apart(base._link):
-            return
-        base = base._base
-    if base is not view and base._meta.requires_grad and not base._meta.leaf:
-        fail(
-            RuntimeError,
-            "A view was created in no_grad mode and is being modified inplace with grad mode enabled. Given that this use "
-            "case is ambiguous and error-prone, it is forbidden. You can clarify your code by moving both the view and "
-            "the inplace either both inside the no_grad block (if you don't want the inplace to be tracked) or both "
-            "outside (if you want the inplace to be tracked).",
-        )
-
-
-def number_of_part(view: Any) -> int:
-    """Which of several views made at once this one is, of equal parts."""
-    if view._numbers:
-        return int(view._numbers[0])
-    shape, base = view._meta.shape, view._base._meta.shape
-    for node in view._link.nodes:
-        if node.primitive is Slice:
-            for start, extent, whole in zip(node.statics["starts"], shape, base, strict=False):
-                if extent != whole:
-                    return -(-start // max(extent, 1))
-    return 0
 
 
 def show(tape: Tape, view: Value, viewed: Value, link: Program, numbers: Sequence[Value]) -> None:

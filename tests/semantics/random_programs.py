@@ -64,7 +64,11 @@ class Machine:
     def seen(self, x):
         pairs = [] if x.numel() == 0 else zip(x.stride(), x.shape, strict=True)
         strides = tuple(stride for stride, size in pairs if size != 1)
-        return str(x.dtype), tuple(x.shape), strides, x.requires_grad, x.is_leaf, x.tolist()
+        try:
+            is_leaf = x.is_leaf
+        except RuntimeError as error:  # one of several views, written another way
+            is_leaf = str(error).split("\n")[0]
+        return str(x.dtype), tuple(x.shape), strides, x.requires_grad, is_leaf, x.tolist()
 
     def backward(self):
         try:

@@ -56,6 +56,64 @@ def backward_and_grad(torch):
 
 
 @program
+def views_written_another_way(torch):
+    """One of several views, or one of a no_grad block, after what it views was written; and plain views."""
+    with torch.no_grad():
+        leaf = torch.ones(2, 3, requires_grad=True)
+        silently = leaf.unbind()[0]
+    w = torch.ones((), requires_grad=True)
+
+    def grown():
+        return torch.ones(2, 3) * w
+
+    def in_no_grad(x):
+        with torch.no_grad():
+            return x[0]
+
+    makes = [
+        lambda x: x.unbind()[1],
+        lambda x: x.split(1)[1][0],
+        lambda x: x.chunk(2)[0],
+        lambda x: x.split([1, 1])[0].view(3),
+        lambda x: list(x)[1],
+        lambda x: x.tensor_split(2)[1],
+        lambda x: x.hsplit([1])[1],
+        lambda x: x[0],
+        lambda x: x.T,
+        lambda x: x.unbind()[0].detach(),
+        in_no_grad,
+    ]
+    writes = [
+        lambda x: x.mul_(2),
+        lambda x: x[0].zero_(),
+        lambda x: torch.no_grad()(x.add_)(1),
+        lambda x: x.data.add_(1),
+    ]
+    uses = [
+        lambda v: v + 1,
+        lambda v: v.grad_fn.name(),
+        lambda v: v.is_leaf,
+        lambda v: (v.requires_grad, v.tolist(), v.detach(), (v > 1), repr(v)),
+        lambda v: torch.no_grad()(v.mul)(2),
+        lambda v: v.view(-1),
+        lambda v: v.mul_(2),
+    ]
+    out = [attempt(lambda: silently + 1)]
+    for make in makes:
+        for write in writes:
+            if make is in_no_grad and write is writes[-1]:  # PyTorch: a leaf that requires grad
+                continue
+            x = grown()
+            view = make(x)
+            write(x)
+            out.append([attempt(use, view) for use in uses])
+    y = torch.ones(2, 3)
+    several = y.unbind()
+    y.mul_(w)
+    return [*out, *(attempt(use, several[0]) for use in uses)]
+
+
+@program
 def leaves(torch):
     out = []
     x = torch.ones(2, requires_grad=True)

@@ -48,6 +48,9 @@ def walked(torch):
         lambda: x**2,
         lambda: x / 2,
         lambda: x - 1,
+        lambda: 1 - x,
+        lambda: torch.rsub(x, x),
+        lambda: torch.tensor(1.0) - x,
         lambda: -x,
         lambda: x.abs(),
         lambda: x.softmax(0),
@@ -107,6 +110,19 @@ def walked(torch):
             ]
         )
     return out
+
+
+@program
+def printed(torch):
+    x = torch.ones(2, requires_grad=True)
+    divergence = torch.nn.functional.kl_div(x.log(), x.detach(), reduction="batchmean")
+    ends = str(x.sum().grad_fn.next_functions[0][0]).split(" at ")[0]
+    return [
+        repr(divergence),
+        repr(torch.autograd.grad((x**3).sum(), x, create_graph=True)[0]),
+        repr(torch.autograd.grad(x.square().sum(), x, create_graph=True)[0].detach()),
+        ends,
+    ]
 
 
 @program

@@ -28,6 +28,8 @@ NOT_COMPARED = (
     "UserWarning",
     "expand(",
 )
+# PyTorch refuses to write a view that was made before what it views had gradients, unless somebody has looked at it.
+BY_LOOKING = "a leaf Variable that requires grad is being used in an in-place operation."
 
 
 def both(program, gradients):
@@ -41,6 +43,8 @@ def check(program, gradients):
     text = [(ACTIONS[kind].__name__, *numbers) for kind, *numbers in program]
     for one, other in zip(ours[0], theirs[0], strict=True):
         if any(words in str(other) for words in NOT_COMPARED):
+            return
+        if isinstance(one, tuple) and len(one) == 1 and other[-1] == BY_LOOKING:
             return
         assert close(one, other), f"{text}\nalight:  {one}\nPyTorch: {other}"
     assert close(ours[1:], theirs[1:]), f"{text}\nalight:  {ours[1:]}\nPyTorch: {theirs[1:]}"
