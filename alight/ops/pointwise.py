@@ -379,6 +379,11 @@ def _pow_known(input: Tensor, exponent: Any) -> Tensor:
             "Integers to negative integer powers are not allowed.",
             try_="x.double() ** exponent",
         )
+    return _power(x, exponent)
+
+
+def _power(x: Tensor, exponent: Any) -> Tensor:
+    """x to a small known power by products, to others by Pow."""
     if abs(exponent) == 0.5:
         root = p.Sqrt(x)
         return root if exponent > 0 else 1 / root
@@ -389,7 +394,17 @@ def _pow_known(input: Tensor, exponent: Any) -> Tensor:
         square_ = x if size == 1 else x * x
         power = square_ * x if size == 3 else square_ * square_ if size == 4 else square_
         return power if exponent > 0 else 1 / power
-    return p.Pow(*broadcast_all(x, as_value(exponent, input, of)))
+    return p.Pow(*broadcast_all(x, as_value(exponent, x, x.dtype)))
+
+
+@_pow_known.vjp
+def _(ct: Tensor, out: Tensor, input: Tensor, exponent: Any) -> tuple[Tensor]:
+    if exponent in (0, 1):
+        grad = ct * exponent
+    else:
+        slope = _power(p.Convert(input, dtype=out.dtype), exponent - 1) * exponent
+        grad = ct * (p.Conj(slope) if slope.dtype.is_complex else slope)
+    return (p.Convert(grad, dtype=input.dtype),)
 
 
 @op(functions="", inplace="_pow_", pointwise=True)

@@ -72,6 +72,48 @@ def test_broadcast():
     check(lambda F, x, y: F.huber_loss(x, y), [X, floats(4)])
 
 
+FEW = ints(3, 4, high=3) + 1
+WEIGHTED = {
+    "bce": lambda F, x, y, w, r: F.binary_cross_entropy(x, y, w, reduction=r),
+    "logits": lambda F, x, y, w, r: F.binary_cross_entropy_with_logits(x, y, w, reduction=r),
+    "positive": lambda F, x, y, w, r: F.binary_cross_entropy_with_logits(
+        x, y, reduction=r, pos_weight=w
+    ),
+    "mse": lambda F, x, y, w, r: F.mse_loss(x, y, reduction=r, weight=w),
+    "l1": lambda F, x, y, w, r: F.l1_loss(x, y, reduction=r, weight=w),
+    "huber": lambda F, x, y, w, r: F.huber_loss(x, y, reduction=r, delta=0.3, weight=w),
+    "multilabel": lambda F, x, y, w, r: F.multilabel_soft_margin_loss(x, y, w, reduction=r),
+}
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize("name", WEIGHTED)
+def test_weights_of_any_dtype(name, reduction):
+    call = WEIGHTED[name]
+    for kind in ("LongTensor", "DoubleTensor", "HalfTensor"):
+        check(
+            lambda F, x, y, w, kind: call(F, x, y, w.type(f"torch.{kind}"), reduction),
+            [P, Q, FEW, kind],
+            "float32",
+        )
+    if name in ("mse", "l1", "huber"):
+        check(lambda F, x, y, w: call(F, x, y, w, reduction), [P, Q, W], order=2)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda F, x, y, w: F.mse_loss(x, y, weight=w[0]),
+        lambda F, x, y, w: F.l1_loss(x, y, weight=w[0]),
+        lambda F, x, y, w: F.huber_loss(x, y, weight=w[0]),
+        lambda F, x, y, w: F.binary_cross_entropy_with_logits(x, y, pos_weight=w > 1),
+        lambda F, x, y, w: F.multi_margin_loss(x, w[:, 0] * 0, weight=w[0]),
+    ],
+)
+def test_wrong_weights(call):
+    check_error(call, [P, Q, FEW])
+
+
 CLASSES = ints(3, high=4)
 SPATIAL = ints(2, 3, 2, high=4)
 WEIGHT = floats(4, low=0.3)

@@ -189,6 +189,13 @@ def multi_margin_loss(
         fail(ValueError, "only p == 1 and p == 2 supported")
     reduction = reduction_of(reduction, size_average, reduce)
     input, target = _checked_margin(input, target, weight)
+    if weight is not None and weight.dtype is not input.dtype:
+        fail(
+            RuntimeError,
+            f"expected scalar type {scalar_type_name(input.dtype)} but found {scalar_type_name(weight.dtype)}",
+            facts=[f"weight is {weight.dtype!r}"],
+            try_=f"weight.to({input.dtype!r})",
+        )
     return _multi_margin(input, target, p, margin, weight, reduction)
 
 

@@ -25,6 +25,10 @@ from alight.ops.operation import op
 from alight.primitives.arithmetic import broadcast, broadcast_shape, equal, sum_to, where
 
 Operand = Any
+NO_BOOLS = (
+    "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert a mask, use the `~` "
+    "or `logical_not()` operator instead."
+)
 
 
 def reduction_of(reduction: str, size_average: bool | None, reduce: bool | None) -> str:
@@ -73,6 +77,26 @@ def _pair(input: Tensor, target: Tensor, name: str) -> tuple[Tensor, Tensor]:
     return x, y
 
 
+def _weights(weight: Tensor, like: Tensor) -> Tensor:
+    """Weights of any dtype, as `like` has shape and dtype."""
+    return broadcast(p.Convert(weight, dtype=like.dtype), like.shape)
+
+
+def _weighted(
+    input: Tensor, target: Tensor, weight: Tensor, name: str
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Input, target and weights under one shape and dtype; the weights are as many as the inputs."""
+    if weight.shape != input.shape:
+        fail(
+            ValueError,
+            "Weights and input must have the same size.",
+            facts=[f"weight is {list(weight.shape)}, input is {list(input.shape)}"],
+        )
+    _pair(input, target, name)
+    x, y, w = promoted(input, target, weight)
+    return x, y, w
+
+
 # -- squares and absolute values --------------------------------------------------------------------------------------
 
 
@@ -96,10 +120,10 @@ def mse_loss(
     tensor(2.)
     """
     reduction = reduction_of(reduction, size_average, reduce)
-    x, y = _pair(input, target, "mse_loss")
     if weight is None:
+        x, y = _pair(input, target, "mse_loss")
         return in_single(lambda x, y: reduced((x - y) * (x - y), reduction), x, y)
-    w = broadcast(weight, x.shape)
+    x, y, w = _weighted(input, target, weight, "mse_loss")
     square = w * (x - y) * (x - y)
     if reduction == "mean":
         return reduced(square, "sum") / reduced(w, "sum")
@@ -112,19 +136,20 @@ def _(
     weight: Tensor | None = None,
 ) -> tuple[Tensor | None, ...]:  # fmt: skip
     reduction = reduction_of(reduction, size_average, reduce)
-    x, y = promoted(input, target)
-    square_gradient = None
+    weights_gradient = None
     if weight is None:
+        x, y = promoted(input, target)
         ct = spread(ct, x.shape, reduction)
         grad = (x - y) * (ct * 2)
     else:
-        w = broadcast(weight, x.shape)
+        x, y, w = promoted(input, target, weight)
         share = ct / reduced(w, "sum") if reduction == "mean" else ct
         grad = (x - y) * w * (share * 2)
         excess = (x - y) * (x - y) - (out if reduction == "mean" else 0)
-        square_gradient = sum_to(excess * share, weight.shape)
+        if weight.dtype.is_differentiable:
+            weights_gradient = _back(excess * share, weight)
     back = _back(grad, input), _back(-grad, target)
-    return back if weight is None else (*back, square_gradient)
+    return back if weight is None else (*back, weights_gradient)
 
 
 def _back(grad: Tensor, x: Tensor) -> Tensor:
@@ -152,10 +177,10 @@ def l1_loss(
     tensor(1.)
     """
     reduction = reduction_of(reduction, size_average, reduce)
-    x, y = _pair(input, target, "l1_loss")
     if weight is None:
+        x, y = _pair(input, target, "l1_loss")
         return reduced(p.Abs(x - y), reduction)
-    w = broadcast(weight, x.shape)
+    x, y, w = _weighted(input, target, weight, "l1_loss")
     each = w * p.Abs(x - y)
     return (
         reduced(each, "sum") / reduced(w, "sum")
@@ -233,17 +258,17 @@ def huber_loss(
     reduction = reduction_of(reduction, None, None)
     if delta <= 0:
         fail(RuntimeError, "huber_loss does not support non-positive values for delta.")
-    x, y = _pair(input, target, "huber_loss")
-    weights = () if weight is None else (broadcast(weight, x.shape),)
+    if weight is None:
+        x, y = _pair(input, target, "huber_loss")
+        weights: list[Tensor] = []
+    else:
+        x, y, *weights = _weighted(input, target, weight, "huber_loss")
 
     def formula(x: Tensor, y: Tensor, *w: Tensor) -> Tensor:
         far = p.Abs(x - y)
         near = p.Minimum(far, broadcast(_like(far, delta), far.shape))
         each = near * (far - near * 0.5)
-        if not w:
-            return reduced(each, reduction)
-        total = reduced(each * w[0], "none" if reduction == "none" else "sum")
-        return total / reduced(w[0], "sum") if reduction == "mean" else total
+        return reduced(each * w[0] if w else each, reduction)
 
     return in_single(formula, x, y, *weights)
 
@@ -293,7 +318,7 @@ def binary_cross_entropy(
     x, t = p.Within(input, low=0.0, high=1.0), target
     logs = [where(value < -100, -100, value) for value in (p.Log(x), p.Log1p(-x))]
     each = (t - 1) * logs[1] - t * logs[0]
-    return reduced(each if weight is None else each * broadcast(weight, each.shape), reduction)
+    return reduced(each if weight is None else each * _weights(weight, each), reduction)
 
 
 @binary_cross_entropy.vjp
@@ -304,7 +329,7 @@ def _(
     x, t = promoted(input, target)
     g = spread(ct, x.shape, reduction_of(reduction, size_average, reduce))
     if weight is not None:
-        g = g * broadcast(weight, x.shape)
+        g = g * _weights(weight, x)
     scale = x * (1 - x)
     in_input = g * (x - t) / where(scale < 1e-12, 1e-12, scale)
     return _back(in_input, input), _back(g * (p.Log1p(-x) - p.Log(x)), target)
@@ -364,7 +389,10 @@ def binary_cross_entropy_with_logits(
         each = (1 - t) * x + softplus
         return reduced(each if weight is None else each * extra[0], reduction)
 
-    extra = [broadcast_all(one, x)[0] for one in (weight, pos_weight) if one is not None]
+    if pos_weight is not None and pos_weight.dtype is bool_:
+        fail(RuntimeError, NO_BOOLS, try_="pos_weight.float()")
+    given = [one for one in (weight, pos_weight) if one is not None]
+    extra = [broadcast_all(p.Convert(one, dtype=x.dtype), x)[0] for one in given]
     return in_single(formula, x, t, *extra)
 
 
@@ -376,14 +404,15 @@ def _(
     x, t = promoted(input, target)
     g = spread(ct, x.shape, reduction_of(reduction, size_average, reduce))
     if weight is not None:
-        g = g * broadcast(weight, x.shape)
+        g = g * _weights(weight, x)
     s = logistic(x)
     if pos_weight is None:
         return _back(g * (s - t), input), _back(g * -x, target)
-    positive = (pos_weight - 1) * t + 1
+    more = p.Convert(pos_weight, dtype=x.dtype) - 1
+    positive = more * t + 1
     in_input = g * ((1 - t) - positive * (1 - s))
     softplus = p.Log1p(p.Exp(-p.Abs(x))) + where(x < 0, -x, 0)
-    return _back(in_input, input), _back(g * ((pos_weight - 1) * softplus - x), target)
+    return _back(in_input, input), _back(g * (more * softplus - x), target)
 
 
 @op(functions="kl_div", F="kl_div")
@@ -619,5 +648,6 @@ def multilabel_soft_margin_loss(
     softplus = p.Log1p(p.Exp(-p.Abs(x))) + where(x < 0, -x, 0)
     each = (1 - t) * x + softplus
     if weight is not None:
+        each, weight = promoted(each, weight)
         each = each * weight
     return reduced(p.Sum(each, axes=(x.ndim - 1,)) / x.shape[-1], reduction)
