@@ -1,4 +1,4 @@
-"""torch.utils.tensorboard: SummaryWriter. It writes event files itself, without the tensorboard package that shows them."""
+"""torch.utils.tensorboard: SummaryWriter, on the tensorboard package, which writes the event files."""
 
 from __future__ import annotations
 
@@ -10,12 +10,8 @@ from typing import Any, NoReturn
 
 from alight.dtypes import float64
 from alight.errors import fail, not_implemented, warn
-from alight.io.event_files import EventFile, Single, doubles, field
 from alight.tensor import Tensor
 
-SUMMARY = 5  # the field of an event
-SCALAR, IMAGE, HISTOGRAM, AUDIO, TENSOR, METADATA = 2, 4, 5, 6, 8, 9  # of a summary's value
-FLOAT, DOUBLE, STRING = 1, 2, 7  # dtypes of a tensor
 _NEAREST = {  # what is not there, and what to use
     "add_video": "add_images, one grid a step",
     "add_embedding": "add_image of a picture of the points",
@@ -47,9 +43,24 @@ def _number(value: Any) -> float:
     return float(value)
 
 
-def _metadata(plugin: str, content: bytes = b"") -> bytes:
-    named = field(1, plugin) + (field(2, content) if content else b"")
-    return field(1, named)
+def _messages() -> Any:
+    """What events hold, as the tensorboard package defines it: Summary, HistogramProto, SummaryMetadata."""
+    try:
+        from tensorboard.compat.proto import summary_pb2
+    except ImportError as error:
+        raise ModuleNotFoundError(
+            "No module named 'tensorboard'\n"
+            "  torch.utils.tensorboard writes its files with the tensorboard package\n"
+            "  try pip install tensorboard",
+            name="tensorboard",
+        ) from error
+    return summary_pb2
+
+
+def _metadata(plugin: str, content: bytes = b"") -> Any:
+    messages = _messages()
+    data = messages.SummaryMetadata.PluginData(plugin_name=plugin, content=content)
+    return messages.SummaryMetadata(plugin_data=data)
 
 
 def _bin_edges() -> list[float]:
@@ -75,6 +86,7 @@ class SummaryWriter:
     The folder is log_dir, else runs/ with the time. Every method takes `tag`, the name of what is
     written, `global_step` and `walltime`, the time in seconds, now if it is left out. The file is
     written when `max_queue` events wait, after `flush_secs` seconds, and by flush and close.
+    ModuleNotFoundError where the tensorboard package is not installed.
 
     >>> import os, tempfile
     >>> from alight.utils.tensorboard import SummaryWriter
@@ -105,17 +117,23 @@ class SummaryWriter:
             flush_secs,
             filename_suffix,
         )
-        self._files: dict[str, EventFile] = {}
+        self._files: dict[str, Any] = {}
         self._file()
-        if (
-            purge_step is not None
-        ):  # a session begins: what later steps an earlier one wrote is hidden
-            self._file().add(field(7, field(1, 1)), step=purge_step)
+        if purge_step is not None:  # hides what an earlier session wrote from this step on
+            from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 
-    def _file(self, *folders: str) -> EventFile:
+            begins = SessionLog(status=SessionLog.SessionStatus.START)
+            event = Event(wall_time=time.time(), step=purge_step, session_log=begins)
+            self._file().add_event(event)
+
+    def _file(self, *folders: str) -> Any:
+        """The file of a run: of this writer's folder, or of one in it."""
+        _messages()  # says what is missing
+        from tensorboard.summary.writer.event_file_writer import EventFileWriter
+
         folder = os.path.join(self.log_dir, *folders)
         if folder not in self._files:
-            self._files[folder] = EventFile(
+            self._files[folder] = EventFileWriter(
                 folder, self.max_queue, self.flush_secs, self.filename_suffix
             )
         return self._files[folder]
@@ -134,13 +152,19 @@ class SummaryWriter:
     def _add(
         self,
         tag: str,
-        content: bytes,
+        content: dict[str, Any],
         step: int | None,
         walltime: float | None,
-        file: EventFile | None = None,
+        file: Any = None,
     ) -> None:
-        value = field(1, field(1, tag) + content)
-        (file or self._file()).add(field(SUMMARY, value), walltime, step)
+        from tensorboard.compat.proto.event_pb2 import Event
+
+        summary = _messages().Summary
+        made = summary(value=[summary.Value(tag=tag, **content)])
+        event = Event(wall_time=time.time() if walltime is None else walltime, summary=made)
+        if step is not None:
+            event.step = int(step)
+        (file or self._file()).add_event(event)
 
     def add_scalar(
         self, tag: str, scalar_value: Any, global_step: int | None = None, walltime: float | None = None,
@@ -217,12 +241,11 @@ class SummaryWriter:
         """
         if len(bucket_limits) != len(bucket_counts):
             raise ValueError("len(bucket_limits) != len(bucket_counts), see the document.")
-        facts = (min, max, num, sum, sum_squares)
-        content = b"".join(
-            field(i, float(one)) for i, one in enumerate(facts, 1) if one
-        )  # 0 is the default
-        content += doubles(6, map(float, bucket_limits)) + doubles(7, map(float, bucket_counts))
-        self._add(tag, field(HISTOGRAM, content), global_step, walltime)
+        histogram = _messages().HistogramProto(
+            min=min, max=max, num=num, sum=sum, sum_squares=sum_squares,
+            bucket_limit=bucket_limits, bucket=bucket_counts,
+        )  # fmt: skip
+        self._add(tag, {"histo": histogram}, global_step, walltime)
 
     def add_image(
         self, tag: str, img_tensor: Any, global_step: int | None = None, walltime: float | None = None,
@@ -318,9 +341,11 @@ class SummaryWriter:
         with wave.open(stream, "wb") as file:
             file.setnchannels(1), file.setsampwidth(2), file.setframerate(sample_rate)
             file.writeframes(steps.numpy().astype("<i2").tobytes())
-        content = field(1, Single(sample_rate)) + field(2, 1) + field(3, sound.numel())
-        content += field(4, stream.getvalue()) + field(5, "audio/wav")
-        self._add(tag, field(AUDIO, content), global_step, walltime)
+        audio = _messages().Summary.Audio(
+            sample_rate=sample_rate, num_channels=1, length_frames=sound.numel(),
+            encoded_audio_string=stream.getvalue(), content_type="audio/wav",
+        )  # fmt: skip
+        self._add(tag, {"audio": audio}, global_step, walltime)
 
     def add_text(
         self,
@@ -336,9 +361,8 @@ class SummaryWriter:
         >>> with tempfile.TemporaryDirectory() as folder, SummaryWriter(folder) as writer:
         ...     writer.add_text("notes", "**begun** with another seed")
         """
-        shape = field(2, field(2, field(1, 1)))
-        tensor = field(1, STRING) + shape + field(8, text_string)
-        content = field(TENSOR, tensor) + field(METADATA, _metadata("text"))
+        content = _tensor_message("DT_STRING", [1], string_val=[text_string.encode()])
+        content["metadata"] = _metadata("text")
         self._add(f"{tag}/text_summary", content, global_step, walltime)
 
     def add_hparams(
@@ -360,7 +384,7 @@ class SummaryWriter:
             raise TypeError("hparam_dict and metric_dict should be dictionary.")
         file = self._file(run_name or str(time.time()))
         for tag, content in _hparams(hparam_dict, metric_dict, hparam_domain_discrete or {}):
-            self._add(tag, field(METADATA, _metadata("hparams", content)), None, None, file)
+            self._add(tag, {"metadata": _metadata("hparams", content)}, None, None, file)
         for name, value in metric_dict.items():
             self._add(name, _scalar(value), global_step, None, file)
 
@@ -400,14 +424,16 @@ class SummaryWriter:
             file.flush()
 
     def close(self) -> None:
-        """Write what is waiting; more can be added afterwards.
+        """Write what is waiting and close the files; what is added afterwards begins a new one.
 
         >>> import tempfile
         >>> from alight.utils.tensorboard import SummaryWriter
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     SummaryWriter(folder).close()
         """
-        self.flush()
+        for file in self._files.values():
+            file.close()
+        self._files.clear()
 
     def __enter__(self) -> SummaryWriter:
         return self
@@ -416,17 +442,25 @@ class SummaryWriter:
         self.close()
 
 
-def _scalar(value: Any, new_style: bool = False, double_precision: bool = False) -> bytes:
+def _tensor_message(dtype: str, shape: list[int], **elements: Any) -> dict[str, Any]:
+    from tensorboard.compat.proto.tensor_pb2 import TensorProto
+    from tensorboard.compat.proto.tensor_shape_pb2 import TensorShapeProto
+
+    if shape:
+        extents = [TensorShapeProto.Dim(size=extent) for extent in shape]
+        elements["tensor_shape"] = TensorShapeProto(dim=extents)
+    return {"tensor": TensorProto(dtype=dtype, **elements)}
+
+
+def _scalar(value: Any, new_style: bool = False, double_precision: bool = False) -> dict[str, Any]:
     number = _number(value)
-    if not new_style and not double_precision:
-        return field(SCALAR, Single(number))
     if double_precision:
-        tensor = field(1, DOUBLE) + doubles(6, [number])
+        content = _tensor_message("DT_DOUBLE", [], double_val=[number])
+    elif new_style:
+        content = _tensor_message("DT_FLOAT", [], float_val=[number])
     else:
-        tensor = field(1, FLOAT) + field(
-            5, field(1, Single(number))[1:]
-        )  # packed: no tag before it
-    return field(TENSOR, tensor) + field(METADATA, _metadata("scalars"))
+        return {"simple_value": number}
+    return {**content, "metadata": _metadata("scalars")}
 
 
 def _histogram(flat: Tensor, low: float, high: float, bins: Any) -> tuple[list[int], list[float]]:
@@ -458,8 +492,8 @@ def _search(edges: Tensor, values: Tensor) -> Tensor:
     return searchsorted(edges, values, right=True)
 
 
-def _image(image: Tensor) -> bytes:
-    """A picture (C, H, W) as a PNG in a message."""
+def _image(image: Tensor) -> dict[str, Any]:
+    """A picture (C, H, W) as a PNG."""
     from alight.vision.transforms.functional import to_pil_image
 
     if image.shape[0] == 1:
@@ -471,17 +505,21 @@ def _image(image: Tensor) -> bytes:
     return _png(image.shape[1], image.shape[2], image.shape[0], stream.getvalue())
 
 
-def _png(height: int, width: int, channels: int, picture: bytes) -> bytes:
-    content = field(1, height) + field(2, width) + field(3, channels) + field(4, picture)
-    return field(IMAGE, content)
+def _png(height: int, width: int, channels: int, picture: bytes) -> dict[str, Any]:
+    made = _messages().Summary.Image(
+        height=height, width=width, colorspace=channels, encoded_image_string=picture
+    )
+    return {"image": made}
 
 
-def _value_of(name: str, value: Any) -> tuple[int, bytes]:
-    """A setting as a google.protobuf.Value, and TensorBoard's number for its dtype."""
+def _value_of(value: Any) -> tuple[str, Any]:
+    """A setting as a protocol-buffer value, and its dtype for TensorBoard."""
+    from google.protobuf.struct_pb2 import Value
+
     if isinstance(value, str):
-        return 1, field(3, value)
+        return "DATA_TYPE_STRING", Value(string_value=value)
     if isinstance(value, (int, float, Tensor)):  # a bool, too, as PyTorch writes it
-        return 3, field(2, _number(value))
+        return "DATA_TYPE_FLOAT64", Value(number_value=_number(value))
     raise ValueError("value should be one of int, float, str, bool, or torch.Tensor")
 
 
@@ -489,22 +527,25 @@ def _hparams(
     settings: dict[str, Any], metrics: dict[str, Any], domains: dict[str, Any]
 ) -> list[tuple[str, bytes]]:
     """The three messages of TensorBoard's plugin for settings: what there is, a run begins, it has ended."""
-    known, given = b"", b""
+    from tensorboard.plugins.hparams import api_pb2, plugin_data_pb2
+
+    known, start = api_pb2.Experiment(), plugin_data_pb2.SessionStartInfo()
     for name, value in settings.items():
-        kind, content = _value_of(name, value)
-        about = field(1, name) + field(4, kind)
-        if name in domains:
-            allowed = b"".join(field(1, _value_of(name, one)[1]) for one in domains[name])
-            about += field(5, allowed)
-        known += field(4, about)
-        given += field(1, field(1, name) + field(2, content))
-    measured = b"".join(field(5, field(1, field(2, name))) for name in metrics)
-    contents = {
-        "experiment": field(2, known + measured),
-        "session_start_info": field(3, given),
-        "session_end_info": field(4, field(1, 1)),  # success
+        kind, content = _value_of(value)
+        about = known.hparam_infos.add(name=name, type=kind)
+        for one in domains.get(name, ()):
+            about.domain_discrete.values.append(_value_of(one)[1])
+        start.hparams[name].CopyFrom(content)
+    for name in metrics:
+        known.metric_infos.add(name=api_pb2.MetricName(tag=name))
+    data = plugin_data_pb2.HParamsPluginData
+    ended = plugin_data_pb2.SessionEndInfo(status="STATUS_SUCCESS")
+    messages = {
+        "experiment": data(experiment=known),
+        "session_start_info": data(session_start_info=start),
+        "session_end_info": data(session_end_info=ended),
     }
-    return [(f"_hparams_/{name}", content) for name, content in contents.items()]
+    return [(f"_hparams_/{name}", one.SerializeToString()) for name, one in messages.items()]
 
 
 def __dir__() -> list[str]:

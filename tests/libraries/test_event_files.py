@@ -1,11 +1,11 @@
-"""What SummaryWriter writes: the bytes that PyTorch's writes with TensorBoard's package, without that package."""
+"""What SummaryWriter writes: the events of PyTorch's own, read back with TensorBoard's reader."""
 
 import struct
 
 import pytest
+from tensorboard.backend.event_processing.event_file_loader import RawEventFileLoader
 
 import alight
-from alight.io.event_files import checksum, records
 from alight.utils.tensorboard import SummaryWriter
 
 # Call, and the event after its time, as PyTorch 2.13 and tensorboard 2.21 write it.
@@ -46,7 +46,7 @@ def events(folder):
     """The events of the files in a folder, without their times."""
     found = []
     for path in sorted(folder.rglob("events*")):
-        for content in records(path.read_bytes()):
+        for content in RawEventFileLoader(str(path)).Load():
             assert content[0] == 9 and struct.unpack("<d", content[1:9])[0] > 1.7e9
             found.append(content[9:])
     return found
@@ -57,7 +57,7 @@ def test_events_are_those_of_tensorboard(call, expected, tmp_path):
     with SummaryWriter(tmp_path) as w:
         eval(call, {"w": w, "torch": alight})
     version, *found = events(tmp_path)
-    assert version == b"\x1a\x0dbrain.Event:2"
+    assert version.startswith(b"\x1a\x0dbrain.Event:2")
     assert [one.hex() for one in found] == [expected]
 
 
@@ -86,18 +86,16 @@ def test_a_row_of_hyperparameters_is_a_run_of_its_own(tmp_path):
     ]
 
 
-def test_what_waits_is_written_in_time(tmp_path):
-    w = SummaryWriter(tmp_path, max_queue=2, filename_suffix=".mine")
-    for step in range(3):
-        w.add_scalar("x", step, step)
-    assert len(events(tmp_path)) == 4
-    w.add_scalar("x", 3, 3)
-    assert len(events(tmp_path)) == 4
-    w.close()
-    w.add_scalar("x", 4, 4)
+def test_more_can_be_added_after_closing(tmp_path):
+    w = SummaryWriter(tmp_path, filename_suffix=".mine")
+    w.add_scalar("x", 0, 0)
     w.flush()
-    assert len(events(tmp_path)) == 6
-    assert [path.suffix for path in tmp_path.iterdir()] == [".mine"]
+    assert len(events(tmp_path)) == 2
+    w.close()
+    w.add_scalar("x", 1, 1)
+    w.close()
+    assert len(events(tmp_path)) == 4
+    assert {path.suffix for path in tmp_path.iterdir()} == {".mine"}
 
 
 def test_refused(tmp_path):
@@ -116,8 +114,3 @@ def test_refused(tmp_path):
             w.add_hparams([], {})
         assert not hasattr(w, "add_nothing")
     assert len(events(tmp_path)) == 1
-    assert checksum(b"123456789") == 0xE3069283
-    path = next(tmp_path.iterdir())
-    path.write_bytes(path.read_bytes()[:-1] + b"?")
-    with pytest.raises(ValueError, match="damaged"):
-        events(tmp_path)
