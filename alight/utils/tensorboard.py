@@ -339,7 +339,9 @@ class SummaryWriter:
         steps = (sound.clamp(-1, 1) * 32767).short()
         stream = io.BytesIO()
         with wave.open(stream, "wb") as file:
-            file.setnchannels(1), file.setsampwidth(2), file.setframerate(sample_rate)
+            file.setnchannels(1)
+            file.setsampwidth(2)
+            file.setframerate(sample_rate)
             file.writeframes(steps.numpy().astype("<i2").tobytes())
         audio = _messages().Summary.Audio(
             sample_rate=sample_rate, num_channels=1, length_frames=sound.numel(),
@@ -497,7 +499,7 @@ def _image(image: Tensor) -> dict[str, Any]:
     from alight.vision.transforms.functional import to_pil_image
 
     if image.shape[0] == 1:
-        image = image.expand(3, -1, -1)
+        image = image.repeat_interleave(3, 0)
     if image.is_floating_point():
         image = (image * 255).clamp(0, 255).byte()
     stream = io.BytesIO()
