@@ -14,8 +14,9 @@ from PIL import Image
 
 import alight
 from alight import train as job
+from alight.train import command as job_command
 from alight.train import images as job_images
-from alight.train import loop, recipe
+from alight.train import loop, pictures, recipe
 from alight.train.run_folder import RunFolder
 from alight.vision import datasets
 
@@ -114,6 +115,7 @@ def test_a_resumed_run_gives_the_same_numbers(in_folder, model, batches, monkeyp
     assert command(*options, "--out", "parts") == 130
     assert "--resume parts" in capsys.readouterr().out
     assert len(steps) == batches
+    assert (in_folder / "parts" / "curves.png").exists() is (batches > 10)  # an epoch was complete
     monkeypatch.setattr(loop.Training, "_step", done)
     assert command("--resume", "parts") == 0
     assert rows_of(in_folder / "parts") == rows_of(in_folder / "whole")
@@ -194,6 +196,33 @@ def test_a_bar_or_a_line_for_each_epoch(in_folder, monkeypatch, capsys, seen):
     assert ("images/s" in said) is not seen
     assert ("epoch 2/2: 100%" in screen.getvalue()) is seen
     assert ("test accuracy" in screen.getvalue()) is seen
+
+
+def test_the_curves_of_a_long_run_are_drawn_on_the_way(in_folder, monkeypatch):
+    """Of a short one only at the end: a picture takes longer than its epochs."""
+    drawn = []
+    real = pictures.curves
+
+    def curves(rows, title):
+        drawn.append(len(rows))
+        return real(rows, title)
+
+    monkeypatch.setattr(pictures, "curves", curves)
+    for every, expected in ((1e9, [3]), (-1.0, [1, 2, 3, 3])):
+        monkeypatch.setattr(job_command, "CURVES_EVERY", every)
+        assert command("--model", "softmax", "--epochs", "3", "--out", str(every)) == 0
+        assert drawn == expected
+        drawn.clear()
+
+
+def test_only_mistakes_are_framed_in_red():
+    """Of two images one was taken for something else; a set without mistakes has no such frame."""
+    images, labels = np.zeros((2, 28, 28), np.uint8), np.array([0, 1])
+    for predicted, framed in (([0, 1], False), ([0, 2], True)):
+        told = (labels, np.array(predicted), np.array([0.9, 0.8]))
+        with Image.open(io.BytesIO(pictures.predictions(images, *told, CLASSES))) as picture:
+            red, green, blue = np.asarray(picture.convert("RGB")).astype(int).transpose(2, 0, 1)
+        assert ((red > 150) & (green < 100) & (blue < 100)).any() == framed
 
 
 def test_the_long_recipe_is_the_short_one_for_longer(in_folder, capsys):
