@@ -16,9 +16,13 @@ from alight.ir.program import Value
 from alight.ir.types import Shape, Type
 from alight.primitives.elementwise import Conj
 from alight.primitives.movement import Expand, Reshape
+from alight.primitives.reduction import Sum
 
 Pair = tuple[Shape, dtype]
 Padding = tuple[tuple[int, int], ...]
+
+# Places from which windows that lie side by side are summed over axes: no long chain of additions, and quicker.
+LARGE_WINDOW = 64
 
 _CONV = ("stride", "padding", "dilation", "groups")
 _POOL = ("window", "stride", "padding", "dilation")
@@ -302,3 +306,18 @@ class WindowArgMax(Primitive):
         return (*lead, *output_extents(spatial, window, stride, padding, dilation)), int64
 
     gradient = NONE
+
+
+def window_sums(
+    x: Value, *, window: Shape, stride: Shape, padding: Padding, dilation: Shape
+) -> Value:
+    """The sum of each window: a WindowSum, or a Sum of x in other axes where large windows cover it side by side."""
+    lead, spatial = _split(x.type, window)
+    side_by_side = all(size % k == 0 for size, k in zip(spatial, window, strict=True))
+    plain = stride == window and not any(map(any, padding)) and max(dilation) == 1
+    if not (side_by_side and plain and prod(window) > LARGE_WINDOW):
+        return WindowSum(x, window=window, stride=stride, padding=padding, dilation=dilation)
+    pairs = zip(spatial, window, strict=True)
+    tiles = [extent for size, k in pairs for extent in (size // k, k)]
+    axes = tuple(len(lead) + 2 * i + 1 for i in range(len(window)))
+    return Sum(Reshape(x, shape=(*lead, *tiles)), axes=axes)

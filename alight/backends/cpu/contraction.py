@@ -34,6 +34,7 @@ from alight.backends.cpu.product_plan import (
 from alight.backends.cpu.target import Target
 from alight.backends.cpu.threads import barrier
 from alight.backends.cpu.tiles import (
+    CHAIN_STEPS,
     Panel,
     Shape,
     Steps,
@@ -45,6 +46,7 @@ from alight.backends.cpu.tiles import (
     on_stack,
     pack,
     shuffled,
+    summed_in_blocks,
     zero,
 )
 
@@ -436,19 +438,19 @@ class _Emitter:
         steps = Steps(product.a[-2] * product.itemsize, place.a_step, place.b_step)
         last = section.columns - (vectors - 1) * self.count
         mask = None if self.plan.packed else first_lanes(last, self.type)
-        return broadcast_tile(
-            self.code,
-            self.target,
-            self.type,
-            Shape(rows, vectors),
-            place.steps,
-            1 if product.k % 2 else 2,
-            a,
-            place.b,
-            steps,
-            [zero(self.type)] * (rows * vectors),
-            mask,
-        )
+        shape, unroll = Shape(rows, vectors), 1 if product.k % 2 else 2
+
+        def some(first: Value, last: Value, sums: list[Value]) -> list[Value]:
+            code, count = self.code, self.code.op("sub", last, first)
+            at_a = code.element(a, code.mul(first, place.a_step), 1)
+            at_b = code.element(place.b, code.mul(first, place.b_step), 1)
+            return broadcast_tile(
+                code, self.target, self.type, shape, count, unroll, at_a, at_b, steps, sums, mask
+            )
+
+        zeros, most = [zero(self.type)] * (rows * vectors), self.plan.block
+        size = CHAIN_STEPS if most > CHAIN_STEPS * 3 // 2 else most
+        return summed_in_blocks(self.code, zeros, most, size, some, place.steps)
 
     def _dot(self, section: Section, rows: int, a: Value, place: _Place) -> list[Value]:
         """A vector of sums for each row, gathered on the stack from tiles of a few columns."""

@@ -293,16 +293,21 @@ def summed_in_blocks(
     extent: int,
     size: int,
     body: Callable[[Value, Value, list[Value]], list[Value]],
+    count: Value | None = None,
 ) -> list[Value]:
-    """The sums that body(first, last, zeros) gives for [0, extent), in blocks of `size` that are added up on the stack."""
+    """The sums that body(first, last, zeros) gives for [0, extent), in blocks of `size` that are added up on the stack.
+
+    `count` is the number of steps where that may be less than `extent`.
+    """
+    end = code.integer(extent) if count is None else count
     if extent <= size:
-        return body(code.integer(0), code.integer(extent), list(start))
+        return body(code.integer(0), end, list(start))
     type = start[0].type
     width = lanes(type) * ITEMSIZES[element_type(type)]
     buffer = on_stack(code, start)
     places = [code.element(buffer, i * width, 1) for i in range(len(start))]
-    with code.loop(code.integer(0), code.integer(extent), size) as first:
-        last = code.minimum(code.add(first, size), code.integer(extent))
+    with code.loop(code.integer(0), end, size) as first:
+        last = code.minimum(code.add(first, size), end)
         for place, value in zip(places, body(first, last, list(start)), strict=True):
             code.store(code.op("fadd", code.load(type, place), value), place)
     return [code.load(type, place) for place in places]

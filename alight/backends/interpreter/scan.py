@@ -20,8 +20,14 @@ Statics = dict[str, Any]
 def _running(ufunc: Any) -> Any:
     def make(types_in: Types, types_out: Types, statics: Statics) -> Kernel:
         axis = statics["axis"]
-        # The dtype is given because NumPy would widen small integers.
-        return in_single(types_in, types_out, lambda x: ufunc.accumulate(x, axis, dtype=x.dtype))
+
+        def run(x: Array) -> Array:
+            if x.dtype == np.float32:  # every result as exact as the first ones
+                return ufunc.accumulate(x, axis, dtype=np.float64).astype(np.float32)
+            # The dtype is given because NumPy would widen small integers.
+            return ufunc.accumulate(x, axis, dtype=x.dtype)
+
+        return in_single(types_in, types_out, run)
 
     return make
 

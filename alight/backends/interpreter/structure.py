@@ -10,6 +10,7 @@ import numpy as np
 from alight.backends.interpreter.arrays import Array, number_of, numpy_dtype, round_bfloat16
 from alight.backends.interpreter.halves import in_single
 from alight.backends.interpreter.kernels import Kernel, kernel
+from alight.backends.interpreter.sums import summed
 from alight.dtypes import bfloat16, bool_, float16
 from alight.ir.program import Node
 from alight.ir.types import Shape, Type
@@ -92,7 +93,11 @@ def _reducer(ufunc: Any) -> Callable[[Types, Types, Statics], Kernel]:
         if _half(ins[0]) and ufunc in (np.add, np.multiply):
             finish = round_bfloat16 if outs[0].dtype is bfloat16 else (lambda x: x.astype(target))
             return lambda x: finish(np.asarray(ufunc.reduce(x, axes, np.float32)))
-        if ufunc in (np.add, np.multiply):
+        if ufunc is np.add:
+            return summed(ins[0].shape, axes, np.dtype(target))
+        if ufunc is np.multiply:
+            if target == np.float32:  # as PyTorch does
+                return lambda x: np.float32(ufunc.reduce(x, axes, np.float64))
             return lambda x: ufunc.reduce(x, axes, target)
         if ins[0].dtype is bool_:
             logical = np.logical_or if ufunc is np.maximum else np.logical_and

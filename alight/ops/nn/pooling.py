@@ -18,7 +18,7 @@ from alight.ops.nn.convolution import _times, per_dimension
 from alight.ops.operation import function, op
 from alight.primitives.arithmetic import broadcast, constant
 from alight.primitives.gather import Index
-from alight.primitives.window import WindowArgMax, WindowMax, WindowSum
+from alight.primitives.window import WindowArgMax, WindowMax, WindowSum, window_sums
 
 Ints = Any
 Pads = tuple[tuple[int, int], ...]
@@ -248,7 +248,7 @@ def _average(
     if divisor == 0:
         fail(RuntimeError, "divisor must be not zero")
     g = _Geometry(f"avg_pool{count}d", count, x, kernel_size, stride, padding, 1, ceil_mode)
-    sums = WindowSum(x, **g.statics)
+    sums = window_sums(x, **g.statics)
     if divisor is not None:
         return _shared(sums, constant(x, divisor))
     counted = g.padding if count_include_pad else (0,) * count
