@@ -18,11 +18,13 @@ COLUMNS = 10  # images in a row of predictions.png
 FIRST_ROWS, WRONG_ROWS = 3, 2
 
 
-def _figure(width: float, height: float, layout: str = "constrained") -> Any:
+def _figure(width: float, height: float, fitted: bool = True) -> Any:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, height), dpi=110, layout=layout, facecolor="white")
+    figure = Figure(figsize=(width, height), dpi=110, facecolor="white")
+    if fitted:  # everything is drawn twice
+        figure.set_layout_engine("constrained")
     FigureCanvasAgg(figure)
     return figure
 
@@ -90,7 +92,7 @@ class _Sheet:
         rows = FIRST_ROWS + WRONG_ROWS
         self.width, self.height = COLUMNS * self.step[0], 2 * self.heading + rows * self.step[1]
         self.pixels = np.zeros((self.height, self.width), np.uint8)
-        self.figure = _figure(13, 13 * self.height / self.width, layout="none")
+        self.figure = _figure(13, 13 * self.height / self.width, fitted=False)
         self.axes = self.figure.add_axes((0, 0, 1, 1))
         self.axes.set_axis_off()
         self.top = self.end = 0
