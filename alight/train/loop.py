@@ -176,11 +176,13 @@ def evaluate(model: nn.Module, dataset: Any, criterion: nn.Module, mirror: bool)
     with alight.no_grad():
         for images, labels in DataLoader(dataset, TEST_BATCH):
             scores = model(images)
-            loss += float(criterion(scores, labels)) * len(labels)
-            chance = scores.softmax(dim=1)
+            mean_loss, chance = criterion(scores, labels), scores.softmax(dim=1)
             if mirror:
                 chance = (chance + model(images.flip(3)).softmax(dim=1)) / 2
-            best = chance.numpy().argmax(axis=1)
+            best = chance.numpy().argmax(
+                axis=1
+            )  # the first value that is read: all of it is one program
+            loss += float(mean_loss) * len(labels)
             predicted.append(best)
             confidence.append(chance.numpy().max(axis=1))
             correct += int((best == labels.numpy()).sum())
