@@ -142,6 +142,11 @@ class Capture(Recorder):
 
     enter_parameter = enter
 
+    def enter_all(self, tensors: Sequence[Any]) -> None:
+        """Each in turn."""
+        for tensor in tensors:
+            self.enter(tensor)
+
     def refuse_write(self, tensor: Any, value: Any, name: str | None) -> None:
         """PyTorch's errors where a write would reach a tensor from outside.
 

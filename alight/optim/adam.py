@@ -11,6 +11,7 @@ from alight.optim.elementwise import (
     check_betas,
     check_not_negative,
     decayed,
+    faded,
     number,
 )
 from alight.optim.optimizer import Params
@@ -62,8 +63,8 @@ class _Moments(ElementwiseOptimizer):
         grad = decayed(p, grad, maximize, decay if has_decay and not decoupled else None)
         if has_decay and decoupled:
             p = p * decay
-        mean = slots[0] + (grad - slots[0]) * of_grad
-        square = slots[1] * beta2 + grad * grad * of_square
+        mean = faded(slots[0] + (grad - slots[0]) * of_grad)
+        square = faded(slots[1] * beta2 + grad * grad * of_square)
         return p, grad, mean, square
 
 
@@ -122,9 +123,9 @@ class Adam(_Moments):
         return (*super().form(group), group["amsgrad"])
 
     def at_step(self, group: dict[str, Any], state: dict[str, Any]) -> tuple[float, ...]:
-        """The step's length, and the correction of the root."""
+        """The step's length, and what the root is multiplied by."""
         _, first, second = _corrections(group, state)
-        return -number(group["lr"]) / first, second**0.5
+        return -number(group["lr"]) / first, second**-0.5
 
     def update(
         self,
@@ -139,7 +140,7 @@ class Adam(_Moments):
         p, _, mean, square = self._moments(form, p, grad, slots, n)
         length, root = s
         largest = (prim.Maximum(slots[2], square),) if form[3] else ()
-        spread = prim.Sqrt(largest[0] if largest else square) / root + n[3]
+        spread = prim.Sqrt(largest[0] if largest else square) * root + n[3]
         return (p + mean * length / spread, mean, square, *largest)
 
 
@@ -353,7 +354,7 @@ class Adamax(_Moments):
         """One step."""
         of_grad, beta2, eps, decay = n
         grad = decayed(p, grad, form[0], decay if form[1] else None)
-        mean = slots[0] + (grad - slots[0]) * of_grad
+        mean = faded(slots[0] + (grad - slots[0]) * of_grad)
         largest = prim.Maximum(slots[1] * beta2, prim.Abs(grad) + eps)
         return p + mean * s[0] / largest, mean, largest
 

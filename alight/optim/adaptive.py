@@ -11,6 +11,7 @@ from alight.optim.elementwise import (
     ElementwiseOptimizer,
     check_not_negative,
     decayed,
+    faded,
     number,
 )
 from alight.optim.optimizer import Params
@@ -92,17 +93,17 @@ class RMSprop(ElementwiseOptimizer):
         maximize, has_decay, has_momentum, centered = form
         lr, alpha, rest, eps, decay, momentum = n
         grad = decayed(p, grad, maximize, decay if has_decay else None)
-        square = slots[0] * alpha + grad * grad * rest
+        square = faded(slots[0] * alpha + grad * grad * rest)
         new = [square]
         spread = square
         mean = None
         if centered:
-            mean = slots[-1] + (grad - slots[-1]) * rest
+            mean = faded(slots[-1] + (grad - slots[-1]) * rest)
             spread = square - mean * mean
         spread = prim.Sqrt(spread) + eps
         step = grad / spread
         if has_momentum:
-            step = slots[1] * momentum + step
+            step = faded(slots[1] * momentum + step)
             new.append(step)
         if mean is not None:
             new.append(mean)
@@ -252,6 +253,6 @@ class Adadelta(ElementwiseOptimizer):
         """One step."""
         lr, rho, rest, eps, decay = n
         grad = decayed(p, grad, form[0], decay if form[1] else None)
-        square = slots[0] * rho + grad * grad * rest
+        square = faded(slots[0] * rho + grad * grad * rest)
         delta = prim.Sqrt(slots[1] + eps) / prim.Sqrt(square + eps) * grad
-        return p - delta * lr, square, slots[1] * rho + delta * delta * rest
+        return p - delta * lr, square, faded(slots[1] * rho + delta * delta * rest)

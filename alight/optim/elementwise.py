@@ -7,14 +7,17 @@ rates and the like as inputs.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from operator import itemgetter
 from typing import Any
 
+from alight import primitives as prim
 from alight.autograd.modes import enable_grad
-from alight.dtypes import dtype
+from alight.dtypes import dtype, float32, float64
 from alight.errors import fail, not_implemented
 from alight.ir.program import Value
 from alight.optim.optimizer import Optimizer
-from alight.primitives import Convert
+from alight.primitives import Complex, Convert, Imag, Real
+from alight.primitives.arithmetic import constant, zeros_like
 from alight.record.recorder import thread
 from alight.tensor import filled
 
@@ -91,9 +94,11 @@ class ElementwiseOptimizer(Optimizer):
         """Fill the state of a parameter at its first step."""
         for name in self.numbers:
             state.setdefault(name, 0.0)
+        of = parameter._meta.type
         for name in self.slots(group):
             if state.get(name) is None:
-                state[name] = filled(parameter._meta.type, self.first_value(name, group))
+                first = self.first_value(name, group)
+                state[name] = filled(of, complex(first, first) if of.dtype.is_complex else first)
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Update every parameter that has a gradient; with a closure, compute the loss first and return it."""
@@ -115,9 +120,9 @@ class ElementwiseOptimizer(Optimizer):
                 "a hand-written update with create_graph=True",
             )
         names = self.slots(group)
-        writes, settings, which, count = params, self.settings(group), None, 1
+        kept, settings, which, count = [], self.settings(group), None, 1
         if names or self.numbers:
-            writes, steps, which = self._with_state(params, names, group)
+            kept, steps, which = self._state_of(params, names, group)
             count = len(steps)
             for numbers in steps:
                 settings.extend(numbers)
@@ -127,27 +132,40 @@ class ElementwiseOptimizer(Optimizer):
         key = form, None if count == 1 else tuple(which or ()), len(params)
         grads = [p._grad for p in params]
         thread.recorder.compound(
-            type(self).__name__, key, grads, writes, settings,
-            self._updated, form, which, count, names,
+            type(self).__name__, key, grads, params, settings,
+            self._updated, form, which, count, names, kept=kept,
         )  # fmt: skip
 
-    def _with_state(
+    def _state_of(
         self, params: list[Any], names: tuple[str, ...], group: dict[str, Any]
     ) -> tuple[list[Any], dict[tuple[float, ...], int], list[int]]:
-        """What a step writes: parameters, then the state of each; the numbers of its steps, and whose they are."""
-        writes, which = list(params), []
+        """The state tensors of each parameter; the numbers of its steps, and whose they are."""
+        kept, which, all_states = [], [], self.state
         steps: dict[tuple[float, ...], int] = {}
+        counts = self.numbers
+        read = itemgetter(*counts) if counts else None
+        known: dict[Any, tuple[int, dict[str, Any]]] = {}  # what states that counted alike do now
         for parameter in params:
-            state = self.state[parameter]
+            state = all_states[parameter]
             if not state:
                 self.begin(parameter, state, group)
-            numbers = self.at_step(group, state)
-            which.append(steps.setdefault(numbers, len(steps)))
+            before = None if read is None else read(state)
+            found = known.get(before)
+            if found is not None:
+                place, after = found
+                state.update(after)
+            else:
+                place = steps.setdefault(self.at_step(group, state), len(steps))
+                if counts:
+                    known[before] = place, {name: state[name] for name in counts}
+            which.append(place)
             for name in names:
-                if state.get(name) is None:
+                held = state.get(name)
+                if held is None:
                     self.begin(parameter, state, group)
-                writes.append(state[name])
-        return writes, steps, which
+                    held = state[name]
+                kept.append(held)
+        return kept, steps, which
 
     def _updated(
         self, form: tuple[Any, ...], which: list[int] | None, step_count: int, names: tuple[str, ...], grads: list[Value],
@@ -162,20 +180,49 @@ class ElementwiseOptimizer(Optimizer):
         new_params, new_slots = [], []
         for i in range(count):
             p = values[i]
+            of = p.dtype.to_real()
             held = values[count + i * len(names) : count + (i + 1) * len(names)]
             at = shared + which[i] * per_step
             for j in (*range(shared), *range(at, at + per_step)):
-                if (j, p.dtype) not in cast:
-                    cast[j, p.dtype] = Convert(scalars[j], dtype=p.dtype)
-            n = [cast[j, p.dtype] for j in range(shared)]
-            s = [cast[j, p.dtype] for j in range(at, at + per_step)]
-            new, *slots = self.update(form, p, grads[i], held, n, s)
+                if (j, of) not in cast:
+                    cast[j, of] = Convert(scalars[j], dtype=of)
+            n = [cast[j, of] for j in range(shared)]
+            s = [cast[j, of] for j in range(at, at + per_step)]
+            new, *slots = self._by_parts(form, p, grads[i], held, n, s)
             new_params.append(new)
             new_slots.extend(slots)
         return [*new_params, *new_slots]
+
+    def _by_parts(
+        self, form: tuple[Any, ...], p: Value, grad: Value, held: Sequence[Value], n: list[Value], s: list[Value]
+    ) -> Sequence[Value]:  # fmt: skip
+        """An update; that of complex numbers is one of their real and one of their imaginary parts."""
+        if not p.dtype.is_complex:
+            return self.update(form, p, grad, held, n, s)
+        halves = [
+            self.update(form, part(p), part(grad), [part(one) for one in held], n, s)
+            for part in (Real, Imag)
+        ]
+        return [Complex(*both) for both in zip(*halves, strict=True)]
 
 
 def decayed(p: Value, grad: Value, maximize: bool, weight_decay: Value | None) -> Value:
     """The gradient to descend along, with the penalty on weights."""
     grad = -grad if maximize else grad
     return grad if weight_decay is None else grad + p * weight_decay
+
+
+SMALLEST_NORMAL = {float32: 2.0**-126, float64: 2.0**-1022}
+
+
+def faded(mean: Value) -> Value:
+    """A running mean, with zero for what lies below the normal numbers.
+
+    Where gradients have become zero (a dead unit, the row of a rare word), a mean would shrink to the smallest numbers
+    and stay there, since rounding up undoes each further step. Processors take a hundred times as long for those.
+    """
+    smallest = SMALLEST_NORMAL.get(mean.dtype)
+    if smallest is None:
+        return mean
+    small = prim.Less(prim.Abs(mean), constant(mean, smallest, mean.shape))
+    return prim.Select(small, zeros_like(mean), mean)

@@ -10,6 +10,7 @@ from alight.optim.elementwise import (
     ElementwiseOptimizer,
     check_not_negative,
     decayed,
+    faded,
     number,
 )
 from alight.optim.optimizer import Params
@@ -130,6 +131,6 @@ class SGD(ElementwiseOptimizer):
         if not has_momentum:
             return (p - grad * lr,)
         momentum = others[-1]
-        buffer = slots[0] * momentum + (grad * s[0] if dampened else grad)
+        buffer = faded(slots[0] * momentum + (grad * s[0] if dampened else grad))
         grad = grad + buffer * momentum if nesterov else buffer
         return p - grad * lr, buffer

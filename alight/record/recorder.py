@@ -263,28 +263,37 @@ class Recorder:
         scalars: Sequence[float],
         body: Callable[..., Sequence[Value]],
         *context: Any,
+        kept: Sequence[Any] = (),
     ) -> None:
-        """One step that writes many tensors: an optimizer's update.
+        """One step that writes many tensors: an optimizer's update, `kept` its state.
 
-        `body(*context, reads, writes, scalars)` gives the new value of each written tensor; it runs when the path is new.
+        `body(*context, reads, [*writes, *kept], scalars)` gives the new value of each written tensor; it runs when the
+        path is new.
         """
         kinds = tuple(map(type, scalars))
+        if kept:
+            self.enter_all(kept)  # apart: where tensors of two classes pass one line, it is slow
         read = tuple([tensor._slot for tensor in reads])
+        held = tuple([tensor._slot for tensor in kept]) if kept else ()
         written = tuple([tensor._slot for tensor in writes])
-        position = self.here.children.get((COMPOUND, name, statics, kinds, read, written))
+        position = self.here.children.get((COMPOUND, name, statics, kinds, read, written, held))
         if position is None:  # perhaps only the first use of some in this segment
-            for tensor in (*reads, *writes):
+            for tensor in (*reads, *writes, *kept):
                 self.enter(tensor)
             read = tuple([tensor._slot for tensor in reads])
+            held = tuple([tensor._slot for tensor in kept])
             written = tuple([tensor._slot for tensor in writes])
-            key = (COMPOUND, name, statics, kinds, read, written)
+            key = (COMPOUND, name, statics, kinds, read, written, held)
             position = self.here.children.get(key) or self.here.cuts.get(key)
         if position is None:
-            trace = partial(self._trace_compound, reads, writes, kinds, partial(body, *context))
+            written_all = (*writes, *kept)
+            trace = partial(
+                self._trace_compound, reads, written_all, kinds, partial(body, *context)
+            )
             position = self.extend(key, name, trace)
         self.here = position
         self.scalars.extend(scalars)
-        views.rebind_all(self, writes, position)
+        views.rebind_all(self, writes, kept, position)
         if self.transient or self.must_write or position.cut:
             self.settle(position)
 
@@ -350,6 +359,32 @@ class Recorder:
         return transient
 
     enter_parameter = copy_of(enter)  # for what is no plain tensor: see specialized.py
+
+    def enter_all(self, tensors: Sequence[Any]) -> None:
+        """Enter many plain tensors, known ones without a call for each."""
+        here, handles, inputs = self.here, self.handles, self.inputs
+        for tensor in tensors:
+            if tensor._slot >= 0:
+                continue
+            meta, buffer = tensor._meta, tensor._buffer
+            position = here.children.get(meta.number)
+            if (
+                position is None
+                or buffer is None
+                or meta.requires_grad
+                or tensor._shared
+                or tensor._base is not None
+                or tensor._history is not None
+            ):
+                self.here = here
+                self.enter(tensor)
+                here = self.here
+                continue
+            handles.append(tensor)
+            tensor._slot = position.slot
+            inputs.append(buffer)
+            here = position
+        self.here = here
 
     def _trace_enter(self, tensor: Any, tape: Tape) -> None:
         value = tape.buffer_input(tensor._meta.type)
