@@ -7,17 +7,14 @@ rates and the like as inputs.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from operator import itemgetter
 from typing import Any
 
-from alight import primitives as prim
 from alight.autograd.modes import enable_grad
-from alight.dtypes import dtype, float32, float64
+from alight.dtypes import dtype
 from alight.errors import fail, not_implemented
 from alight.ir.program import Value
 from alight.optim.optimizer import Optimizer
 from alight.primitives import Complex, Convert, Imag, Real
-from alight.primitives.arithmetic import constant, zeros_like
 from alight.record.recorder import thread
 from alight.tensor import filled
 
@@ -120,9 +117,9 @@ class ElementwiseOptimizer(Optimizer):
                 "a hand-written update with create_graph=True",
             )
         names = self.slots(group)
-        kept, settings, which, count = [], self.settings(group), None, 1
+        writes, settings, which, count = params, self.settings(group), None, 1
         if names or self.numbers:
-            kept, steps, which = self._state_of(params, names, group)
+            writes, steps, which = self._with_state(params, names, group)
             count = len(steps)
             for numbers in steps:
                 settings.extend(numbers)
@@ -132,40 +129,27 @@ class ElementwiseOptimizer(Optimizer):
         key = form, None if count == 1 else tuple(which or ()), len(params)
         grads = [p._grad for p in params]
         thread.recorder.compound(
-            type(self).__name__, key, grads, params, settings,
-            self._updated, form, which, count, names, kept=kept,
+            type(self).__name__, key, grads, writes, settings,
+            self._updated, form, which, count, names,
         )  # fmt: skip
 
-    def _state_of(
+    def _with_state(
         self, params: list[Any], names: tuple[str, ...], group: dict[str, Any]
     ) -> tuple[list[Any], dict[tuple[float, ...], int], list[int]]:
-        """The state tensors of each parameter; the numbers of its steps, and whose they are."""
-        kept, which, all_states = [], [], self.state
+        """What a step writes: parameters, then the state of each; the numbers of its steps, and whose they are."""
+        writes, which = list(params), []
         steps: dict[tuple[float, ...], int] = {}
-        counts = self.numbers
-        read = itemgetter(*counts) if counts else None
-        known: dict[Any, tuple[int, dict[str, Any]]] = {}  # what states that counted alike do now
         for parameter in params:
-            state = all_states[parameter]
+            state = self.state[parameter]
             if not state:
                 self.begin(parameter, state, group)
-            before = None if read is None else read(state)
-            found = known.get(before)
-            if found is not None:
-                place, after = found
-                state.update(after)
-            else:
-                place = steps.setdefault(self.at_step(group, state), len(steps))
-                if counts:
-                    known[before] = place, {name: state[name] for name in counts}
-            which.append(place)
+            numbers = self.at_step(group, state)
+            which.append(steps.setdefault(numbers, len(steps)))
             for name in names:
-                held = state.get(name)
-                if held is None:
+                if state.get(name) is None:
                     self.begin(parameter, state, group)
-                    held = state[name]
-                kept.append(held)
-        return kept, steps, which
+                writes.append(state[name])
+        return writes, steps, which
 
     def _updated(
         self, form: tuple[Any, ...], which: list[int] | None, step_count: int, names: tuple[str, ...], grads: list[Value],
@@ -210,19 +194,3 @@ def decayed(p: Value, grad: Value, maximize: bool, weight_decay: Value | None) -
     """The gradient to descend along, with the penalty on weights."""
     grad = -grad if maximize else grad
     return grad if weight_decay is None else grad + p * weight_decay
-
-
-SMALLEST_NORMAL = {float32: 2.0**-126, float64: 2.0**-1022}
-
-
-def faded(mean: Value) -> Value:
-    """A running mean, with zero for what lies below the normal numbers.
-
-    Where gradients have become zero (a dead unit, the row of a rare word), a mean would shrink to the smallest numbers
-    and stay there, since rounding up undoes each further step. Processors take a hundred times as long for those.
-    """
-    smallest = SMALLEST_NORMAL.get(mean.dtype)
-    if smallest is None:
-        return mean
-    small = prim.Less(prim.Abs(mean), constant(mean, smallest, mean.shape))
-    return prim.Select(small, zeros_like(mean), mean)

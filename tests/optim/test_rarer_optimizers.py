@@ -30,6 +30,26 @@ def test_sixty_steps(name, setting):
         np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-9)
 
 
+ANY = ["SGD", "Adam", "AdamW", "RMSprop", "Adagrad", "Adadelta", "Adamax", "NAdam", "RAdam", "ASGD", "Rprop"]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ANY)
+def test_complex_parameters_as_pairs_of_real_ones(name):
+    found = []
+    for library in (alight, torch):
+        p = library.nn.Parameter(library.tensor([1 - 2j, 0.5j, -1.5], dtype=library.complex128))
+        m = library.tensor([[1 + 1j, 2, -1j], [0.5, 1j, 2 - 1j]], dtype=library.complex128)
+        optimizer = getattr(library.optim, name)([p], lr=0.05)
+        for _ in range(5):
+            optimizer.zero_grad()
+            (m @ p).abs().square().sum().backward()
+            optimizer.step()
+        held = {k: v for k, v in optimizer.state[p].items() if hasattr(v, "shape") and v.shape}
+        found.append([p, *(held[k] for k in sorted(held) if held[k] is not None)])
+    for ours, theirs in zip(*found, strict=True):
+        np.testing.assert_allclose(ours.tolist(), theirs.tolist(), rtol=1e-7, atol=1e-9)
+
+
 @pytest.mark.parametrize(
     "setting",
     [
