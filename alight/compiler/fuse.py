@@ -25,7 +25,7 @@ from alight.ir.types import Shape
 Supports = Callable[[Node, Program], bool]
 
 # Movement that is free, and creation: nodes that every user computes for itself.
-FREE = frozenset({"full", "iota", "windows"})
+FREE = frozenset({"full", "iota", "windows", "dynamic_slice"})
 DEAR = frozenset({"window_max_scatter"})
 CHEAP_COST = 6  # elementary steps up to which a value is computed again in another kernel
 MOST_NODES = 64  # of one group: its values live in registers

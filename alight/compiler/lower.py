@@ -24,6 +24,7 @@ from alight.primitives import Detach
 from alight.primitives.contraction import free_axes
 
 Strides = tuple[int, ...]
+SCATTERS = frozenset({"index_add", "index_put", "dynamic_update"})
 
 
 class Lowering:
@@ -180,9 +181,9 @@ class Lowering:
                 return
             except NotHereError:  # its body needs the interpreter
                 self._back_to(before)
-        if name in ("index_add", "index_put") and ending is None:
+        if name in SCATTERS and ending is None:
             try:
-                self._scattered(node)
+                (self._updated if name == "dynamic_update" else self._scattered)(node)
                 return
             except NotHereError:
                 self._back_to(before)
@@ -262,6 +263,27 @@ class Lowering:
         reads = sorted({e.what.value for e in nest.expressions if isinstance(e.what, Load)})
         work = prod(shape) * 4 if rank < len(shape) else 0
         self.kernels.append(Kernel("loops", tuple(reads), (out,), (node,), nest, work=work))
+
+    def _updated(self, node: Node) -> None:
+        """The base copied, then a part of it written, which begins where values say."""
+        base, updates, *starts = node.inputs
+        out = node.outputs[0]
+        of, shape = self.types[out], self.types[updates].shape
+        if of.dtype.is_complex or (of.dtype.itemsize < 4 and of.dtype.is_floating_point):
+            raise NotHereError(out)
+        self.copy(base, out, node)
+        nest = Nest(shape)
+        tracer = Tracer(nest, self.fusion.maker, self.types, self.strides)
+        at = tuple(nest.axis(i) for i in range(len(shape)))
+        spot = [
+            nest.looked(tracer.ask(start, ()), extent - size + 1) + place
+            for start, extent, size, place in zip(starts, of.shape, shape, at, strict=True)
+        ]
+        nest.store(out, linear(spot, self.strides[out]), tracer.ask(updates, at))
+        reads = sorted({e.what.value for e in nest.expressions if isinstance(e.what, Load)})
+        self.kernels.append(
+            Kernel("loops", tuple(reads), (out,), (node,), nest, work=4 * prod(shape))
+        )
 
     def in_memory(self, value: int) -> None:
         """See to it that a value itself lies in memory, row-major."""

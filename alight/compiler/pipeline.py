@@ -1,6 +1,6 @@
 """The passes from a program to kernels in memory, in order.
 
-    program -> simplify -> merge -> stream -> fuse -> layouts -> lower -> phases -> memory -> (a backend writes the code)
+    program -> simplify -> narrow -> merge -> stream -> fuse -> layouts -> lower -> phases -> memory -> (a backend writes the code)
 
 Each is a pure function in a file of its own. `plan` runs them; `explain` shows what came out after each.
 """
@@ -16,6 +16,7 @@ from alight.compiler.layout import extent, layouts
 from alight.compiler.lower import Lowering
 from alight.compiler.memory import Memory, phases, plan_memory
 from alight.compiler.merge import merge
+from alight.compiler.narrow import narrow
 from alight.compiler.simplify import simplify
 from alight.compiler.stream import stream
 from alight.compiler.trace import NotHereError
@@ -56,7 +57,7 @@ def plan(program: Program, machine: Machine) -> Plan:
     """Run all passes."""
     if any(0 in type.shape for type in program.types):
         raise NotHereError("values without elements")
-    simple = stream(merge(simplify(program)), machine.cache_bytes, machine.score_bytes)
+    simple = stream(merge(narrow(simplify(program))), machine.cache_bytes, machine.score_bytes)
     fusion, lowering, kernels = _lowered(simple, machine)
     types = tuple(lowering.types)
     serial = tuple(kernel.work < machine.parallel_work for kernel in kernels)
