@@ -59,6 +59,7 @@ OTHERS = (  # docstring and example only
     "alight.distributions.transforms",
     "alight.distributions.constraints",
     "alight.distributions.kl",
+    "alight.distributions.constraint_registry",
     "alight.vision.datasets",
     "alight.vision.transforms",
     "alight.vision.transforms.functional",

@@ -112,22 +112,38 @@ class TransformedDistribution(Distribution):
         transforms: Transform | Sequence[Transform],
         validate_args: bool | None = None,
     ) -> None:
+        if isinstance(transforms, Transform):
+            transforms = [transforms]
+        if not isinstance(transforms, list):
+            raise ValueError(f"transforms must be a Transform or list, but was {transforms}")
+        if not all(isinstance(one, Transform) for one in transforms):
+            raise ValueError("transforms must be a Transform or a list of Transforms")
+        self.transforms = transforms
+        whole = self._whole = ComposeTransform(transforms)
+        shape = torch.Size((*base_distribution.batch_shape, *base_distribution.event_shape))
+        event = len(base_distribution.event_shape)
+        if len(shape) < whole.domain.event_dim:
+            raise ValueError(
+                f"base_distribution needs to have shape with size at least {whole.domain.event_dim}, but got {shape}."
+            )
+        made = whole.forward_shape(shape)
+        needed = whole.inverse_shape(made)
+        if tuple(needed) != tuple(shape):  # parameters of a transform are broadcast
+            base_distribution = base_distribution.expand(needed[: len(needed) - event])
+        if whole.domain.event_dim > event:
+            base_distribution = Independent(base_distribution, whole.domain.event_dim - event)
         self.base_dist = base_distribution
-        self.transforms = [transforms] if isinstance(transforms, Transform) else list(transforms)
-        self._whole = ComposeTransform(self.transforms)
-        events = [one.domain.event_dim for one in self.transforms]
-        base_event = len(base_distribution.event_shape)
-        self._event_dim = max([base_event, *events])
-        shape = (*base_distribution.batch_shape, *base_distribution.event_shape)
-        split = len(shape) - self._event_dim
-        super().__init__(shape[:split], shape[split:], validate_args=validate_args)
+        change = whole.codomain.event_dim - whole.domain.event_dim
+        split = len(made) - max(whole.codomain.event_dim, event + change)
+        super().__init__(made[:split], made[split:], validate_args=validate_args)
 
     def expand(self, batch_shape: Sequence[int], _instance: Any = None) -> Distribution:
         """The same distribution with its parameters expanded to `batch_shape`."""
-        inner = len(self.base_dist.batch_shape) - len(self._batch_shape)
-        rest = self.base_dist.batch_shape[len(self._batch_shape) :] if inner else ()
-        base = self.base_dist.expand((*batch_shape, *rest))
-        return TransformedDistribution(base, self.transforms, validate_args=False)
+        shape = self._whole.inverse_shape(torch.Size((*batch_shape, *self._event_shape)))
+        base = self.base_dist.expand(shape[: len(shape) - len(self.base_dist.event_shape)])
+        made = TransformedDistribution(base, self.transforms, validate_args=False)
+        made._validate_args = self._validate_args
+        return made
 
     @property
     def has_rsample(self) -> bool:  # type: ignore[override]
@@ -156,14 +172,17 @@ class TransformedDistribution(Distribution):
         """The base's at the inverse, less how much the transforms stretch there."""
         if self._validate_args:
             self._validate_sample(value)
-        y, total = value, torch.zeros(())
+        y, event, total = value, len(self._event_shape), None
         for transform in reversed(self.transforms):
             x = transform.inverse(y)
+            event += transform.domain.event_dim - transform.codomain.event_dim
             term = transform.log_abs_det_jacobian(x, y)
-            total = total - sum_rightmost(term, self._event_dim - transform.domain.event_dim)
+            term = -sum_rightmost(term, event - transform.domain.event_dim)
+            total = term if total is None else total + term
             y = x
-        rest = self._event_dim - len(self.base_dist.event_shape)
-        return total + sum_rightmost(self.base_dist.log_prob(y), rest)
+        base = self.base_dist
+        density = sum_rightmost(base.log_prob(y), event - len(base.event_shape))
+        return density if total is None else total + density
 
     def cdf(self, value: Tensor) -> Tensor:
         """The base's at the inverse."""
@@ -181,9 +200,6 @@ class TransformedDistribution(Distribution):
         if not (isinstance(sign, int) and sign == 1):
             value = sign * (value - 0.5) + 0.5
         return self._whole(self.base_dist.icdf(value))
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}()"
 
 
 class LogNormal(TransformedDistribution):
@@ -291,7 +307,7 @@ class MixtureSameFamily(Distribution):
     @property
     def support(self) -> Any:  # type: ignore[override]
         """As the components."""
-        return self._component_distribution.support
+        return constraints.MixtureSameFamilyConstraint(self._component_distribution.support)
 
     def _weights(self) -> Tensor:
         probs = self._mixture_distribution.probs

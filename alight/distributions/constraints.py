@@ -327,6 +327,55 @@ class _IndependentConstraint(Constraint):
         return f"IndependentConstraint({self.base_constraint!r}, {self.reinterpreted_batch_ndims})"
 
 
+class _CorrCholesky(Constraint):
+    """Lower triangular matrices with a positive diagonal whose rows have length one."""
+
+    event_dim = 2
+
+    def check(self, value: Tensor) -> Tensor:
+        room = torch.finfo(value.dtype).eps * value.size(-1) * 10
+        length = torch.linalg.norm(value.detach(), dim=-1)
+        return lower_cholesky.check(value) & ((length - 1.0).abs() <= room).all(dim=-1)
+
+
+class _Cat(Constraint):
+    """A constraint for each stretch along a dimension, of the sizes `lengths`.
+
+    >>> import alight as torch
+    >>> from alight.distributions import constraints
+    >>> both = constraints.cat([constraints.positive, constraints.less_than(0.0)], lengths=[1, 2])
+    >>> both.check(torch.tensor([1.0, -1.0, 1.0]))
+    tensor([ True,  True, False])
+    """
+
+    def __init__(
+        self, cseq: Sequence[Constraint], dim: int = 0, lengths: Sequence[int] | None = None
+    ) -> None:
+        assert all(isinstance(c, Constraint) for c in cseq), (
+            "All elements of cseq must be Constraint instances"
+        )
+        self.cseq, self.dim = list(cseq), dim
+        self.lengths = [1] * len(self.cseq) if lengths is None else list(lengths)
+        assert len(self.lengths) == len(self.cseq), (
+            f"lengths ({len(self.lengths)}) must match cseq ({len(self.cseq)})"
+        )
+
+    @property
+    def is_discrete(self) -> bool:  # type: ignore[override]
+        """Whether one of them is."""
+        return any(c.is_discrete for c in self.cseq)
+
+    @property
+    def event_dim(self) -> int:  # type: ignore[override]
+        """The largest of theirs."""
+        return max(c.event_dim for c in self.cseq)
+
+    def check(self, value: Tensor) -> Tensor:
+        parts = value.split(self.lengths, self.dim)
+        found = [c.check(part) for c, part in zip(self.cseq, parts, strict=True)]
+        return torch.cat(found, self.dim)
+
+
 class _Stack(Constraint):
     """One constraint for each place along a dimension.
 
@@ -337,13 +386,61 @@ class _Stack(Constraint):
     tensor([True, True])
     """
 
-    def __init__(self, constraints: Sequence[Constraint], dim: int = 0) -> None:
-        self.constraints, self.dim = list(constraints), dim
+    def __init__(self, cseq: Sequence[Constraint], dim: int = 0) -> None:
+        self.cseq, self.dim = list(cseq), dim
+
+    @property
+    def is_discrete(self) -> bool:  # type: ignore[override]
+        """Whether one of them is."""
+        return any(c.is_discrete for c in self.cseq)
+
+    @property
+    def event_dim(self) -> int:  # type: ignore[override]
+        """One more than theirs where the dimension belongs to an event."""
+        dim = max(c.event_dim for c in self.cseq)
+        return dim + 1 if self.dim + dim < 0 else dim
 
     def check(self, value: Tensor) -> Tensor:
         parts = [value.select(self.dim, i) for i in range(value.size(self.dim))]
-        found = [c.check(part) for c, part in zip(self.constraints, parts, strict=True)]
+        found = [c.check(part) for c, part in zip(self.cseq, parts, strict=True)]
         return torch.stack(found, self.dim)
+
+
+class MixtureSameFamilyConstraint(Constraint):
+    """Values that all components of a mixture may take, by the components' own constraint.
+
+    >>> import alight as torch
+    >>> from alight.distributions import constraints
+    >>> inside = constraints.MixtureSameFamilyConstraint(constraints.greater_than(torch.tensor([0.0, 1.0])))
+    >>> inside.check(torch.tensor([0.5, 2.0]))
+    tensor([False,  True])
+    """
+
+    def __init__(self, base_constraint: Constraint) -> None:
+        assert isinstance(base_constraint, Constraint), (
+            f"base_constraint must be a Constraint, got {type(base_constraint).__name__}"
+        )
+        self.base_constraint = base_constraint
+
+    @property
+    def is_discrete(self) -> bool:  # type: ignore[override]
+        """As the components'."""
+        return self.base_constraint.is_discrete
+
+    @property
+    def event_dim(self) -> int:  # type: ignore[override]
+        """As the components'."""
+        return self.base_constraint.event_dim
+
+    def check(self, value: Tensor) -> Tensor:
+        if value.dim() < self.event_dim:
+            raise ValueError(f"Expected value.dim() >= {self.event_dim} but got {value.dim()}")
+        found = self.base_constraint.check(value.unsqueeze(-1 - self.event_dim))
+        kept = value.dim() - self.event_dim
+        return found.reshape((*found.shape[:kept], -1)).all(-1)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.base_constraint!r})"
 
 
 dependent = _Dependent()
@@ -372,6 +469,8 @@ half_open_interval = _HalfOpenInterval
 integer_interval = _IntegerInterval
 multinomial = _Multinomial
 stack = _Stack
+cat = _Cat
+corr_cholesky = _CorrCholesky()
 
 
 def __dir__() -> list[str]:
@@ -380,7 +479,10 @@ def __dir__() -> list[str]:
 
 __all__ = [
     "Constraint",
+    "MixtureSameFamilyConstraint",
     "boolean",
+    "cat",
+    "corr_cholesky",
     "dependent",
     "dependent_property",
     "greater_than",

@@ -1,4 +1,4 @@
-"""Distributions over whole numbers: Bernoulli, Categorical, Binomial, Geometric, Poisson."""
+"""Distributions over whole numbers: Bernoulli, Categorical, Binomial, Geometric, NegativeBinomial, Poisson."""
 
 from __future__ import annotations
 
@@ -257,6 +257,68 @@ class Binomial(Odds):
         values = torch.arange(1 + count, dtype=self.total_count.dtype)
         values = values.view((-1, *(1,) * len(self._batch_shape)))
         return values.expand((-1, *self._batch_shape)) if expand else values
+
+
+class NegativeBinomial(Odds):
+    """Successes of probability `probs` (log odds `logits`) before `total_count` failures.
+
+    >>> import alight as torch
+    >>> torch.distributions.NegativeBinomial(4.0, torch.tensor(0.5)).mean
+    tensor(4.)
+    """
+
+    arg_constraints: ClassVar[Any] = {
+        "total_count": constraints.greater_than_eq(0),
+        "probs": constraints.half_open_interval(0.0, 1.0),
+        "logits": constraints.real,
+    }
+    support = constraints.nonnegative_integer
+
+    def __init__(
+        self,
+        total_count: Any,
+        probs: Any = None,
+        logits: Any = None,
+        validate_args: bool | None = None,
+    ) -> None:
+        one_of(probs, logits)
+        name, given = ("logits", logits) if probs is None else ("probs", probs)
+        self._given = name
+        self.total_count, self.__dict__[name] = broadcast_all(total_count, given)
+        self.total_count = self.total_count.type_as(self.__dict__[name])
+        super().__init__(self.__dict__[name].size(), validate_args=validate_args)
+
+    @property
+    def mean(self) -> Tensor:
+        """total_count * exp(logits)."""
+        return self.total_count * torch.exp(self.logits)
+
+    @property
+    def mode(self) -> Tensor:
+        """floor((total_count - 1) * exp(logits)), from 0."""
+        return ((self.total_count - 1) * self.logits.exp()).floor().clamp(min=0.0)
+
+    @property
+    def variance(self) -> Tensor:
+        """mean / (1 - probs)."""
+        return self.mean / torch.sigmoid(-self.logits)
+
+    def sample(self, sample_shape: Sequence[int] = ()) -> Tensor:
+        """Poisson counts whose rates are Gamma draws."""
+        from alight.distributions.half_line import Gamma
+
+        with torch.no_grad():
+            rates = Gamma(self.total_count, torch.exp(-self.logits), validate_args=False)
+            return torch.poisson(rates.sample(sample_shape))
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """Logarithm of the probability."""
+        if self._validate_args:
+            self._validate_sample(value)
+        n = self.total_count
+        density = n * F.logsigmoid(-self.logits) + value * F.logsigmoid(self.logits)
+        ways = -torch.lgamma(n + value) + torch.lgamma(1.0 + value) + torch.lgamma(n)
+        return density - ways.masked_fill(n + value == 0.0, 0.0)
 
 
 class Poisson(ExponentialFamily):

@@ -1,152 +1,31 @@
-"""Invertible changes of variables, with the logarithm of how much they stretch."""
+"""Element-wise changes of variables; and the names of all of them."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import alight as torch
 from alight.distributions import constraints
-from alight.distributions.distribution import sum_rightmost
+from alight.distributions.event_transforms import (
+    CatTransform,
+    CorrCholeskyTransform,
+    LowerCholeskyTransform,
+    PositiveDefiniteTransform,
+    ReshapeTransform,
+    SoftmaxTransform,
+    StackTransform,
+    StickBreakingTransform,
+)
+from alight.distributions.transform import (
+    ComposeTransform,
+    IndependentTransform,
+    Transform,
+    identity_transform,
+)
 
 Tensor = torch.Tensor
 F = torch.nn.functional
-
-
-class Transform:
-    """An invertible map: `t(x)`, `t.inv(y)`, and `t.log_abs_det_jacobian(x, y)`.
-
-    `domain` and `codomain` are the constraints of what goes in and comes out. Subclasses define
-    _call, _inverse and log_abs_det_jacobian.
-
-    >>> import alight as torch
-    >>> t = torch.distributions.transforms.ExpTransform()
-    >>> t(torch.tensor(0.0)), t.inv(torch.tensor(1.0))
-    (tensor(1.), tensor(0.))
-    """
-
-    domain: Any = constraints.real
-    codomain: Any = constraints.real
-    bijective = True
-    sign: Any = 1
-
-    def __init__(self, cache_size: int = 0) -> None:
-        self._cache_size = cache_size
-        self._seen: tuple[Any, Any] = (None, None)
-
-    def __call__(self, x: Tensor) -> Tensor:
-        y = self._call(x)
-        self._seen = (x, y)
-        return y
-
-    @property
-    def inv(self) -> Transform:
-        """The inverse transform."""
-        return _Inverse(self)
-
-    def inverse(self, y: Tensor) -> Tensor:
-        """The x that the transform takes to `y`; the very x if `y` is the last result.
-
-        >>> import alight as torch
-        >>> torch.distributions.ExpTransform().inverse(torch.tensor(1.0))
-        tensor(0.)
-        """
-        return self._seen[0] if self._seen[1] is y else self._inverse(y)
-
-    def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
-        """log |dy / dx|, of the shape of the events.
-
-        >>> import alight as torch
-        >>> t = torch.distributions.transforms.ExpTransform()
-        >>> x = torch.tensor(2.0)
-        >>> t.log_abs_det_jacobian(x, t(x))
-        tensor(2.)
-        """
-        raise NotImplementedError
-
-    def _call(self, x: Tensor) -> Tensor:
-        raise NotImplementedError
-
-    def _inverse(self, y: Tensor) -> Tensor:
-        raise NotImplementedError
-
-    def forward_shape(self, shape: Sequence[int]) -> Any:
-        """Shape of the result for an argument of `shape`.
-
-        >>> import alight as torch
-        >>> torch.distributions.transforms.ExpTransform().forward_shape((2, 3))
-        (2, 3)
-        """
-        return shape
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}()"
-
-
-class _Inverse(Transform):
-    """A transform the other way round."""
-
-    def __init__(self, transform: Transform) -> None:
-        super().__init__()
-        self._transform = transform
-        self.domain, self.codomain = transform.codomain, transform.domain
-        self.sign = transform.sign
-
-    @property
-    def inv(self) -> Transform:
-        """The transform that this is the inverse of."""
-        return self._transform
-
-    def __call__(self, x: Tensor) -> Tensor:
-        return self._transform.inverse(x)
-
-    def inverse(self, y: Tensor) -> Tensor:
-        """The transform itself."""
-        return self._transform(y)
-
-    def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
-        """-log |dx / dy| of the transform."""
-        return -self._transform.log_abs_det_jacobian(y, x)
-
-
-class ComposeTransform(Transform):
-    """One transform after the other.
-
-    >>> import alight as torch
-    >>> from alight.distributions.transforms import AffineTransform, ComposeTransform, ExpTransform
-    >>> ComposeTransform([AffineTransform(1.0, 2.0), ExpTransform()])(torch.tensor(-0.5))
-    tensor(1.)
-    """
-
-    def __init__(self, parts: Sequence[Transform], cache_size: int = 0) -> None:
-        super().__init__(cache_size)
-        self.parts = list(parts)
-        if self.parts:
-            self.domain, self.codomain = self.parts[0].domain, self.parts[-1].codomain
-
-    def _call(self, x: Tensor) -> Tensor:
-        for part in self.parts:
-            x = part(x)
-        return x
-
-    def _inverse(self, y: Tensor) -> Tensor:
-        for part in reversed(self.parts):
-            y = part.inverse(y)
-        return y
-
-    def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
-        """Sum over the parts."""
-        if not self.parts:
-            return torch.zeros_like(x)
-        event_dim = max(part.domain.event_dim for part in self.parts)
-        total: Any = 0
-        for part in self.parts:
-            out = part(x)
-            term = part.log_abs_det_jacobian(x, out)
-            total = total + sum_rightmost(term, event_dim - part.domain.event_dim)
-            x = out
-        return total
 
 
 class AffineTransform(Transform):
@@ -162,6 +41,13 @@ class AffineTransform(Transform):
         self.loc, self.scale, self.event_dim = loc, scale, event_dim
         if event_dim:
             self.domain = self.codomain = constraints.independent(constraints.real, event_dim)
+
+    def forward_shape(self, shape: Any) -> Any:
+        """Broadcast with loc and scale."""
+        sizes = [getattr(one, "shape", ()) for one in (self.loc, self.scale)]
+        return torch.broadcast_shapes(shape, *sizes)
+
+    inverse_shape = forward_shape
 
     @property
     def sign(self) -> Any:  # type: ignore[override]
@@ -227,6 +113,17 @@ class PowerTransform(Transform):
 
     def _inverse(self, y: Tensor) -> Tensor:
         return y.pow(1 / self.exponent)
+
+    def forward_shape(self, shape: Any) -> Any:
+        """Broadcast with the exponent."""
+        return torch.broadcast_shapes(shape, getattr(self.exponent, "shape", ()))
+
+    inverse_shape = forward_shape
+
+    @property
+    def sign(self) -> Any:  # type: ignore[override]
+        """Sign of the exponent."""
+        return torch.as_tensor(self.exponent).sign()
 
     def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
         """log |exponent * y / x|."""
@@ -317,76 +214,35 @@ class AbsTransform(Transform):
         return y
 
 
-class SoftmaxTransform(Transform):
-    """exp(x), divided by its sum along the last dimension: not invertible, log(y) is given.
-
-    >>> import alight as torch
-    >>> torch.distributions.SoftmaxTransform()(torch.zeros(2))
-    tensor([0.5000, 0.5000])
-    """
-
-    domain, codomain = constraints.real_vector, constraints.simplex
-    bijective = False
-
-    def _call(self, x: Tensor) -> Tensor:
-        return torch.softmax(x, -1)
-
-    def _inverse(self, y: Tensor) -> Tensor:
-        return y.log()
-
-
-class LowerCholeskyTransform(Transform):
-    """A matrix's strict lower part, with exp of its diagonal: (*, k, k) to the same shape.
-
-    >>> import alight as torch
-    >>> torch.distributions.LowerCholeskyTransform()(torch.tensor([[0.0, 5.0], [2.0, 0.0]]))
-    tensor([[1., 0.],
-            [2., 1.]])
-    """
-
-    domain = constraints.independent(constraints.real, 2)
-    codomain = constraints.lower_cholesky
-
-    def _call(self, x: Tensor) -> Tensor:
-        return x.tril(-1) + x.diagonal(dim1=-2, dim2=-1).exp().diag_embed()
-
-    def _inverse(self, y: Tensor) -> Tensor:
-        return y.tril(-1) + y.diagonal(dim1=-2, dim2=-1).log().diag_embed()
-
-
-class IndependentTransform(Transform):
-    """A transform whose last `reinterpreted_batch_ndims` dimensions make up one event.
+class CumulativeDistributionTransform(Transform):
+    """The distribution function of a distribution: from its support to [0, 1].
 
     >>> import alight as torch
     >>> d = torch.distributions
-    >>> t = d.IndependentTransform(d.ExpTransform(), 1)
-    >>> t.log_abs_det_jacobian(torch.ones(3), torch.ones(3))
-    tensor(3.)
+    >>> d.CumulativeDistributionTransform(d.Normal(0.0, 1.0))(torch.tensor(0.0))
+    tensor(0.5000)
     """
 
-    def __init__(
-        self, base_transform: Transform, reinterpreted_batch_ndims: int, cache_size: int = 0
-    ) -> None:
+    codomain = constraints.unit_interval
+
+    def __init__(self, distribution: Any, cache_size: int = 0) -> None:
         super().__init__(cache_size)
-        self.base_transform = base_transform
-        self.reinterpreted_batch_ndims = reinterpreted_batch_ndims
-        n = reinterpreted_batch_ndims
-        self.domain = constraints.independent(base_transform.domain, n)
-        self.codomain = constraints.independent(base_transform.codomain, n)
+        self.distribution = distribution
+
+    @property
+    def domain(self) -> Any:  # type: ignore[override]
+        """Where the distribution's values lie."""
+        return self.distribution.support
 
     def _call(self, x: Tensor) -> Tensor:
-        return self.base_transform(x)
+        return self.distribution.cdf(x)
 
     def _inverse(self, y: Tensor) -> Tensor:
-        return self.base_transform.inverse(y)
+        return self.distribution.icdf(y)
 
     def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
-        """The base's, summed over the event."""
-        found = self.base_transform.log_abs_det_jacobian(x, y)
-        return sum_rightmost(found, self.reinterpreted_batch_ndims)
-
-
-identity_transform = ComposeTransform([])
+        """The logarithm of the density."""
+        return self.distribution.log_prob(x)
 
 
 def __dir__() -> list[str]:
@@ -396,14 +252,21 @@ def __dir__() -> list[str]:
 __all__ = [
     "AbsTransform",
     "AffineTransform",
+    "CatTransform",
     "ComposeTransform",
+    "CorrCholeskyTransform",
+    "CumulativeDistributionTransform",
     "ExpTransform",
     "IndependentTransform",
     "LowerCholeskyTransform",
+    "PositiveDefiniteTransform",
     "PowerTransform",
+    "ReshapeTransform",
     "SigmoidTransform",
     "SoftmaxTransform",
     "SoftplusTransform",
+    "StackTransform",
+    "StickBreakingTransform",
     "TanhTransform",
     "Transform",
     "identity_transform",
