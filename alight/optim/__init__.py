@@ -13,10 +13,12 @@ from alight.optim.sgd import SGD
 
 __all__ = [
     "SGD", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "NAdam", "Optimizer", "RAdam", "RMSprop", "lr_scheduler",
-    "optimizer", "ASGD", "LBFGS", "Rprop",
+    "optimizer", "ASGD", "Adafactor", "LBFGS", "Muon", "Rprop",
 ]  # fmt: skip
 
-_LATER = {"ASGD": "averaging", "LBFGS": "lbfgs", "Rprop": "averaging"}  # name -> its file
+_LATER = {
+    "ASGD": "averaging", "Adafactor": "matrices", "LBFGS": "lbfgs", "Muon": "matrices", "Rprop": "averaging",
+}  # fmt: skip  # name -> its file
 
 
 def __getattr__(name: str) -> Any:

@@ -30,6 +30,64 @@ def test_sixty_steps(name, setting):
         np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-9)
 
 
+MATRICES = [
+    ("Adafactor", {}, 1e-9),
+    ("Adafactor", {"lr": 0.05, "weight_decay": 0.1, "d": 2.0, "eps": (1e-8, 0.1)}, 1e-9),
+    ("Adafactor", {"beta2_decay": -0.5, "maximize": True}, 1e-9),
+    ("Muon", {"lr": 0.01}, 2e-2),
+    ("Muon", {"lr": 0.01, "nesterov": False, "adjust_lr_fn": "match_rms_adamw"}, 2e-2),
+    ("Muon", {"lr": 0.02, "momentum": 0.5, "weight_decay": 0.0, "ns_steps": 3}, 2e-2),
+]
+
+
+@pytest.mark.parametrize(("name", "setting", "tolerance"), MATRICES)
+def test_optimizers_of_matrices(name, setting, tolerance):
+    found = []
+    for library in (alight, torch):
+        arrays = [np.random.default_rng(i).normal(size=(4, 3) if i else (3, 5)) for i in range(2)]
+        if name == "Adafactor":
+            arrays += [np.linspace(-1, 1, 5), np.ones((2, 3, 2)), np.array(2.0)]
+        params = [library.tensor(a.tolist(), dtype=library.float64) for a in arrays]
+        for p in params:
+            p.requires_grad_()
+        optimizer = getattr(library.optim, name)(params, **setting)
+        for _ in range(6):
+            optimizer.zero_grad()
+            sum(((p - 0.3) ** 2 * (p + 2)).sum() for p in params).backward()
+            optimizer.step()
+        assert repr(optimizer).startswith(name)
+        held = [{k: v.tolist() for k, v in optimizer.state[p].items()} for p in params]
+        found.append(([p.tolist() for p in params], held))
+    ours, theirs = found
+    for one, other in zip(ours[0], theirs[0], strict=True):
+        np.testing.assert_allclose(one, other, rtol=tolerance, atol=tolerance)
+    for one, other in zip(ours[1], theirs[1], strict=True):
+        assert one.keys() == other.keys()
+        for key, value in one.items():
+            np.testing.assert_allclose(value, other[key], rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize(
+    ("name", "setting", "shape"),
+    [
+        ("Adafactor", {"lr": -1.0}, (2, 2)),
+        ("Adafactor", {"d": 0.5}, (2, 2)),
+        ("Adafactor", {"beta2_decay": 0.5}, (2, 2)),
+        ("Adafactor", {"eps": (-1.0, 1.0)}, (2, 2)),
+        ("Muon", {}, (2,)),
+        ("Muon", {"momentum": -1.0}, (2, 2)),
+        ("Muon", {"adjust_lr_fn": "other"}, (2, 2)),
+    ],
+)
+def test_wrong_settings_of_matrices(name, setting, shape):
+    found = []
+    for library in (alight, torch):
+        with pytest.raises(ValueError, match="n") as error:
+            getattr(library.optim, name)([library.zeros(shape, requires_grad=True)], **setting)
+        found.append(str(error.value).split("\n")[0])
+    assert found[0] == found[1]
+
+
 ANY = ["SGD", "Adam", "AdamW", "RMSprop", "Adagrad", "Adadelta", "Adamax", "NAdam", "RAdam", "ASGD", "Rprop"]  # fmt: skip
 
 
