@@ -20,7 +20,7 @@ from alight.record.history import History, owed_residuals
 from alight.record.references import LISTED, LISTED_TWICE
 from alight.record.sources import user_line
 from alight.record.specialized import copy_of
-from alight.record.trie import Position, Tape
+from alight.record.trie import PLAN_BYTES, PLANNED_BYTES, Position, Tape
 
 USUAL = 6  # runs after which a path is expected to go on, with the same inputs
 
@@ -241,8 +241,8 @@ def _plan_again(recorder: Any, position: Position, reason: str) -> Plan:
     except BaseException:
         _abandon(recorder)
         raise
-    # plans count towards what paths may hold
-    recorder.positions += len(position.tape.nodes) // 10
+    nodes = sum(len(run.program.nodes) for run in plan.runs)
+    recorder.add_weight(position, PLAN_BYTES + PLANNED_BYTES * nodes)
     position.reason = position.reason or reason
     position.flush_line = position.flush_line or user_line()
     return plan

@@ -25,7 +25,7 @@ from alight.record.flush import flush as run_segment
 from alight.record.flush import peek as peek_at
 from alight.record.sources import Line, user_line
 from alight.record.specialized import copy_of
-from alight.record.trie import Argument, Position, Tape, evict
+from alight.record.trie import Argument, Position, Tape, forget, weight_of
 
 OFFSET = (
     1 << 32
@@ -38,7 +38,6 @@ SCALAR_TYPES: dict[type, Type] = {
     complex: Type((), complex128),
 }
 LONG_SEGMENT = 512  # steps after which a segment that asks for no value is cut where its first line comes round again
-TRIE_LIMIT = 200_000  # positions that a thread's trie may hold: about 250 MB of paths
 
 _numbers = itertools.count()
 _all: dict[int, Recorder] = {}
@@ -60,7 +59,8 @@ class Recorder:
         self.default_dtype: dtype = float32
         self.autocast: dtype | None = None  # what products are computed in, inside torch.autocast
         self.roots: dict[Hashable, Position] = {}
-        self.positions = 0
+        self.positions, self.bytes = 0, 0  # known steps, and what they take with their plans
+        self.most_bytes = 0  # from which on old paths are forgotten; 0: what the configuration says
         self.lap = 0
         self.tape: Tape | None = None  # the tape of `here`, if it is at hand
         self.root = self._root()
@@ -122,12 +122,11 @@ class Recorder:
         tape = self.here.tape
         if tape.counts() != self.here.counts:
             tape = tape.prefix(self.here.counts)
-            self.positions += len(tape.types) // 20  # a copy weighs as much as a few positions
         return tape
 
     def extend(self, key: Hashable, name: str, record: Callable[[Tape], Any]) -> Position:
         """A new position below `here`: `record` writes the step's part of the tape."""
-        if self.positions > TRIE_LIMIT:
+        if self.bytes > (self.most_bytes or config.cache_bytes // 2):
             self.forget_old_paths()
         tape, start = self.tape_here(), self.here.counts
         line = user_line()
@@ -147,6 +146,7 @@ class Recorder:
             position.meta = position.metas[0]
             position.writes_leaf = any(meta.requires_grad and meta.leaf for _, meta in new)
         self.positions += 1
+        self.add_weight(position, weight_of(position, start, tape is not self.here.tape))
         self.here.misses += 1
         if self._ends_segment(position):
             position.cut = True
@@ -177,14 +177,20 @@ class Recorder:
                 return step.line
         return None
 
+    def add_weight(self, position: Position, bytes: int) -> None:
+        """Something was made that lives as long as a position does."""
+        position.weight += bytes
+        self.bytes += bytes
+
     def forget_old_paths(self) -> None:
-        """Keep the trie bounded: drop the paths that were not used lately."""
-        keep = 64
-        while self.positions > TRIE_LIMIT // 2 and keep:
-            keep //= 2
-            for root in self.roots.values():
-                self.positions -= evict(root, self.lap - keep)
-        self.positions = max(self.positions, 0)
+        """Keep the trie bounded: drop the paths that were not used lately, and with them half of its bytes."""
+        for position in self.here.path():
+            position.used = self.lap
+        most = config.cache_bytes // 2
+        positions, bytes = forget(tuple(self.roots.values()), most // 2)
+        self.positions -= positions
+        self.bytes -= bytes
+        self.most_bytes = max(most, 2 * self.bytes)  # one lap may be larger than what is allowed
 
     def record(self, operation: Any, arguments: tuple[Any, ...]) -> Any:
         """Take a step that the wrapper did not find by itself; the operation's result."""

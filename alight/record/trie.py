@@ -7,7 +7,7 @@ A `Tape` is append-only; positions along a path share one and remember how far t
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from typing import Any, NamedTuple
 
 from alight.ir.program import Builder, Program, Value
@@ -123,6 +123,7 @@ class Position:
     __slots__ = (
         "children", "cuts", "parent", "key", "name", "line", "slot", "meta", "metas", "link", "tape", "counts",
         "plan", "used", "depth", "misses", "targets", "sweeps", "cut", "runs", "writes_leaf", "reason", "flush_line",
+        "weight",
     )  # fmt: skip
 
     def __init__(
@@ -150,6 +151,7 @@ class Position:
         self.reason = ""  # of the first of them
         self.flush_line: Line | None = None
         self.misses = 0  # new steps recorded below: why this place keeps changing
+        self.weight = 0  # bytes that go with it, about
 
     def path(self) -> list[Position]:
         """Positions from the root to here."""
@@ -161,22 +163,59 @@ class Position:
         return steps[::-1]
 
 
-def evict(root: Position, older_than: int) -> int:
-    """Drop every subtree that no flush has ended in since lap `older_than`; the number of positions dropped."""
+# Bytes, measured: what memory grows by for each of many paths of one network.
+POSITION_BYTES = 1700  # a position with its key, its table and its metas
+NODE_BYTES = 700  # a node of a tape with its types
+COPIED_BYTES = 30  # of a copied tape, for each value
+PLAN_BYTES, PLANNED_BYTES = 1500, 1000  # a plan; a node of its programs, ready to be interpreted
+
+
+def weight_of(position: Position, start: Counts, copied: bool) -> int:
+    """Bytes of a position whose step began at `start` of its tape, on a tape of its own if it was copied for it."""
+    counts = position.counts
+    weight = POSITION_BYTES + NODE_BYTES * (counts.nodes - start.nodes)
+    return weight + COPIED_BYTES * counts.types if copied else weight
+
+
+def _below(root: Position) -> list[Position]:
+    """All positions of a trie, parents before children."""
     order = [root]
-    for position in order:  # grows while it is read: parents before children
+    for position in order:  # grows while it is read
         order.extend(position.children.values())
         order.extend(position.cuts.values())
-    latest: dict[int, int] = {}
-    dropped = 0
-    for position in reversed(order):
-        newest = position.used
-        for table in (position.children, position.cuts):
-            for key, child in list(table.items()):
-                child_newest = latest[id(child)]
-                if child_newest < older_than:
-                    del table[key]
-                newest = max(newest, child_newest)
-        latest[id(position)] = newest
-        dropped += newest < older_than
-    return dropped
+    return order
+
+
+def forget(roots: Sequence[Position], most: int) -> tuple[int, int]:
+    """Keep about `most` bytes of paths, those that a flush ended in last; how many positions and bytes were dropped.
+
+    A path that is kept is kept whole.
+    """
+    weights: dict[int, int] = {}  # lap -> bytes of what was last used then
+    orders = []
+    for root in roots:
+        order = _below(root)
+        orders.append(order)
+        for position in reversed(order):
+            parent = position.parent
+            if parent is not None:
+                parent.used = max(parent.used, position.used)
+        for position in order:
+            weights[position.used] = weights.get(position.used, 0) + position.weight
+    oldest, kept = 0, 0
+    for lap in sorted(weights, reverse=True):
+        kept += weights[lap]
+        if kept > most and oldest:
+            break
+        oldest = lap
+    dropped = bytes = 0
+    for order in orders:
+        for position in order[1:]:
+            if position.used >= oldest:
+                continue
+            dropped, bytes = dropped + 1, bytes + position.weight
+            assert position.parent is not None
+            for table in (position.parent.children, position.parent.cuts):
+                if table.get(position.key) is position:
+                    del table[position.key]
+    return dropped, bytes

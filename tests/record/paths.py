@@ -16,7 +16,7 @@ def forgotten() -> Any:
     recorder = thread.recorder
     recorder.flush("test begins")
     recorder.roots.clear()
-    recorder.positions = 0
+    recorder.positions = recorder.bytes = recorder.most_bytes = 0
     recorder.root = recorder._root()
     recorder.restart()
     programs.entries.clear()

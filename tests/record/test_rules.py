@@ -4,6 +4,7 @@ import gc
 import threading
 import time
 import tracemalloc
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -214,20 +215,52 @@ def test_loops_that_never_ask_run_in_constant_memory_and_time(fresh, kind):
     assert last < 2.5 * first + 0.05
 
 
-def test_distinct_shapes_and_floats_are_bounded(fresh, monkeypatch):
-    import alight.record.recorder as module
+def _positions(recorder) -> Iterator[Position]:
+    waiting = list(recorder.roots.values())
+    while waiting:
+        position = waiting.pop()
+        yield position
+        waiting += [*position.children.values(), *position.cuts.values()]
 
-    monkeypatch.setattr(module, "TRIE_LIMIT", 2000)
+
+def test_distinct_shapes_and_floats_are_bounded(fresh, monkeypatch):
+    most = 2_000_000
+    monkeypatch.setattr(config, "cache_bytes", 2 * most)
+    usual = torch.tensor([1.0, 2.0])
+    (usual + 1.0).sum().item()
+    forgotten_once = False
     for n in range(3000):
         x = torch.tensor(np.zeros(n % 1500 + 1, np.float32))
         (x * 2.0).sum().item()
-    assert fresh.positions <= 2100
+        assert fresh.bytes < most + 100_000
+        before = fresh.positions
+        (usual + 1.0).sum().item()  # a path in use is never forgotten
+        assert fresh.positions == before
+        forgotten_once |= fresh.bytes < most // 2 + 100_000 and n > 1000
+    found = list(_positions(fresh))
+    assert forgotten_once
+    assert fresh.bytes == sum(position.weight for position in found)
+    assert fresh.positions == len(found) - len(fresh.roots)
     x = torch.tensor([1.0])
     (x * 0.5).item()
     before = fresh.positions
     for n in range(5000):
         (x * (n * 0.1)).item()
     assert fresh.positions == before
+
+
+def test_a_lap_larger_than_all_that_may_be_kept_is_recorded_once(fresh, monkeypatch):
+    monkeypatch.setattr(config, "cache_bytes", 20_000)
+
+    def lap() -> None:
+        x = torch.ones(3)
+        for n in range(1, 30):
+            x = torch.cat([x, torch.ones(n)])
+        x.sum().item()
+
+    for _ in range(3):
+        lap()
+    assert new_positions(fresh, lap) == 0
 
 
 def test_each_thread_has_its_own_segment(fresh):
@@ -287,11 +320,7 @@ def test_paths_share_prefixes(fresh):
         z = y + 1.0 if k else y - 1.0
         z.item()
 
-    def count(position: Position) -> int:
-        children = (*position.children.values(), *position.cuts.values())
-        return 1 + sum(count(child) for child in children)
-
-    assert sum(count(root) for root in fresh.roots.values()) == fresh.positions + len(fresh.roots)
+    assert len(list(_positions(fresh))) == fresh.positions + len(fresh.roots)
     assert fresh.positions == 4  # enter, mul, add, sub
 
 
