@@ -397,15 +397,22 @@ def _pack_rows(
 def _pack_columns(
     code: Code, target: Target, panel: Panel, source: Value, scratch: Value, width: int
 ) -> None:
-    """Steps are contiguous: some columns at a time, a vector of steps each, are exchanged in registers."""
+    """Steps are contiguous: some columns at a time, a vector of steps each, are exchanged in registers.
+
+    As many columns as a vector has lanes where the scratch has room for whole vectors, else 16 bytes of them.
+    """
     itemsize = ITEMSIZES[panel.type]
     count = target.lanes(itemsize)
-    block = 16 // itemsize
+    block = count if width % count == 0 else 16 // itemsize
     type = vector(panel.type, count)
     last_column = code.integer((panel.columns - 1) * panel.column)
     ragged = panel.columns % block
-
-    def square(first_column: Value, first_step: Value, mask: Value | None) -> None:
+    with (
+        code.loop(code.integer(0), panel.steps, count) as first_step,
+        code.loop(code.integer(0), code.integer(panel.columns), block) as first_column,
+    ):
+        left = code.op("sub", panel.steps, first_step)
+        mask = None if panel.whole else code.tail_mask(left, type)
         at = code.element(source, first_step, itemsize)
         offset = code.mul(first_column, panel.column)
         rows = []
@@ -415,14 +422,11 @@ def _pack_columns(
                 here = code.minimum(here, last_column)
             rows.append(code.load(type, code.element(at, here, 1), mask))
         to = code.element(scratch, code.add(code.mul(first_step, width), first_column), itemsize)
-        store_transposed(code, rows, to, width * itemsize)
-
-    with (
-        code.loop(code.integer(0), panel.steps, count) as first_step,
-        code.loop(code.integer(0), code.integer(panel.columns), block) as first_column,
-    ):
-        left = code.op("sub", panel.steps, first_step)
-        square(first_column, first_step, None if panel.whole else code.tail_mask(left, type))
+        if block < count:
+            store_transposed(code, rows, to, width * itemsize)
+        else:
+            for i, values in enumerate(transposed(code, rows)):
+                code.store(values, code.element(to, i * width, itemsize))
 
 
 def dot_tile(
