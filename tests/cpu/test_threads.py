@@ -98,6 +98,30 @@ def test_a_long_step_gets_the_whole_team(pool: threads.Pool) -> None:
     assert table[68] > 0
 
 
+def test_after_a_slow_team_short_steps_run_alone_for_a_while(pool: threads.Pool) -> None:
+    step, table = counting(pauses=100_000), np.zeros(200, np.int64)
+    address = step.addresses["step"]
+    duration = team.DURATIONS + 16 * ((address >> 4) & 63)
+    alone, teams = 0, 0
+    end = time.monotonic() + 20.0
+    while teams == 0 and time.monotonic() < end:
+        for word, value in (
+            (team.MISSED_SINCE, 0),
+            (team.ASK_AGAIN, 0),
+            (duration, address),
+            (duration + 8, pool._word(team.LONG).value // 4),  # a short step, it says
+        ):
+            pool._word(word).value = value
+        run(pool, step, table)
+        alone, teams = table[65], table[66:69].sum()
+        assert (pool._word(team.ASK_AGAIN).value > 0) == (teams > 0)
+    assert teams == 1
+    pool._word(duration + 8).value = pool._word(team.LONG).value // 4
+    pool._word(team.ASK_AGAIN).value += 10**12  # the while gets long
+    run(pool, step, table)
+    assert table[65] == alone + 1
+
+
 def test_threads_meet(pool: threads.Pool) -> None:
     step, table = meeting(300), np.zeros(8 * 64 + 8, np.int64)
     for _ in range(20):

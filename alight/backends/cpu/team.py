@@ -5,7 +5,8 @@ A team's memory is an array of words at the offsets below; what different thread
 Gathering: the caller raises GENERATION; workers that see it in time take a TICKET; the caller closes the sale when all
 have one or its patience ends, and says GO with the number that it got. So a worker that sleeps, or whose core somebody
 else is using, is not waited for: the step runs on fewer threads, which changes no result. Patience is a part of what the
-step took before. If nobody comes for a while (long enough to wake up), short steps do not ask for ten times as long.
+step took before. If nobody comes for a while (long enough to wake up), short steps do not ask for ten times as long; nor do
+they after a team that was slowed down by another process on one of its cores.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ TEAM_BYTES = DURATIONS + 64 * 16
 
 CLOSED = 0x8000  # in the ticket word: generation << 16 | closed | tickets taken
 SPINS_BEFORE_YIELD = 300
+CROWDED = 3  # times the usual duration of a step
 FUTEX_WAIT, FUTEX_WAKE = 128, 129  # of one process
 RUN = [("ptr", "team"), ("ptr", "step"), ("ptr", "table"), ("i64", "threads")]
 
@@ -269,6 +271,14 @@ class Team:
         waiting = code.op("xor", nobody, long)
         code.store(code.select(waiting, since, zero), _place(code, MISSED_SINCE))
 
+    def _note_crowd(self, code: Code, ticks: Value, count: Value) -> None:
+        """If a team took much longer than usual, its threads had to share a core: do not ask for a while."""
+        much = code.mul(_usual_ticks(code), CROWDED)
+        slow = code.compare("icmp sgt", ticks, much)
+        with code.when(code.op("and", slow, code.compare("icmp sgt", count, code.integer(1)))):
+            pause = code.mul(code.load("i64", _place(code, GIVE_UP)), 10)
+            code.store(code.add(self._now(code), pause), _place(code, ASK_AGAIN))
+
     def _run(self) -> tuple[Code, Value]:
         """Run a step on up to so many threads, alone if somebody else has the team; its status."""
         code = Code("alight_run", RUN, "i32")
@@ -289,7 +299,9 @@ class Team:
                     return code.compare("icmp slt", done, count.get())
 
                 self._wait_while(code, busy, code.integer(SPINS_BEFORE_YIELD), self._yield)
-            _note_ticks(code, code.op("sub", self._now(code), start.get()))
+            ticks = code.op("sub", self._now(code), start.get())
+            self._note_crowd(code, ticks, count.get())
+            _note_ticks(code, ticks)
             _store(code, code.integer(0), _place(code, OWNER))
         return code, status
 
