@@ -7,14 +7,17 @@ rates and the like as inputs.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from operator import itemgetter
 from typing import Any
 
+from alight import primitives as prim
 from alight.autograd.modes import enable_grad
-from alight.dtypes import dtype
+from alight.dtypes import dtype, float32, float64
 from alight.errors import fail, not_implemented
 from alight.ir.program import Value
 from alight.optim.optimizer import Optimizer
 from alight.primitives import Complex, Convert, Imag, Real
+from alight.primitives.arithmetic import constant, zeros_like
 from alight.record.recorder import thread
 from alight.tensor import filled
 
@@ -117,9 +120,9 @@ class ElementwiseOptimizer(Optimizer):
                 "a hand-written update with create_graph=True",
             )
         names = self.slots(group)
-        writes, settings, which, count = params, self.settings(group), None, 1
+        kept, settings, which, count = [], self.settings(group), None, 1
         if names or self.numbers:
-            writes, steps, which = self._with_state(params, names, group)
+            kept, steps, which = self._state_of(params, names, group)
             count = len(steps)
             for numbers in steps:
                 settings.extend(numbers)
@@ -129,27 +132,46 @@ class ElementwiseOptimizer(Optimizer):
         key = form, None if count == 1 else tuple(which or ()), len(params)
         grads = [p._grad for p in params]
         thread.recorder.compound(
-            type(self).__name__, key, grads, writes, settings,
-            self._updated, form, which, count, names,
+            type(self).__name__, key, grads, params, settings,
+            self._updated, form, which, count, names, kept=kept,
         )  # fmt: skip
 
-    def _with_state(
+    def _state_of(
         self, params: list[Any], names: tuple[str, ...], group: dict[str, Any]
     ) -> tuple[list[Any], dict[tuple[float, ...], int], list[int]]:
-        """What a step writes: parameters, then the state of each; the numbers of its steps, and whose they are."""
-        writes, which = list(params), []
-        steps: dict[tuple[float, ...], int] = {}
-        for parameter in params:
-            state = self.state[parameter]
-            if not state:
-                self.begin(parameter, state, group)
-            numbers = self.at_step(group, state)
-            which.append(steps.setdefault(numbers, len(steps)))
-            for name in names:
-                if state.get(name) is None:
+        """The state tensors of each parameter; the numbers of its steps, and whose they are."""
+        states = [*map(self.state.__getitem__, params)]
+        if not all(states):
+            for parameter, state in zip(params, states, strict=True):
+                if not state:
                     self.begin(parameter, state, group)
-                writes.append(state[name])
-        return writes, steps, which
+        steps, which = self._count_steps(states, group)
+        kept = [state.get(name) for state in states for name in names]
+        if [held for held in kept if held is None]:  # loaded without, or first asked for
+            for parameter, state in zip(params, states, strict=True):
+                if any(state.get(name) is None for name in names):
+                    self.begin(parameter, state, group)
+            kept = [state[name] for state in states for name in names]
+        return kept, steps, which
+
+    def _count_steps(
+        self, states: list[dict[str, Any]], group: dict[str, Any]
+    ) -> tuple[dict[tuple[float, ...], int], list[int]]:
+        """Take the step in each state; the numbers of the steps, and which of them each state takes."""
+        names = self.numbers
+        if names:
+            read = itemgetter(*names)
+            before = [*map(read, states)]
+            if before.count(before[0]) == len(before):  # as a rule they have all counted alike
+                steps = {self.at_step(group, states[0]): 0}
+                for name in names:
+                    value = states[0][name]
+                    for state in states:
+                        state[name] = value
+                return steps, [0] * len(states)
+        steps = {}
+        which = [steps.setdefault(self.at_step(group, state), len(steps)) for state in states]
+        return steps, which
 
     def _updated(
         self, form: tuple[Any, ...], which: list[int] | None, step_count: int, names: tuple[str, ...], grads: list[Value],
@@ -194,3 +216,19 @@ def decayed(p: Value, grad: Value, maximize: bool, weight_decay: Value | None) -
     """The gradient to descend along, with the penalty on weights."""
     grad = -grad if maximize else grad
     return grad if weight_decay is None else grad + p * weight_decay
+
+
+SMALLEST_NORMAL = {float32: 2.0**-126, float64: 2.0**-1022}
+
+
+def faded(mean: Value) -> Value:
+    """A running mean, with zero for what lies below the normal numbers.
+
+    Where gradients have become zero (a dead unit, the row of a rare word), a mean would shrink to the smallest numbers
+    and stay there, since rounding up undoes each further step. Processors take a hundred times as long for those.
+    """
+    smallest = SMALLEST_NORMAL.get(mean.dtype)
+    if smallest is None:
+        return mean
+    small = prim.Less(prim.Abs(mean), constant(mean, smallest, mean.shape))
+    return prim.Select(small, zeros_like(mean), mean)
