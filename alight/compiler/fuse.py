@@ -30,7 +30,9 @@ DEAR = frozenset({"window_max_scatter"})
 CHEAP_COST = 6  # elementary steps up to which a value is computed again in another kernel
 MOST_NODES = 64  # of one group: its values live in registers
 SMALL = 1 << 12  # elements up to which groups are merged for the sake of fewer kernels alone
-COSTS = {"exp", "log", "tanh", "erf", "sin", "cos", "pow", "expm1", "log1p", "div", "sqrt", "tan"}
+COSTS = {
+    "exp", "log", "tanh", "erf", "sin", "cos", "pow", "expm1", "log1p", "div", "sqrt", "tan", "sigmoid",
+}  # fmt: skip
 
 
 class Group:

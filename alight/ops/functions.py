@@ -477,7 +477,7 @@ def sigmoid(input: Tensor) -> Tensor:
     >>> torch.sigmoid(torch.tensor([0., 2.]))
     tensor([0.5000, 0.8808])
     """
-    return 1 / (p.Exp(-to_float(input)) + 1)
+    return p.Sigmoid(to_float(input))
 
 
 @sigmoid.vjp

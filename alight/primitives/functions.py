@@ -184,6 +184,18 @@ class Tanh(Elementwise):
         return (1 - out * out,)
 
 
+class Sigmoid(Elementwise):
+    """The logistic function 1 / (1 + exp(-x))."""
+
+    accepts = FLOAT | COMPLEX
+
+    def scalar(b: B, x: S) -> S:
+        return b.sigmoid(x)
+
+    def partials(out: Value, x: Value) -> tuple[Any]:
+        return (out * (1 - out),)
+
+
 class Asinh(Elementwise):
     """Inverse hyperbolic sine."""
 

@@ -111,7 +111,7 @@ def _binary(x: Any, y: Any, *primitives: Any) -> list[Row]:
 
 ELEMENTWISE = [
     *_unary(X, p.Neg, p.Abs, p.Sign, p.Floor, p.Ceil, p.Round, p.Trunc, p.IsNan, p.Not, p.Conj, p.Real, p.Imag),
-    *_unary(X, p.Exp, p.Expm1, p.Sin, p.Cos, p.Tan, p.Atan, p.Sinh, p.Cosh, p.Tanh, p.Asinh, p.Erf, p.Erfc),
+    *_unary(X, p.Exp, p.Expm1, p.Sin, p.Cos, p.Tan, p.Atan, p.Sinh, p.Cosh, p.Tanh, p.Sigmoid, p.Asinh, p.Erf, p.Erfc),
     *_unary(ABOVE_0, p.Log, p.Log1p, p.Sqrt, p.Lgamma, p.Digamma),
     *(Row(p.Polygamma, [ABOVE_1], {"order": order}) for order in (1, 2, 5)),
     Row(p.Polygamma, [X], {"order": 1}),

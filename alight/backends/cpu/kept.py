@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from alight.backends.cpu.loops import LoopCode
 
 DEAR = 8  # elementary steps from which a value is kept
-LONG = {"exp", "log", "tanh", "erf", "sin", "cos", "tan", "pow", "expm1", "log1p", "sqrt"}
+LONG = {
+    "exp", "log", "tanh", "erf", "sin", "cos", "tan", "pow", "expm1", "log1p", "sqrt", "sigmoid",
+}  # fmt: skip
 MOST_BYTES = 32 << 10  # of one buffer
 MOST_BLOCK = 12  # vectors that are done at a time
 

@@ -97,7 +97,7 @@ _COMPARISONS = {  # of floats, signed and unsigned integers
 _WHOLE = ("floor", "ceil", "round", "trunc")
 _FUNCTIONS = (  # of floats alone, in vector_math
     "exp", "expm1", "log", "log1p", "sqrt", "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh",
-    "asinh", "acosh", "atanh",
+    "asinh", "acosh", "atanh", "sigmoid",
 )  # fmt: skip
 
 

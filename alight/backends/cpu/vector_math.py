@@ -15,6 +15,7 @@ from alight.backends.cpu.vector_math_hyperbolic import (
     asinh,
     atanh,
     cosh,
+    sigmoid,
     sinh,
     tanh,
 )
@@ -33,5 +34,5 @@ def rsqrt(code: Code, target: Target, x: Value) -> Value:
 
 __all__ = [
     "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "cos", "cosh", "exp", "expm1", "floordiv", "fmod",
-    "log", "log1p", "mod", "pow", "rsqrt", "sin", "sinh", "sqrt", "tan", "tanh",
+    "log", "log1p", "mod", "pow", "rsqrt", "sigmoid", "sin", "sinh", "sqrt", "tan", "tanh",
 ]  # fmt: skip

@@ -36,8 +36,9 @@ def exp_near_0(f: Formulas, r: Term) -> Term:
 
 
 def exp_of(
-    f: Formulas, x: Term, low: Term | None = None, halved: bool = False, bounded: bool = False
-) -> Term:
+    f: Formulas, x: Term, low: Term | None = None, halved: bool = False, bounded: bool = False,
+    negative: bool = False,
+) -> Term:  # fmt: skip
     """exp(x + low), or half of it; infinite or 0 beyond the limits, if x is not known to be `bounded` by them.
 
     Where it is 0, 1 is computed instead: processors are slow (100 cycles and more) at results that are barely too small,
@@ -47,7 +48,8 @@ def exp_of(
     if not bounded:
         lowest, highest = EXP_LIMITS[f.element]
         gone = x < lowest
-        x = f.smaller(highest + halved, f.where(gone, 0.0, x))
+        x = f.where(gone, 0.0, x)
+        x = x if negative else f.smaller(highest + halved, x)
     r, whole, n = reduced(f, x, low)
     if halved:
         whole, n = whole - 1, n - 1

@@ -1,4 +1,4 @@
-"""Hyperbolic functions of vectors and their inverses.
+"""Hyperbolic functions of vectors, their inverses, and the logistic function.
 
 Near 0 a polynomial in x^2, further out the exponential; inverses by log1p.
 """
@@ -25,6 +25,17 @@ def tanh(code: Code, target: Target, x: Value) -> Value:
     bounded = f.smaller(SATURATED[f.element], size)
     far = 1 - 2 * f.reciprocal(exp_of(f, bounded + bounded, bounded=True) + 1)
     return f.copysign(f.where(size < 0.625, near, far), given).value
+
+
+def sigmoid(code: Code, target: Target, x: Value) -> Value:
+    """1 / (1 + exp(-x)): with e = exp(-|x|), 1 or e over 1 + e, less what the rounding of that sum lost."""
+    f = Formulas(code, target, x.type)
+    given = f.term(x)
+    e = exp_of(f, -f.call("fabs", given), negative=True)
+    total = e + 1
+    lost = e - (total - 1)
+    near = f.where(given < 0, e, 1.0) / total
+    return (near - near * lost).value
 
 
 def sinh(code: Code, target: Target, x: Value) -> Value:

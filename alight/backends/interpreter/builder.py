@@ -45,6 +45,12 @@ def _sign(x: Any) -> Any:
     return np.sign(x)
 
 
+def _sigmoid(x: Any) -> Any:
+    total = np.exp(np.negative(x))
+    total = total + 1
+    return np.divide(1, total, dtype=total.dtype)
+
+
 def _pow(x: Any, y: Any) -> Any:
     if x.dtype.kind == "i" and np.any(y < 0):
         # Whole numbers: 1 / x rounds to 0 unless x is 1 or -1.
@@ -60,6 +66,7 @@ UFUNCS: dict[str, Callable[..., Any]] = {
     "abs": np.abs, "sign": _sign, "exp": np.exp, "expm1": np.expm1, "log": np.log, "log1p": np.log1p, "sqrt": np.sqrt,
     "sin": np.sin, "cos": np.cos, "tan": np.tan, "asin": np.arcsin, "acos": np.arccos, "atan": np.arctan,
     "sinh": np.sinh, "cosh": np.cosh, "tanh": np.tanh, "asinh": np.arcsinh, "acosh": np.arccosh, "atanh": np.arctanh,
+    "sigmoid": _sigmoid,
     "floor": np.floor, "ceil": np.ceil, "round": np.rint, "trunc": np.trunc, "equal": np.equal, "less": np.less,
     "lessequal": np.less_equal, "and_": np.bitwise_and, "or_": np.bitwise_or, "xor": np.bitwise_xor,
     "not_": np.invert, "shl": np.left_shift, "shr": np.right_shift, "select": np.where, "conj": np.conj,

@@ -43,7 +43,7 @@ def require_float(x: Tensor, kernel: str) -> None:
 
 def logistic(x: Tensor) -> Tensor:
     """1 / (1 + exp(-x))."""
-    return 1 / (p.Exp(-x) + 1)
+    return p.Sigmoid(x)
 
 
 def clamped(x: Tensor, low: Any, high: Any) -> Tensor:
