@@ -225,6 +225,13 @@ def _of_interpolation(values: Sequence[Any]) -> str:
     return f"Upsample{kind.format(values[0].ndim - 2)}Backward0"
 
 
+def _of_fake_quantization(values: Sequence[Any]) -> str:
+    if values[3] >= 0:
+        return "FakeQuantizePerChannelAffineCachemaskBackward0"
+    is_tensor = getattr(values[1], "meta", None) is not None
+    return f"FakeQuantizePerTensorAffineCachemask{'TensorQparams' * is_tensor}Backward0"
+
+
 def _of_division(values: Sequence[Any]) -> str:
     return (
         "DivBackward2"
@@ -284,6 +291,7 @@ _BY_ARGUMENTS: dict[str, Rule] = {
     "cumulative_trapezoid": lambda v: "CumsumBackward0" if v[1] is None else "DivBackward1",
     "l1_loss": _of_loss("AbsBackward0"),
     "multilabel_soft_margin_loss": _of_loss("DivBackward1"),
+    "fake_quantize": _of_fake_quantization,
     "kl_div": _of_divergence,
     "margin_ranking_loss": _of_loss("ClampMinBackward0"),
     "triplet_margin_loss": _of_loss("ClampMinBackward0"),

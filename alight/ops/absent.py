@@ -8,7 +8,6 @@ from alight.errors import message
 _NEAREST = {
     "sparse_": ("sparse tensors", "a dense tensor, or index_add over pairs of places"),
     "quantize": ("quantized tensors", "bfloat16 or float16"),
-    "fake_quantize": ("quantized tensors", "x + (x.round() - x).detach()"),
     "lobpcg": ("LOBPCG", "torch.linalg.eigh"),
     "segment_reduce": ("segment_reduce", "torch.Tensor.index_reduce or scatter_reduce"),
     "embedding_bag": ("the kernel's form of embedding_bag", "torch.nn.functional.embedding_bag"),

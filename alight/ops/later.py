@@ -49,6 +49,7 @@ _TORCH = _index(
         "special": "i0 i0_ igamma igammac",
         "storage": "from_dlpack frombuffer",
         "spectrum": "stft istft",
+        "quantization": "fake_quantize_per_tensor_affine fake_quantize_per_channel_affine",
         "rejection": "poisson binomial _standard_gamma _standard_gamma_grad _sample_dirichlet _dirichlet_grad",
         "windows": "hann_window hamming_window blackman_window bartlett_window kaiser_window",
     }
