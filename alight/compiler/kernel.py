@@ -24,6 +24,15 @@ class Operand(NamedTuple):
     offset: int = 0
 
 
+class Owned(NamedTuple):
+    """How threads share a kernel of a chain (`chains.py`): each has portions of the rows, and runs it whole for those."""
+
+    chain: int  # the kernels of one chain do not wait for one another
+    portions: int
+    steps: tuple[tuple[int, int], ...]  # value -> bytes from portion to portion
+    scratch: int  # bytes for each thread
+
+
 class Kernel(NamedTuple):
     """One function of compiled code, or one call of the interpreter."""
 
@@ -40,6 +49,7 @@ class Kernel(NamedTuple):
     starts: tuple[
         tuple[int, int], ...
     ] = ()  # values that it is given from another byte on than their first
+    owned: Owned | None = None  # if it is for one portion of the rows
 
     @property
     def values(self) -> tuple[int, ...]:

@@ -42,26 +42,34 @@ def phases(
     for part, (whole, _) in parts.items():
         inside.setdefault(whole, []).append(part)
     found: list[int] = []
-    written: dict[int, bool] = {}  # values written in this phase: whether by the first thread alone
-    read: dict[int, bool] = {}
+    written: dict[
+        int, tuple[bool, int]
+    ] = {}  # in this phase: by the first thread alone? by which chain?
+    read: dict[int, tuple[bool, int]] = {}
     for kernel in kernels:
-        serial = is_serial(kernel)
+        how = is_serial(kernel), kernel.owned.chain if kernel.owned else 0
         waits = kernel.kind == "interpreter"
         reads = [i for value in kernel.reads for i in (value, *inside.get(value, ()))]
         for value in reads:
-            waits |= value in written and not (serial and written[value])
+            waits |= value in written and not _follows(how, written[value])
         for value in kernel.writes:
-            waits |= value in written and not (serial and written[value])
-            waits |= value in read and not (serial and read[value])
+            waits |= value in written and not _follows(how, written[value])
+            waits |= value in read and not _follows(how, read[value])
         if waits or (found and kernels[len(found) - 1].kind == "interpreter"):
             phase += 1
             written, read = {}, {}
         found.append(phase)
         for value in reads:
-            read[value] = serial and read.get(value, True)
+            serial, chain = read.get(value, how)
+            read[value] = serial and how[0], chain if chain == how[1] else 0
         for value in kernel.writes:
-            written[value] = serial
+            written[value] = how
     return found
+
+
+def _follows(how: tuple[bool, int], before: tuple[bool, int]) -> bool:
+    """Whether a kernel comes after another one without a meeting: on the first thread, or in the same chain."""
+    return (how[0] and before[0]) or (how[1] > 0 and how[1] == before[1])
 
 
 def plan_memory(
@@ -85,11 +93,13 @@ def plan_memory(
     over = _written_over(kernels, phase, {v: (first[v], last[v], bytes_of(v)) for v in own})
     for value, place in over.items():
         last[place] = max(last[place], last[value])
+    over |= _handed_on(kernels, {v: bytes_of(v) for v in own if v not in {*over, *over.values()}})
     spans = [(first[v], last[v], bytes_of(v), ("value", v)) for v in first if v not in over]
+    shared = _shared_scratch(kernels)
     spans += [
         (at, at, k.scratch, ("scratch", n))
         for n, (k, at) in enumerate(zip(kernels, phase, strict=True))
-        if k.scratch
+        if k.scratch and shared[n] == n
     ]
     placed: list[tuple[int, int, int, int]] = []  # first phase, last phase, offset, end
     offsets: dict[tuple[str, int], int] = {}
@@ -109,7 +119,49 @@ def plan_memory(
     values |= {value: values[place] for value, place in over.items()}
     values |= {i: values[whole] + at for i, (whole, at) in parts.items() if whole in values}
     scratch = {n: at for (kind, n), at in offsets.items() if kind == "scratch"}
+    scratch |= {n: scratch[one] for n, one in shared.items()}
     return Memory(values, scratch, -(-size // ALIGNMENT) * ALIGNMENT, parts)
+
+
+def _shared_scratch(kernels: Sequence[Kernel]) -> dict[int, int]:
+    """For each kernel with scratch, whose it uses: its own, or that of the first one of its chain."""
+    found: dict[int, int] = {}
+    first: dict[int, int] = {}
+    for n, kernel in enumerate(kernels):
+        if kernel.scratch:
+            found[n] = first.setdefault(kernel.owned.chain, n) if kernel.owned else n
+    return found
+
+
+def _handed_on(kernels: Sequence[Kernel], sizes: Mapping[int, int]) -> dict[int, int]:
+    """Values inside of a chain that take the place of others which the chain has read for the last time before.
+
+    The rows of both are the same bytes, and one thread's alone.
+    """
+    users: dict[int, list[int]] = {}
+    for n, kernel in enumerate(kernels):
+        for value in kernel.values:
+            if value in sizes:
+                users.setdefault(value, []).append(n)
+    inside = {}  # value -> chain, bytes, bytes from portion to portion
+    for value, numbers in users.items():
+        owned = [kernels[n].owned for n in numbers]
+        chains = {one.chain if one else 0 for one in owned}
+        starts = {dict(kernels[n].starts).get(value, 0) for n in numbers}
+        if len(chains) == 1 and owned[0] and starts == {0}:
+            inside[value] = owned[0].chain, sizes[value], dict(owned[0].steps)[value]
+    found: dict[int, int] = {}
+    free: dict[tuple[int, int, int], list[int]] = {}
+    for n, kernel in enumerate(kernels):
+        mine = [value for value in kernel.values if value in inside]
+        for value in mine:
+            left = free.get(inside[value])
+            if users[value][0] == n and left:
+                found[value] = left.pop()
+        for value in mine:
+            if users[value][-1] == n:
+                free.setdefault(inside[value], []).append(found.get(value, value))
+    return found
 
 
 def _written_over(

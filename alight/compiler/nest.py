@@ -214,7 +214,7 @@ class Nest:
             for i in inputs:
                 axes |= self.expressions[i].axes
                 stage = max(stage, self.expressions[i].stage)
-            for part in _affines(what):
+            for part in affines(what):
                 axes |= self.affine_axes(part)
                 stage = max(stage, self.affine_stage(part))
             if isinstance(what, Reduced):
@@ -229,7 +229,7 @@ class Nest:
         """The atoms of looked-up coordinates that an expression reads, and so checks."""
         for made in self.expressions[len(self._looked_at) : expression + 1]:
             found = frozenset[int]().union(*(self._looked_at[i] for i in made.inputs))
-            todo = [a for part in _affines(made.what) for a, _ in part.terms]
+            todo = [a for part in affines(made.what) for a, _ in part.terms]
             while todo:
                 a = todo.pop()
                 what = self.atoms[a]
@@ -266,7 +266,8 @@ class Nest:
         return last + any(not s.outer for s in self.stores)
 
 
-def _affines(what: Any) -> Sequence[Affine]:
+def affines(what: Any) -> Sequence[Affine]:
+    """The numbers that an expression is made of: of a load, its index first."""
     if isinstance(what, Load):
         return (what.index, *(number for number, _, _ in what.guard))
     if isinstance(what, (Place, Random)):

@@ -1,6 +1,6 @@
 """The passes from a program to kernels in memory, in order.
 
-    program -> simplify -> narrow -> merge -> stream -> fuse -> layouts -> lower -> phases -> memory -> (a backend writes the code)
+    program -> simplify -> narrow -> merge -> stream -> fuse -> layouts -> lower -> chains -> phases -> memory -> (a backend writes the code)
 
 Each is a pure function in a file of its own. `plan` runs them; `explain` shows what came out after each.
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+from alight.compiler.chains import chained
 from alight.compiler.fuse import Fusion, Supports, fuse
 from alight.compiler.kernel import Kernel
 from alight.compiler.layout import extent, layouts
@@ -60,7 +61,8 @@ def plan(program: Program, machine: Machine) -> Plan:
     simple = stream(merge(narrow(simplify(program))), machine.cache_bytes, machine.score_bytes)
     fusion, lowering, kernels = _lowered(simple, machine)
     types = tuple(lowering.types)
-    serial = tuple(kernel.work < machine.parallel_work for kernel in kernels)
+    kernels = chained(kernels, types, lowering.parts, machine)
+    serial = tuple(k.owned is None and k.work < machine.parallel_work for k in kernels)
     alone = dict(zip(map(id, kernels), serial, strict=True))
     parts = lowering.parts
     order = phases(kernels, lambda kernel: alone[id(kernel)], parts)

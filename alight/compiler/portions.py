@@ -83,6 +83,7 @@ class _Cut:
         if node is None:
             return self._input(value, labels)
         statics = dict(node.statics)
+        wanted: tuple[Labels, ...]
         if node.primitive.name == "dot_general":
             wanted = of_product(node, self.types, out=labels)[:2]
         elif node.primitive.kind == REDUCTION and "axes" in statics:

@@ -45,13 +45,13 @@ def by_hand(steps, hidden=24, batch=5, vocab=7):
     return run
 
 
-def cells(kind, steps=5, dtype=torch.float32, batch=3):
+def cells(kind, steps=5, dtype=torch.float32, batch=3, hidden=8):
     """The same with a cell of the library, a head at every step, and gradients of everything."""
-    cell, head = getattr(nn, kind)(6, 8).to(dtype), nn.Linear(8, 2).to(dtype)
+    cell, head = getattr(nn, kind)(6, hidden).to(dtype), nn.Linear(hidden, 2).to(dtype)
     x = torch.randn(steps, batch, 6, dtype=dtype, requires_grad=True)
 
     def run():
-        h = c = torch.zeros(batch, 8, dtype=dtype)
+        h = c = torch.zeros(batch, hidden, dtype=dtype)
         outputs = []
         for one in x:
             if kind == "LSTMCell":

@@ -134,23 +134,38 @@ def _calls(
     }
     first = code.compare("icmp eq", code["thread"], code.integer(0))
     before: int | None = None
+    counts = [one.portions for one in (plan.kernels[n].owned for n in numbers) if one is not None]
+    if counts:  # the same for all chains
+        portions = code.share(code.integer(counts[0]), code["thread"], code["threads"])
     for n in numbers:
         phase = plan.phases[n]
         if before is not None and phase != before and not apart:
             barrier(code)
         before = phase
 
-        def call(n: int = n) -> None:
+        def call(n: int = n, portion: Value | None = None) -> None:
             args = code.array("ptr", width)
-            extra = [status, *([scratch[n]] if n in scratch else [])]
-            for i, one in enumerate([*everything[n], *extra]):
+            own, given = plan.kernels[n].owned, everything[n]
+            room = [scratch[n]] if n in scratch else []
+            if own is not None and portion is not None:
+                steps = dict(own.steps)
+                given = [
+                    code.element(one, code.mul(portion, steps[i]), 1)
+                    for i, one in zip(plan.kernels[n].values, given, strict=True)
+                ]
+                mine = code.mul(code["thread"], own.scratch)
+                room = [code.element(one, mine, 1) for one in room]
+            for i, one in enumerate([*given, status, *room]):
                 code.store(one, code.element(args, i, 8))
-            whole = apart or plan.serial[n]
+            whole = apart or plan.serial[n] or portion is not None
             thread = code.integer(0) if whole else code["thread"]
             threads = code.integer(1) if whole else code["threads"]
             code.call("void", names[n], args, thread, threads, code["team"])
 
-        if plan.serial[n] and not apart:
+        if plan.kernels[n].owned is not None:
+            with code.loop(*portions) as portion:
+                call(portion=portion)
+        elif plan.serial[n] and not apart:
             with code.when(first):
                 call()
         else:
