@@ -115,20 +115,18 @@ class Compose(StackTransform):
         return all(has_stack_form(transform) for transform in self.transforms)
 
     def word_count(self, stack: Stack) -> int:
-        return sum(self._word_counts(stack))
-
-    def _word_counts(self, stack: Stack) -> list[int]:
-        """Each member's words, found by passing an empty stack through."""
-        counts = []
-        probe = Stack(stack.images[:0], stack.is_tensor)
+        """The words of all members, found by passing an empty stack through."""
+        total, probe = 0, Stack(stack.images[:0], stack.is_tensor)
         for transform in self.transforms:
-            counts.append(transform.word_count(probe))  # type: ignore[attr-defined]
-            probe = transform.on_stack(probe, np.empty((0, counts[-1]), np.uint32))  # type: ignore[attr-defined]
-        return counts
+            count = transform.word_count(probe)  # type: ignore[attr-defined]
+            probe = transform.on_stack(probe, np.empty((0, count), np.uint32))  # type: ignore[attr-defined]
+            total += count
+        return total
 
     def on_stack(self, stack: Stack, words: Array) -> Stack:
         start = 0
-        for transform, count in zip(self.transforms, self._word_counts(stack), strict=True):
+        for transform in self.transforms:
+            count = transform.word_count(stack)  # type: ignore[attr-defined]
             stack = transform.on_stack(stack, words[:, start : start + count])  # type: ignore[attr-defined]
             start += count
         return stack
