@@ -94,6 +94,12 @@ _OUT_OF_RANGE: dict[str, tuple[type[Exception], str, str, str]] = {
         "class",
         "the classes are",
     ),
+    "max_unpool": (
+        RuntimeError,
+        "Found an invalid max index: {} (output volumes are of size {volume})",
+        "index",
+        "the volume has",
+    ),
     "take": (IndexError, _TAKEN, "index", "the tensor has"),
     "put": (IndexError, _TAKEN, "index", "the tensor has"),
     "index_copy": (IndexError, "index_copy_(): " + _OF_DIMENSION, "index", "the dimension has"),
@@ -109,8 +115,11 @@ _OUT_OF_RANGE: dict[str, tuple[type[Exception], str, str, str]] = {
 _COUNT_FROM_END = {"index_at", "put_at", "take", "put", "index_fill"}
 
 
-def reworded(error: Exception, operation: str) -> Exception:
-    """An index error of the gather primitives as the operation that recorded it would say it."""
+def reworded(error: Exception, operation: str, key: object = ()) -> Exception:
+    """An index error of the gather primitives as the operation that recorded it would say it.
+
+    `key` is that of the operation's step, with its static arguments.
+    """
     lines = str(error).split("\n")
     known = _OUT_OF_RANGE.get(operation.strip("_"))
     if known is None or not isinstance(error, IndexError) or len(lines) < 2:
@@ -126,7 +135,21 @@ def reworded(error: Exception, operation: str) -> Exception:
     hint = "smaller indices" if what == "index" else "labels that count from 0"
     if place["size"] == 0 and sentence == _OF_DIMENSION:
         sentence = "index is out of bounds for dimension with size 0"
-    return kind(message(sentence.format(number, **place), [fact], hint))
+    volume = ""
+    if "{volume}" in sentence:
+        extents = _extents(key)
+        volume = "x".join(map(str, extents if len(extents) > 1 else [*extents, 1]))
+    return kind(message(sentence.format(number, **place, volume=volume), [fact], hint))
+
+
+def _extents(key: object) -> tuple[int, ...]:
+    """The last tuple of whole numbers among the static arguments in a step's key."""
+    found = [
+        one
+        for one in (key if isinstance(key, tuple) else ())
+        if isinstance(one, tuple) and all(isinstance(size, int) for size in one)
+    ]
+    return found[-1] if found else ()
 
 
 def not_implemented(what: str, nearest: str) -> NoReturn:

@@ -142,7 +142,9 @@ def node_class(name: str) -> type[Node]:
     """The class of nodes of one name; each prints as PyTorch's: <AddBackward0 object at ...>."""
     if name not in _classes:
         short = name.removeprefix("torch::autograd::")
-        _classes[name] = type(short, (Node,), {"name": lambda self: name, "__module__": "builtins"})
+        # of a user's Function, whose name has no number, PyTorch shows where its class comes from
+        module = "torch.autograd.function" if short.endswith("Backward") else "builtins"
+        _classes[name] = type(short, (Node,), {"name": lambda self: name, "__module__": module})
     return _classes[name]
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from alight.autograd.hooks import RemovableHandle
-from alight.errors import fail
+from alight.errors import fail, warn
 from alight.tensor import Tensor
 
 Hook = Callable[..., Any]
@@ -236,6 +236,13 @@ def _backward_of(module: Any) -> _BackwardHooks | None:
     return _BackwardHooks(module, pre, after) if pre or after else None
 
 
+NO_INPUTS = (
+    "Full backward hook is firing when gradients are computed with respect to module outputs since no inputs require "
+    "gradients. See https://docs.pytorch.org/docs/main/generated/torch.nn.Module.html#torch.nn.Module."
+    "register_full_backward_hook for more details."
+)
+
+
 class _BackwardHooks:
     """One call of a module whose backward is watched."""
 
@@ -280,6 +287,8 @@ class _BackwardHooks:
                 grads = changed if isinstance(changed, tuple) else (changed,)
         self.grad_outputs = grads
         if not self.passed:
+            if self.after:
+                warn(NO_INPUTS)
             for hook in self.after:
                 if hook(self.module, (None,) * self.count, grads) is not None:
                     fail(

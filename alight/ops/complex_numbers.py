@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from alight import primitives as p
-from alight.dtypes import bfloat16, category
+from alight.dtypes import bfloat16, category, float16
 from alight.errors import fail
 from alight.ir.program import Value as Tensor
 from alight.ops.arguments import broadcast_all, scalar_type_name, to_float
@@ -14,8 +14,13 @@ from alight.ops.operation import METHODS, function, op, with_vjp
 from alight.primitives.arithmetic import constant, where, zeros_like
 
 
-@op(view="always")
-def real(input: Tensor) -> Tensor:
+@op(functions="", view="always")
+def _real(input: Tensor) -> Tensor:
+    return p.Real(input)
+
+
+@function("real")
+def real(input: Any) -> Any:
     """The real part, a view; input itself if it is real.
 
     Shapes: any; the result has the input's.
@@ -24,7 +29,7 @@ def real(input: Tensor) -> Tensor:
     >>> torch.real(torch.tensor([1 + 2j]))
     tensor([1.])
     """
-    return p.Real(input) if input.dtype.is_complex else input
+    return _real.function(input) if input.dtype.is_complex else input
 
 
 @op(view="always")
@@ -47,21 +52,39 @@ METHODS["real"] = property(lambda self: real(self), doc=real.__doc__)
 METHODS["imag"] = property(lambda self: imag(self), doc=imag.__doc__)
 
 
-@op(
-    methods="conj conj_physical",
-    functions="conj conj_physical",
-    pointwise=True,
-)
-def conj(input: Tensor) -> Tensor:
-    """The complex conjugate.
+@op(functions="", pointwise=True)
+def _conj(input: Tensor) -> Tensor:
+    return p.Conj(input) if input.dtype.is_complex else input
+
+
+@function("conj", methods="conj conj_physical")
+def conj(input: Any) -> Any:
+    """The complex conjugate; of real numbers the tensor itself.
+
+    Shapes: any, kept.
 
     Differs: a tensor of its own, not a view with a conjugate bit.
+
+    >>> import alight as torch
+    >>> torch.conj(torch.tensor([1 + 2j]))
+    tensor([1.-2.j])
+    """
+    return _conj.function(input) if input.dtype.is_complex else input
+
+
+@function("conj_physical")
+def conj_physical(input: Any, *, out: Any = None) -> Any:
+    """The complex conjugate; of real numbers the tensor itself, unless `out` is given.
+
+    Shapes: any, kept.
 
     >>> import alight as torch
     >>> torch.conj_physical(torch.tensor([1 + 2j]))
     tensor([1.-2.j])
     """
-    return p.Conj(input) if input.dtype.is_complex else input
+    if out is not None:
+        return _conj.function(input, out=out)
+    return _conj.function(input) if input.dtype.is_complex else input
 
 
 @function("resolve_conj", methods="resolve_conj")
@@ -81,7 +104,7 @@ def resolve_conj(input: Any) -> Any:
 def adjoint(input: Tensor) -> Tensor:
     """The conjugate transpose of the last two dimensions."""
     order = (*range(input.ndim - 2), input.ndim - 1, input.ndim - 2)
-    return conj.lowering(p.Permute(input, order=order))
+    return _conj.lowering(p.Permute(input, order=order))
 
 
 @op(methods="angle", pointwise=True)
@@ -156,6 +179,8 @@ def polar(abs: Tensor, angle: Tensor) -> Tensor:
             f"Expected object of scalar type {scalar_type_name(abs.dtype)} but got scalar type "
             f"{scalar_type_name(angle.dtype)} for second argument",
         )
+    if abs.dtype is float16:
+        fail(NotImplementedError, "\"polar_cpu\" not implemented for 'Half'", try_="abs.float()")
     size, phase = broadcast_all(abs, angle)
     return p.Complex(size * p.Cos(phase), size * p.Sin(phase))
 

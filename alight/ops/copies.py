@@ -235,4 +235,4 @@ def sum_to_size(self: Tensor, *size: Any) -> Any:
         return self.sum()
     grown = [lead + i for i, b in enumerate(shape) if b == 1 and own[lead + i] != 1]
     dims = [*range(lead), *grown]
-    return (self.sum(dims) if dims else self.view_as(self)).reshape(shape)
+    return self.sum(dims).reshape(shape) if dims else self

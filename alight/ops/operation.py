@@ -94,6 +94,9 @@ class Operation:
         self.out: str | bool = True  # what `out=` may be: words of alight/ops/out.py
         self.joins = False  # makes one tensor of many: done at once where all of them are data
         self.gradient = True  # False where no gradient flows through, on purpose: detach
+        self.placed: Callable[..., Any] | None = (
+            None  # arguments with places in memory: view(dtype)
+        )
         self.results: Callable[..., Any] | None = (
             None  # the named tuple that several results come in
         )
@@ -155,7 +158,7 @@ class Operation:
                 f"{self.name}() received an invalid combination of arguments: argument "
                 f"'{self.parameters[0].name}' (position 1) must be Tensor, not {of}",
             )
-        return values
+        return values if self.placed is None else self.placed(values)
 
     def tensors(self, arguments: tuple[Any, ...]) -> list[Any]:
         """All tensors among the arguments."""
@@ -212,8 +215,8 @@ class Operation:
         outs = (
             result if isinstance(result, tuple) and not isinstance(result, Strided) else (result,)
         )
-        if differentiable and any(map(_may_have_gradients, outs)):
-            refuse_written(self.tensors(arguments))
+        if differentiable:
+            refuse_written(self.tensors(arguments), outs)
         if self.vjp is not None and differentiable and len(tape.nodes) > start:
             out_ids = tuple(out.id for out in outs)
             tape.regions.append(
@@ -404,10 +407,6 @@ class Operation:
         result = fit(result, old, self.name)
         differentiable = differentiable and result.dtype.is_differentiable
         views.trace_write(recorder, tape, target, result, differentiable, self.name)
-
-
-def _may_have_gradients(out: Any) -> bool:
-    return getattr(out, "value", out).dtype.is_differentiable
 
 
 def fit(result: Value, target: Value, name: str) -> Value:

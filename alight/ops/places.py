@@ -319,7 +319,7 @@ def resolve_neg(input: Tensor) -> Any:
     >>> torch.resolve_neg(torch.tensor([1.]))
     tensor([1.])
     """
-    return input.view_as(input)
+    return input
 
 
 @function("conj_physical_", methods="conj_physical_")

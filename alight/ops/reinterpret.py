@@ -13,11 +13,38 @@ from alight.record.recorder import thread
 from alight.record.views import offset_of
 
 
+class Placed:
+    """A dtype that a view is to become, and where the view begins in its memory: part of a path's key."""
+
+    __slots__ = ("of", "offset")
+
+    def __init__(self, of: Any, offset: int) -> None:
+        self.of, self.offset = of, offset
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Placed) and (self.of, self.offset) == (other.of, other.offset)
+
+    def __hash__(self) -> int:
+        return hash((self.of, self.offset))
+
+
+def placed(view: Any, of: Any) -> Any:
+    """`of` with the place where a view begins, if its elements are to be joined."""
+    if not isinstance(of, Dtype) or of.itemsize <= view.dtype.itemsize:
+        return of
+    if thread.recorder.transforming:
+        return of
+    return Placed(of, offset_of(view) or 0)
+
+
 def reinterpreted(input: Any, of: Any) -> Any:
     """A view of the same bytes; the last dimension is cut or joined where the elements' sizes differ.
 
     Errors: PyTorch's, where the last dimension, a stride or the place in memory does not allow that.
     """
+    offset = 0
+    if isinstance(of, Placed):
+        of, offset = of.of, of.offset
     if not isinstance(of, Dtype):
         got = type(of).__name__
         fail(
@@ -29,7 +56,7 @@ def reinterpreted(input: Any, of: Any) -> Any:
     if before > after:
         strides = _cut(input, strides, before // after, of)
     elif before < after:
-        strides = _joined(input, strides, after // before, of)
+        strides = _joined(input, strides, after // before, of, offset)
     bits = p.Detach(input) if input.meta.requires_grad else input
     return Strided(p.Reinterpret(bits, dtype=of), strides)
 
@@ -39,12 +66,13 @@ def _cut(input: Any, strides: tuple[int, ...], ratio: int, of: Dtype) -> tuple[i
     return (*(stride * ratio for stride in strides[:-1]), strides[-1])
 
 
-def _joined(input: Any, strides: tuple[int, ...], ratio: int, of: Dtype) -> tuple[int, ...]:
+def _joined(
+    input: Any, strides: tuple[int, ...], ratio: int, of: Dtype, offset: int
+) -> tuple[int, ...]:
     if not input.shape:
         _refuse("self.dim() cannot be 0", input, of, "")
     if input.shape[-1] % ratio:
         _refuse(f"self.size(-1) must be divisible by {ratio}", input, of, input.shape[-1])
-    offset = _offset(input)
     if offset % ratio:
         _refuse(f"self.storage_offset() must be divisible by {ratio}", input, of, offset)
     _check_last(input, strides, of)
@@ -70,12 +98,3 @@ def _refuse(what: str, input: Any, of: Dtype, got: Any) -> NoReturn:
         facts=[f"the tensor is {input.type}, its strides are {input.meta.full_strides()}"],
         try_=".contiguous() before it, or .to(dtype) to convert the elements",
     )
-
-
-def _offset(input: Any) -> int:
-    """Where a tensor begins in its memory."""
-    recorder = thread.recorder
-    slots = recorder.tape_here().slots
-    held = (tensor for tensor, (value, _) in zip(recorder.handles, slots, strict=False) if value == input.id)  # fmt: skip
-    tensor = next(held, None)
-    return 0 if tensor is None or recorder.transforming else offset_of(tensor) or 0

@@ -9,7 +9,7 @@ from alight.dtypes import bool_, category, finfo, float32, float64, int32, int64
 from alight.errors import fail
 from alight.ir.program import Value as Tensor
 from alight.ops.arguments import as_value, promoted
-from alight.ops.operation import op, with_vjp
+from alight.ops.operation import function, op, with_vjp
 from alight.ops.pointwise import unsupported
 from alight.primitives.arithmetic import equal, where, zeros_like
 
@@ -47,8 +47,8 @@ def neg(input: Tensor) -> Tensor:
     return p.Neg(input)
 
 
-@op(methods="positive __pos__", functions="positive", view="always")
-def positive(input: Tensor) -> Tensor:
+@function("positive", methods="positive __pos__")
+def positive(input: Any) -> Any:
     """input itself.
 
     Shapes: any, kept.
@@ -60,7 +60,7 @@ def positive(input: Tensor) -> Tensor:
     """
     if input.dtype is bool_:
         fail(RuntimeError, "The `+` operator, on a bool tensor is not supported.")
-    return p.Reshape(input, shape=input.shape)
+    return input
 
 
 @op(

@@ -99,6 +99,19 @@ def view(input: Tensor, shape: Shape) -> Tensor:
     return p.Reshape(input, shape=shape)
 
 
+def _with_place(arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+    """view(dtype) of a view: which dtypes it may become depends on where it begins."""
+    input, shape = arguments
+    if isinstance(shape, tuple) or input._base is None:
+        return arguments
+    from alight.ops.reinterpret import placed
+
+    return input, placed(input, shape)
+
+
+view.operation.placed = _with_place
+
+
 @function(functions="", methods="view_as")
 def view_as(self: Any, other: Any) -> Any:
     """A view in the shape of `other`.
@@ -127,9 +140,20 @@ def reshape_as(self: Any, other: Any) -> Any:
     return self.reshape(other.shape)
 
 
-@op(methods="flatten", view="maybe")
-def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
-    """Dimensions from start_dim to end_dim merged into one.
+@op(functions="", view="maybe")
+def _flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
+    first, last = normalize_dim(start_dim, input.ndim), normalize_dim(end_dim, input.ndim)
+    if first > last:
+        fail(RuntimeError, "flatten() has invalid args: start_dim cannot come after end_dim")
+    if input.ndim == 0:
+        return p.Reshape(input, shape=(1,))
+    middle = (prod(input.shape[first : last + 1]),)
+    return p.Reshape(input, shape=input.shape[:first] + middle + input.shape[last + 1 :])
+
+
+@function("flatten", methods="flatten")
+def flatten(input: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
+    """Dimensions from start_dim to end_dim merged into one; the tensor itself where that changes nothing.
 
     Shapes: any; () becomes (1,).
     Errors: RuntimeError where start_dim comes behind end_dim, IndexError for a dimension out of
@@ -139,13 +163,12 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     >>> torch.zeros(2, 3, 4).flatten(1).shape
     torch.Size([2, 12])
     """
-    first, last = normalize_dim(start_dim, input.ndim), normalize_dim(end_dim, input.ndim)
-    if first > last:
-        fail(RuntimeError, "flatten() has invalid args: start_dim cannot come after end_dim")
-    if input.ndim == 0:
-        return p.Reshape(input, shape=(1,))
-    middle = (prod(input.shape[first : last + 1]),)
-    return p.Reshape(input, shape=input.shape[:first] + middle + input.shape[last + 1 :])
+    ndim = len(input._meta.shape)
+    first = start_dim if start_dim >= 0 else start_dim + ndim
+    last = end_dim if end_dim >= 0 else end_dim + ndim
+    if first == last and 0 <= first < ndim:
+        return input
+    return _flatten.function(input, start_dim, end_dim)
 
 
 @op(methods="ravel", view="maybe")
@@ -494,7 +517,7 @@ def broadcast_tensors(*tensors: Any) -> tuple[Any, ...]:
     shape = broadcast_shape(*(one._meta.shape for one in tensors))
     if shape is None:
         broadcast_error([one._meta.shape for one in tensors])
-    return tuple(one.expand(shape) for one in tensors)
+    return tuple(one if one._meta.shape == shape else one.expand(shape) for one in tensors)
 
 
 @function()

@@ -5,7 +5,7 @@ PyTorch refuses writes to them, and uses of the former after what they view was 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NoReturn
 
 from alight.errors import fail
@@ -94,8 +94,15 @@ def _refuse(origin: str, what: str) -> NoReturn:
     )
 
 
-def refuse_written(tensors: Iterable[Any]) -> None:
-    """PyTorch's error where such a view is used after what it views was written."""
+def refuse_written(tensors: Iterable[Any], made: Sequence[Any] | None = None) -> None:
+    """PyTorch's error where such a view is used after what it views was written.
+
+    Unless nothing of what is `made` of it can have gradients: results of a comparison.
+    """
+    if made is not None and not any(
+        getattr(one, "value", one).dtype.is_differentiable for one in made
+    ):
+        return
     for tensor in tensors:
         origin = tensor._meta.origin or ""
         if origin.startswith(WRITTEN):

@@ -450,8 +450,8 @@ def _explained(error: Exception, program: Program, position: Position) -> Except
     if number is None or program.nodes[number].line is None:
         return error
     here, there = user_line(), program.nodes[number].line
-    name = next((step.name for step in position.path() if step.line is there), "")
-    error = reworded(error, name)
+    step = next((step for step in position.path() if step.line is there), None)
+    error = reworded(error, step.name, step.key) if step is not None else error
     note = f"recorded at {there}"
     if str(here) != str(there):
         note += f"  {getattr(there, 'text', '')}  (values are known only when the segment runs, here at {here})"

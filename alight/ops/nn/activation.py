@@ -111,20 +111,24 @@ def _(ct: Tensor, out: Tensor, input: Tensor) -> Tensor:
 
 
 @op(functions="celu", F="celu", inplace="celu_", pointwise=True)
-def celu(input: Tensor, alpha: Scalar = 1.0) -> Tensor:
+def celu(input: Tensor, alpha: float = 1.0) -> Tensor:
     """input where it is positive, else alpha * (exp(input / alpha) - 1).
+
+    Errors: RuntimeError for alpha 0.
 
     >>> import alight as torch
     >>> torch.celu(torch.tensor([-1., 2.]), 0.5)
     tensor([-0.4323,  2.0000])
     """
+    if alpha == 0:
+        fail(RuntimeError, "ZeroDivisionError: alpha cannot be 0 for CELU", try_="relu(input)")
     require_float(input, "elu_cpu")
-    return in_single(lambda x, a: where(x > 0, x, p.Expm1(x / a) * a), input, alpha)
+    return in_single(lambda x: where(x > 0, x, p.Expm1(x / alpha) * alpha), input)
 
 
 @celu.vjp
 def _(ct: Tensor, out: Tensor, input: Tensor, alpha: Any) -> Tensor:
-    return in_single(lambda g, x, a: where(x > 0, g, g * p.Exp(x / a)), ct, input, alpha)
+    return in_single(lambda g, x: where(x > 0, g, g * p.Exp(x / alpha)), ct, input)
 
 
 @op(functions="prelu", methods="prelu", F="prelu")

@@ -428,13 +428,19 @@ def unfold(
 ) -> Tensor:
     """The windows of (n, c, height, width) as columns: (n, c * kh * kw, number of windows).
 
-    Errors: RuntimeError for other ranks, and where no window fits.
+    Errors: IndexError and RuntimeError for other ranks, RuntimeError where no window fits.
 
     >>> import alight as torch
     >>> torch.nn.functional.unfold(torch.ones(1, 1, 3, 3), 2).shape
     torch.Size([1, 4, 4])
     """
-    if input.ndim not in (3, 4):
+    if input.ndim < 3:
+        fail(
+            IndexError,
+            f"Dimension out of range (expected to be in range of [{-input.ndim}, {input.ndim - 1}], but got 2)",
+            facts=[f"the input is {list(input.shape)}, unfold takes (n, c, height, width)"],
+        )
+    if input.ndim > 4 or 0 in input.shape[-3:]:
         fail(
             RuntimeError,
             "Expected 3D or 4D (batch mode) tensor with possibly 0 batch size and other non-zero dimensions for input, "
@@ -504,6 +510,12 @@ def fold(
     """
     size = per_dimension(output_size, 2, "output_size")
     (kh, kw), rest = _window(kernel_size, dilation, padding, stride)
+    if input.ndim not in (2, 3) or 0 in input.shape[-2:]:
+        fail(
+            RuntimeError,
+            "Expected 2D or 3D (batch mode) tensor for input with possibly 0 batch size and non-zero dimensions for "
+            f"input, but got: {list(input.shape)}",
+        )
     batched = input.ndim == 3
     x = input if batched else p.Reshape(input, shape=(1, *input.shape))
     if x.shape[1] % (kh * kw):

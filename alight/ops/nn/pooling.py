@@ -39,6 +39,27 @@ def window_padding(
     return tuple(pads)
 
 
+def require_planes(x: Tensor) -> None:
+    """PyTorch's errors where avg_pool2d gets no (n, c, h, w) or (c, h, w)."""
+    require_dim(x, -3)
+    if x.ndim > 4:
+        fail(
+            RuntimeError,
+            "Expected 3D or 4D (batch mode) tensor with optional 0 dim batch size for input, but got:"
+            f"{list(x.shape)}",
+        )
+
+
+def require_dim(x: Any, dim: int) -> None:
+    """PyTorch's error where a kernel asks a tensor of too few dimensions for the size of one."""
+    if not -x.ndim <= dim < x.ndim:
+        fail(
+            IndexError,
+            f"Dimension out of range (expected to be in range of [{-x.ndim}, {x.ndim - 1}], but got {dim})",
+            facts=[f"the input is {list(x.shape)}"],
+        )
+
+
 class _Geometry:
     """The checked arguments of a pooling operation on one input."""
 
@@ -53,6 +74,8 @@ class _Geometry:
         dilation: Any,
         ceil_mode: bool,
     ) -> None:
+        if name == "avg_pool2d":
+            require_planes(x)
         if x.ndim not in (count + 1, count + 2):
             fail(
                 RuntimeError,

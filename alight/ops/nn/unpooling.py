@@ -11,6 +11,7 @@ from alight.errors import fail
 from alight.ir.program import Value as Tensor
 from alight.ops.arguments import scalar_type_name
 from alight.ops.nn.convolution import per_dimension
+from alight.ops.nn.pooling import require_dim
 from alight.ops.operation import TORCH, function, op
 from alight.primitives.arithmetic import broadcast, constant
 from alight.primitives.gather import IndexPut, take_along
@@ -195,7 +196,8 @@ def _fractional(count: int, always: bool) -> Any:
         input: Any, kernel_size: Ints, output_size: Any = None, output_ratio: Any = None, return_indices: bool = False,
         _random_samples: Any = None,
     ) -> Any:  # fmt: skip
-        if input.dim() not in (count + 1, count + 2):
+        require_dim(input, -count - 1)
+        if input.dim() != count + 1 and input.dim() != count + 2:
             fail(
                 RuntimeError,
                 f"{name}(): Expected {count + 1}D or {count + 2}D tensor, but got: {list(input.shape)}",
@@ -230,7 +232,7 @@ def _fractional(count: int, always: bool) -> Any:
     output_ratio times the input's extents, over the last {count} dimensions.
 
     Shapes: (n, c, *) or (c, *), with {count} dimensions behind the channels; these become `output_size`.
-    Errors: RuntimeError for other ranks, for a window that is too large, and for _random_samples of another dtype.
+    Errors: RuntimeError and IndexError for other ranks, RuntimeError for a window that is too large and for _random_samples of another dtype.
 
     >>> import alight as torch
     >>> x = torch.ones({"1, " * 2 + "6, " * count})
