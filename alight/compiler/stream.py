@@ -55,10 +55,8 @@ from alight.primitives import (
 )
 
 MOST_ROWS, LEAST_ROWS = 128, 64  # of a block
-SEGMENT_ROWS, MOST_SEGMENTS = (
-    256,
-    8,
-)  # of rows that see equally many columns, where rows see only what is before them
+# Rows that see equally many columns, where rows see only what is before them; each such segment is code of its own.
+SEGMENT_ROWS, MOST_SEGMENTS = 128, 16
 Order = tuple[int, ...]
 
 WIDE_VALUES = 3  # of a block that are alive at a time, roughly
