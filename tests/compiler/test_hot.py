@@ -191,3 +191,27 @@ def test_a_steady_step_allocates_no_arrays(hot_at_once, monkeypatch):
     losses = [step() for _ in range(10)]
     assert made == [] and [id(one) for one in native.arenas.free] == arena
     assert losses == sorted(losses, reverse=True)
+
+
+def test_arrays_of_outputs_are_taken_together_while_nobody_holds_them():
+    from alight.backends.cpu import native
+
+    outputs = native.Outputs([native.Recycled((3,), np.dtype(np.float32)) for _ in range(4)])
+    weights = outputs.take()[:2]  # a loop holds two of the arrays until the next round
+    for _ in range(6):
+        taken = outputs.take()
+        assert all(one is not other for one in taken for other in weights)
+        weights = taken[:2]
+        del taken
+    assert outputs.misses <= 3
+    losses: list[object] = []
+    for turn in range(200):  # somebody else holds some arrays for a while
+        taken = outputs.take()
+        assert all(one is not other for one in taken for other in (*weights, *losses))
+        weights = taken[:2]
+        losses = [*losses, taken[3]] if turn % 5 else []
+        del taken
+    assert outputs.misses == native.MISSES
+    losses.clear()
+    before = {id(array) for output in outputs.outputs for array in output.arrays}
+    assert {id(one) for one in outputs.take()} <= before

@@ -87,6 +87,66 @@ def _arrays_for(outputs: Sequence[Recycled], free: int) -> list[Any]:
     return taken
 
 
+class Outputs:
+    """The arrays of all outputs of a program.
+
+    A loop takes the same arrays in turn, as many rounds apart as its parameters need: they are taken together, where
+    nobody holds one of them.
+    """
+
+    def __init__(self, outputs: list[Recycled]) -> None:
+        self.outputs = outputs
+        self.rounds: list[list[Any]] = []  # what was taken last, and before; the next first
+        self.free: list[list[int]] = []  # of each array in them, its references if it is free
+        self.misses = 0
+
+    def take(self) -> list[Any]:
+        """An array for each output that nobody else holds."""
+        for arrays, free in zip(self.rounds, self.free):  # noqa: B905  (a keyword costs as much as a round)
+            if [*map(sys.getrefcount, arrays)] == free:
+                if arrays is self.rounds[0]:
+                    self.rounds.reverse()
+                    self.free.reverse()
+                return arrays.copy()
+        if self.misses == MISSES:
+            return _arrays_for(self.outputs, FREE)
+        return self._take_anew()
+
+    def _take_anew(self) -> list[Any]:
+        before = [self._places(arrays) for arrays in self.rounds[-1:]]
+        self.rounds.clear()  # they count as holders
+        taken = _arrays_for(self.outputs, FREE)
+        self.misses += 1
+        rounds = [*before, self._places(taken)]
+        if FREE > 0 and self.misses < MISSES and None not in rounds:
+            self.rounds = [self._arrays(places) for places in rounds]
+            self.free = [
+                [
+                    IN_ONE_LIST + sum(one[n] is array for one in self.rounds)
+                    for n, array in enumerate(arrays)
+                ]
+                for arrays in self.rounds
+            ]
+        return taken
+
+    def _places(self, arrays: list[Any]) -> tuple[int, ...] | None:
+        """Which array of each output they are; None if one is of none."""
+        places = []
+        for array, output in zip(arrays, self.outputs, strict=True):
+            found = [n for n, own in enumerate(output.arrays) if own is array]
+            if not found:
+                return None
+            places.append(found[0])
+        return tuple(places)
+
+    def _arrays(self, places: Sequence[int]) -> list[Any]:
+        return [output.arrays[n] for output, n in zip(self.outputs, places, strict=True)]
+
+
+MISSES = 20  # after so many rounds that were not as before, each output is looked at by itself
+(IN_ONE_LIST,) = map(sys.getrefcount, [object()])  # references of what one list holds
+
+
 def _free_count() -> int:
     """What `_arrays_for` counts for an array that nobody else holds: it depends on the version of Python."""
     for free in (3, 2):
@@ -122,7 +182,7 @@ class Native:
         types = program.types
         self.in_types = [(types[i].shape, numpy_dtype(types[i].dtype)) for i in program.inputs]
         self.out_types = [(types[i].shape, numpy_dtype(types[i].dtype)) for i in program.outputs]
-        self.spare = [Recycled(shape, of) for shape, of in self.out_types]
+        self.spare = Outputs([Recycled(shape, of) for shape, of in self.out_types])
         kinds = [entry.kind_of(types[i].shape, types[i].dtype) for i in program.inputs]
         self.descriptor = b""  # the quick way in, for programs that need nothing of the interpreter
         if not self.between:
@@ -159,7 +219,7 @@ class Native:
 
     def __call__(self, arguments: Sequence[Any]) -> list[Any]:
         with self.lock:
-            results = _arrays_for(self.spare, FREE)
+            results = self.spare.take()
         arena = arenas.take(self.built.summary.arena)
         try:
             enter, status = threads.pool().library.entry.enter, entry.MISFIT
