@@ -66,19 +66,42 @@ def known_backward(tensor: Tensor) -> bool:
     leaves = [handles[target] for target in position.targets]
     gradients = []
     waiting: list[tuple[Tensor, Tensor]] = []
+    held: list[Tensor] = []
+    added: list[Tensor] = []
     for leaf, meta in zip(leaves, position.metas):  # noqa: B905  (a keyword costs as much as a round)
         gradient = new(Tensor)
         gradient._slot, gradient._meta = slot, meta
         slot += 1
         gradients.append(gradient)
-        if leaf._grad is None and not leaf._watched:
+        if leaf._watched:
+            waiting.append((leaf, gradient))
+        elif leaf._grad is None:
             leaf._grad = gradient
+        elif leaf._grad._meta.type == meta.type and not leaf._grad._meta.requires_grad:
+            held.append(leaf._grad)
+            added.append(gradient)
         else:
             waiting.append((leaf, gradient))
     handles.extend(gradients)
+    if held:
+        _add_all(held, added)
     for leaf, gradient in waiting:
         accumulate(leaf, run_hooks(leaf, gradient), False)
     return True
+
+
+def _add_all(held: list[Tensor], added: list[Tensor]) -> None:
+    """Add gradients to those that are there, in one step."""
+    if len(set(map(id, held))) == len(held) and all(one._base is None for one in held):
+        thread.recorder.compound("accumulate", None, added, held, (), _sums)
+        return
+    with no_recording():
+        for one, gradient in zip(held, added, strict=True):
+            one.add_(gradient)
+
+
+def _sums(added: list[Any], held: list[Any], _: Any) -> list[Any]:
+    return [one + gradient for one, gradient in zip(held, added, strict=True)]
 
 
 def grad(

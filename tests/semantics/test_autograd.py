@@ -21,6 +21,21 @@ def first_and_second_derivative(torch):
 
 
 @program
+def gradients_added_to_what_is_there(torch):
+    w, v = (torch.ones(3, requires_grad=True) for _ in range(2))
+    u, found = torch.ones(2, 3, requires_grad=True), []
+    v.grad = torch.zeros(6)[::2]  # a view
+    part = None
+    for lap in range(5):
+        ((w * v).sum() * 2 + (u * w).sum()).backward()
+        part = w.grad[1:] if lap == 1 else part
+        if lap == 2:
+            w.grad = v.grad  # one tensor for two
+        found.append([(x.grad.tolist(), x.grad._version) for x in (w, v, u)])
+    return found, part
+
+
+@program
 def item_between_forward_and_backward(torch):
     w = torch.tensor([2.0, 3.0], requires_grad=True)
     loss = (w * w * w).sum()
