@@ -351,14 +351,19 @@ def _lent(handles: Sequence[Any]) -> dict[int, int]:
 
 
 def _watched(recorder: Any, unstored: Sequence[int]) -> tuple[Watched, ...]:
-    """The handles whose values are not kept, and the views that nobody holds, by the references they have for that."""
+    """The handles whose values are not kept, and the views that nobody holds, by the references they have for that.
+
+    Each tensor once, at its last place: what picks it must not hold it twice.
+    """
     handles, more = recorder.handles, _lent(recorder.handles)
     groups: dict[tuple[bool, int], list[int]] = {}
-    for i in unstored:
+    for i in {id(handles[i]): i for i in unstored}.values():
         groups.setdefault((False, more[id(handles[i])]), []).append(i)
-    for i, tensor in enumerate(handles):
+    views = {id(one): i for i, one in enumerate(handles) if one._base is not None}
+    for i in views.values():
+        tensor = handles[i]
         extra = more[id(tensor)]
-        if tensor._base is not None and sys.getrefcount(tensor) <= LISTED + extra:
+        if sys.getrefcount(tensor) <= LISTED + extra:
             groups.setdefault((True, extra), []).append(i)
     return tuple(
         Watched(picker(places), tuple(places), LISTED_TWICE + extra, views)

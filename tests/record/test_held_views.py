@@ -66,3 +66,45 @@ def test_a_view_written_after_its_base_is_held_no_more():
         (given + n).sum().item()
         if kept is not None:
             assert kept.tolist() == [3.0 + n] * 2
+
+
+def written_with_gradients(x, w):
+    y = x @ w
+    y += 1
+    y = y.relu()
+    w.grad = None
+    y.sum().backward()
+    return w.grad.sum().item()
+
+
+def written_several_times(x, w):
+    y = (x @ w).detach()
+    y += 1
+    y *= 2
+    y[y > 0] = -1
+    y = y + 0
+    return y.sum().item()
+
+
+def written_through_views(x, w):
+    y = (x @ w).detach()
+    v = y.reshape(-1)
+    v[v > 0] = -1
+    v += 1
+    y = v.reshape(3, 2) * 2
+    del v
+    return y.sum().item()
+
+
+@pytest.mark.parametrize(
+    "lap", [written_with_gradients, written_several_times, written_through_views]
+)
+def test_a_known_path_is_not_planned_again_for_what_was_written_and_died(lap, monkeypatch):
+    x, w = torch.ones(3, 2), torch.ones(2, 2, requires_grad=True)
+    first = [lap(x, w) for _ in range(3)]
+
+    def planned(*given):
+        raise AssertionError("planned again")
+
+    monkeypatch.setattr("alight.record.flush._plan_again", planned)
+    assert [lap(x, w) for _ in range(3)] == first
