@@ -1,6 +1,9 @@
 """Recipes: everything that decides the numbers of a run.
 
 In: a model's name, and what the user wants otherwise. Out: a recipe, and the optimizer and schedule it asks for.
+The convnet's was chosen on the last 10 000 training images, five epochs from two seeds each: 92.28 % with batch norm
+before pooling and batches of 256, 92.75 % with pooling first and batches of 128, 92.62 % of these with 0.006 as the
+highest rate.
 """
 
 from __future__ import annotations
