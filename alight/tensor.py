@@ -712,7 +712,13 @@ class Tensor(Methods, metaclass=_TensorMeta):
         >>> x.view(2, 1).data_ptr() == x.data_ptr()
         True
         """
-        return backend_of(self.device).address(self.flush("data_ptr"))
+        root, backend = root_of(self), backend_of(self.device)
+        root.flush("data_ptr")
+        if (
+            not root._shared and root._buffer is not None
+        ):  # once its address is known, it stays there: see flush._settle_inputs
+            root._buffer = backend.settle(root._buffer)
+        return backend.address(self.flush("data_ptr"))
 
     def storage_offset(self) -> int:
         """Place of the first element in the memory that this tensor views, in elements.

@@ -12,7 +12,8 @@ from alight.record.flush import USUAL
 
 
 def _line(tensor: alight.Tensor) -> int:
-    return tensor.data_ptr() % 64
+    tensor.flush("test")
+    return address_of(tensor._buffer) % 64
 
 
 def _unaligned(*shape: int) -> alight.Tensor:
@@ -52,6 +53,17 @@ def test_what_a_path_reads_each_time_is_moved_once() -> None:
     for _ in range(USUAL + 2):
         assert (x * 3).sum().item() == 6000
     assert x.data_ptr() == place
+
+
+def test_an_address_that_was_given_out_lasts() -> None:
+    x = _unaligned(40, 50)
+    row, place = x[0], x.data_ptr()
+    for _ in range(USUAL + 2):
+        assert (x * 3).sum().item() == 6000
+    assert x.data_ptr() == row.data_ptr() == place
+    shared = _unaligned(40, 50)
+    shown = shared.numpy()
+    assert shared.data_ptr() == address_of(shown)
 
 
 def test_memory_shared_with_numpy_stays_where_it_is() -> None:
