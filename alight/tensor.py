@@ -714,9 +714,8 @@ class Tensor(Methods, metaclass=_TensorMeta):
         """
         root, backend = root_of(self), backend_of(self.device)
         root.flush("data_ptr")
-        if (
-            not root._shared and root._buffer is not None
-        ):  # once its address is known, it stays there: see flush._settle_inputs
+        # Once its address is known, it stays where it is: flush._settle_inputs finds nothing to do.
+        if not root._shared and root._buffer is not None:
             root._buffer = backend.settle(root._buffer)
         return backend.address(self.flush("data_ptr"))
 
