@@ -120,7 +120,8 @@ class ElementwiseOptimizer(Optimizer):
                 "a hand-written update with create_graph=True",
             )
         names = self.slots(group)
-        kept, settings, which, count = [], self.settings(group), None, 1
+        kept: list[Any] = []
+        settings, which, count = self.settings(group), None, 1
         if names or self.numbers:
             kept, steps, which = self._state_of(params, names, group)
             count = len(steps)
@@ -200,7 +201,7 @@ class ElementwiseOptimizer(Optimizer):
         return [*new_params, *new_slots]
 
     def _by_parts(
-        self, form: tuple[Any, ...], p: Value, grad: Value, held: Sequence[Value], n: list[Value], s: list[Value]
+        self, form: tuple[Any, ...], p: Value, grad: Value, held: list[Value], n: list[Value], s: list[Value]
     ) -> Sequence[Value]:  # fmt: skip
         """An update; that of complex numbers is one of their real and one of their imaginary parts."""
         if not p.dtype.is_complex:

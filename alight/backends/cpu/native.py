@@ -117,8 +117,8 @@ class Outputs:
         self.rounds.clear()  # they count as holders
         taken = _arrays_for(self.outputs, FREE)
         self.misses += 1
-        rounds = [*before, self._places(taken)]
-        if FREE > 0 and self.misses < MISSES and None not in rounds:
+        rounds = [places for places in (*before, self._places(taken)) if places is not None]
+        if FREE > 0 and self.misses < MISSES and len(rounds) > len(before):
             self.rounds = [self._arrays(places) for places in rounds]
             self.free = [
                 [
