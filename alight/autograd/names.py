@@ -248,6 +248,8 @@ def _of_cross_entropy(values: Sequence[Any]) -> str:
 
 
 _BY_ARGUMENTS: dict[str, Rule] = {
+    "copied": lambda values: values[1],
+    "drawn": lambda values: values[2],
     "sum": _if_given("SumBackward0", "SumBackward1", 1),
     "mean": _if_given("MeanBackward0", "MeanBackward1", 1),
     "prod": _if_given("ProdBackward0", "ProdBackward1", 1),
@@ -283,7 +285,7 @@ _BY_ARGUMENTS: dict[str, Rule] = {
     "einsum": _of_einsum,
     "matrix_power": _of_power,
     "matrix_norm": _of_matrix_norm,
-    "vecdot": lambda values: "SumBackward1" if values[0].ndim else "VdotBackward0",
+    "vecdot": lambda values: "SumBackward1" if values[0].ndim > 1 else "VdotBackward0",
     "median_all": lambda values: "NanmedianBackward0" if values[1] else "MedianBackward0",
     "fft": _of_transform(True),
     "ifft": _of_transform(False),

@@ -78,7 +78,7 @@ def sum(
     """
     x = _filled(_wide(input, dtype), mask, 0)
     dims = _dims(x, dim)
-    return x.sum(dims, keepdim=keepdim) if dims else x.clone()
+    return x.sum(dims, keepdim=keepdim) if dims or not x.ndim else x.clone()
 
 
 def prod(
@@ -117,7 +117,7 @@ def amax(
     x = input if dtype is None else input.to(dtype)
     x = _filled(x, mask, _lowest(x))
     dims = _dims(x, dim)
-    return x.amax(dims, keepdim=keepdim) if dims else x.clone()
+    return x.amax(dims, keepdim=keepdim) if dims or not x.ndim else x.clone()
 
 
 def amin(
@@ -137,7 +137,7 @@ def amin(
     x = input if dtype is None else input.to(dtype)
     x = _filled(x, mask, _highest(x))
     dims = _dims(x, dim)
-    return x.amin(dims, keepdim=keepdim) if dims else x.clone()
+    return x.amin(dims, keepdim=keepdim) if dims or not x.ndim else x.clone()
 
 
 def argmax(
@@ -240,7 +240,7 @@ def logsumexp(
     x = input if dtype is None else input.to(dtype)
     dims = _dims(x, dim)
     x = _filled(x, mask, _lowest(x))
-    result = torch.logsumexp(x, dims, keepdim=keepdim) if dims else x.clone()
+    result = torch.logsumexp(x, dims, keepdim=keepdim) if dims or not x.ndim else x.clone()
     return result.to(x.dtype)
 
 

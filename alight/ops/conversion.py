@@ -83,6 +83,17 @@ def clone(input: Value, *, memory_format: Any = None) -> Strided:
     return _formatted(fresh(input), input, memory_format)
 
 
+@op(functions="")
+def _copied(input: Value, maker: str) -> Value:
+    """A copy whose backward node is called `maker`."""
+    return fresh(input)
+
+
+def made_by(maker: str, tensor: Any) -> Any:
+    """A tensor that several operations made, as one whose grad_fn has the name that PyTorch gives it."""
+    return _copied.function(tensor, maker) if tensor.requires_grad else tensor
+
+
 @function("", methods="contiguous")
 def contiguous(self: Any, memory_format: Any = contiguous_format) -> Any:
     """This tensor if it lies in memory as asked, in row-major order by default, else a copy that does.

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from alight.autograd.names import grad_name
 from alight.dtypes import int64
 from alight.errors import fail
 from alight.ops.arguments import normalize_dim
+from alight.ops.conversion import made_by
 from alight.ops.docstrings import derived_docstring
 from alight.ops.operation import METHODS, TORCH, function
 from alight.ops.out import write_out
+from alight.ops.parts import cut
 from alight.tensor import Tensor
 
 _VIEWS = (
@@ -20,7 +23,9 @@ _PARTS = ("split", "split_with_sizes", "unbind")
 
 
 def _own(tensor: Any) -> Any:
-    return tensor.contiguous().clone()
+    if not tensor.requires_grad:
+        return tensor.contiguous().clone()
+    return made_by(f"{grad_name(tensor) or 'AliasBackward0'}_copy", tensor)
 
 
 def _copying(name: str) -> None:
@@ -67,7 +72,7 @@ def alias_copy(input: Tensor, *, out: Any = None) -> Any:
     >>> torch.alias_copy(torch.tensor([1, 2]))
     tensor([1, 2])
     """
-    return _own(input) if out is None else write_out(out, input)
+    return made_by("AliasBackward0_copy", input.clone()) if out is None else write_out(out, input)
 
 
 @function(methods="narrow_copy")
@@ -94,7 +99,7 @@ def narrow_copy(input: Tensor, dim: int, start: int, length: int, *, out: Any = 
                 RuntimeError,
                 f"start ({start}) + length ({length}) exceeds dimension size ({size}).",
             )
-    made = _own(input.narrow(dim, start, length))
+    made = made_by("NarrowCopyBackward0", input.narrow(dim, start, length).contiguous().clone())
     if out is not None and out.dtype is not input.dtype:
         fail(
             RuntimeError,
@@ -141,7 +146,8 @@ def unsafe_chunk(input: Tensor, chunks: int, dim: int = 0) -> Any:
     >>> torch.unsafe_chunk(torch.arange(4), 2)
     (tensor([0, 1]), tensor([2, 3]))
     """
-    return input.chunk(chunks, dim)
+    parts = input.chunk(chunks, dim)
+    return cut(input, dim, [part.shape[dim] for part in parts], "unsafe_split")
 
 
 @function(methods="unsafe_split")
@@ -155,7 +161,8 @@ def unsafe_split(tensor: Tensor, split_size: Any, dim: int = 0) -> Any:
     >>> torch.unsafe_split(torch.arange(5), 3)
     (tensor([0, 1, 2]), tensor([3, 4]))
     """
-    return tensor.split(split_size, dim)
+    parts = tensor.split(split_size, dim)
+    return cut(tensor, dim, [part.shape[dim] for part in parts], "unsafe_split")
 
 
 @function(methods="unsafe_split_with_sizes")
@@ -169,7 +176,8 @@ def unsafe_split_with_sizes(input: Tensor, split_sizes: Any, dim: int = 0) -> An
     >>> torch.unsafe_split_with_sizes(torch.arange(5), [1, 4])
     (tensor([0]), tensor([1, 2, 3, 4]))
     """
-    return input.split_with_sizes(split_sizes, dim)
+    parts = input.split_with_sizes(split_sizes, dim)
+    return cut(input, dim, [part.shape[dim] for part in parts], "unsafe_split_with_sizes")
 
 
 @function(methods="as_strided_scatter")
@@ -211,7 +219,7 @@ def as_strided_scatter(
         places = TORCH["full"]((), places, dtype=int64, device=input.device)
     flat = input.contiguous().reshape(-1)
     put = flat.scatter(0, places.expand(size).reshape(-1), src.to(input.dtype).reshape(-1))
-    return put.reshape(input.shape)
+    return made_by("AsStridedScatterBackward0", put.reshape(input.shape))
 
 
 @function(methods="sum_to_size", functions="")
@@ -235,4 +243,5 @@ def sum_to_size(self: Tensor, *size: Any) -> Any:
         return self.sum()
     grown = [lead + i for i, b in enumerate(shape) if b == 1 and own[lead + i] != 1]
     dims = [*range(lead), *grown]
-    return self.sum(dims).reshape(shape) if dims else self
+    made = self.sum(dims, keepdim=True) if dims else self
+    return made.view(shape) if lead else made

@@ -370,4 +370,4 @@ def _linalg_lu(A: Tensor, *, pivot: bool = True) -> tuple[Tensor, Tensor, Tensor
     rows = p.Iota(shape=shape, axis=len(shape) - 1, dtype=int64, device=A.type.device)
     # Row order[i] of A is row i of L U: column i of P has its 1 there.
     turned = p.Equal(broadcast(p.Reshape(order, shape=(*order.shape, 1)), shape), rows)
-    return _transposed(p.Convert(turned, dtype=A.dtype)), low, up
+    return p.Detach(_transposed(p.Convert(turned, dtype=A.dtype))), low, up

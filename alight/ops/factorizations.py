@@ -308,7 +308,7 @@ def lu_unpack(
         places = p.Iota(shape=shape, axis=len(shape) - 1, dtype=int64, device=LU_data.type.device)
         same = equal(broadcast(p.Reshape(order, shape=(*order.shape, 1)), shape), places)
         turned = _transposed(p.Convert(same, dtype=LU_data.dtype))
-    return turned, low, up
+    return p.Detach(turned), low, up  # P has no gradient
 
 
 @op(linalg="lu_solve")

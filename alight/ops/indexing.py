@@ -12,6 +12,7 @@ from typing import Any
 
 from alight.dtypes import WIDE_UNSIGNED, bool_, int64, uint8
 from alight.errors import fail
+from alight.ops.conversion import made_by
 from alight.ops.creation import arange, as_tensor, fill_, ones, tensor
 from alight.ops.gather import index_at, put_at
 from alight.ops.operation import METHODS, TORCH, function
@@ -424,7 +425,7 @@ def masked_select(input: Tensor, mask: Tensor, *, out: Any = None) -> Tensor:
     wide, places = broadcast_tensors(input, mask)
     if not wide._meta.shape:
         wide, places = wide.reshape(1), places.reshape(1)
-    found = getitem(wide, places)
+    found = made_by("MaskedSelectBackward0", getitem(wide, places))
     return (
         found
         if out is None
@@ -545,7 +546,7 @@ def select_scatter(input: Tensor, src: Tensor, dim: int, index: int) -> Tensor:
     """
     made = input.clone()
     _fitting(src, made.select(dim, index)).copy_(src)
-    return made
+    return made_by("SelectScatterBackward0", made)
 
 
 @function(methods="slice_scatter")
@@ -572,6 +573,7 @@ def slice_scatter(
     shape = made._meta.shape
     item, number = _slice_item(slice(start, end, step), shape[dim])
     _fitting(src, part(made, along(dim % len(shape), item, shape), number, "slice")).copy_(src)
+    made = made_by("SliceScatterBackward0", made)
     return made if out is None else write_out(out, made, "same")
 
 
@@ -591,4 +593,4 @@ def diagonal_scatter(
     """
     made = input.clone()
     _fitting(src, made.diagonal(offset, dim1, dim2)).copy_(src)
-    return made
+    return made_by("DiagonalScatterBackward0", made)

@@ -239,9 +239,11 @@ block_diag = _spread(block_diag)
 def _raised(x: Any, ndim: int) -> Any:
     if x.ndim >= ndim:
         return x
-    if ndim == 3 and x.ndim:
-        return x.reshape((1, *x.shape, 1) if x.ndim == 1 else (*x.shape, 1))
-    return x.reshape((1,) * (ndim - x.ndim) + tuple(x.shape))
+    if x.ndim == 0:
+        return x.reshape((1,) * ndim)
+    if x.ndim == 1:
+        x = x.unsqueeze(0)
+    return x.unsqueeze(-1) if ndim == 3 else x
 
 
 def _each(tensors: tuple[Any, ...], ndim: int) -> Any:

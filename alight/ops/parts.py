@@ -7,7 +7,7 @@ over `i` stays on one path; what counts from the end, and what is left out, is p
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import accumulate
 from typing import Any
 
@@ -283,6 +283,11 @@ def _cut(input: Tensor, axis: int, stops: Iterable[int], origin: str) -> tuple[T
         parts.append(span(input, axis, at, max(at, stop), origin))
         at = stop
     return tuple(parts)
+
+
+def cut(input: Tensor, dim: int, sizes: Sequence[int], origin: str) -> tuple[Tensor, ...]:
+    """Parts of these sizes along a dimension, as views that `origin` made."""
+    return _cut(input, normalize_dim(dim, input.ndim), accumulate(sizes), origin)
 
 
 @function(methods="chunk")

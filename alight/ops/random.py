@@ -269,18 +269,22 @@ def normal(
     made = _made(shape, of, lambda n: _normal(engine, n, of, 0.0, 1.0), None, False)
     with no_grad():
         made = made * std + mean
-    made = _drawn(made, [one for one in (mean, std) if isinstance(one, Tensor)])
+    number = isinstance(mean, Tensor) + 2 * isinstance(std, Tensor)
+    parameters = [one for one in (mean, std) if isinstance(one, Tensor)]
+    made = _drawn(made, parameters, f"NormalBackward{number}")
     return made if out is None else write_out(out, made)
 
 
 @op(functions="")
-def _drawn(input: Value, parameters: Tensors) -> Value:
+def _drawn(input: Value, parameters: Tensors, maker: str) -> Value:
     """Numbers that depend on parameters as PyTorch sees it: their gradient is zero."""
     return p.Reshape(input, shape=input.shape)
 
 
 @_drawn.vjp
-def _(ct: Value, out: Value, input: Value, parameters: Tensors) -> tuple[Value | None, ...]:
+def _(
+    ct: Value, out: Value, input: Value, parameters: Tensors, maker: str
+) -> tuple[Value | None, ...]:
     return None, *(zeros_like(one) for one in parameters)
 
 
@@ -382,7 +386,7 @@ def bernoulli(input: Tensor, p: Any = None, *, generator: Any = None, out: Any =
     refuse_tensor("bernoulli_tensor_cpu_self_", input)
     made = input.detach().clone()
     made = made.bernoulli_(input if p is None else p, generator=generator)
-    made = _drawn(made, [input]) if input.requires_grad else made
+    made = _drawn(made, [input], "BernoulliBackward0") if input.requires_grad else made
     return made if out is None else write_out(out, made, "any", (input,))
 
 

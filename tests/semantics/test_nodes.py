@@ -154,6 +154,31 @@ def test_names(case):
 
 
 @program
+def names_of_compositions(torch):
+    """Operations that alight composes end in a node of PyTorch's name."""
+    x = torch.ones(3, 3, requires_grad=True)
+    v, keep = x[0], x > 0
+    made = [
+        torch.expand_copy(v, (2, 3)), torch.diagonal_copy(x), torch.alias_copy(x), torch.as_strided_copy(x, (2,), (1,)),
+        torch.narrow_copy(x, 0, 0, 2), torch.view_copy(x, (9,)), torch.permute_copy(x, (1, 0)), torch.t_copy(x),
+        torch.transpose_copy(x, 0, 1), torch.unbind_copy(x)[1], torch.split_copy(x, 2)[0], torch.unfold_copy(x, 0, 2, 1),
+        torch.squeeze_copy(x), torch.squeeze_copy(x, 0), torch.unsqueeze_copy(x, 0), torch.select_copy(x, 0, 1),
+        torch.split_with_sizes_copy(x, [1, 2])[0], torch.slice_copy(x, 0, 1),
+        x.diagonal_scatter(torch.zeros(3)), x.select_scatter(torch.zeros(3), 0, 1), x.slice_scatter(torch.zeros(1, 3), 0, 0, 1),
+        x.as_strided_scatter(torch.zeros(2), (2,), (1,)), x.masked_select(keep), torch.normal(x, 1.0), torch.normal(1.0, x),
+        torch.normal(x, x), torch.bernoulli(x * 0.5), torch.unsafe_split(x, 2)[0], torch.unsafe_chunk(x, 2)[1],
+        torch.unsafe_split_with_sizes(x, [1, 2])[0], torch.linalg.vecdot(v, v), torch.linalg.vecdot(x, x), x.sum_to_size(1, 3),
+        x.sum_to_size(3), torch.atleast_2d(v), torch.atleast_3d(v), torch.atleast_3d(x),
+        torch.masked.sum(v[0]), torch.masked.amax(v[0]),
+    ]  # fmt: skip
+    P, L, U = torch.linalg.lu(x.detach() + torch.eye(3) + 0 * x)
+    made += [L, U, *torch.lu_unpack(*torch.linalg.lu_factor(x + torch.eye(3)))[1:]]
+    parts = torch.unsafe_split(x * 1, 1)
+    parts[0].mul_(2)  # nobody watches
+    return [one.grad_fn.name() for one in made], P.requires_grad, [tuple(one.shape) for one in made]
+
+
+@program
 def freed(torch):
     x = torch.ones(2, requires_grad=True)
     y = x.exp()
