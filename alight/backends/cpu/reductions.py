@@ -44,15 +44,15 @@ class Parts(NamedTuple):
     """Where the loops of a walk are cut: along one axis, whose steps are of a known size."""
 
     place: tuple[int, int]  # the axis, and the step of the loop
-    count: int  # steps of one part
+    size: int  # steps of one part
     end: Callable[[], None]  # what is done after each
 
     @contextmanager
     def loop(self, code: Code, first: Value, last: Value) -> Iterator[Value]:
         """The loop from first to last, part by part."""
         step = self.place[1]
-        with code.loop(first, last, step * self.count) as start:
-            stop = code.minimum(code.add(start, step * self.count), last)
+        with code.loop(first, last, step * self.size) as start:
+            stop = code.minimum(code.add(start, step * self.size), last)
             with code.loop(start, stop, step) as i:
                 yield i
             self.end()

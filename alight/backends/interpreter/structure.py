@@ -139,7 +139,9 @@ def dot_general(ins: Types, outs: Types, statics: Statics) -> Kernel:
     to_x = _arranged(x, x_batch + x_free + x_contract, (*lead, m, k))
     to_y = _arranged(y, y_batch + y_contract + y_free, (*lead, k, n))
     shape, whole = outs[0].shape, (*lead, m, n)
-    product = _matmul if lead else np.ndarray.dot
+    product: Callable[[Array, Array], Array] = _matmul if lead else np.ndarray.dot
+    if not lead and k >= 2 * PART and max(m, n) > 1 and m * n * k <= SMALL_PRODUCT:
+        product = _in_parts(m, n, k, numpy_dtype(outs[0].dtype))
 
     def run(a: Array, b: Array) -> Array:
         if to_x is not None:
@@ -161,6 +163,24 @@ def _arranged(x: Type, order: Axes, shape: Shape) -> Kernel | None:
     if is_ordered:
         return lambda a: a.reshape(shape)
     return lambda a: a.transpose(order).reshape(shape)
+
+
+PART = 512  # products that are added up in a row
+SMALL_PRODUCT = 1 << 20  # up to about so many multiplications, BLAS does not cut the sums by itself
+
+
+def _in_parts(m: int, n: int, k: int, of: Any) -> Callable[[Array, Array], Array]:
+    """A product of small matrices and long sums: sums of PART products, then their sum."""
+    count = k // PART
+    whole = count * PART
+    total = summed((count, m, n), (0,), np.dtype(of))
+
+    def run(a: Array, b: Array) -> Array:
+        left = a[:, :whole].reshape(m, count, PART).transpose(1, 0, 2)
+        result = total(_matmul(left, b[:whole].reshape(count, PART, n)))
+        return result + a[:, whole:].dot(b[whole:]) if k > whole else result
+
+    return run
 
 
 def _matmul(a: Array, b: Array) -> Array:
