@@ -222,3 +222,15 @@ def test_tiles_stay_in_registers(target):
         assert "Folded Spill" not in "\n".join(
             line for line in assembly.splitlines() if "mm" in line.split("#")[0]
         )
+
+
+@pytest.mark.parametrize(
+    ("n", "k", "ahead"), [(203, 144, 1), (203, 784, 1), (203, 147, 0), (64, 64, 0)]
+)
+def test_large_weights_are_asked_for_ahead(n, k, ahead):
+    made = product(32, n, k, "mk", "nk")
+    check(made)
+    if host().vector_bytes == 64:
+        assert plan_of(made, host()).crossed or not ahead
+        text = kernel_text(lambda code, p: emit_product(code, made, host(), *p), 4, host())
+        assert ("llvm.prefetch" in text) == bool(ahead)

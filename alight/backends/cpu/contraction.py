@@ -34,10 +34,12 @@ from alight.backends.cpu.product_plan import (
 from alight.backends.cpu.target import Target
 from alight.backends.cpu.threads import barrier
 from alight.backends.cpu.tiles import (
+    CACHE_LINE,
     CHAIN_STEPS,
     Panel,
     Shape,
     Steps,
+    ahead_bytes,
     broadcast_tile,
     dot_tile,
     finish_rows,
@@ -438,15 +440,21 @@ class _Emitter:
         steps = Steps(product.a[-2] * product.itemsize, place.a_step, place.b_step)
         last = section.columns - (vectors - 1) * self.count
         mask = None if self.plan.packed else first_lanes(last, self.type)
-        shape, unroll = Shape(rows, vectors), 1 if product.k % 2 else 2
+        shape, unroll, ahead = Shape(rows, vectors), 1 if product.k % 2 else 2, 0
+        line = CACHE_LINE // product.itemsize
+        large = product.m * product.k * product.itemsize > self.target.l1_bytes
+        if self.plan.crossed and large and product.a[-1] == 1 and product.k % line == 0:
+            # The weights of a layer, which were last read a step ago: they come from beyond the caches.
+            unroll, ahead = line, ahead_bytes(rows, steps.row, product.k * product.itemsize)
 
         def some(first: Value, last: Value, sums: list[Value]) -> list[Value]:
             code, count = self.code, self.code.op("sub", last, first)
             at_a = code.element(a, code.mul(first, place.a_step), 1)
             at_b = code.element(place.b, code.mul(first, place.b_step), 1)
             return broadcast_tile(
-                code, self.target, self.type, shape, count, unroll, at_a, at_b, steps, sums, mask
-            )
+                code, self.target, self.type, shape, count, unroll, at_a, at_b, steps, sums, mask,
+                ahead,
+            )  # fmt: skip
 
         zeros, most = [zero(self.type)] * (rows * vectors), self.plan.block
         size = CHAIN_STEPS if most > CHAIN_STEPS * 3 // 2 else most

@@ -20,6 +20,7 @@ from alight.backends.cpu.tiles import (
     CHAIN_STEPS,
     Shape,
     Steps,
+    ahead_bytes,
     best_shape,
     broadcast_tile,
     first_lanes,
@@ -149,8 +150,9 @@ class PatchNest:
         steps = Steps(nest.w[0] * size, size, self.width * size)
         count = nest.terms * self.taps
         line = CACHE_LINE // size
-        ahead = AHEAD_BYTES if count * size >= 4 * AHEAD_BYTES else shape.rows * steps.row
-        unroll, ahead = (line, ahead) if count % line == 0 else (2 - count % 2, 0)
+        unroll, ahead = 2 - count % 2, 0
+        if count % line == 0:
+            unroll, ahead = line, ahead_bytes(shape.rows, steps.row, count * size)
 
         def some(first: Value, last: Value, sums: list[Value]) -> list[Value]:
             at = code.element(here, first, size)

@@ -95,6 +95,15 @@ class Steps(NamedTuple):
     vector: int | None = None  # from vector to vector of b, if they do not follow each other
 
 
+LONG_ROW = 8192  # bytes
+
+
+def ahead_bytes(rows: int, step: int, length: int) -> int:
+    """How far ahead the rows of a tile's operand are asked for, which lie `step` bytes apart: all of the next tile's,
+    or, where rows are so long that they would not stay in the caches until then, further on in the same ones."""
+    return rows * step if length <= LONG_ROW else 512
+
+
 def broadcast_tile(
     code: Code,
     target: Target,
