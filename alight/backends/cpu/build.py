@@ -19,6 +19,7 @@ from alight.compiler.hot import background
 from alight.compiler.signature import signature
 from alight.ir.program import Program
 
+MEETING = 25_000  # steps of work (about 1.5 us) that a meeting of threads costs, with what one has written for another
 LONG_WORK = 500_000  # steps of work (about 50 us) from which Python's lock is let go meanwhile
 
 
@@ -106,10 +107,24 @@ def _summary(made: Any, parts: Iterable[tuple[str, tuple[str, ...]]], text: Any)
         text.steps,
         text.kernels,
         made.memory.size,
-        all(made.serial),
+        not _is_worth_dividing(made),
         sum(kernel.work for kernel in made.kernels) > LONG_WORK,
         tuple(_given_twice(made.program)),
     )
+
+
+def _is_worth_dividing(made: Any) -> bool:
+    """Whether threads that share a program's work save more than it costs them to meet."""
+    saved = meetings = 0
+    for kernel, serial in zip(made.kernels, made.serial, strict=True):
+        if not serial:
+            saved += kernel.work
+        loop = kernel.inner if kernel.kind == "scan" and not serial else None
+        if loop is not None and not loop.apart and not loop.portions:
+            meetings += loop.length * (1 + max(loop.plan.phases, default=0))
+    meetings += 1 + max(made.phases, default=0)
+    threads = most_planned()
+    return saved * (threads - 1) > meetings * MEETING * threads
 
 
 def _special(program: Program, made: Any) -> Built:
