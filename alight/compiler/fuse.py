@@ -13,6 +13,7 @@ compute again is computed again rather than stored.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from itertools import count
 from math import prod
 
 from alight.compiler.joins import copied, joined
@@ -47,6 +48,8 @@ class Group:
         )
         self.nodes: list[Node] = []
         self.needs = 0  # bits of the groups that must run before, directly or not
+        self.reads: set[int] = set()  # values of its full shape that it reads
+        self.makes: set[int] = set()  # values of its nodes
 
     @property
     def outer_shape(self) -> Shape:
@@ -96,6 +99,9 @@ class Fusion:
             for i in dict.fromkeys(node.inputs):
                 self.users.setdefault(i, []).append(node)
         self.outputs = frozenset(program.outputs)
+        self.place = {out: n for n, node in enumerate(program.nodes) for out in node.outputs}
+        self._sources: dict[int, tuple[int, ...]] = {}
+        self._users: dict[int, tuple[Node, ...]] = {}
         self.groups: list[Group] = []
         self.group_of: dict[int, Group] = {}  # value -> group of the node that makes it
         self.fusible = {
@@ -104,6 +110,7 @@ class Fusion:
         self.joined = joined(program, self.maker, self.users, lambda node: self.fusible[id(node)])
         self.copied = copied(program, self.users, lambda node: self.fusible[id(node)], self.joined)
         self.fusible.update((id(self.maker[out]), False) for out in self.joined)
+        self.free = {id(node) for node in program.nodes if self._is_free(node)}
         for node in program.nodes:
             if not self.is_free(node):
                 self._place(node)
@@ -113,13 +120,19 @@ class Fusion:
 
     def is_free(self, node: Node) -> bool:
         """Whether a node belongs to no group: its users compute it from its inputs."""
+        return id(node) in self.free
+
+    def _is_free(self, node: Node) -> bool:
         free = node.primitive.kind == MOVEMENT or node.primitive.name in FREE
         out = node.outputs[0]
         kept = out in self.outputs or out in self.apart or out in self.copied
         return free and self.fusible[id(node)] and not kept
 
-    def sources(self, value: int) -> list[int]:
+    def sources(self, value: int) -> tuple[int, ...]:
         """The values with groups (or program inputs) that a value is made of through free nodes."""
+        known = self._sources.get(value)
+        if known is not None:
+            return known
         found: dict[int, None] = {}
         seen, todo = set(), [value]
         while todo:
@@ -128,11 +141,12 @@ class Fusion:
                 continue
             seen.add(i)
             node = self.maker.get(i)
-            if node is None or not self.is_free(node):
+            if node is None or id(node) not in self.free:
                 found[i] = None
             else:
                 todo.extend(node.inputs)
-        return list(found)
+        self._sources[value] = tuple(found)
+        return self._sources[value]
 
     # -- groups --------------------------------------------------------------------------------------------------------
 
@@ -185,75 +199,103 @@ class Fusion:
         for other in needed:
             if other is not group:
                 bits |= other.needs | 1 << other.number
+        if not bits & ~group.needs:
+            return
         group.needs |= bits
         mine = 1 << group.number
-        for other in self.groups:
+        for other in self.groups if len(group.nodes) > 1 else ():  # nothing needs a new one yet
             if other.needs & mine:
                 other.needs |= group.needs
 
     def _merge(self) -> None:
         """Join groups of one shape that read the same values, or one another's: the parts of an optimizer's update."""
-        by_shape: dict[Shape, list[Group]] = {}
+        waiting: dict[Shape, dict[Group, int]] = {}  # groups of a shape, and when they came
+        touching: dict[int, list[Group]] = {}  # value -> groups that read or make it
+        came = count()
         for group in self.groups:
-            if group.alone or any(
-                out in self.apart for node in group.nodes for out in node.outputs
+            if group.alone or not self.apart.isdisjoint(
+                out for node in group.nodes for out in node.outputs
             ):
                 continue
-            others = by_shape.setdefault(group.shape, [])
+            self._describe(group)
+            others = waiting.setdefault(group.shape, {})
             # What joined may be what another group waited for: asked again until nobody joins.
-            while found := next((o for o in others if self._may_merge(o, group)), None):
-                others.remove(found)
+            while found := self._partner(group, others, touching):
+                del others[found]
                 self._absorb(found, group)
                 group = found
-            others.append(group)
+            others[group] = next(came)
+            for value in group.reads | group.makes:
+                touching.setdefault(value, []).append(group)
         self.groups = [group for group in self.groups if group.nodes]
+
+    def _describe(self, group: Group) -> None:
+        """Say what the group makes, and what it reads of its full shape: what merging would save reading twice."""
+        types = self.program.types
+        group.makes = {out for node in group.nodes for out in node.outputs}
+        read = (i for node in group.nodes for value in node.inputs for i in self.sources(value))
+        group.reads = {i for i in read if types[i].shape == group.shape}
+
+    def _partner(
+        self, group: Group, others: dict[Group, int], touching: dict[int, list[Group]]
+    ) -> Group | None:
+        """The first of the others that may be merged with a group."""
+        able: Iterable[Group] = others
+        if prod(group.shape) >= SMALL:  # then only one that has a value in common with it
+            values = group.reads | group.makes
+            near = {other for value in values for other in touching.get(value, ())}
+            able = sorted((other for other in near if other in others), key=others.__getitem__)
+        return next((other for other in able if self._may_merge(other, group)), None)
 
     def _may_merge(self, group: Group, later: Group) -> bool:
         if group.plain or later.plain:
             return False
-        if group.reduced != later.reduced and None not in (group.reduced, later.reduced):
-            return False
         if len(group.nodes) + len(later.nodes) > MOST_NODES:
             return False
-        bits = 1 << group.number, 1 << later.number
-        for other in self.groups:
-            between = other is not group and other is not later and other.nodes
-            if between and (
-                (later.needs >> other.number & 1 and other.needs & bits[0])
-                or (group.needs >> other.number & 1 and other.needs & bits[1])
-            ):
-                return False
-        windows = [node for g in (group, later) for node in g.nodes if window_inputs(node)]
-        mine = {out for g in (group, later) for node in g.nodes for out in node.outputs}
-        if any(
+        if group.reduced != later.reduced and None not in (group.reduced, later.reduced):
+            return False
+        reads, others = group.reads, later.reads
+        if prod(group.shape) < SMALL:
+            near = group.shape == () or not reads.isdisjoint(others | group.makes | later.makes)
+        else:
+            near = not (reads - group.makes).isdisjoint(others | later.makes) or not (
+                others - later.makes
+            ).isdisjoint(reads | group.makes)
+        if not near or self._is_between(group, later) or self._is_between(later, group):
+            return False
+        mine = group.makes | later.makes
+        return not any(
             i in mine
-            for node in windows
+            for one in (group, later)
+            for node in one.nodes
             for value in window_inputs(node)
             for i in self.sources(value)
-        ):
-            return False
-        reads, others = self._read_by(group), self._read_by(later)
-        if prod(group.shape) < SMALL:
-            return group.shape == () or bool(reads & (others | mine))
-        own = {out for node in group.nodes for out in node.outputs}
-        after = mine - own
-        return bool((reads - own) & (others | after) or (others - after) & (reads | own))
+        )
 
-    def _read_by(self, group: Group) -> set[int]:
-        """Values of the group's full shape that it reads: what merging would save reading twice."""
-        found = {i for node in group.nodes for value in node.inputs for i in self.sources(value)}
-        return {i for i in found if self.program.types[i].shape == group.shape}
+    def _is_between(self, first: Group, last: Group) -> bool:
+        """Whether a third group must run after the one and before the other."""
+        if not last.needs >> first.number & 1:
+            return False
+        bits = last.needs
+        while bits:
+            number = bits.bit_length() - 1
+            if self.groups[number].needs >> first.number & 1:
+                return True
+            bits ^= 1 << number
+        return False
 
     def _absorb(self, group: Group, later: Group) -> None:
+        place = self.place
         group.reduced = group.reduced if group.reduced is not None else later.reduced
-        place = {out: n for n, node in enumerate(self.program.nodes) for out in node.outputs}
         group.nodes = sorted((*group.nodes, *later.nodes), key=lambda node: place[node.outputs[0]])
+        group.reads |= later.reads
+        group.makes |= later.makes
         for node in later.nodes:
             for out in node.outputs:
                 self.group_of[out] = group
         bit, old = 1 << group.number, 1 << later.number
         group.needs = (group.needs | later.needs) & ~(bit | old)
-        later.nodes = []
+        later.nodes, later.needs = [], 0
         for other in self.groups:
             if other.needs & (bit | old):
                 other.needs = (other.needs | group.needs | bit) & ~old
@@ -283,20 +325,25 @@ class Fusion:
 
     def using_groups(self, value: int) -> list[Group]:
         """The groups that use a value, through free nodes too."""
-        found: dict[Group, None] = {}
+        known = self._users.get(value)
+        if known is None:
+            known = self._users[value] = tuple(self._using_nodes(value))
+        return list(dict.fromkeys(self.group_of[node.outputs[0]] for node in known))
+
+    def _using_nodes(self, value: int) -> list[Node]:
+        found: list[Node] = []
         seen, todo = set(), [value]
         while todo:
             i = todo.pop()
             for node in self.users.get(i, ()):
-                for out in node.outputs:
-                    if out in seen:
-                        continue
-                    seen.add(out)
-                    if self.is_free(node):
-                        todo.append(out)
-                    else:
-                        found[self.group_of[out]] = None
-        return list(found)
+                if node.outputs[0] in seen:
+                    continue
+                seen.add(node.outputs[0])
+                if id(node) in self.free:
+                    todo.extend(node.outputs)
+                else:
+                    found.append(node)
+        return found
 
     def _cost(self, value: int, stored: set[int]) -> tuple[int, list[int]]:
         """Elementary steps from stored values to this one, and the reductions, much smaller than it, to store for that.
