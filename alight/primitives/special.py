@@ -134,10 +134,12 @@ def erfc(b: B, x: S) -> S:
 def _erfc_of_positive(b: B, x: S) -> S:
     """erfc(x) for x above 0.46875."""
     x = b.min(x, _ERFC_ZERO)
-    near = b.trunc(b.mul(x, 16.0))  # exp(-x^2) in two factors (Cody): the square of x / 16 is exact
-    near = b.mul(near, 1 / 16)
-    rest = b.mul(b.sub(x, near), b.add(x, near))
-    scale = b.mul(b.exp(b.neg(b.mul(near, near))), b.exp(b.neg(rest)))
+    near = b.mul(b.trunc(b.mul(x, 16.0)), 1 / 16)  # its square is exact (Cody), and so is x^2 in two parts:
+    first, rest = b.mul(near, near), b.mul(b.sub(x, near), b.add(x, near))
+    square = b.add(first, rest)
+    lost = b.sub(rest, b.sub(square, first))
+    scale = b.exp(b.neg(square))
+    scale = b.sub(scale, b.mul(scale, lost))
     inverse = b.div(1.0, b.mul(x, x))
     tail = b.mul(inverse, _ratio(b, _TAIL_TOP, _TAIL_BOTTOM, inverse))
     tail = b.div(b.sub(1 / sqrt(pi), tail), x)
