@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
+from math import prod
 from typing import Any, NamedTuple
 
 from alight.compiler.nest import Expression, Load, Nest
@@ -55,6 +56,15 @@ class Kernel(NamedTuple):
     def values(self) -> tuple[int, ...]:
         """Values in the order of the function's pointers."""
         return tuple(dict.fromkeys((*self.reads, *self.writes)))
+
+    @property
+    def effort(self) -> int:
+        """About how long it takes, in elementary steps: with few rows, reading a product's matrix is most of it."""
+        if self.kind != "product":
+            return self.work
+        found = dict(self.detail)
+        read = prod(found["batch"]) * found["k"] * max(found["m"], found["n"])
+        return max(self.work, int(read // 2))
 
     def based(self, types: Sequence[Type], bytes_of: Callable[[dtype], int]) -> Kernel:
         """The same code for every place in a value: indices count from the first element that it touches."""

@@ -62,7 +62,7 @@ def plan(program: Program, machine: Machine) -> Plan:
     fusion, lowering, kernels = _lowered(simple, machine)
     types = tuple(lowering.types)
     kernels = chained(kernels, types, lowering.parts, machine)
-    serial = tuple(k.owned is None and k.work < machine.parallel_work for k in kernels)
+    serial = tuple(k.owned is None and k.effort < machine.parallel_work for k in kernels)
     alone = dict(zip(map(id, kernels), serial, strict=True))
     parts = lowering.parts
     order = phases(kernels, lambda kernel: alone[id(kernel)], parts)

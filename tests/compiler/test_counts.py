@@ -56,6 +56,15 @@ def test_steps_are_no_longer_than_this(name):
     )
 
 
+def test_threads_share_the_reading_of_a_matrix():
+    net = nn.Sequential(nn.Linear(128, 512), nn.ReLU(), nn.Linear(512, 16))
+    with torch.no_grad(), flushes() as log:
+        net(torch.randn(1, 128)).tolist()
+    made = plan(log[-1], machine(host(), 2))
+    alone = [s for k, s in zip(made.kernels, made.serial, strict=True) if k.kind == "product"]
+    assert alone == [False, True]
+
+
 def test_equal_layers_are_one_piece_of_code():
     def different(depth):
         net = nn.Sequential(
