@@ -106,7 +106,8 @@ class Optimizer:
     `params` are tensors, (name, tensor) pairs, or groups: dictionaries with "params" and the
     settings that differ from `defaults`. They stand in `param_groups`; `state[p]` is a
     dictionary for each parameter. TypeError for a single tensor or what is none, ValueError for
-    no parameters, a parameter in two groups or a non-leaf.
+    no parameters, a parameter in two groups or a non-leaf. Differs: running means that fall below
+    the smallest normal number are 0, since arithmetic with such numbers is slow.
 
     >>> import alight as torch
     >>> class Descent(torch.optim.Optimizer):
