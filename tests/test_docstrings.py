@@ -63,6 +63,7 @@ OTHERS = (  # docstring and example only
     "alight.vision.datasets",
     "alight.vision.transforms",
     "alight.vision.transforms.functional",
+    "alight.vision.tv_tensors",
     "alight.vision.utils",
     "alight.vision.ops",
     "alight.vision.io",

@@ -99,13 +99,7 @@ def test_mixtures():
         v2.MixUp()(images, alight.tensor([0, 1, 2, 4]))
 
 
-def test_what_is_missing_says_so():
-    from alight.vision import tv_tensors
-
-    with pytest.raises(NotImplementedError, match=r"tv_tensors.BoundingBoxes"):
-        tv_tensors.BoundingBoxes([[0, 0, 1, 1]])
-    with pytest.raises(NotImplementedError, match=r"torchvision.ops.remove_small_boxes"):
-        v2.SanitizeBoundingBoxes()
+def test_refused():
     with pytest.raises(
         ValueError,
         match=r"Required crop size \(20, 20\) is larger than input image size \(11, 14\)",

@@ -249,6 +249,18 @@ def _inverse_affine(
     return m
 
 
+def affine_matrix(
+    center: Sequence[float],
+    angle: float,
+    translate: Sequence[float],
+    scale: float,
+    shear: Sequence[float],
+) -> list[float]:
+    """From places in the image to places in the result: what `_inverse_affine` inverts."""
+    inverse = np.array([*_inverse_affine(center, angle, translate, scale, shear), 0.0, 0.0, 1.0])
+    return [float(one) for one in np.linalg.inv(inverse.reshape(3, 3)).reshape(-1)[:6]]
+
+
 def affine(
     img: Any,
     angle: float,

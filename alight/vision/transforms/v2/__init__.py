@@ -1,10 +1,11 @@
 """torchvision's `transforms.v2`: transforms of samples, that is of images among other things.
 
 In: a PIL picture or a tensor, or tuples, lists and dicts that hold some among labels and the like. Out: the same, the
-images transformed alike. Which of several tensors is the image: the first one, unless there is a picture.
+images transformed alike, and with them the boxes and masks of `alight.vision.tv_tensors` where pixels move. Which of
+several plain tensors is the image: the first one, unless there is a picture, an Image or a Video.
 
-Differs: images are plain tensors, also those of `ToImage`; boxes and masks are not transformed along, see
-`alight.vision.tv_tensors`. AugMix, AutoAugment, RandAugment and TrivialAugmentWide draw as their older forms do.
+Differs: perspective and elastic transforms refuse boxes. AugMix, AutoAugment, RandAugment and TrivialAugmentWide draw as
+their older forms do.
 """
 
 from __future__ import annotations
@@ -15,6 +16,20 @@ from alight.vision.transforms.images import InterpolationMode
 from alight.vision.transforms.v2 import functional
 from alight.vision.transforms.v2.batches import CutMix, MixUp
 from alight.vision.transforms.v2.containers import Compose, RandomApply, RandomChoice, RandomOrder
+from alight.vision.transforms.v2.detection import (
+    JPEG,
+    ClampBoundingBoxes,
+    ConvertBoundingBoxFormat,
+    RandomChannelPermutation,
+    RandomIoUCrop,
+    RandomPhotometricDistort,
+    RandomResize,
+    RandomShortestSize,
+    RandomZoomOut,
+    SanitizeBoundingBoxes,
+    ScaleJitter,
+    UniformTemporalSubsample,
+)
 from alight.vision.transforms.v2.samples import (
     RGB,
     ConvertImageDtype,
@@ -38,21 +53,6 @@ _SHARED = (
     "RandomPerspective", "RandomPosterize", "RandomResizedCrop", "RandomRotation", "RandomSolarize",
     "RandomVerticalFlip", "Resize", "TenCrop", "ToPILImage", "TrivialAugmentWide",
 )  # fmt: skip
-# Those of torchvision that alight lacks, and what comes nearest.
-_MISSING = {
-    "ClampBoundingBoxes": "torchvision.ops.clip_boxes_to_image",
-    "ConvertBoundingBoxFormat": "torchvision.ops.box_convert",
-    "JPEG": "a Lambda that saves and opens the picture with Pillow",
-    "RandomChannelPermutation": "x[torch.randperm(3)] in a Lambda",
-    "RandomIoUCrop": "RandomResizedCrop, with the boxes moved by hand",
-    "RandomPhotometricDistort": "ColorJitter",
-    "RandomResize": "Resize in a RandomChoice",
-    "RandomShortestSize": "Resize in a RandomChoice",
-    "RandomZoomOut": "Pad, with the boxes moved by hand",
-    "SanitizeBoundingBoxes": "torchvision.ops.remove_small_boxes",
-    "ScaleJitter": "Resize in a RandomChoice",
-    "UniformTemporalSubsample": "an index into the frames",
-}
 _made: dict[str, Any] = {}
 
 
@@ -67,14 +67,22 @@ def __getattr__(name: str) -> Any:
         from alight.vision.transforms.searched import AutoAugmentPolicy
 
         return AutoAugmentPolicy
-    if name in _MISSING:
-        from alight.errors import not_implemented
-
-        not_implemented(f"transforms.v2.{name}", _MISSING[name])
     raise AttributeError(f"module 'torchvision.transforms.v2' has no attribute {name!r}")
 
 
 __all__ = [
+    "UniformTemporalSubsample",
+    "ScaleJitter",
+    "SanitizeBoundingBoxes",
+    "RandomZoomOut",
+    "RandomShortestSize",
+    "RandomResize",
+    "RandomPhotometricDistort",
+    "RandomIoUCrop",
+    "RandomChannelPermutation",
+    "ConvertBoundingBoxFormat",
+    "ClampBoundingBoxes",
+    "JPEG",
     "RGB",
     "Compose",
     "ConvertImageDtype",

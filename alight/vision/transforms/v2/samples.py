@@ -14,9 +14,11 @@ from alight import nn
 from alight.errors import fail
 from alight.vision import pictures
 from alight.vision.transforms import stacks
-from alight.vision.transforms.images import get_dimensions
 from alight.vision.transforms.random import whole
+from alight.vision.transforms.v2 import boxes
 from alight.vision.transforms.v2 import functional as F
+from alight.vision.transforms.v2.boxes import MOVES, applied, on_mask, size_of
+from alight.vision.tv_tensors import BoundingBoxes, Image, Mask, TVTensor, Video, plain, wrap
 
 
 def _leaves(sample: Any) -> list[Any]:
@@ -37,14 +39,26 @@ def _rebuilt(sample: Any, leaves: Any) -> Any:
     return next(leaves)
 
 
-def _images(leaves: list[Any]) -> list[bool]:
-    """Which leaves are images: all pictures, or else the first tensor."""
-    marks = [pictures.is_picture(leaf) for leaf in leaves]
-    if not any(marks):
-        tensors = [number for number, leaf in enumerate(leaves) if isinstance(leaf, alight.Tensor)]
+def _images(leaves: list[Any], moves: bool = False) -> list[bool]:
+    """Which leaves are images: all pictures, images and videos, or else the first plain tensor.
+
+    Boxes and masks are with them where a transform `moves` pixels.
+    """
+    images = [pictures.is_picture(leaf) or isinstance(leaf, (Image, Video)) for leaf in leaves]
+    marks = [
+        image or (moves and isinstance(leaf, (BoundingBoxes, Mask)))
+        for image, leaf in zip(images, leaves, strict=True)
+    ]
+    if not any(images):
+        tensors = [number for number, leaf in enumerate(leaves) if is_plain(leaf)]
         for number in tensors[:1]:
             marks[number] = True
     return marks
+
+
+def is_plain(leaf: Any) -> bool:
+    """Whether a leaf is a tensor that does not say what it shows."""
+    return isinstance(leaf, alight.Tensor) and not isinstance(leaf, TVTensor)
 
 
 class Transform(nn.Module):
@@ -58,6 +72,8 @@ class Transform(nn.Module):
     >>> Halve()({"image": alight.ones(1, 2, 2), "label": 3})["label"]
     3
     """
+
+    moves = False  # whether it moves pixels, so that boxes and masks go along
 
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
         """What is drawn at random, given the images; nothing here."""
@@ -73,13 +89,26 @@ class Transform(nn.Module):
         marks = self._marked(leaves)
         params = self.make_params([leaf for leaf, mark in zip(leaves, marks, strict=True) if mark])
         done = [
-            self.transform(leaf, params) if mark else leaf
+            self._done(leaf, params) if mark else leaf
             for leaf, mark in zip(leaves, marks, strict=True)
         ]
         return _rebuilt(sample, iter(done))
 
+    def _done(self, leaf: Any, params: dict[str, Any]) -> Any:
+        """A leaf, transformed, as what it was."""
+        if isinstance(leaf, BoundingBoxes) or not isinstance(leaf, TVTensor):
+            return self.transform(leaf, params)
+        if isinstance(leaf, Mask):
+            return on_mask(lambda mask: self.transform_mask(mask, params), leaf)
+        made = self.transform(plain(leaf), params)
+        return wrap(made, like=leaf) if is_plain(made) else made
+
+    def transform_mask(self, mask: Any, params: dict[str, Any]) -> Any:
+        """A mask (*, h, w) as a plain tensor, transformed: as an image, unless a subclass says otherwise."""
+        return self.transform(mask, params)
+
     def _marked(self, leaves: list[Any]) -> list[bool]:
-        return _images(leaves)
+        return _images(leaves, self.moves)
 
     def extra_repr(self) -> str:
         """The options, as given."""
@@ -95,6 +124,8 @@ def of_v1(transform: type) -> type[Transform]:
     """A transform of single images as one of samples."""
 
     class OnSamples(Transform):
+        moves = transform.__name__ in MOVES
+
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             super().__init__()
             self._one = transform(*args, **kwargs)
@@ -108,7 +139,7 @@ def of_v1(transform: type) -> type[Transform]:
                     alight.set_rng_state(before)
                 elif mark:
                     before = alight.get_rng_state()
-                done.append(self._one(leaf) if mark else leaf)
+                done.append(applied(self._one, leaf) if mark else leaf)
             return _rebuilt(sample, iter(done))
 
         def __repr__(self) -> str:
@@ -131,6 +162,8 @@ class RandomCrop(Transform):
     torch.Size([3, 4, 4])
     """
 
+    moves = True
+
     def __init__(
         self, size: Any, padding: Any = None, pad_if_needed: bool = False, fill: Any = 0, padding_mode: str = "constant"
     ) -> None:  # fmt: skip
@@ -143,8 +176,8 @@ class RandomCrop(Transform):
 
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
         """The padding, and the window: top, left, height and width."""
-        _, height, width = get_dimensions(flat_inputs[0])
-        left, top, right, bottom = _sides(self.padding)
+        height, width = size_of(flat_inputs)
+        left, top, right, bottom = sides(self.padding)
         height, width = height + top + bottom, width + left + right
         down, across = max(self.size[0] - height, 0), max(self.size[1] - width, 0)
         if self.pad_if_needed:
@@ -164,13 +197,15 @@ class RandomCrop(Transform):
         return {"padding": [left, top, right, bottom], "window": [*places, *self.size]}
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
-        """The window of one image."""
+        """The window of one image, or of boxes."""
+        if isinstance(inpt, BoundingBoxes):
+            return boxes.crop(boxes.pad(inpt, params["padding"]), *params["window"])
         if any(params["padding"]):
             inpt = F.pad(inpt, params["padding"], self.fill, self.padding_mode)
         return F.crop(inpt, *params["window"])
 
 
-def _sides(padding: Any) -> list[int]:
+def sides(padding: Any) -> list[int]:
     """left, top, right, bottom."""
     if padding is None:
         return [0, 0, 0, 0]
@@ -179,10 +214,7 @@ def _sides(padding: Any) -> list[int]:
 
 
 class ToImage(Transform):
-    """A picture, an array (h, w, c) or a tensor as a tensor (c, h, w) of its own dtype.
-
-    Differs: a plain tensor.
-    """
+    """A picture, an array (h, w, c) or a tensor as a `tv_tensors.Image` (c, h, w) of its own dtype."""
 
     def _marked(self, leaves: list[Any]) -> list[bool]:
         marks = _images(leaves)
@@ -191,6 +223,9 @@ class ToImage(Transform):
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """One image as a tensor."""
         return F.to_image(inpt)
+
+    def _done(self, leaf: Any, params: dict[str, Any]) -> Any:
+        return F.to_image(leaf)
 
 
 class ToTensor(Transform):
@@ -218,16 +253,20 @@ class ToDtype(Transform):
         self.dtype = dtype
         self.scale = scale
 
-    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
-        """One image in the dtype."""
+    def _marked(self, leaves: list[Any]) -> list[bool]:
+        if not isinstance(self.dtype, dict):
+            return _images(leaves)
+        return [isinstance(leaf, alight.Tensor) for leaf in leaves]
+
+    def _done(self, leaf: Any, params: dict[str, Any]) -> Any:
         of: Any = self.dtype
         if isinstance(of, dict):
-            of = of.get(type(inpt), of.get("others"))
-        return (
-            inpt
-            if of is None or not isinstance(inpt, alight.Tensor)
-            else F.to_dtype(inpt, of, self.scale)
-        )
+            of = of.get(type(leaf), of.get("others"))
+        if of is None or not isinstance(leaf, alight.Tensor):
+            return leaf
+        scales = self.scale and not isinstance(leaf, (BoundingBoxes, Mask))
+        made = F.to_dtype(plain(leaf), of, scales)
+        return wrap(made, like=leaf) if isinstance(leaf, TVTensor) else made
 
 
 class ConvertImageDtype(ToDtype):
@@ -238,15 +277,20 @@ class ConvertImageDtype(ToDtype):
 
 
 class ToPureTensor(Transform):
-    """The sample as it is: its images are plain tensors already."""
+    """Images, videos, masks and boxes as plain tensors."""
 
-    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
-        """The image itself."""
-        return inpt
+    def _marked(self, leaves: list[Any]) -> list[bool]:
+        return [isinstance(leaf, TVTensor) for leaf in leaves]
+
+    def _done(self, leaf: Any, params: dict[str, Any]) -> Any:
+        return plain(leaf)
 
 
-class Identity(ToPureTensor):
+class Identity(Transform):
     """The sample as it is."""
+
+    def _marked(self, leaves: list[Any]) -> list[bool]:
+        return [False] * len(leaves)
 
 
 class RGB(Transform):
@@ -289,6 +333,5 @@ class Lambda(Transform):
     def _marked(self, leaves: list[Any]) -> list[bool]:
         return [isinstance(leaf, self.types) for leaf in leaves]
 
-    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
-        """The function's result."""
-        return self.lambd(inpt)
+    def _done(self, leaf: Any, params: dict[str, Any]) -> Any:
+        return self.lambd(leaf)
