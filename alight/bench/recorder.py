@@ -83,7 +83,7 @@ class _Replay:
     def __init__(self, execute: Any) -> None:
         self.execute, self.results = execute, None
 
-    def __call__(self, arguments: Any) -> Any:
+    def run(self, arguments: Any) -> Any:
         if self.results is None:
             self.results = self.execute(arguments)
         return self.results

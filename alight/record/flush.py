@@ -133,7 +133,7 @@ def flush(recorder: Any, reason: str) -> None:
     for run in plan.runs:
         arguments = [*run.pick(given)]
         try:
-            results += run.execute(arguments)
+            results += run.execute.run(arguments)
         except Exception as error:
             failure = failure or _explained(error, run.program, position)
             results += _what_still_works(run, arguments)
