@@ -91,15 +91,15 @@ def plan_memory(
     held = {whole for whole, _ in parts.values()}
     own = [v for v in first if v not in held]
     over = _written_over(kernels, phase, {v: (first[v], last[v], bytes_of(v)) for v in own})
+    over |= _handed_on(kernels, {v: bytes_of(v) for v in own if v not in {*over, *over.values()}})
     for value, place in over.items():
         last[place] = max(last[place], last[value])
-    over |= _handed_on(kernels, {v: bytes_of(v) for v in own if v not in {*over, *over.values()}})
     spans = [(first[v], last[v], bytes_of(v), ("value", v)) for v in first if v not in over]
     shared = _shared_scratch(kernels)
+    until = {one: phase[n] for n, one in shared.items()}  # the last one that uses it
     spans += [
-        (at, at, k.scratch, ("scratch", n))
-        for n, (k, at) in enumerate(zip(kernels, phase, strict=True))
-        if k.scratch and shared[n] == n
+        (phase[n], until[n], kernels[n].scratch, ("scratch", n))
+        for n in sorted(set(shared.values()))
     ]
     placed: list[tuple[int, int, int, int]] = []  # first phase, last phase, offset, end
     offsets: dict[tuple[str, int], int] = {}

@@ -56,20 +56,9 @@ def lower_scan(low: Lowering, node: Node) -> None:
     machine, count = low.machine, s["carry_count"]
     apart = count == 0 and machine.alone is not None and s["length"] >= machine.threads
     portion = None if apart else _portion(low, node)
-    portions = machine.threads if portion else 0
     alone = apart or portion is not None
     body = low.plan(portion.body if portion else s["body"], machine.alone() if alone else machine)
-    program = body.program
-    if s["length"] == 0 or any(kernel.kind == "interpreter" for kernel in body.kernels):
-        raise NotHereError(node.outputs[0])
-    written = {value for kernel in body.kernels for value in kernel.writes}
-    written |= {whole for whole, _ in body.memory.parts.values()}
-    results = program.outputs[count:]
-    if (
-        not set(program.outputs) <= written
-        or len(set(results)) != len(results)
-        or len(set(program.outputs[:count])) != count
-    ):
+    if s["length"] == 0 or not _is_whole(body, count):
         raise NotHereError(node.outputs[0])
     held = count + s["constant_count"]
     given = tuple(
@@ -79,7 +68,7 @@ def lower_scan(low: Lowering, node: Node) -> None:
     if any(low.strides[i] != row_major(low.types[i].shape) for i in node.outputs):
         raise NotHereError(node.outputs[0])
     size, buffers = body.memory.size, []
-    for value in program.outputs[:count]:
+    for value in body.program.outputs[:count]:
         step = -(-low.bytes_of(body.types[value]) // ALIGNMENT) * ALIGNMENT
         buffers.append((size, size + step))
         size += 2 * step
@@ -94,27 +83,44 @@ def lower_scan(low: Lowering, node: Node) -> None:
         s["reverse"],
         tuple(buffers),
         size if alone else 0,
-        portions,
+        machine.threads if portion else 0,
         portion.cut if portion else (),
     )
-    pieces = [piece for one in given for piece in one]
+    low.kernels.append(_kernel(node, loop, size * machine.threads if alone else size))
+
+
+def _is_whole(body: Any, carry_count: int) -> bool:
+    """Whether all of a planned body is code, and each of its results has a place of its own."""
+    outputs = body.program.outputs
+    carries, results = outputs[:carry_count], outputs[carry_count:]
+    written = {value for kernel in body.kernels for value in kernel.writes}
+    written |= {whole for whole, _ in body.memory.parts.values()}
+    return (
+        all(kernel.kind != "interpreter" for kernel in body.kernels)
+        and set(outputs) <= written
+        and len(set(results)) == len(results)
+        and len(set(carries)) == len(carries)
+    )
+
+
+def _kernel(node: Node, loop: Loop, scratch: int) -> Kernel:
+    """The kernel of a loop; its detail says all that its code depends on."""
+    s = node.statics
+    pieces = [piece for one in loop.inputs for piece in one]
     reads = tuple(dict.fromkeys(piece.value for piece in pieces))
     named = (*(piece.value for piece in pieces), *node.outputs)
     order = tuple(map((*reads, *node.outputs).index, named))
     detail = (
         ("body", s["body"]),
         ("order", order),
-        ("pieces", tuple(tuple(piece[1:] for piece in one) for one in given)),
-        ("apart", apart),
-        ("portions", portions),
+        ("pieces", tuple(tuple(piece[1:] for piece in one) for one in loop.inputs)),
+        ("apart", bool(loop.apart)),
+        ("portions", loop.portions),
         *((k, s[k]) for k in ("length", "carry_count", "constant_count", "reverse")),
     )
-    work = s["length"] * sum(kernel.work for kernel in body.kernels) * max(1, portions)
-    if alone:
-        size *= machine.threads
-    low.kernels.append(
-        Kernel("scan", reads, node.outputs, (node,), None, detail, (), size, work, loop)
-    )
+    steps = s["length"] * max(1, loop.portions)
+    work = steps * sum(kernel.work for kernel in loop.plan.kernels)
+    return Kernel("scan", reads, node.outputs, (node,), None, detail, (), scratch, work, loop)
 
 
 def _portion(low: Lowering, node: Node) -> Portion | None:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from alight import config
 from alight.errors import reworded
+from alight.ir.primitive import CREATE, ELEMENTWISE, MOVEMENT
 from alight.ir.program import Node, Program, needed_nodes, prune
 from alight.record.apart import has_own_past
 from alight.record.history import History, owed_residuals
@@ -412,7 +413,7 @@ def _runs(tape: Tape, values: Sequence[int], sources: dict[int, tuple[str, int]]
     from alight.backends.base import executable
 
     nodes = needed_nodes(tape.nodes, values)
-    for part, outputs in _connected(nodes, values):
+    for part, outputs in _gathered(_connected(nodes, values)):
         # In the order of their first use: the program is the same whatever the order in which tensors entered.
         inputs = list(dict.fromkeys(i for node in part for i in node.inputs if i in sources))
         program = prune(Program(tape.types, inputs, part, outputs))
@@ -424,7 +425,32 @@ def _runs(tape: Tape, values: Sequence[int], sources: dict[int, tuple[str, int]]
         yield Run(program, executable(program), feeds, tuple(outputs))
 
 
-def _connected(nodes: Sequence[Node], values: Sequence[int]) -> list[tuple[list[Node], list[int]]]:
+Part = tuple[list[Node], list[int]]  # nodes, and which of their values are wanted
+
+FEW_NODES = 4  # of a part that takes less time than a call of its program
+MOST_NODES = 64  # of such parts together: larger programs are seldom met again
+SIMPLE = frozenset({ELEMENTWISE, CREATE, MOVEMENT})
+
+
+def _gathered(parts: list[Part]) -> list[Part]:
+    """The same parts, small ones several to a program: updates written by hand, gradients set to zero."""
+    found: list[Part] = []
+    together: Part = [], []
+    room = 0
+    for nodes, values in parts:
+        small = len(nodes) <= FEW_NODES and all(n.primitive.kind in SIMPLE for n in nodes)
+        if small and room >= len(nodes):
+            together[0].extend(nodes)
+            together[1].extend(values)
+            room -= len(nodes)
+            continue
+        found.append((nodes, values))
+        if small:
+            together, room = found[-1], MOST_NODES - len(nodes)
+    return found
+
+
+def _connected(nodes: Sequence[Node], values: Sequence[int]) -> list[Part]:
     """Split nodes, and the values wanted of them, into parts that share no value."""
     parent: dict[int, int] = {}
 
@@ -438,7 +464,7 @@ def _connected(nodes: Sequence[Node], values: Sequence[int]) -> list[tuple[list[
         first = find(node.outputs[0])
         for i in (*node.outputs, *node.inputs):
             parent[find(i)] = first
-    parts: dict[int, tuple[list[Node], list[int]]] = {}
+    parts: dict[int, Part] = {}
     for node in nodes:
         parts.setdefault(find(node.outputs[0]), ([], []))[0].append(node)
     for value in values:
