@@ -124,7 +124,7 @@ class _Cache:
         run = Hot(program, backend.interpret, backend.compile, backend.recall)
         self.entries[program] = run
         self.bytes += BYTES_PER_NODE * (1 + len(program.nodes))
-        while self.bytes > config.cache_bytes and len(self.entries) > 1:
+        while self.bytes > config.cache_bytes // 2 and len(self.entries) > 1:
             old, _ = self.entries.popitem(last=False)
             self.bytes -= BYTES_PER_NODE * (1 + len(old.nodes))
         return run

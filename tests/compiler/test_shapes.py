@@ -46,6 +46,7 @@ def own_cache(tmp_path, monkeypatch):
     monkeypatch.setattr(config, "cache_dir", str(tmp_path))
     monkeypatch.setattr(cache, "_cache", None)
     forms.entries.clear()
+    forms.bytes = 0
 
 
 def test_one_code_for_many_shapes_computes_what_each_shapes_own_does(own_cache):
@@ -71,6 +72,17 @@ def test_a_shape_of_the_same_operations_is_the_third(own_cache):
     assert [build(softmax(n)).general for n in (61, 62, 63, 64)] == [False] * OWN_SHAPES + [
         True
     ] * 2
+
+
+def test_what_is_kept_for_shapes_is_bounded(own_cache, monkeypatch):
+    built = build(softmax(27), general=True)
+    assert built.plan is None  # made again when somebody looks
+    assert forms.bytes == sum(form.bytes for form in forms.entries.values()) > 0
+    monkeypatch.setattr(generic, "MOST_BYTES", forms.bytes // 2)
+    for n in (65, 67, 69):
+        build(softmax(n), general=True)
+        assert forms.bytes == sum(form.bytes for form in forms.entries.values())
+        assert forms.bytes <= generic.MOST_BYTES or len(forms.entries) == 1
 
 
 def test_another_process_finds_code_for_many_shapes(own_cache):

@@ -98,7 +98,8 @@ def _general(program: Program, made: Any) -> Built:
     linked = forms.linked(text.parts, threads.symbols(), place, background.check)
     summary = _summary(made, (), text)._replace(pieces=tuple(map(tuple, linked.pieces)))
     _keep(program, summary)
-    return Built(summary, linked.kept, {text.steps[0]: linked.step}, made, linked.words, True)
+    # Without its plan, which takes more memory than all else: there may be thousands of shapes.
+    return Built(summary, linked.kept, {text.steps[0]: linked.step}, None, linked.words, True)
 
 
 def _summary(made: Any, parts: Iterable[tuple[str, tuple[str, ...]]], text: Any) -> Summary:

@@ -27,7 +27,8 @@ import numpy as np
 from alight.backends.cpu import cache, jit
 from alight.backends.cpu.step import Part
 
-MOST = 2000  # forms that are kept
+MOST_BYTES = 32 << 20  # of forms that are kept, about
+MOST_LEAVES = 1000  # linked functions that are kept
 
 _NAME = re.compile(r"@((?:k\d+_|step)\w+)")
 _BINARY = "add|sub|mul|sdiv|udiv|srem|urem|and|or|xor|shl|lshr|ashr|fadd|fsub|fmul|fdiv|icmp|fcmp"
@@ -103,6 +104,7 @@ class Form:
             int, int
         ] = {}  # number -> which parameter it is; equal so far, equal parameter
         self.first = numbers
+        self.bytes = sum(map(len, pieces)) + 200 * len(numbers)
         self.key = ""
         self.code: bytes | None = None  # of the general function, once it is compiled
 
@@ -206,7 +208,7 @@ def joined(
             module = jit.link(code, ["own"], {**symbols, **callees})
             if not callees:
                 _leaves[piece.key] = module
-                while len(_leaves) > MOST:
+                while len(_leaves) > MOST_LEAVES:
                     _leaves.popitem(last=False)
         modules.append(module)
         addresses.append(module.addresses["own"])
@@ -221,6 +223,7 @@ class Forms:
     def __init__(self) -> None:
         self.entries: OrderedDict[tuple[tuple[str, ...], int | None], Form] = OrderedDict()
         self.lock = threading.Lock()
+        self.bytes = 0
         self.compiled = 0
 
     def of(self, function: Function, place: int | None) -> Form:
@@ -229,8 +232,9 @@ class Forms:
         found = self.entries.get(key)
         if found is None:
             found = self.entries[key] = Form(function.pieces, function.numbers)
-            while len(self.entries) > MOST:
-                self.entries.popitem(last=False)
+            self.bytes += found.bytes
+            while self.bytes > MOST_BYTES and len(self.entries) > 1:
+                self.bytes -= self.entries.popitem(last=False)[1].bytes
         self.entries.move_to_end(key)
         found.widen(function.numbers)
         return found
