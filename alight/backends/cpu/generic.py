@@ -20,6 +20,7 @@ import struct
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -33,7 +34,7 @@ MOST_LEAVES = 1000  # linked functions that are kept
 _NAME = re.compile(r"@((?:k\d+_|step)\w+)")
 _BINARY = "add|sub|mul|sdiv|udiv|srem|urem|and|or|xor|shl|lshr|ashr|fadd|fsub|fmul|fdiv|icmp|fcmp"
 _LINE = re.compile(
-    rf"^  (?:%\S+ = )?(?:{_BINARY}|select|phi|getelementptr|insertelement|store|call) .*$", re.M
+    rf"^  (?:%\S+ = )?(?:{_BINARY}|select|phi|getelementptr|insertelement|store|call) .*$"
 )
 _LITERAL = r"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?|0x[0-9A-Fa-f]+"
 _OPERAND = re.compile(  # a constant vector, which stays; a number after its type; one after a comma or in a phi
@@ -80,19 +81,29 @@ def taken_apart(text: str, name: str) -> Function:
         return f"@c{callees.index(match[1])}"
 
     text = _NAME.sub(renamed, text)
-    pieces, numbers, end = [], [], 0
-    for line in _LINE.finditer(text):
-        own = _TYPE.search(line[0])
-        special = " call " in line[0] and "@llvm." in line[0]  # its i32 may have to be constants
-        for found in _OPERAND.finditer(line[0]):
-            of, at = (found[1], 2) if found[1] else (own[1] if own else "", 3)
-            if not of or found[at] is None or (special and of == "i32"):
-                continue
-            start = line.start() + found.start(at)
-            pieces.append(text[end:start])
-            numbers.append(Number(of, found[at]))
-            end = start + len(found[at])
+    pieces, numbers, end, start = [], [], 0, 0
+    for line in text.split("\n"):
+        for first, last, number in _numbers_of(line):
+            pieces.append(text[end : start + first])
+            numbers.append(number)
+            end = start + last
+        start += len(line) + 1
     return Function((*pieces, text[end:]), tuple(numbers), tuple(callees))
+
+
+@lru_cache(maxsize=1 << 15)  # most lines of a function are the same for the next shape
+def _numbers_of(line: str) -> tuple[tuple[int, int, Number], ...]:
+    """Where a line has numbers that may become parameters."""
+    if not _LINE.match(line):
+        return ()
+    found = []
+    own = _TYPE.search(line)
+    special = " call " in line and "@llvm." in line  # its i32 may have to be constants
+    for one in _OPERAND.finditer(line):
+        of, at = (one[1], 2) if one[1] else (own[1] if own else "", 3)
+        if of and one[at] is not None and not (special and of == "i32"):
+            found.append((one.start(at), one.end(at), Number(of, one[at])))
+    return tuple(found)
 
 
 class Form:
