@@ -9,6 +9,7 @@ import math
 from typing import Any
 
 from alight import primitives as p
+from alight.dtypes import finfo
 from alight.errors import fail
 from alight.ir.program import Value as Tensor
 from alight.ops.arguments import as_value, broadcast_all, promoted, to_float
@@ -76,11 +77,15 @@ def log(input: Tensor) -> Tensor:
 def _log_to_base(x: Tensor, base: float, exact: Any) -> Tensor:
     """log(x) / log(base), exact at whole powers of the base."""
     start = len(x.builder.nodes)
-    out = p.Log(x) * (1 / math.log(base))
+    scale = math.log2(math.e) if base == 2 else math.log10(math.e)  # rounded once, unlike 1 / log
+    out = p.Log(x) * scale
     if not x.dtype.is_complex:
         # A whole power of the base that lies within rounding of the quotient is the logarithm itself.
         whole = p.Round(out)
-        out = where(p.Equal(p.Pow(constant(x, exact, x.shape), whole), x), whole, out)
+        hit = p.Equal(p.Pow(constant(x, exact, x.shape), whole), x)
+        if base != 2:  # no power of 10 lies near a subnormal number as closely as near others
+            hit = p.And(hit, finfo(x.dtype).tiny <= x)
+        out = where(hit, whole, out)
 
     def rule(ct: Tensor, out: Tensor, x: Tensor) -> Tensor:
         partial = 1 / (x * math.log(base))

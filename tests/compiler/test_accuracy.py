@@ -181,3 +181,18 @@ def test_infinities_stay(tier):
         assert np.isnan(alight.from_numpy(x).sum().item()), shape
         many = alight.full(shape, 3e38).sum(axes).numpy()
         assert np.isposinf(many).all(), shape
+
+
+@pytest.mark.parametrize("name", ["log2", "log10", "sigmoid"])
+def test_functions_of_several_instructions(name, tier):
+    """Over numbers of every size, subnormal ones too: each result within 2 units of its own last place."""
+    rng = np.random.default_rng(0)
+    x = np.exp(rng.uniform(-103, 88, 50000)).astype(np.float32)
+    exact = {"log2": np.log2, "log10": np.log10, "sigmoid": lambda x: 1 / (1 + np.exp(-x))}[name]
+    if name == "sigmoid":
+        x = np.concatenate([np.log(x), x, -np.minimum(x, 80)])
+    expected = exact(x.astype(np.float64))
+    found = getattr(alight, name)(alight.from_numpy(x)).numpy()
+    errors = np.abs(found - expected) / np.spacing(np.abs(expected).astype(np.float32))
+    worst = int(np.argmax(np.where(np.abs(expected) < 2**-126, 0, errors)))
+    assert errors[worst] <= (2 if tier else 4), (x[worst], found[worst], errors[worst])
