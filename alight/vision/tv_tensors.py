@@ -65,7 +65,7 @@ class TVTensor(alight.Tensor):
             return _all_wrapped(made, like)
         return plain(made) if isinstance(made, TVTensor) and made is not like else made
 
-    def __repr__(self, *, tensor_contents: Any = None) -> str:
+    def __repr__(self, *, tensor_contents: str | None = None) -> str:  # type: ignore[override]
         text = repr(plain(self)).replace("tensor(", f"{type(self).__name__}(", 1)
         more = "".join(f", {name}={getattr(self, name)}" for name in self._described)
         return f"{text[:-1]}{more})"

@@ -199,8 +199,10 @@ def _rotation(one: Any, boxes: Any) -> Any:
 
 def _affine(one: Any, boxes: Any) -> Any:
     size = list(boxes.canvas_size)[::-1]
-    drawn = one.get_params(one.degrees, one.translate, one.scale, one.shear, size)
-    return affine(boxes, *drawn, one.center)
+    angle, shift, scale, shear = one.get_params(
+        one.degrees, one.translate, one.scale, one.shear, size
+    )
+    return affine(boxes, angle, shift, scale, shear, one.center)
 
 
 MOVES: dict[
