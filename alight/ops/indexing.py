@@ -21,6 +21,7 @@ from alight.ops.parts import AT, NEW, Item, along, element, part, whole
 from alight.ops.unsigned import refuse_tensor
 from alight.primitives.arithmetic import broadcast_shape
 from alight.record.recorder import thread
+from alight.record.views import forget
 from alight.tensor import Tensor, from_buffer
 
 TREATED_AS_TUPLE = (
@@ -274,6 +275,7 @@ def setitem(self: Tensor, index: Any, value: Any) -> None:
         value = _written_value(self, value)
     if not selectors:
         _assign(view, value)
+        forget(view, self)
         return
     single = not isinstance(value, Tensor) or not value._meta.shape
     if single and len(selectors) == 1 and selectors[0][1]._meta.dtype is bool_:

@@ -92,6 +92,16 @@ def attach(view: Any, base: Any, link: Program, numbers: tuple[Any, ...]) -> Non
     root._views.append(weakref.ref(view))
 
 
+def forget(view: Any, viewed: Any) -> None:
+    """A view of `viewed`, made for one write, that nobody will read: later writes need not tell it."""
+    views = root_of(viewed)._views
+    while view is not viewed and views:
+        if views[-1]() is not view:
+            return
+        views.pop()
+        view = view._base
+
+
 def rebind(recorder: Any, tensor: Any, position: Position, at: int) -> int:
     """Give a written tensor its new slot, number `at` of the step; the number of the next slot."""
     counter = counter_of(tensor)
@@ -164,17 +174,22 @@ def _stale(recorder: Any, view: Any, written: list[Any], silent: bool = False) -
     """
     if view is None:
         return False
-    if all(view is not one for one in written):
-        meta = view._meta
-        if has_own_past(view):
-            keep(recorder, view)
-        view._slot, view._history = -1, None
-        if silent:
+    meta, base = view._meta, view._base
+    if view._slot == -1 and view._history is None and base is written[-1]:
+        if not meta.requires_grad and not base._meta.requires_grad:
+            return True  # as it was; a loop that writes element by element comes here often
+    for one in written:
+        if view is one:
             return True
-        if meta.requires_grad:
-            mark_written(view)
-        elif _takes_part(view):
-            mark_taking_part(view)
+    if has_own_past(view):
+        keep(recorder, view)
+    view._slot, view._history = -1, None
+    if silent:
+        return True
+    if meta.requires_grad:
+        mark_written(view)
+    elif _takes_part(view):
+        mark_taking_part(view)
     return True
 
 

@@ -108,3 +108,20 @@ def test_a_known_path_is_not_planned_again_for_what_was_written_and_died(lap, mo
 
     monkeypatch.setattr("alight.record.flush._plan_again", planned)
     assert [lap(x, w) for _ in range(3)] == first
+
+
+def test_views_made_for_one_write_are_not_told_of_later_ones():
+    y = torch.zeros(3, 4)
+    held, row = y[1], y[2][1:]
+    for i in range(3):
+        for j in range(4):
+            y[i, j] = torch.tensor(float(4 * i + j)) * 2 + 1
+    assert len([ref for ref in y._views if ref() is not None]) == 3  # held, row and what row views
+    assert held.tolist() == [9.0, 11.0, 13.0, 15.0]
+    assert row.tolist() == [19.0, 21.0, 23.0]
+    w = torch.ones(2, requires_grad=True)
+    y[0, 1:3] = w * 5
+    y[0][0] = 7.0
+    (held.sum() + y[0].sum()).backward()
+    assert w.grad.tolist() == [5.0, 5.0]
+    assert y[0].tolist() == [7.0, 5.0, 5.0, 7.0]
