@@ -172,7 +172,7 @@ class Native:
         self.names, self.addresses = built.summary.kernels, built.addresses
         self.steps = [self.addresses[name] for name in built.summary.steps]
         self.threads = 1 if built.summary.serial else most_planned()
-        self.given_twice = built.summary.given_twice
+        self.given_twice, self.arena = built.summary.given_twice, built.summary.arena
         self.between: list[Callable[[dict[int, Any]], None]] = []
         if len(self.steps) > 1:
             kernels = self.plan.kernels
@@ -220,7 +220,7 @@ class Native:
     def __call__(self, arguments: Sequence[Any]) -> list[Any]:
         with self.lock:
             results = self.spare.take()
-        arena = arenas.take(self.built.summary.arena)
+        arena = arenas.take(self.arena)
         try:
             enter, status = threads.pool().library.entry.enter, entry.MISFIT
             if enter is not None and self.descriptor and arguments.__class__ is list:
