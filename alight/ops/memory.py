@@ -103,11 +103,11 @@ def set_data(tensor: Tensor, value: Tensor) -> None:
             "data set to a tensor that requires gradients must be floating point or complex dtype",
             try_=".float()",
         )
+    if _was_computed_with_gradients(value):
+        value = value.detach().clone()  # else each later write would be a step of their history
     if value._base is not None and not value.requires_grad:
         _share_view(tensor, value)
         return
-    if value.requires_grad and not value.is_leaf:
-        value = value.detach().clone()
     buffer, writes = value.flush("data"), tensor._writes
     if tensor._slot >= 0:
         tensor.flush("data")
@@ -117,6 +117,14 @@ def set_data(tensor: Tensor, value: Tensor) -> None:
     tensor._writes = writes
     value._buffer, value._shared, value._views = None, False, None
     attach(value, tensor, part(tensor, tuple(map(whole, value.shape)), (), "alias")._link, ())
+
+
+def _was_computed_with_gradients(tensor: Tensor | None) -> bool:
+    while tensor is not None:
+        if tensor.requires_grad and not tensor.is_leaf:
+            return True
+        tensor = tensor._base
+    return False
 
 
 def _share_view(tensor: Tensor, view: Tensor) -> None:

@@ -294,3 +294,24 @@ def test_what_does_not_need_the_failing_step_still_works(fresh):
         bad.tolist()
     assert fine.tolist() == [2.0, 4.0]
     assert thread.recorder is fresh
+
+
+def test_parameters_that_took_the_data_of_something_computed_stay_on_known_paths(fresh):
+    net = nn.Linear(3, 2)
+    mask = torch.tensor([[1.0, 0.0, 1.0], [0.0, 1.0, 1.0]])
+    masked = net.weight * mask
+    net.weight.data = masked.data
+    vector = nn.utils.parameters_to_vector(net.parameters()) * 2
+    nn.utils.vector_to_parameters(vector, net.parameters())
+    optimizer = optim.SGD(net.parameters(), lr=0.1)
+
+    def lap():
+        optimizer.zero_grad()
+        net(torch.ones(4, 3)).square().mean().backward()
+        optimizer.step()
+
+    for _ in range(3):
+        lap()
+    assert new_positions(fresh, lap) == 0
+    assert masked.grad_fn is not None
+    assert net.weight.is_leaf
