@@ -149,6 +149,28 @@ def test_numbers_that_change_become_parameters():
     assert form.text(None) == text  # nothing new varies
 
 
+MASKED = """define void @k0_loops(ptr %args, i64 %thread, i64 %threads, ptr %team) #0 {{
+entry:
+  %v1 = call <4 x float> @llvm.masked.load.v4f32.p0(ptr %args, i32 4, <4 x i1> <{mask}>, <4 x float> zeroinitializer)
+  ret void
+}}
+"""
+
+
+def test_a_constant_mask_becomes_a_parameter():
+    masks = [
+        ", ".join(f"i1 {'true' if n < count else 'false'}" for n in range(4)) for count in (1, 3)
+    ]
+    first, second = (taken_apart(MASKED.format(mask=mask), "k0_loops") for mask in masks)
+    assert first.pieces == second.pieces
+    form = Form(first.pieces, first.numbers)
+    form.widen(second.numbers)
+    assert [form.words(one.numbers) for one in (first, second)] == [[0b0001], [0b0111]]
+    text = form.text(None)
+    assert "i32 4, <4 x i1> %shape.0, <4 x float> zeroinitializer" in text
+    assert "%shape.0.bits = load i4" in text and "%shape.0 = bitcast i4" in text
+
+
 def network() -> nn.Module:
     torch.manual_seed(0)
     return nn.Sequential(nn.Linear(20, 16), nn.ReLU(), nn.Linear(16, 2))

@@ -37,15 +37,15 @@ _LINE = re.compile(
     rf"^  (?:%\S+ = )?(?:{_BINARY}|select|phi|getelementptr|insertelement|store|call) .*$"
 )
 _LITERAL = r"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?|0x[0-9A-Fa-f]+"
-_OPERAND = re.compile(  # a constant vector, which stays; a number after its type; one after a comma or in a phi
-    rf"<[^<>]*>|splat \([^)]*\)|\b(i64|i32|float|double) ({_LITERAL})(?=[,)]|$)|(?:(?<=, )|(?<=\[ ))({_LITERAL})(?=,|$)"
+_OPERAND = re.compile(  # a mask; a constant vector, which stays; a number after its type, a comma or in a phi
+    rf"(<i1 [^<>]*>)|<[^<>]*>|splat \([^)]*\)|\b(i64|i32|float|double) ({_LITERAL})(?=[,)]|$)|(?:(?<=, )|(?<=\[ ))({_LITERAL})(?=,|$)"
 )
 _TYPE = re.compile(r"= (?:phi|[a-z]+(?: [a-z]+)*?) (i64|i32|float|double) ")
 _CALL = re.compile(r"^(.*)call void @(c\d+)\((.*)\)$")
 
 
 class Number(NamedTuple):
-    """A number in a text, and its type."""
+    """A number in a text, and its type; a constant mask is one too, of type `mask`."""
 
     type: str
     text: str
@@ -54,6 +54,9 @@ class Number(NamedTuple):
         """As the 64-bit word that the function loads it from."""
         if self.type in ("i64", "i32"):
             return int(self.text)
+        if self.type == "mask":
+            lanes = self.text.split(", ")
+            return sum(1 << n for n, lane in enumerate(lanes) if "true" in lane)
         value = float(self.text) if not self.text.startswith("0x") else 0.0
         if self.text.startswith("0x"):  # LLVM writes both as a double's bits
             (value,) = struct.unpack(">d", bytes.fromhex(self.text[2:].rjust(16, "0")))
@@ -100,7 +103,10 @@ def _numbers_of(line: str) -> tuple[tuple[int, int, Number], ...]:
     own = _TYPE.search(line)
     special = " call " in line and "@llvm." in line  # its i32 may have to be constants
     for one in _OPERAND.finditer(line):
-        of, at = (one[1], 2) if one[1] else (own[1] if own else "", 3)
+        if one[1]:
+            found.append((one.start(1), one.end(1), Number("mask", one[1])))
+            continue
+        of, at = (one[2], 3) if one[2] else (own[1] if own else "", 4)
         if of and one[at] is not None and not (special and of == "i32"):
             found.append((one.start(at), one.end(at), Number(of, one[at])))
     return tuple(found)
@@ -152,7 +158,7 @@ class Form:
         for n, number in enumerate(self.first):
             group = self.groups.get(n)
             parts += [number.text if group is None else f"%shape.{group}", self.pieces[n + 1]]
-        types = {group: self.first[n].type for n, group in self.groups.items()}
+        types = {group: _loaded_type(self.first[n]) for n, group in self.groups.items()}
         lines, calls = [], 0
         for line in "".join(parts).split("\n"):
             call = _CALL.match(line)
@@ -174,10 +180,20 @@ class Form:
         return "\n".join([*lines[:at], *head, *lines[at:]])
 
 
+def _loaded_type(number: Number) -> str:
+    """The type of the parameter that a number becomes."""
+    return f"<{number.text.count('i1')} x i1>" if number.type == "mask" else number.type
+
+
 def _loaded(name: str, of: str, word: int) -> list[str]:
+    lines = [f"  {name}.at = getelementptr i64, ptr %shape, i64 {word}"]
+    if not of.startswith("<"):
+        return [*lines, f"  {name} = load {of}, ptr {name}.at"]
+    bits = f"i{of[1:].split()[0]}"
     return [
-        f"  {name}.at = getelementptr i64, ptr %shape, i64 {word}",
-        f"  {name} = load {of}, ptr {name}.at",
+        *lines,
+        f"  {name}.bits = load {bits}, ptr {name}.at",
+        f"  {name} = bitcast {bits} {name}.bits to {of}",
     ]
 
 
