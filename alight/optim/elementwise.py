@@ -97,7 +97,7 @@ class ElementwiseOptimizer(Optimizer):
         of = parameter._meta.type
         for name in self.slots(group):
             if state.get(name) is None:
-                first = self.first_value(name, group)
+                first: Any = self.first_value(name, group)
                 state[name] = filled(of, complex(first, first) if of.dtype.is_complex else first)
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:

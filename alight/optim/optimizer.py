@@ -85,7 +85,9 @@ def _watched(step: Callable[..., Any]) -> Callable[..., Any]:
             for hook in (*self._optimizer_step_post_hooks.values(), *_every_post_hook.values()):
                 hook(self, args, kwargs)
         self._opt_called = True
-        thread.recorder.lap_mark("optimizer step", True)
+        recorder = thread.recorder
+        if recorder.handles:
+            recorder.flush("optimizer step")
         return result
 
     watched._is_watched = True  # type: ignore[attr-defined]
