@@ -258,11 +258,20 @@ def _check_mask(x: Tensor, axis: int, mask: Tensor) -> None:
             )
 
 
+EVERYTHING = slice(None)
+
 # -- writing -----------------------------------------------------------------------------------------------------------
 
 
 def setitem(self: Tensor, index: Any, value: Any) -> None:
     """Write `value`, broadcast, to the elements that `index` names."""
+    meta = self._meta
+    if index.__class__ is slice and index == EVERYTHING and meta.shape and not meta.requires_grad:
+        if not isinstance(value, Tensor) and not isinstance(value, (int, float, complex)):
+            value = _written_value(self, value)
+        if not isinstance(value, Tensor) or not value._meta.requires_grad:
+            _assign(self, value)
+            return
     if (
         index.__class__ is int
         and self._meta.shape

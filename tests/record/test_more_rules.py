@@ -315,3 +315,17 @@ def test_parameters_that_took_the_data_of_something_computed_stay_on_known_paths
     assert new_positions(fresh, lap) == 0
     assert masked.grad_fn is not None
     assert net.weight.is_leaf
+
+
+def test_everything_is_written_without_a_view(fresh):
+    y, row = torch.zeros(2, 3), torch.tensor([1.0, 2.0, 3.0])
+    first = y[0]
+    y[:] = row
+    assert all(ref() is None or ref() is first for ref in y._views)
+    y[:] = 2
+    assert first.tolist() == [2.0, 2.0, 2.0]
+    w = torch.ones(3, requires_grad=True)
+    z = torch.zeros(3)
+    z[:] = w * 2
+    z.sum().backward()
+    assert w.grad.tolist() == [2.0, 2.0, 2.0]
