@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 
 from alight import config
 from alight.errors import reworded
-from alight.ir.primitive import CREATE, ELEMENTWISE, MOVEMENT
 from alight.ir.program import Node, Program, needed_nodes, prune
 from alight.record.apart import has_own_past
 from alight.record.history import History, owed_residuals
@@ -413,7 +412,7 @@ def _runs(tape: Tape, values: Sequence[int], sources: dict[int, tuple[str, int]]
     from alight.backends.base import executable
 
     nodes = needed_nodes(tape.nodes, values)
-    for part, outputs in _gathered(_connected(nodes, values)):
+    for part, outputs in _connected(nodes, values):
         # In the order of their first use: the program is the same whatever the order in which tensors entered.
         inputs = list(dict.fromkeys(i for node in part for i in node.inputs if i in sources))
         program = prune(Program(tape.types, inputs, part, outputs))
@@ -426,28 +425,6 @@ def _runs(tape: Tape, values: Sequence[int], sources: dict[int, tuple[str, int]]
 
 
 Part = tuple[list[Node], list[int]]  # nodes, and which of their values are wanted
-
-FEW_NODES = 4  # of a part that takes less time than a call of its program
-MOST_NODES = 64  # of such parts together: larger programs are seldom met again
-SIMPLE = frozenset({ELEMENTWISE, CREATE, MOVEMENT})
-
-
-def _gathered(parts: list[Part]) -> list[Part]:
-    """The same parts, small ones several to a program: updates written by hand, gradients set to zero."""
-    found: list[Part] = []
-    together: Part = [], []
-    room = 0
-    for nodes, values in parts:
-        small = len(nodes) <= FEW_NODES and all(n.primitive.kind in SIMPLE for n in nodes)
-        if small and room >= len(nodes):
-            together[0].extend(nodes)
-            together[1].extend(values)
-            room -= len(nodes)
-            continue
-        found.append((nodes, values))
-        if small:
-            together, room = found[-1], MOST_NODES - len(nodes)
-    return found
 
 
 def _connected(nodes: Sequence[Node], values: Sequence[int]) -> list[Part]:
