@@ -124,8 +124,8 @@ def rebind(recorder: Any, tensor: Any, position: Position, at: int) -> int:
     if (meta.requires_grad and meta.leaf) or (own.requires_grad and own.leaf):
         recorder.wrote_leaf = True
     if root._views is not None:
-        silent = counter is not root
-        root._views = [ref for ref in root._views if _stale(recorder, ref(), chain, silent)]
+        apart = counter if counter is not root else None
+        root._views = [ref for ref in root._views if _stale(recorder, ref(), chain, apart)]
     if root._shared and (seen_from_outside(root) or any(root is one for one in recorder.transient)):
         recorder.must_write = True
     return at
@@ -167,10 +167,10 @@ def _rebind_each(recorder: Any, tensors: Sequence[Any], slot: int, metas: Sequen
 _rebind_others = copy_of(_rebind_each)
 
 
-def _stale(recorder: Any, view: Any, written: list[Any], silent: bool = False) -> bool:
+def _stale(recorder: Any, view: Any, written: list[Any], data: Any = None) -> bool:
     """Let a view of written memory derive itself again, unless it was `written`; whether it is still there.
 
-    A `silent` write went through x.data.
+    A write through `data`, x.data of something, is noticed by views of that alone.
     """
     if view is None:
         return False
@@ -184,7 +184,7 @@ def _stale(recorder: Any, view: Any, written: list[Any], silent: bool = False) -
     if has_own_past(view):
         keep(recorder, view)
     view._slot, view._history = -1, None
-    if silent:
+    if data is not None and counter_of(view) is not data:
         return True
     if meta.requires_grad:
         mark_written(view)

@@ -471,6 +471,16 @@ def one_of_several_detached(torch):
     return attempt(lambda: part.detach().add_(1)), x
 
 
+@program
+def data_takes_gradients_with_its_views(torch):
+    x = torch.arange(6.0).reshape(2, 3).requires_grad_()
+    d = x.data.mul_(2)
+    turned, other = d.transpose(0, 1), x.view(6)
+    d.copy_(x)
+    (turned * turned.detach()).sum().backward()
+    return d.requires_grad, turned.requires_grad, other.sum(), x.grad
+
+
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_as_pytorch(name):
     same(PROGRAMS[name])
