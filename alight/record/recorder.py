@@ -8,6 +8,7 @@ this file runs on a new step, or on the first use of a tensor in a segment.
 from __future__ import annotations
 
 import itertools
+import sys
 import threading
 from collections.abc import Callable, Hashable, Sequence
 from functools import partial
@@ -20,9 +21,10 @@ from alight.ir.program import Program, Value
 from alight.ir.types import Type
 from alight.primitives import Detach
 from alight.record import views
-from alight.record.apart import enter_own, has_own_past, rejoin
+from alight.record.apart import enter_own, has_own_past, is_apart, rejoin
 from alight.record.flush import flush as run_segment
 from alight.record.flush import peek as peek_at
+from alight.record.references import LISTED
 from alight.record.sources import Line, user_line
 from alight.record.specialized import copy_of
 from alight.record.trie import Argument, Position, Tape, forget, weight_of
@@ -405,6 +407,12 @@ class Recorder:
         base = tensor._base
         if tensor._hooks or tensor._retains_grad:
             self.hooked = True
+        if base._history is not None and base._base is None and is_apart(tensor._link):
+            if (
+                base._slot < 0 and sys.getrefcount(base) <= LISTED
+            ):  # nobody can ask for its gradient
+                base._history = None
+                base._meta = base._meta.replace(requires_grad=False, leaf=True, origin=None)
         self.enter(base)
         own = None
         if (tensor._history is not None or tensor._own is not None) and has_own_past(tensor):

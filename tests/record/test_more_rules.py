@@ -329,3 +329,23 @@ def test_everything_is_written_without_a_view(fresh):
     z[:] = w * 2
     z.sum().backward()
     assert w.grad.tolist() == [2.0, 2.0, 2.0]
+
+
+def test_data_of_what_died_stays_on_known_paths(fresh):
+    w = weights()
+    state = [torch.zeros(2)]
+
+    def lap():
+        state[0] = (state[0] * 0.9 + w * 0.1).data
+        w.grad = None
+        ((w * 3 - state[0]) ** 2).sum().backward()
+        with torch.no_grad():
+            w.sub_(w.grad * 0.1)
+
+    assert new_positions(fresh, lap) == 0
+    kept = w * 2
+    seen = kept.data
+    seen.sum().item()
+    (seen * 1).sum().item()
+    kept.sum().backward()
+    assert w.grad is not None
