@@ -775,7 +775,7 @@ def wrap(buffer: Any, meta: Meta, cls: type = Tensor) -> Any:
     return tensor
 
 
-def filled(of: Type, value: float = 0) -> Tensor:
+def filled(of: Type, value: complex = 0) -> Tensor:
     """A tensor of one number, computed at once and apart from what is pending: parameters, optimizer state."""
     if of.device.type == "meta":
         return wrap(None, Meta(of))

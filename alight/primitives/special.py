@@ -134,7 +134,8 @@ def erfc(b: B, x: S) -> S:
 def _erfc_of_positive(b: B, x: S) -> S:
     """erfc(x) for x above 0.46875."""
     x = b.min(x, _ERFC_ZERO)
-    near = b.mul(b.trunc(b.mul(x, 16.0)), 1 / 16)  # its square is exact (Cody), and so is x^2 in two parts:
+    # the square of `near` is exact (Cody), and so is x^2 in two parts
+    near = b.mul(b.trunc(b.mul(x, 16.0)), 1 / 16)
     first, rest = b.mul(near, near), b.mul(b.sub(x, near), b.add(x, near))
     square = b.add(first, rest)
     lost = b.sub(rest, b.sub(square, first))
