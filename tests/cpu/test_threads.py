@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -162,6 +163,24 @@ def test_python_threads_share_the_pool() -> None:
     for worker in workers:
         worker.join()
     assert not failures
+
+
+def test_threads_that_compile_first_at_the_same_time_share_the_functions(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of two libraries one would be dropped, and code that was linked to it would call what is no longer there."""
+    made = []
+
+    class Slow:
+        def __init__(self) -> None:
+            made.append(self)
+            time.sleep(0.05)
+
+    monkeypatch.setattr(threads, "_library", None)
+    monkeypatch.setattr(threads, "Library", Slow)
+    with ThreadPoolExecutor(4) as several:
+        found = set(several.map(lambda _: threads.library(), range(4)))
+    assert len(found) == len(made) == 1
 
 
 def test_a_stopped_pool_runs_alone() -> None:

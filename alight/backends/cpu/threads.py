@@ -99,13 +99,16 @@ class Library:
 
 
 _library: Library | None = None
+_library_lock = threading.Lock()
 
 
 def library() -> Library:
-    """The pool's functions."""
+    """The pool's functions, the same for all threads: code that is linked calls them for as long as the process lives."""
     global _library
     if _library is None:
-        _library = Library()
+        with _library_lock:
+            if _library is None:
+                _library = Library()
     return _library
 
 
@@ -219,10 +222,10 @@ def _stop_at_exit() -> None:
 
 def _forget_after_fork() -> None:
     """A fork has no workers: its first step starts a pool of its own."""
-    global _pool, _pool_lock
+    global _pool, _pool_lock, _library_lock
     if _pool is not None:
         _retired.append(_pool)
-    _pool, _pool_lock = None, threading.Lock()
+    _pool, _pool_lock, _library_lock = None, threading.Lock(), threading.Lock()
     number_changed()
 
 
