@@ -46,9 +46,11 @@ def _sign(x: Any) -> Any:
 
 
 def _sigmoid(x: Any) -> Any:
-    total = np.exp(np.negative(x))
+    half = x.dtype == np.float16  # whose exp(12) is infinite already
+    total = np.exp(np.negative(x.astype(np.float32) if half else x))
     total = total + 1
-    return np.divide(1, total, dtype=total.dtype)
+    found = np.divide(1, total, dtype=total.dtype)
+    return found.astype(np.float16) if half else found
 
 
 def _pow(x: Any, y: Any) -> Any:
