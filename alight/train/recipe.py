@@ -38,7 +38,7 @@ class Recipe:
 RECIPES = {
     "convnet": Recipe(
         "convnet",
-        epochs=6,
+        epochs=5,
         lr=0.01,
         optimizer="adamw",
         batch_size=128,
@@ -51,7 +51,7 @@ RECIPES = {
     "mlp": Recipe("mlp", epochs=10, lr=0.1),
     "softmax": Recipe("softmax", epochs=5, lr=0.1),
 }
-LONG = {"convnet": {"epochs": 20}}  # what the long recipe changes, where there is one
+LONG = {"convnet": {"epochs": 18}}  # what the long recipe changes, where there is one
 
 
 def choose(

@@ -104,9 +104,6 @@ class Cache:
         self.memory_bytes = 0
         self.failures = 0
         self.reason = ""  # why the disk is not used
-        self.unswept = (
-            limit  # bytes written since the folder's size was looked at: at once for the first
-        )
         self.serial = itertools.count()
         if folder is None:
             self.reason = "there is no home folder"
@@ -168,9 +165,9 @@ class Cache:
         try:
             _write(aside, packed(self.machine, key, code))
             os.replace(aside, path)
-            self.unswept += len(code)
-            if self.unswept > self.limit // 16:
-                self.unswept = 0
+            # Once for each sixteenth of the limit that any process writes, on average: looking at all
+            # files takes seconds where the disk is slow, and most processes store little.
+            if _chance() * self.limit < 16 * len(code):
                 self._sweep()
         except Exception as error:
             _remove(aside)
@@ -293,6 +290,11 @@ def _write(path: Path, data: bytes) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     with open(os.open(path, flags, 0o600), "wb") as file:
         file.write(data)
+
+
+def _chance() -> float:
+    """A number in [0, 1), which takes nothing of the script's own random numbers."""
+    return int.from_bytes(os.urandom(4), "little") / 2**32
 
 
 def _remove(path: str | Path) -> None:
