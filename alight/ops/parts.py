@@ -221,6 +221,9 @@ def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     return tuple([part(input, pattern, (i,), "unbind") for i in range(shape[axis])])
 
 
+FEW = 8  # parts by which a program may differ; of more, batches of data most often, any is cut out by the same program
+
+
 @function(methods="split")
 def split(
     tensor: Tensor, split_size_or_sections: Any = None, dim: int = 0, **other: Any
@@ -250,7 +253,11 @@ def split(
             f"split_size can only be 0 if dimension size is 0, but got dimension size of {extent}",
         )
     starts = range(0, extent, size) if extent else [0]
-    return tuple([span(tensor, axis, at, min(at + size, extent), "split") for at in starts])
+    if len(starts) <= FEW or tensor._meta.requires_grad:
+        return tuple([span(tensor, axis, at, min(at + size, extent), "split") for at in starts])
+    pattern = along(axis, ("from", size, 0, 0), shape)
+    parts = [part(tensor, pattern, (at,), "split") for at in starts[:-1]]
+    return (*parts, span(tensor, axis, starts[-1], extent, "split"))
 
 
 @function(methods="split_with_sizes")

@@ -125,9 +125,11 @@ def refuse_ambiguous(view: Any) -> None:
 
 def number_of_part(view: Any) -> int:
     """Which of several views made at once this one is, of equal parts."""
-    if view._numbers:
-        return int(view._numbers[0])
     shape, base = view._meta.shape, view._base._meta.shape
+    if view._numbers:  # a place, or where a part of many begins
+        first = int(view._numbers[0])
+        extents = [extent for extent, whole in zip(shape, base, strict=False) if extent != whole]
+        return first if len(shape) < len(base) else first // max([*extents, 1])
     for node in view._link.nodes:
         if node.primitive is Slice:
             for start, extent, whole in zip(node.statics["starts"], shape, base, strict=False):

@@ -47,6 +47,18 @@ def test_the_next_batch_ends_the_segment(fresh):
     assert y._slot < 0
 
 
+def test_parts_of_many_are_one_path(fresh):
+    """A loop over `torch.randperm(n).split(batch)` runs one program, whichever part it takes."""
+    x = torch.arange(60.0).reshape(30, 2)
+    rows = torch.arange(30).flip(0)
+    seen = []
+    for part in rows.split(3):
+        before = fresh.positions
+        seen.append((x[part].sum().item(), fresh.positions - before))
+    assert [total for total, _ in seen] == [x[27 - i : 30 - i].sum().item() for i in range(0, 30, 3)]
+    assert not any(new for _, new in seen[2:-1])
+
+
 def test_zero_grad_flushes_large_pending_work_only(fresh, monkeypatch):
     w = weights()
     optimizer = optim.SGD([w])
