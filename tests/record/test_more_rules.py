@@ -55,7 +55,9 @@ def test_parts_of_many_are_one_path(fresh):
     for part in rows.split(3):
         before = fresh.positions
         seen.append((x[part].sum().item(), fresh.positions - before))
-    assert [total for total, _ in seen] == [x[27 - i : 30 - i].sum().item() for i in range(0, 30, 3)]
+    assert [total for total, _ in seen] == [
+        x[27 - i : 30 - i].sum().item() for i in range(0, 30, 3)
+    ]
     assert not any(new for _, new in seen[2:-1])
 
 
