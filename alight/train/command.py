@@ -186,7 +186,8 @@ def _run(folder: RunFolder, training: Training) -> int:
     # steps were interpreted once more, would give other numbers.
     config.hot = 0
     print(_summary(folder, training), flush=True)
-    evaluation, drawn = None, time.monotonic()
+    evaluation = None
+    began = drawn = time.monotonic()
     with stop_on_interrupt() as stop:
         while training.epoch < training.recipe.epochs:
             evaluation = _epoch(training, stop)
@@ -204,6 +205,7 @@ def _run(folder: RunFolder, training: Training) -> int:
         test = training.images.test
         evaluation = loop.evaluate(training.model, test, training.criterion, recipe.mirror)
     _finish(folder, training, evaluation)
+    print(f"{time.monotonic() - began:.1f} s from the first step to the last picture")
     return 0
 
 

@@ -19,7 +19,7 @@ from alight.train import images
 
 HERE = Path(__file__).resolve().parent
 PAGE = HERE.parents[1] / "docs" / "curves.md"
-EPOCHS = {"softmax": 10, "mlp": 10, "dropout": 10, "lenet": 10, "rnn": 300}
+EPOCHS = {"softmax": 10, "mlp": 10, "dropout": 10, "lenet": 10, "rnn": 100}
 WAYS = ("pytorch", "interpreted", "compiled")
 HEAD = """# Training curves: PyTorch, the interpreter, compiled code
 
