@@ -4,7 +4,7 @@ In: a program, how to interpret it, how to compile it, and how to find it compil
 works. What an earlier process compiled is used from the first run on. Else a program is compiled after `config.hot`
 runs, or at its second if a run takes long, on a thread of its own while the interpreter goes on; with ALIGHT_HOT=0, at
 its first run and at once. Differs: what is computed again once it is compiled may differ from the interpreter's result
-in the last bit; ALIGHT_HOT=0 compiles at first sight. A compilation that failed is remembered with its reason, never tried again.
+in the last bit. A compilation that failed is remembered with its reason, never tried again.
 """
 
 from __future__ import annotations

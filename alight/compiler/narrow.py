@@ -4,9 +4,9 @@
     %3: f32[1,1,512] = slice(%2)                ->      %4: f32[1,1,512] = dot_general(%3, %1)
 
 The last token's logits of a language model need the last layer for one row. In: a program. Out: the same values from
-smaller ones, and every place that was checked is. Demand goes from the results to the inputs: of each value, a *box*, which is for each axis where it begins
-(a number, or a value known when the program runs) and how long it is. What is read in two places is computed from the
-first to the last.
+smaller ones; every place that was checked still is. Demand goes from the results to the inputs: of each value, a *box*,
+which is for each axis where it begins (a number, or a value known when the program runs) and how long it is. What is read
+in two places is computed from the first to the last.
 """
 
 from __future__ import annotations

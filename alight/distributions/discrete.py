@@ -177,7 +177,25 @@ class Geometric(Odds):
         )
 
 
-class Binomial(Odds):
+class _Trials(Odds):
+    """Trials with the same probability of success, counted one way or the other."""
+
+    def __init__(
+        self,
+        total_count: Any,
+        probs: Any = None,
+        logits: Any = None,
+        validate_args: bool | None = None,
+    ) -> None:
+        one_of(probs, logits)
+        name, given = ("logits", logits) if probs is None else ("probs", probs)
+        self._given = name
+        self.total_count, self.__dict__[name] = broadcast_all(total_count, given)
+        self.total_count = self.total_count.type_as(self.__dict__[name])
+        super().__init__(self.__dict__[name].size(), validate_args=validate_args)
+
+
+class Binomial(_Trials):
     """Successes among `total_count` trials of probability `probs` (log odds `logits`).
 
     >>> import alight as torch
@@ -198,12 +216,7 @@ class Binomial(Odds):
         logits: Any = None,
         validate_args: bool | None = None,
     ) -> None:
-        one_of(probs, logits)
-        name, given = ("logits", logits) if probs is None else ("probs", probs)
-        self._given = name
-        self.total_count, self.__dict__[name] = broadcast_all(total_count, given)
-        self.total_count = self.total_count.type_as(self.__dict__[name])
-        super().__init__(self.__dict__[name].size(), validate_args=validate_args)
+        super().__init__(total_count, probs, logits, validate_args)
 
     @constraints.dependent_property
     def support(self) -> Any:  # type: ignore[override]
@@ -259,7 +272,7 @@ class Binomial(Odds):
         return values.expand((-1, *self._batch_shape)) if expand else values
 
 
-class NegativeBinomial(Odds):
+class NegativeBinomial(_Trials):
     """Successes of probability `probs` (log odds `logits`) before `total_count` failures.
 
     >>> import alight as torch
@@ -273,20 +286,6 @@ class NegativeBinomial(Odds):
         "logits": constraints.real,
     }
     support = constraints.nonnegative_integer
-
-    def __init__(
-        self,
-        total_count: Any,
-        probs: Any = None,
-        logits: Any = None,
-        validate_args: bool | None = None,
-    ) -> None:
-        one_of(probs, logits)
-        name, given = ("logits", logits) if probs is None else ("probs", probs)
-        self._given = name
-        self.total_count, self.__dict__[name] = broadcast_all(total_count, given)
-        self.total_count = self.total_count.type_as(self.__dict__[name])
-        super().__init__(self.__dict__[name].size(), validate_args=validate_args)
 
     @property
     def mean(self) -> Tensor:

@@ -248,6 +248,22 @@ class Distribution:
         return type(self).__name__ + "(" + ", ".join(parts) + ")"
 
 
+class Centred(Distribution):
+    """A distribution around `loc`, which is its mean (of an angle, the circular one) and its mode."""
+
+    loc: Tensor
+
+    @property
+    def mean(self) -> Tensor:
+        """loc."""
+        return self.loc
+
+    @property
+    def mode(self) -> Tensor:
+        """loc."""
+        return self.loc
+
+
 class ExponentialFamily(Distribution):
     """Densities of the form exp(<t(x), theta> - F(theta) + k(x)); their entropy follows from F.
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import alight as torch
 from alight.distributions import constraints
-from alight.distributions.distribution import Distribution
+from alight.distributions.distribution import Centred, Distribution
 
 Tensor = torch.Tensor
 
@@ -21,7 +21,7 @@ def factor_of_inverse(matrix: Tensor) -> Tensor:
     return torch.linalg.solve_triangular(inverse_factor, identity, upper=False)
 
 
-class MultivariateNormal(Distribution):
+class MultivariateNormal(Centred):
     """Vectors of mean `loc` and of one of: covariance matrix, its inverse, its lower Cholesky
     factor.
 
@@ -99,16 +99,6 @@ class MultivariateNormal(Distribution):
         )
 
     @property
-    def mean(self) -> Tensor:
-        """loc."""
-        return self.loc
-
-    @property
-    def mode(self) -> Tensor:
-        """loc."""
-        return self.loc
-
-    @property
     def variance(self) -> Tensor:
         """Diagonal of the covariance matrix."""
         return self._factor.pow(2).sum(-1).expand((*self._batch_shape, *self._event_shape))
@@ -143,7 +133,7 @@ class MultivariateNormal(Distribution):
         return entropy if not self._batch_shape else entropy.expand(self._batch_shape)
 
 
-class LowRankMultivariateNormal(Distribution):
+class LowRankMultivariateNormal(Centred):
     """Vectors of covariance cov_factor @ cov_factor.mT + diag(cov_diag), of which only small matrices are factorised.
 
     loc (*, k), cov_factor (*, k, rank), cov_diag (*, k), to draws (*, k). ValueError where the
@@ -209,16 +199,6 @@ class LowRankMultivariateNormal(Distribution):
 
     def _expanded(self, matrix: Tensor) -> Tensor:
         return matrix.expand((*self._batch_shape, *self._event_shape * 2))
-
-    @property
-    def mean(self) -> Tensor:
-        """loc."""
-        return self.loc
-
-    @property
-    def mode(self) -> Tensor:
-        """loc."""
-        return self.loc
 
     @property
     def variance(self) -> Tensor:

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import alight as torch
 from alight.distributions import constraints
 from alight.distributions.distribution import (
+    Centred,
     Distribution,
     ExponentialFamily,
     batch_shape_of,
@@ -19,7 +20,7 @@ Tensor = torch.Tensor
 EULER = 0.57721566490153286060
 
 
-class LocationScale(Distribution):
+class LocationScale(Centred):
     """A standard variable times `scale` plus `loc`."""
 
     arg_constraints: ClassVar[Any] = {
@@ -32,16 +33,6 @@ class LocationScale(Distribution):
     def __init__(self, loc: Any, scale: Any, validate_args: bool | None = None) -> None:
         self.loc, self.scale = broadcast_all(loc, scale)
         super().__init__(batch_shape_of(loc, scale), validate_args=validate_args)
-
-    @property
-    def mean(self) -> Tensor:
-        """loc."""
-        return self.loc
-
-    @property
-    def mode(self) -> Tensor:
-        """loc."""
-        return self.loc
 
     def _standard(self, value: Tensor) -> Tensor:
         if self._validate_args:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import alight as torch
 from alight.distributions import constraints
-from alight.distributions.distribution import Distribution, broadcast_all
+from alight.distributions.distribution import Centred, broadcast_all
 
 Tensor = torch.Tensor
 
@@ -43,7 +43,7 @@ def log_bessel(x: Tensor, order: int = 0) -> Tensor:
     return torch.where(x < 3.75, below, above)
 
 
-class VonMises(Distribution):
+class VonMises(Centred):
     """An angle around `loc`, in radians; the larger the `concentration`, the nearer.
 
     Draws lie between -pi and pi.
@@ -62,16 +62,6 @@ class VonMises(Distribution):
     def __init__(self, loc: Any, concentration: Any, validate_args: bool | None = None) -> None:
         self.loc, self.concentration = broadcast_all(loc, concentration)
         super().__init__(self.loc.shape, validate_args=validate_args)
-
-    @property
-    def mean(self) -> Tensor:
-        """loc, the circular mean."""
-        return self.loc
-
-    @property
-    def mode(self) -> Tensor:
-        """loc."""
-        return self.loc
 
     @property
     def variance(self) -> Tensor:

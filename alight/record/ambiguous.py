@@ -15,10 +15,7 @@ from alight.record.apart import is_apart
 NO_GRAD = "no_grad"  # the origin of views that a no_grad block made of something with gradients
 THERE = "A view was created in no_grad mode and "
 OF_SEVERAL = "of several"
-WRITTEN = (
-    "Output ",
-    THERE,
-)  # how the origin of such a view begins when what it views has been written
+WRITTEN = ("Output ", THERE)  # how the origin begins once what such a view shows has been written
 SEVERAL = {"unbind": "Unbind", "split": "Split", "split_with_sizes": "SplitWithSizes"}
 REMEDY = (
     " This view is the output of a function that returns multiple views. Such functions do not allow the output views to "
@@ -125,11 +122,11 @@ def refuse_ambiguous(view: Any) -> None:
 
 def number_of_part(view: Any) -> int:
     """Which of several views made at once this one is, of equal parts."""
+    if (
+        view._numbers
+    ):  # of unbind: parts of split that gradients go through begin where the program says
+        return int(view._numbers[0])
     shape, base = view._meta.shape, view._base._meta.shape
-    if view._numbers:  # a place, or where a part of many begins
-        first = int(view._numbers[0])
-        extents = [extent for extent, whole in zip(shape, base, strict=False) if extent != whole]
-        return first if len(shape) < len(base) else first // max([*extents, 1])
     for node in view._link.nodes:
         if node.primitive is Slice:
             for start, extent, whole in zip(node.statics["starts"], shape, base, strict=False):
