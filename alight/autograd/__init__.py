@@ -36,7 +36,11 @@ def backward(
     tensor(6.)
     """
     from alight.autograd import engine
+    from alight.tensor import Tensor
 
+    if hasattr(tensors, "_slot") and grad_tensors is None:
+        # it knows a short way; not the tensor's own method, which a subclass may define by this function
+        return Tensor.backward(tensors, None, retain_graph, create_graph, inputs)
     outputs = (tensors,) if hasattr(tensors, "_slot") else tuple(tensors)
     given = (grad_tensors,) if hasattr(grad_tensors, "_slot") else grad_tensors
     engine.backward(outputs, given, retain_graph, create_graph, inputs)

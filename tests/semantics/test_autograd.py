@@ -2,6 +2,7 @@
 
 import pytest
 
+import alight
 from tests.semantics.oracle import attempt, same
 
 PROGRAMS = {}
@@ -284,3 +285,13 @@ def written_in_place_with_gradients(torch):
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_as_pytorch(name):
     same(PROGRAMS[name])
+
+
+def test_backward_of_a_subclass_may_call_the_function():
+    class Told(alight.Tensor):
+        def backward(self, *args, **kwargs):
+            alight.autograd.backward(self, *args, **kwargs)
+
+    x = alight.ones(2, requires_grad=True)
+    (x * 3).sum().as_subclass(Told).backward()
+    assert x.grad.tolist() == [3.0, 3.0]
