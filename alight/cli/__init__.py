@@ -23,6 +23,7 @@ class Command(NamedTuple):
     run: str
 
 
+INTERRUPTED = 130  # what a shell reports for a command that Ctrl-C ended
 READER_GONE = 141  # what a shell reports for a command that SIGPIPE ended
 COMMANDS = {
     "run": Command("run a PyTorch script on alight", "alight.cli.run", "add_arguments", "run"),
@@ -57,6 +58,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader, `head` for one, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return READER_GONE
+    except KeyboardInterrupt:
+        print(f"alight {name}: interrupted", file=sys.stderr)
+        return INTERRUPTED
 
 
 def _command(words: list[str]) -> tuple[str, list[str]]:

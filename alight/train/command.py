@@ -95,7 +95,12 @@ def train(args: argparse.Namespace) -> int:
     except (DataNotFoundError, FileExistsError, FileNotFoundError, ValueError) as error:
         print(f"alight train: {error}", file=sys.stderr)
         return 1
-    return _run(folder, training)
+    try:
+        return _run(folder, training)
+    except KeyboardInterrupt:  # a second Ctrl-C: the batch is not waited for
+        if folder.checkpoint_file.exists():
+            _say_how_to_resume(folder, "stopped at once, with the checkpoint of before")
+        return INTERRUPTED
 
 
 def predict(args: argparse.Namespace) -> int:
@@ -188,7 +193,7 @@ def _run(folder: RunFolder, training: Training) -> int:
     print(_summary(folder, training), flush=True)
     evaluation = None
     began = drawn = time.monotonic()
-    with stop_on_interrupt() as stop:
+    with stop_on_interrupt() as stop:  # after the last epoch too: the pictures are finished
         while training.epoch < training.recipe.epochs:
             evaluation = _epoch(training, stop)
             folder.write_checkpoint(training.state())
@@ -197,14 +202,15 @@ def _run(folder: RunFolder, training: Training) -> int:
             if stop() or time.monotonic() - drawn > CURVES_EVERY:
                 _draw_curves(folder, training)
                 drawn = time.monotonic()
-            if stop():
-                _say_how_to_resume(folder, training)
+            if stop() and training.epoch < training.recipe.epochs:
+                at = f"epoch {training.epoch + 1} of {training.recipe.epochs}, after {training.batch} batches"
+                _say_how_to_resume(folder, f"stopped in {at}")
                 return INTERRUPTED
-    if evaluation is None:
-        recipe = training.recipe
-        test = training.images.test
-        evaluation = loop.evaluate(training.model, test, training.criterion, recipe.mirror)
-    _finish(folder, training, evaluation)
+        if evaluation is None:
+            recipe = training.recipe
+            test = training.images.test
+            evaluation = loop.evaluate(training.model, test, training.criterion, recipe.mirror)
+        _finish(folder, training, evaluation)
     print(f"{time.monotonic() - began:.1f} s from the first step to the last picture")
     return 0
 
@@ -238,7 +244,8 @@ def _summary(folder: RunFolder, training: Training) -> str:
     from_where = "training"
     if training.epoch or training.batch:
         complete = training.epoch == recipe.epochs
-        from_where = "already complete" if complete else f"going on after epoch {training.epoch}"
+        at = f"going on in epoch {training.epoch + 1}, after {training.batch} batches"
+        from_where = "already complete" if complete else at
     return (
         f"{from_where}: {recipe.model} ({count} parameters) on {images.title} "
         f"({len(images.train)} training and {len(images.test)} test images), "
@@ -246,9 +253,8 @@ def _summary(folder: RunFolder, training: Training) -> str:
     )
 
 
-def _say_how_to_resume(folder: RunFolder, training: Training) -> None:
-    at = f"epoch {training.epoch + 1} of {training.recipe.epochs}, after {training.batch} batches"
-    print(f"\nstopped in {at}; go on with")
+def _say_how_to_resume(folder: RunFolder, what_happened: str) -> None:
+    print(f"\n{what_happened}; go on with")
     print(f"  alight train fashion-mnist --resume {folder.path}")
 
 

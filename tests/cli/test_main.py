@@ -41,6 +41,17 @@ def test_an_unknown_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert "invalid choice: 'nonsense'" in capsys.readouterr().err
 
 
+def test_an_interrupted_command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(arguments: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("alight.cli.doctor.run", interrupted)
+    assert main(["doctor"]) == 130
+    assert capsys.readouterr().err == "alight doctor: interrupted\n"
+
+
 def test_commands_load_alone() -> None:
     program = (
         "import sys; from alight.cli import main\n"

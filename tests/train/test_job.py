@@ -123,6 +123,36 @@ def test_a_resumed_run_gives_the_same_numbers(in_folder, model, batches, monkeyp
     assert models[0] == models[1]
 
 
+def test_a_second_interrupt_stops_at_once(in_folder, monkeypatch, capsys):
+    done = loop.Training._step
+    options = ["--model", "softmax", "--epochs", "2", "--out", "here"]
+
+    def step(self, images, labels):
+        done(self, images, labels)
+        if self.epoch == 1:
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(loop.Training, "_step", step)
+    assert command(*options) == 130
+    assert "--resume here" in capsys.readouterr().out
+    monkeypatch.setattr(loop.Training, "_step", done)
+    assert command("--resume", "here") == 0
+    assert "going on in epoch 2, after 0 batches" in capsys.readouterr().out
+
+
+def test_an_interrupt_lets_the_last_pictures_be_finished(in_folder, monkeypatch):
+    draw = pictures.predictions
+
+    def drawn(*what):
+        signal.raise_signal(signal.SIGINT)
+        return draw(*what)
+
+    monkeypatch.setattr(pictures, "predictions", drawn)
+    assert command("--model", "softmax", "--epochs", "1", "--out", "here") == 0
+    assert (in_folder / "here" / "confusion.png").exists()
+
+
 def test_resuming_keeps_the_settings(in_folder, capsys):
     assert command("--model", "softmax", "--epochs", "1", "--out", "here") == 0
     assert command("--resume", "here", "--lr", "3") == 1
