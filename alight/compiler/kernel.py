@@ -121,7 +121,10 @@ def nest_key(nest: Nest, number: dict[int, int]) -> Any:
         else:
             what = (
                 type(what),
-                repr(what) if not hasattr(what, "primitive") else (what.primitive, what.statics),
+                # As text, which tells -0.0 from 0.0 and True from 1.
+                repr(what)
+                if not hasattr(what, "primitive")
+                else (what.primitive, repr(what.statics)),
             )
         expressions.append((what, one.inputs, one.dtype))
     return (

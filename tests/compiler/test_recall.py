@@ -98,7 +98,9 @@ def test_a_damaged_summary_is_a_miss(own_cache):
 
 
 def test_a_summary_is_the_same_text_and_back():
-    summary = Summary((("key", ("a", "b")),), ("step0",), ("a", ""), 64, True, False, ((0, -1),))
+    summary = Summary(
+        (("key", (("a", "a"), ("b", "k3"))),), ("step0",), ("a", ""), 64, True, False, ((0, -1),)
+    )
     assert Summary.parse(summary.text()) == summary
 
 
@@ -138,3 +140,25 @@ def test_objects_are_linked_without_llvm():
     assert elf.place(code, ["question"], {}) is None
     assert elf.place(b"nonsense", [], {}) is None
     assert elf.place(code[:100], ["answer"], {}) is None
+
+
+def test_programs_of_one_process_share_functions(own_cache):
+    text = "program(%0: f32[5,40]) {{ %1: f32[5,40] = {0}(%0, %0) %2: f32[40] = sum(%1) axes=(0,) {1}return %2{2} }}"
+    more = "%3: f32[5] = prod(%0) axes=(1,) "
+    first = build(parse(text.format("mul", "", "")), general=False)
+    second = build(parse(text.format("mul", more, ", %3")), general=False)
+    other = build(parse(text.format("sub", "", "")), general=False)
+    (name,) = first.summary.kernels
+    (again,) = (k for k in second.summary.kernels if second.addresses[k] == first.addresses[name])
+    assert other.addresses[other.summary.kernels[0]] != first.addresses[name]
+    assert sum(len(names) for _, names in second.summary.parts) == 3  # and the step
+    shared = dict(second.summary.parts)[first.summary.parts[0][0]]
+    assert shared == ((name, again),)
+    del first
+    given = np.linspace(0.5, 1.5, 200, dtype=np.float32).reshape(5, 40)
+    found = recall(parse(text.format("mul", more, ", %3")))
+    assert found is not None and found.summary == second.summary
+    for built in (second, found):
+        result = Native(parse(text.format("mul", more, ", %3")), built)([given])
+        np.testing.assert_allclose(result[0], (given**2).sum(0), rtol=1e-6)
+        np.testing.assert_allclose(result[1], given.prod(1), rtol=1e-5)

@@ -10,8 +10,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
+from weakref import WeakValueDictionary
 
 from alight.backends.cores import most_planned
 from alight.backends.cpu import cache
@@ -26,7 +27,8 @@ LONG_WORK = 500_000  # steps of work (about 50 us) from which Python's lock is l
 class Summary(NamedTuple):
     """What is kept of a plan at run time, and on disk."""
 
-    parts: tuple[tuple[str, tuple[str, ...]], ...]  # of the code: key in the cache, functions
+    # Of the code: key in the cache, and for each function its name there and in this program.
+    parts: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
     steps: tuple[str, ...]  # functions of the stretches between calls of the interpreter
     kernels: tuple[str, ...]  # the function of each kernel
     arena: int  # bytes of intermediate values
@@ -96,15 +98,15 @@ def _general(program: Program, made: Any) -> Built:
     text = step_text(made, host(), size=1, go_on=background.check)
     place = len(made.program.inputs) + len(made.program.outputs) + 1
     linked = forms.linked(text.parts, threads.symbols(), place, background.check)
-    summary = _summary(made, (), text)._replace(pieces=tuple(map(tuple, linked.pieces)))
+    summary = _summary(made, {}, text)._replace(pieces=tuple(map(tuple, linked.pieces)))
     _keep(program, summary)
     # Without its plan, which takes more memory than all else: there may be thousands of shapes.
     return Built(summary, linked.kept, {text.steps[0]: linked.step}, None, linked.words, True)
 
 
-def _summary(made: Any, parts: Iterable[tuple[str, tuple[str, ...]]], text: Any) -> Summary:
+def _summary(made: Any, parts: Mapping[str, Sequence[tuple[str, str]]], text: Any) -> Summary:
     return Summary(
-        tuple(parts),
+        tuple((key, tuple(names)) for key, names in parts.items()),
         text.steps,
         text.kernels,
         made.memory.size,
@@ -128,6 +130,21 @@ def _is_worth_dividing(made: Any) -> bool:
     return saved * (threads - 1) > meetings * MEETING * threads
 
 
+class Function:
+    """A kernel's machine code, for all programs of this process that have such a kernel."""
+
+    __slots__ = ("__weakref__", "address", "module", "name", "part")
+
+    def __init__(self, part: str, name: str, module: Any) -> None:
+        self.part, self.name = part, name  # in the cache
+        self.module, self.address = module, module.addresses[name]
+
+
+# By the key of a kernel, for as long as a program uses it. The first step of a training is often another program than
+# all others, since an optimizer's state is made then: most of its functions are the same.
+_functions: WeakValueDictionary[object, Function] = WeakValueDictionary()
+
+
 def _special(program: Program, made: Any) -> Built:
     """Compiled for its own shapes."""
     from alight.backends.cpu import jit, threads
@@ -135,18 +152,28 @@ def _special(program: Program, made: Any) -> Built:
     from alight.backends.cpu.target import host
 
     target = host()
-    text = step_text(made, target, go_on=background.check)
-    parts, modules, addresses = [], [], dict(threads.symbols())
+    text = step_text(
+        made, target, go_on=background.check, known=lambda key: _functions.get((target, key))
+    )
+    functions, addresses = dict(text.known), dict(threads.symbols())
+    parts: dict[str, list[tuple[str, str]]] = {}
+    modules = []
+    for name, function in functions.items():
+        addresses[name] = function.address
+        parts.setdefault(function.part, []).append((function.name, name))
     for part in text.parts:
         background.check()
         key = cache.key_of(part.text)
-        code = cache.object_code(part.text, target)
-        modules.append(jit.link(code, part.names, addresses))
+        modules.append(jit.link(cache.object_code(part.text, target), part.names, addresses))
         addresses.update(modules[-1].addresses)
-        parts.append((key, part.names))
+        parts[key] = [(name, name) for name in part.names]
+        for name in part.names:
+            if name in text.keys:
+                functions[name] = Function(key, name, modules[-1])
+                _functions[target, text.keys[name]] = functions[name]
     summary = _summary(made, parts, text)
     _keep(program, summary)
-    return Built(summary, tuple(modules), addresses, made)
+    return Built(summary, (*modules, *functions.values()), addresses, made)
 
 
 def _keep(program: Program, summary: Summary) -> None:
@@ -186,8 +213,8 @@ def recall(program: Program) -> Built | None:
     for code, (_, names) in zip(codes, summary.parts, strict=True):
         if code is None:
             return None
-        modules.append(jit.link(code, names, addresses))
-        addresses.update(modules[-1].addresses)
+        modules.append(jit.link(code, [own for own, _ in names], addresses))
+        addresses.update((name, modules[-1].addresses[own]) for own, name in names)
     return Built(summary, tuple(modules), addresses)
 
 

@@ -7,7 +7,7 @@ every thread of a team; threads meet between phases. Kernels with one key are on
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from alight.backends.cpu.code import Code, Value, Variable
 from alight.backends.cpu.jit import module_text
@@ -37,6 +37,8 @@ class StepText(NamedTuple):
     steps: tuple[str, ...]
     stretches: tuple[tuple[int, ...], ...]  # kernels of each
     kernels: tuple[str, ...]  # the function of each kernel of the plan; "" for the interpreter's
+    keys: dict[str, object]  # function -> key of its kernel, of those that call no other
+    known: dict[str, Any]  # functions that were not written, because their code is there
 
 
 def step_text(
@@ -44,28 +46,37 @@ def step_text(
     target: Target,
     size: int = KERNELS_OF_A_PART,
     go_on: Callable[[], None] = lambda: None,
+    known: Callable[[object], Any] = lambda key: None,
 ) -> StepText:
-    """The code of a plan, in modules of at most `size` functions; `go_on` is called between kernels."""
-    functions = _Functions(target, go_on)
+    """The code of a plan, in modules of at most `size` functions; `go_on` is called between kernels.
+
+    `known` gives the code of a kernel's key where some program before had such a kernel, or None.
+    """
+    functions = _Functions(target, go_on, known)
     own = [functions.name_of(kernel, plan) for kernel in plan.kernels]
     parts = functions.parts(size)
     stretches = _stretches(plan.kernels)
-    steps = _Functions(target, go_on)
+    steps = _Functions(target, go_on, known)
     for n, stretch in enumerate(stretches):
         code = _step(plan, stretch, own, f"step{n}")
         steps.add(code, code.integer32(0))
     # Long, and run once a step: it takes longer to make good code of it than that code will ever save.
     parts = (*parts, *steps.parts(size, quick=True))
-    return StepText(parts, tuple(name for name, _, _ in steps.made), stretches, tuple(own))
+    names = tuple(name for name, _, _ in steps.made)
+    return StepText(parts, names, stretches, tuple(own), functions.keys, functions.known)
 
 
 class _Functions:
     """Functions in the order in which they call one another, by the key of their kernel."""
 
-    def __init__(self, target: Target, go_on: Callable[[], None]) -> None:
-        self.target, self.go_on = target, go_on
+    def __init__(
+        self, target: Target, go_on: Callable[[], None], look: Callable[[object], Any]
+    ) -> None:
+        self.target, self.go_on, self.look = target, go_on, look
         self.made: list[tuple[str, str, dict[str, str]]] = []  # name, text, what it declares
         self.names: dict[object, str] = {}
+        self.keys: dict[str, object] = {}
+        self.known: dict[str, Any] = {}
 
     def add(self, code: Code, returned: Value | None = None) -> None:
         """One more function."""
@@ -84,8 +95,13 @@ class _Functions:
                 self.names[key] = f"k{len(self.names)}_scan"
                 self.add(_scan(kernel, loop, own, self.names[key]))
             else:
-                self.names[key] = f"k{len(self.names)}_{kernel.kind}"
-                self.add(kernel_code(kernel, self.names[key], plan.types, self.target))
+                self.names[key] = name = f"k{len(self.names)}_{kernel.kind}"
+                self.keys[name] = key
+                found = self.look(key)
+                if found is None:
+                    self.add(kernel_code(kernel, name, plan.types, self.target))
+                else:
+                    self.known[name] = found
         return self.names[key]
 
     def parts(self, size: int, quick: bool = False) -> tuple[Part, ...]:
