@@ -204,8 +204,8 @@ class Segment:
             return None, 0
         if self._is_entering(step):
             return self._entered(step, slot)
-        if isinstance(step.key, tuple) and step.key[0] == VIEW and step.key[6] is not None:
-            return self.node(step.key[6])  # a view whose elements changed under it
+        if isinstance(step.key, tuple) and step.key[0] == VIEW and step.key[5] is not None:
+            return self.node(step.key[5])  # a view whose elements changed under it
         number = 0 if meta.origin == "CopySlices" else slot - step.slot
         key = step, meta.origin == "CopySlices"
         ref = self.nodes.get(key)
@@ -255,7 +255,7 @@ class Segment:
         key = step.key
         kind = key[0] if isinstance(key, tuple) else None
         if kind == VIEW:
-            return [key[1] if key[6] is None else key[6]]
+            return [key[1] if key[5] is None else key[5]]
         if kind == "function":
             return list(key[3])
         if hasattr(kind, "parameters"):

@@ -6,6 +6,7 @@ formulas compute with while a program is being built. Nodes stand in an order in
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from alight.ir.primitive import Primitive
 
 Statics = dict[str, Any]
+
+_numbers: dict[Program, int] = {}
+_next_number = itertools.count()
 
 
 class Node(NamedTuple):
@@ -40,7 +44,7 @@ class Node(NamedTuple):
 class Program:
     """An immutable list of nodes with inputs and outputs; `types[i]` is the type of value i."""
 
-    __slots__ = ("types", "inputs", "nodes", "outputs", "_key", "_hash")
+    __slots__ = ("types", "inputs", "nodes", "outputs", "number", "_key", "_hash")
 
     def __init__(
         self,
@@ -53,8 +57,9 @@ class Program:
         self.inputs = tuple(inputs)
         self.nodes = tuple(nodes)
         self.outputs = tuple(outputs)
+        self.number = -1  # of a view's program, once it is a part of keys: see `numbered`
         self._key: tuple[Any, ...] | None = None
-        self._hash: int | None = None  # kept: links of views are part of the keys of steps
+        self._hash: int | None = None
 
     @property
     def key(self) -> tuple[Any, ...]:
@@ -71,6 +76,14 @@ class Program:
         if self._hash is None:
             self._hash = hash(self.key)
         return self._hash
+
+    def numbered(self) -> int:
+        """A number that equal programs share, for quick keys; `number` from now on."""
+        if self.number < 0:
+            if len(_numbers) > 100_000:
+                _numbers.clear()
+            self.number = _numbers.setdefault(self, next(_next_number))
+        return self.number
 
     def __repr__(self) -> str:
         from alight.ir.text import show

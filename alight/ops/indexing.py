@@ -15,9 +15,10 @@ from alight.errors import fail
 from alight.ops.conversion import made_by
 from alight.ops.creation import arange, as_tensor, fill_, ones, tensor
 from alight.ops.gather import index_at, put_at
+from alight.ops.known_parts import known_part, remember
 from alight.ops.operation import METHODS, TORCH, function
 from alight.ops.out import write_out
-from alight.ops.parts import AT, NEW, Item, along, element, part, whole
+from alight.ops.parts import AT, NEW, Item, along, part, whole
 from alight.ops.unsigned import refuse_tensor
 from alight.primitives.arithmetic import broadcast_shape
 from alight.record.recorder import thread
@@ -34,10 +35,8 @@ TREATED_AS_TUPLE = (
 
 def getitem(self: Tensor, index: Any) -> Tensor:
     """The elements that `index` names: a view for ints and slices, a copy for tensors, lists and masks."""
-    if index.__class__ is int:
-        shape = self._meta.shape
-        if shape and -shape[0] <= index < shape[0]:
-            return element(self, 0, index, "select")
+    if (known := known_part(self, index)) is not None:
+        return known
     view, selectors = _basic(self, index)
     if not selectors:
         return (
@@ -66,7 +65,7 @@ def _basic(x: Tensor, index: Any) -> tuple[Tensor, list[tuple[int, Tensor]]]:
     selectors: list[tuple[int, Tensor]] = []
     axis = place = 0  # of x, and of the view
     origin, changed = "slice", False
-    for item in items:
+    for at, item in enumerate(items):
         if item is Ellipsis:
             skipped = len(shape) - used
             pattern.extend(whole(size) for size in shape[axis : axis + skipped])
@@ -87,7 +86,7 @@ def _basic(x: Tensor, index: Any) -> tuple[Tensor, list[tuple[int, Tensor]]]:
             continue
         size = shape[axis]
         one, number = (
-            _slice_item(item, size) if isinstance(item, slice) else _int_item(item, size, axis)
+            _slice_item(item, size) if isinstance(item, slice) else _int_item(item, size, at)
         )
         changed = changed or one != whole(size)
         pattern.append(one)
@@ -98,7 +97,10 @@ def _basic(x: Tensor, index: Any) -> tuple[Tensor, list[tuple[int, Tensor]]]:
     if not changed:
         return x, selectors
     pattern.extend(whole(size) for size in shape[axis:])
-    return part(x, tuple(pattern), tuple(numbers), origin), selectors
+    view = part(x, tuple(pattern), tuple(numbers), origin)
+    if not selectors:
+        remember(x, index, view, pattern)
+    return view, selectors
 
 
 def _no_dimensions(items: Sequence[Any]) -> str:
@@ -124,11 +126,11 @@ def _width(item: Any) -> int:
     return 1
 
 
-def _int_item(item: int, size: int, axis: int) -> tuple[Item, tuple[int, ...]]:
+def _int_item(item: int, size: int, at: int) -> tuple[Item, tuple[int, ...]]:
     if not -size <= item < size:
         fail(
             IndexError,
-            f"index {item} is out of bounds for dimension {axis} with size {size}",
+            f"index {item} is out of bounds for dimension {at} with size {size}",
             facts=[f"indices go from 0 to {size - 1}, or from -{size} to -1"] if size else (),
             try_="-1 for the last one" if size else "a tensor that is not empty",
         )
@@ -272,13 +274,9 @@ def setitem(self: Tensor, index: Any, value: Any) -> None:
         if not isinstance(value, Tensor) or not value._meta.requires_grad:
             _assign(self, value)
             return
-    if (
-        index.__class__ is int
-        and self._meta.shape
-        and -self._meta.shape[0] <= index < self._meta.shape[0]
-    ):
-        view, selectors = element(self, 0, index, "select"), []  # type: ignore[var-annotated]
-    else:
+    selectors: list[tuple[int, Tensor]] = []
+    view = known_part(self, index)
+    if view is None:
         view, selectors = _basic(self, index)
     if not isinstance(value, (Tensor, int, float, complex)):
         value = _written_value(self, value)

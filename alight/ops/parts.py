@@ -16,6 +16,7 @@ from alight.errors import fail
 from alight.ir.program import Builder, Program, Value
 from alight.ir.types import Type
 from alight.ops.arguments import normalize_dim
+from alight.ops.known_parts import known_parts, remember_parts
 from alight.ops.operation import function
 from alight.primitives import DynamicSlice, Reshape, Slice
 from alight.primitives.arithmetic import constant
@@ -64,7 +65,7 @@ def part(base: Tensor, pattern: Pattern, numbers: tuple[int, ...], origin: str) 
             _links.clear()
         found = _links[key] = _describe(meta, grad, pattern, origin)
     view = _new(Tensor)
-    view._meta = found[1]
+    view._slot, view._meta = -1, found[1]
     attach(view, base, found[0], numbers)
     return view
 
@@ -213,12 +214,15 @@ def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     >>> torch.tensor([[1, 2], [3, 4]]).unbind()
     (tensor([1, 2]), tensor([3, 4]))
     """
+    if (known := known_parts(input, "unbind", dim)) is not None:
+        return known
     shape = input._meta.shape
     if not shape:
         fail(IndexError, f"Dimension specified as {dim} but tensor has no dimensions")
     axis = normalize_dim(dim, len(shape))
     pattern = along(axis, AT, shape)
-    return tuple([part(input, pattern, (i,), "unbind") for i in range(shape[axis])])
+    parts = tuple([part(input, pattern, (i,), "unbind") for i in range(shape[axis])])
+    return remember_parts(input, parts, "unbind", dim)
 
 
 FEW = 8  # parts by which a program may differ; of more, batches of data most often, any is cut out by the same program
@@ -240,6 +244,8 @@ def split(
     size = other.get("split_size", split_size_or_sections)
     if not isinstance(size, int):
         return split_with_sizes(tensor, size, dim)
+    if (known := known_parts(tensor, "split", size, dim)) is not None:
+        return known
     shape = tensor._meta.shape
     if not shape:
         fail(RuntimeError, "split expects at least a 1-dimensional tensor")
@@ -254,10 +260,12 @@ def split(
         )
     starts = range(0, extent, size) if extent else [0]
     if len(starts) <= FEW or tensor._meta.requires_grad:
-        return tuple([span(tensor, axis, at, min(at + size, extent), "split") for at in starts])
-    pattern = along(axis, ("from", size, 0, 0), shape)
-    parts = [part(tensor, pattern, (at,), "split") for at in starts[:-1]]
-    return (*parts, span(tensor, axis, starts[-1], extent, "split"))
+        parts = [span(tensor, axis, at, min(at + size, extent), "split") for at in starts]
+    else:
+        pattern = along(axis, ("from", size, 0, 0), shape)
+        parts = [part(tensor, pattern, (at,), "split") for at in starts[:-1]]
+        parts.append(span(tensor, axis, starts[-1], extent, "split"))
+    return remember_parts(tensor, tuple(parts), "split", size, dim)
 
 
 @function(methods="split_with_sizes")
@@ -271,17 +279,20 @@ def split_with_sizes(input: Tensor, split_sizes: Any, dim: int = 0) -> tuple[Ten
     >>> torch.split_with_sizes(torch.arange(5), [2, 3])
     (tensor([0, 1]), tensor([2, 3, 4]))
     """
-    shape, sizes = input._meta.shape, [int(size) for size in split_sizes]
+    shape, sizes = input._meta.shape, tuple([int(size) for size in split_sizes])
+    if (known := known_parts(input, "split", sizes, dim)) is not None:
+        return known
     axis = normalize_dim(dim, len(shape))
     if sum(sizes) != shape[axis] or min(sizes, default=0) < 0:
         fail(
             RuntimeError,
             f"split_with_sizes expects split_sizes to sum exactly to {shape[axis]} (input tensor's size at dimension "
-            f"{axis}), but got split_sizes={sizes}",
+            f"{axis}), but got split_sizes={list(sizes)}",
             facts=[f"they add up to {sum(sizes)}"],
             try_=f".split(n), for parts of n and a rest; sizes of sum {shape[axis]}",
         )
-    return _cut(input, axis, accumulate(sizes), "split_with_sizes")
+    parts = _cut(input, axis, accumulate(sizes), "split_with_sizes")
+    return remember_parts(input, parts, "split", sizes, dim)
 
 
 def _cut(input: Tensor, axis: int, stops: Iterable[int], origin: str) -> tuple[Tensor, ...]:

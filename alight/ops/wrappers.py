@@ -19,9 +19,11 @@ from alight.errors import fail
 from alight.ops import dispatch
 from alight.ops.docstrings import docstring
 from alight.record.recorder import thread
+from alight.record.views import attach, rebind
 
 if TYPE_CHECKING:
     from alight.ops.operation import Operation, Parameter
+    from alight.record.trie import Position
 
 MISSING = object()  # a keyword alias that was not given
 
@@ -89,7 +91,8 @@ def build(
     scope |= {
         "OPERATION": operation, "thread": thread, "Tensor": Tensor, "new": object.__new__,
         "record": lambda operation, arguments: slow(operation, arguments, function),
-        "MISSING": MISSING, "write_out": write_out, "in_place": in_place,
+        "MISSING": MISSING, "write_out": write_out, "in_place": in_place, "attach": attach,
+        "rebind": rebind, "make_all": make_all,
     }  # fmt: skip
     for parameter in operation.parameters:
         if parameter.default is not inspect.Parameter.empty:
@@ -125,6 +128,18 @@ def record_operator(operation: Operation, arguments: tuple[Any, ...], public: An
             if not number and not hasattr(value, "__array__"):
                 return NotImplemented
     return record(operation, arguments, public)
+
+
+def make_all(of: type, position: Position, handles: list[Any]) -> tuple[Any, ...]:
+    """The handles of a known step with several results."""
+    made, slot = [], position.slot
+    for meta in position.metas:
+        tensor: Any = object.__new__(of)
+        tensor._slot, tensor._meta = slot, meta
+        made.append(tensor)
+        slot += 1
+    handles.extend(made)
+    return tuple(made)
 
 
 # -- the template ---------------------------------------------------------------------------------------------------
@@ -167,17 +182,48 @@ def wrapper_source(
     lines.append(f"        position = r.here.children[(OPERATION, {', '.join(pieces)})]")
     lines.append("    except (KeyError, AttributeError, TypeError):")
     lines.append(f"        return record(OPERATION, {call})")
-    if operation.writes or operation.view or operation.multiple:
+    if operation.view and (operation.has_numbers or operation.multiple):
         lines.append(f"    return r.take(position, OPERATION, {call})")
+        return "\n".join(lines) + "\n"
+    lines.append("    r.here = position")
+    lines.extend("    " + push for push in pushes)
+    if operation.writes:
+        lines.extend(_write_lines(names[0]))
+    elif operation.multiple or operation.results:
+        lines.append("    return OPERATION.pack(make_all(Tensor, position, r.handles))")
     else:
-        lines.append("    r.here = position")
-        lines.extend("    " + push for push in pushes)
         lines.append("    result = new(Tensor)")
         lines.append("    result._slot = position.slot")
         lines.append("    result._meta = position.meta")
         lines.append("    r.handles.append(result)")
+        if operation.view:
+            lines.extend(_view_lines(names[0]))
         lines.append("    return result")
     return "\n".join(lines) + "\n"
+
+
+def _write_lines(written: str) -> list[str]:
+    """Give what a known step wrote its new slot: at once where nothing views the memory and nobody else sees it."""
+    return [
+        f"    if {written}._base is not None or {written}._views or {written}._shared:",
+        f"        rebind(r, {written}, position, 0)",
+        "        if r.must_write: r.settle(position)",
+        f"        return {written}",
+        f"    {written}._slot = position.slot",
+        f"    {written}._meta = position.meta",
+        f"    {written}._writes += 1",
+        f"    r.handles.append({written})",
+        "    if position.writes_leaf: r.wrote_leaf = True",
+        f"    return {written}",
+    ]
+
+
+def _view_lines(viewed: str) -> list[str]:
+    """Make a known result a view, where the path says that it is one."""
+    return [
+        "    if position.link is not None:",
+        f"        attach(result, {viewed}, position.link, ())",
+    ]
 
 
 def _signature(operation: Operation, varargs: str, aliases: str, out: bool, in_place: bool) -> str:

@@ -235,7 +235,7 @@ class Recorder:
             self.flush("segment is full")
 
     def take(self, position: Position, operation: Any, arguments: tuple[Any, ...]) -> Any:
-        """A known step that makes views, several tensors, or writes: what the short wrapper does not do itself."""
+        """A known step that makes several views, or one with numbers: what the short wrapper does not do itself."""
         numbers = operation.key(arguments)[1] if operation.has_numbers else ()
         result = self._take(position, operation, arguments, numbers)
         if self.transient or self.must_write:
@@ -404,32 +404,32 @@ class Recorder:
 
     def _enter_view(self, tensor: Any) -> bool:
         """Derive a view from what it views, again: a step of its own. True as `enter`."""
-        base = tensor._base
-        if tensor._hooks or tensor._retains_grad:
-            self.hooked = True
-        if base._history is not None and base._base is None and is_apart(tensor._link):
-            if (
-                base._slot < 0 and sys.getrefcount(base) <= LISTED
-            ):  # nobody can ask for its gradient
+        base, meta, link, numbers = tensor._base, tensor._meta, tensor._link, tensor._numbers
+        own = None
+        if base._history is not None and base._base is None and base._slot < 0 and is_apart(link):
+            if sys.getrefcount(base) <= LISTED:  # nobody can ask for its gradient
                 base._history = None
                 base._meta = base._meta.replace(requires_grad=False, leaf=True, origin=None)
-        self.enter(base)
-        own = None
-        if (tensor._history is not None or tensor._own is not None) and has_own_past(tensor):
-            own = enter_own(self, tensor)
-        blocked = not tensor._meta.requires_grad
-        kinds = tuple([number.__class__ for number in tensor._numbers])
-        key = (VIEW, tensor._base._slot, tensor._link, blocked, kinds, tensor._meta.number, own)
+        if not self.offset <= base._slot < self.offset + OFFSET:
+            self.enter(base)
+        if meta.requires_grad:
+            if tensor._hooks or tensor._retains_grad:
+                self.hooked = True
+            if (tensor._history is not None or tensor._own is not None) and has_own_past(tensor):
+                own = enter_own(self, tensor)
+        kinds = tuple(map(type, numbers)) if numbers else ()
+        number = link.number if link.number >= 0 else link.numbered()
+        key = (VIEW, base._slot, number, meta.number, kinds, own)
         position = self.here.children.get(key)
         if position is None:
-            position = self.extend(
-                key, VIEW, lambda tape: self._trace_view(tape, tensor, blocked, kinds, own)
-            )
+            trace = partial(self._trace_view, tensor, not meta.requires_grad, kinds, own)
+            position = self.extend(key, VIEW, trace)
         self.here = position
-        self.scalars.extend(tensor._numbers)
+        if numbers:
+            self.scalars.extend(numbers)
         tensor._slot = position.slot
         self.handles.append(tensor)
-        if tensor._meta.requires_grad and tensor._meta.leaf:
+        if meta.requires_grad and meta.leaf:
             self.leaves.append(tensor)
         if not self.transient or not any(base is one for one in self.transient):
             return False
@@ -437,7 +437,7 @@ class Recorder:
         return True
 
     def _trace_view(
-        self, tape: Tape, tensor: Any, blocked: bool, kinds: Sequence[type], own: int | None
+        self, tensor: Any, blocked: bool, kinds: Sequence[type], own: int | None, tape: Tape
     ) -> None:
         base, start = self.argument(tape, tensor._base), len(tape.nodes)
         numbers = [self.number_argument(tape, kind) for kind in kinds]

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import itertools
 import sys
-import weakref
 from collections.abc import Sequence
 from math import prod
 from typing import Any
+from weakref import ref
 
 from alight.dtypes import bool_, int64
 from alight.errors import fail, not_implemented
@@ -82,14 +82,27 @@ def place_in_root(tensor: Any) -> int:
 def attach(view: Any, base: Any, link: Program, numbers: tuple[Any, ...]) -> None:
     """Make `view` a view of `base`."""
     view._base, view._link, view._numbers = base, link, numbers
+    root = base
+    while root._base is not None:
+        root = root._base
+    views = root._views
+    if views is None:
+        root._views = [ref(view)]
+        return
+    count = len(views)
+    if count > 32 and count & (count - 1) == 0:  # at 64, 128, ...
+        views = root._views = [one for one in views if one() is not None]
+    views.append(ref(view))
+
+
+def attach_all(views: Sequence[Any], base: Any) -> None:
+    """Let the owner of the memory know of several new views of `base`."""
     root = root_of(base)
     if root._views is None:
         root._views = []
-    elif (
-        len(root._views) > 32 and len(root._views) & (len(root._views) - 1) == 0
-    ):  # at 64, 128, ...
-        root._views = [ref for ref in root._views if ref() is not None]
-    root._views.append(weakref.ref(view))
+    elif len(root._views) > 32:
+        root._views = [one for one in root._views if one() is not None]
+    root._views.extend(map(ref, views))
 
 
 def forget(view: Any, viewed: Any) -> None:
@@ -123,9 +136,10 @@ def rebind(recorder: Any, tensor: Any, position: Position, at: int) -> int:
     meta, own = root._meta, tensor._meta
     if (meta.requires_grad and meta.leaf) or (own.requires_grad and own.leaf):
         recorder.wrote_leaf = True
-    if root._views is not None:
+    views = root._views
+    if views and not (len(views) == 1 and views[0]() is tensor):
         apart = counter if counter is not root else None
-        root._views = [ref for ref in root._views if _stale(recorder, ref(), chain, apart)]
+        root._views = [one for one in root._views if _stale(recorder, one(), chain, apart)]
     if root._shared and (seen_from_outside(root) or any(root is one for one in recorder.transient)):
         recorder.must_write = True
     return at
@@ -157,7 +171,7 @@ def _rebind_each(recorder: Any, tensors: Sequence[Any], slot: int, metas: Sequen
         slot += 1
         if tensor._views is not None:
             written = [tensor]
-            tensor._views = [ref for ref in tensor._views if _stale(recorder, ref(), written)]
+            tensor._views = [one for one in tensor._views if _stale(recorder, one(), written)]
         if tensor._shared and (
             seen_from_outside(tensor) or any(tensor is one for one in recorder.transient)
         ):

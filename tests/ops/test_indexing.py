@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
+import torch as rival
 
+import alight
 from tests.ops.rows import agree
 
 READS = """
@@ -347,3 +349,47 @@ def test_in_place(program):
         f"{target} = {target}.clone(); {program}; ({target}, {target}._version)",
         grad="resize" not in program,
     )
+
+
+# -- an index of a form that was seen before --------------------------------------------------------------------------
+
+AGAIN = [
+    ("x[i]", [0, 2, -1, 3, -4, 1]),
+    ("x[i, 1]", [0, 2, -1, 3, 1]),
+    ("x[1:i]", [3, 2, 1, 0, 100, -1, 3]),
+    ("x[i:i + 2]", [0, 1, 2, 3, -2, 100, 0]),
+    ("x[i:3]", [0, 3, 4, -1, 1]),
+    ("x[..., i:i + 1]", [0, 3, 4, -1, 2]),
+    ("x[None, i, None]", [0, 2, 3, -3]),
+    ("x[i:i]", [0, 5, -1]),
+    ("x[True, i]", [0, 1, 7]),
+    ("x[i::2]", [0, 1, 2, 9]),
+    ("x[:, i][0]", [0, 3, 4, -4, -5]),
+    ("x.split(i, 1)[-1]", [3, 1, 4, 3]),
+    ("x.split([i, 4 - i], dim=-1)[0]", [3, 1, 4, 0]),
+    ("x.unbind(i)[0]", [0, 1, -1, 2, 0]),
+]
+
+
+@pytest.mark.parametrize(("text", "places"), AGAIN, ids=[text for text, _ in AGAIN])
+def test_one_form_of_an_index_at_many_places(text, places):
+    def taken(torch):
+        x, results = torch.arange(12.0).reshape(3, 4), []
+        for place in places:
+            try:
+                part = eval(text, {"x": x, "i": place})
+                results.append((part.tolist(), part.stride(), tuple(part.shape)))
+            except (IndexError, RuntimeError) as error:
+                results.append((type(error), str(error).split("\n")[0]))
+        return results
+
+    assert taken(alight) == taken(rival)
+
+
+def test_a_known_index_keeps_gradients_apart_from_none():
+    x = alight.ones(3, requires_grad=True)
+    for _ in range(2):
+        with alight.no_grad():
+            assert not x[1].requires_grad
+        assert x[1].requires_grad
+        assert [one.requires_grad for one in x.unbind()] == [True] * 3
