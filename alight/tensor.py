@@ -75,6 +75,7 @@ class Tensor(Methods, metaclass=_TensorMeta):
     _own: Any = (
         None  # of a view with a history of its own: what it was when its elements last changed
     )
+    _kept: Any = None  # what holds the value of one of an optimizer's tensors meanwhile
     _history: Any = None  # where backward goes on in a flushed segment
     _grad: Tensor | None = None
     _hooks: dict[int, Callable[..., Any]] | None = None
@@ -200,6 +201,8 @@ class Tensor(Methods, metaclass=_TensorMeta):
     def _version(self) -> int:
         if self._meta.origin == INFERENCE:
             fail(RuntimeError, "Inference tensors do not track version counter.")
+        if self._kept is not None:
+            self.flush("_version")
         return counter_of(self)._writes
 
     def size(self, dim: int | None = None) -> Any:

@@ -120,6 +120,9 @@ class Capture(Recorder):
         slot = tensor._slot
         if self.offset <= slot < self.offset + OFFSET:
             return False
+        if tensor._kept is not None:
+            tensor._kept.peek(tensor)
+            slot = -1
         if tensor._base is not None:  # derived from what it views, whose history goes on
             self._enter_view(tensor)
             self.moved[id(tensor)] = tensor, slot
@@ -141,11 +144,6 @@ class Capture(Recorder):
         return False
 
     enter_parameter = enter
-
-    def enter_all(self, tensors: Sequence[Any]) -> None:
-        """Each in turn."""
-        for tensor in tensors:
-            self.enter(tensor)
 
     def refuse_write(self, tensor: Any, value: Any, name: str | None) -> None:
         """PyTorch's errors where a write would reach a tensor from outside.

@@ -108,9 +108,10 @@ def set_data(tensor: Tensor, value: Tensor) -> None:
     if value._base is not None and not value.requires_grad:
         _share_view(tensor, value)
         return
-    buffer, writes = value.flush("data"), tensor._writes
+    buffer = value.flush("data")
     if tensor._slot >= 0:
         tensor.flush("data")
+    writes = tensor._writes
     _moved_out(tensor)
     tensor._buffer, tensor._shared, tensor._views = buffer, value._shared, value._views
     tensor._meta = tensor._meta.replace(type=value._meta.type, strides=value._meta.strides)
@@ -243,6 +244,8 @@ def set_(self: Tensor, source: Tensor | None = None, *place: Any) -> Tensor:
     if place:
         offset, size, stride = (*place, None, None)[:3]
         view = view.as_strided(size, stride or contiguous_strides(tuple(size)), offset)
+    if self._slot >= 0:
+        self.flush("set_")
     version = self._writes
     for name in _HELD:
         self.__dict__.pop(name, None)

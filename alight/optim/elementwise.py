@@ -7,6 +7,7 @@ rates and the like as inputs.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import chain
 from operator import itemgetter
 from typing import Any
 
@@ -45,7 +46,15 @@ def check_betas(betas: Sequence[float]) -> None:
             )
 
 
-Formula = Callable[..., tuple[Value, ...]]
+# Names of state tensors, the formula's form, the numbers that it reads, whether steps are counted.
+Terms = tuple[tuple[str, ...], tuple[Any, ...], list[float], bool]
+
+
+def _stays(setting: Any) -> bool:
+    """Whether a setting cannot change by itself, as a list or a tensor can."""
+    if isinstance(setting, tuple):
+        return all(map(_stays, setting))
+    return setting is None or isinstance(setting, (float, int, str))
 
 
 class ElementwiseOptimizer(Optimizer):
@@ -110,77 +119,106 @@ class ElementwiseOptimizer(Optimizer):
             self._step_group(group)
         return loss
 
-    def _step_group(self, group: dict[str, Any]) -> None:
-        params = [p for p in group["params"] if p._grad is not None]
-        if not params:
-            return
+    def is_counted(self, group: dict[str, Any]) -> bool:
+        """Whether `at_step` depends on a parameter's state."""
+        return True
+
+    def _make_tables(self) -> None:
+        super()._make_tables()
+        self._known: dict[int, tuple[Any, Any, Terms]] = {}  # by the group's id
+
+    def _terms(self, group: dict[str, Any]) -> Terms:
+        """What a group's settings decide: as it was at the last step, if they are the same."""
+        known = self._known.get(id(group))
+        if known is not None:
+            read, values, terms = known
+            if read(group) == values:
+                return terms
         if group.get("differentiable"):
             not_implemented(
                 "optimizers with differentiable=True",
                 "a hand-written update with create_graph=True",
             )
-        names = self.slots(group)
-        kept: list[Any] = []
-        settings, which, count = self.settings(group), None, 1
-        if names or self.numbers:
-            kept, steps, which = self._state_of(params, names, group)
-            count = len(steps)
-            for numbers in steps:
-                settings.extend(numbers)
-        else:
-            settings.extend(self.at_step(group, {}))
-        form = self.form(group)
-        key = form, None if count == 1 else tuple(which or ()), len(params)
-        grads = [p._grad for p in params]
+        terms = self.slots(group), self.form(group), self.settings(group), self.is_counted(group)
+        read = itemgetter(*self.defaults)
+        if all(name in group and _stays(group[name]) for name in self.defaults):
+            self._known[id(group)] = read, read(group), terms
+        return terms
+
+    def _step_group(self, group: dict[str, Any]) -> None:
+        params = group["params"]
+        grads = [grad for p in params if (grad := p._grad) is not None]
+        if len(grads) < len(params):
+            if not grads:
+                return
+            params = [p for p in params if p._grad is not None]
+        names, form, settings, is_counted = self._terms(group)
+        kept: Sequence[Any] = ()
+        steps: Sequence[tuple[float, ...]]
+        if names or is_counted:
+            states = self._states_of(params, group)
+            steps, which = self._count_steps(states, group) if is_counted else ((), None)
+            if names:
+                kept = self._kept_of(params, states, names, group)
+        if not is_counted:
+            steps, which = (self.at_step(group, {}),), None
+        key = form, which, len(params)
         thread.recorder.compound(
-            type(self).__name__, key, grads, params, settings,
-            self._updated, form, which, count, names, kept=kept,
+            self.__class__.__name__, key, grads, params, [*settings, *chain.from_iterable(steps)],
+            self._updated, form, which, len(steps), names, kept=kept,
         )  # fmt: skip
 
-    def _state_of(
-        self, params: list[Any], names: tuple[str, ...], group: dict[str, Any]
-    ) -> tuple[list[Any], dict[tuple[float, ...], int], list[int]]:
-        """The state tensors of each parameter; the numbers of its steps, and whose they are."""
+    def _states_of(self, params: list[Any], group: dict[str, Any]) -> list[dict[str, Any]]:
+        """The state of each parameter, which it gets at its first step."""
         states = [*map(self.state.__getitem__, params)]
         if not all(states):
             for parameter, state in zip(params, states, strict=True):
                 if not state:
                     self.begin(parameter, state, group)
-        steps, which = self._count_steps(states, group)
+        return states
+
+    def _kept_of(
+        self,
+        params: list[Any],
+        states: list[dict[str, Any]],
+        names: tuple[str, ...],
+        group: dict[str, Any],
+    ) -> list[Any]:
+        """The state tensors of all parameters."""
         kept = [state.get(name) for state in states for name in names]
         if [held for held in kept if held is None]:  # loaded without, or first asked for
             for parameter, state in zip(params, states, strict=True):
                 if any(state.get(name) is None for name in names):
                     self.begin(parameter, state, group)
             kept = [state[name] for state in states for name in names]
-        return kept, steps, which
+        return kept
 
     def _count_steps(
         self, states: list[dict[str, Any]], group: dict[str, Any]
-    ) -> tuple[dict[tuple[float, ...], int], list[int]]:
-        """Take the step in each state; the numbers of the steps, and which of them each state takes."""
-        names = self.numbers
+    ) -> tuple[Sequence[tuple[float, ...]], tuple[int, ...] | None]:
+        """Take the step in each state; the numbers of the steps, and which of them each state takes if not the first."""
+        names, first = self.numbers, states[0]
         if names:
             read = itemgetter(*names)
             before = [*map(read, states)]
             if before.count(before[0]) == len(before):  # as a rule they have all counted alike
-                steps = {self.at_step(group, states[0]): 0}
+                numbers = self.at_step(group, first)
                 for name in names:
-                    value = states[0][name]
+                    value = first[name]
                     for state in states:
                         state[name] = value
-                return steps, [0] * len(states)
-        steps = {}
+                return (numbers,), None
+        steps: dict[tuple[float, ...], int] = {}
         which = [steps.setdefault(self.at_step(group, state), len(steps)) for state in states]
-        return steps, which
+        return list(steps), tuple(which) if len(steps) > 1 else None
 
     def _updated(
-        self, form: tuple[Any, ...], which: list[int] | None, step_count: int, names: tuple[str, ...], grads: list[Value],
+        self, form: tuple[Any, ...], which: tuple[int, ...] | None, step_count: int, names: tuple[str, ...], grads: list[Value],
         values: list[Value], scalars: list[Value],
     ) -> list[Value]:  # fmt: skip
         """The new values of all written tensors: parameters, then the state of each."""
         count = len(grads)
-        which = which or [0] * count
+        which = which or (0,) * count
         per_step = self.step_numbers
         shared = len(scalars) - step_count * per_step
         cast: dict[tuple[int, dtype], Value] = {}

@@ -101,6 +101,10 @@ class SGD(ElementwiseOptimizer):
 
     step_numbers = 1
 
+    def is_counted(self, group: dict[str, Any]) -> bool:
+        """Only with dampening, which the first step of a parameter leaves out."""
+        return bool(group["momentum"] != 0 and group["dampening"] != 0)
+
     def at_step(self, group: dict[str, Any], state: dict[str, Any]) -> tuple[float, ...]:
         """The gradient's weight: 1 at the first step, when the buffer takes the gradient itself."""
         dampening = group["dampening"]

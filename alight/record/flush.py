@@ -70,6 +70,7 @@ class Plan:
     __slots__ = (
         "dead",
         "entered",
+        "held",
         "owed",
         "owing",
         "parameters",
@@ -91,6 +92,7 @@ class Plan:
     repeated: frozenset[int]  # handles that hold a value which another stored handle holds as well
     plain: Handles  # what an ordinary flush does to handles that are plain tensors
     parameters: Handles  # and to those that are parameters: see specialized.py
+    held: tuple[Any, ...]  # what picks the new buffers of tensors that entered together
     # For a backward that comes later:
     owed: frozenset[int]  # values of alive tensors whose history it may ask for
     owing: tuple[tuple[int, int], ...]  # (handle, value) of the stored ones among them
@@ -137,6 +139,8 @@ def flush(recorder: Any, reason: str) -> None:
         except Exception as error:
             failure = failure or _explained(error, run.program, position)
             results += _what_still_works(run, arguments)
+    for kept, pick in zip(recorder.held, plan.held):  # noqa: B905  (as everywhere in a flush)
+        kept.settle(pick(results), failure is not None)
     history = None
     if plan.owed:
         history = History.of_segment(recorder, position, plan, given + results)
@@ -208,6 +212,8 @@ def _abandon(recorder: Any) -> None:
     """Drop a segment that cannot run: its tensors have no values."""
     for tensor in recorder.handles:
         tensor._slot = -1
+    for kept in recorder.held:
+        kept.recorder = None
     recorder.transient.clear()
     recorder.must_write = False
     recorder.restart()
@@ -259,7 +265,9 @@ def _make_plan(recorder: Any, position: Position, old: Plan | None) -> Plan:
         if tape.slots[i][1].requires_grad and not tape.slots[i][1].leaf
     }
     owed, residuals = owed_residuals(tape, owed_now | (old.owed if old else set()))
-    values = list(dict.fromkeys([value for _, value in stored] + list(residuals)))
+    held = [mark[1:] for mark in tape.marks if mark[0] == "kept"]
+    wanted = [value for _, value in stored] + list(residuals)
+    values = list(dict.fromkeys(itertools.chain(wanted, *held)))
     sources = dict(zip(tape.inputs, tape.sources, strict=True))
     runs = tuple(_runs(tape, [value for value in values if value not in sources], sources))
     passed = [_pass_through(tape, value, sources) for _, value in stored if value in sources]
@@ -278,6 +286,7 @@ def _make_plan(recorder: Any, position: Position, old: Plan | None) -> Plan:
         repeated=frozenset(i for i, value in stored if first[value] != i),
         plain=plain,
         parameters=parameters,
+        held=tuple(picker([place[value] for value in values]) for values in held),
         owed=frozenset(owed),
         owing=tuple((i, value) for i, value in stored if value in owed),
         residuals=tuple(residuals),
@@ -528,6 +537,14 @@ def peek(recorder: Any, tensor: Any) -> Any:
     position: Position = recorder.here
     tape = position.tape.prefix(position.counts)
     return _value(recorder, tape, tape.slots[tensor._slot - recorder.offset][0])
+
+
+def peek_kept(recorder: Any, kept: Any, at: int) -> Any:
+    """The same of one of several tensors that entered together."""
+    position: Position = recorder.here
+    tape = position.tape.prefix(position.counts)
+    held = [mark[1:] for mark in tape.marks if mark[0] == "kept"]
+    return _value(recorder, tape, held[recorder.held.index(kept)][at])
 
 
 def _value(recorder: Any, tape: Tape, value: int) -> Any:

@@ -20,10 +20,13 @@ from alight.errors import fail, not_implemented
 from alight.ir.program import Program, Value
 from alight.ir.types import Type
 from alight.primitives import Detach
+from alight.primitives.arithmetic import fresh
 from alight.record import views
 from alight.record.apart import enter_own, has_own_past, is_apart, rejoin
 from alight.record.flush import flush as run_segment
 from alight.record.flush import peek as peek_at
+from alight.record.flush import peek_kept
+from alight.record.kept import Kept, keep
 from alight.record.references import LISTED
 from alight.record.sources import Line, user_line
 from alight.record.specialized import copy_of
@@ -74,6 +77,7 @@ class Recorder:
         self.pasts: list[Any] = []  # entered tensors whose history lies in flushed segments
         self.calls: list[Any] = []  # contexts of autograd.Function calls in this segment
         self.transient: list[Any] = []  # tensors whose slots hold for one step only
+        self.held: list[Kept] = []  # tensors that entered together, for the step that writes them
         self.hooked = False  # a pending tensor waits for its gradient
         self.hooked_slots: dict[int, Any] = {}  # slot -> the tensor that waits for its gradient
         self.retained: list[Any] = []  # tensors that keep their gradient
@@ -276,50 +280,71 @@ class Recorder:
         """One step that writes many tensors: an optimizer's update, `kept` its state.
 
         `body(*context, reads, [*writes, *kept], scalars)` gives the new value of each written tensor; it runs when the
-        path is new.
+        path is new. What is kept enters as one (kept.py), as long as nothing else has to do with it.
         """
         kinds = tuple(map(type, scalars))
-        if kept:
-            self.enter_all(kept)  # apart: where tensors of two classes pass one line, it is slow
-        read = tuple([tensor._slot for tensor in reads])
-        held = tuple([tensor._slot for tensor in kept]) if kept else ()
-        written = tuple([tensor._slot for tensor in writes])
-        position = self.here.children.get((COMPOUND, name, statics, kinds, read, written, held))
+        held = keep(self, kept) if kept else None
+        written = writes if held is not None or not kept else [*writes, *kept]
+        key = self._compound_key(name, statics, kinds, reads, written, held)
+        position = self.here.children.get(key)
         if position is None:  # perhaps only the first use of some in this segment
-            for tensor in (*reads, *writes, *kept):
+            for tensor in (*reads, *written):
                 self.enter(tensor)
-            read = tuple([tensor._slot for tensor in reads])
-            held = tuple([tensor._slot for tensor in kept])
-            written = tuple([tensor._slot for tensor in writes])
-            key = (COMPOUND, name, statics, kinds, read, written, held)
+            if held is not None and keep(self, kept) is not held:  # some are read as well
+                return self.compound(
+                    name, statics, reads, [*writes, *kept], scalars, body, *context
+                )
+            key = self._compound_key(name, statics, kinds, reads, written, held)
             position = self.here.children.get(key) or self.here.cuts.get(key)
         if position is None:
-            written_all = (*writes, *kept)
             trace = partial(
-                self._trace_compound, reads, written_all, kinds, partial(body, *context)
+                self._trace_compound, reads, written, held, kinds, partial(body, *context)
             )
             position = self.extend(key, name, trace)
         self.here = position
         self.scalars.extend(scalars)
-        views.rebind_all(self, writes, kept, position)
+        if held is not None:
+            held.enter(self)
+        views.rebind_all(self, written, position)
         if self.transient or self.must_write or position.cut:
             self.settle(position)
+        return None
+
+    @staticmethod
+    def _compound_key(
+        name: str,
+        statics: Hashable,
+        kinds: tuple[type, ...],
+        reads: Sequence[Any],
+        writes: Sequence[Any],
+        held: Kept | None,
+    ) -> Hashable:
+        read = tuple([tensor._slot for tensor in reads])
+        written = tuple([tensor._slot for tensor in writes])
+        return COMPOUND, name, statics, kinds, read, written, None if held is None else held.key
 
     def _trace_compound(
         self,
         reads: Sequence[Any],
         writes: Sequence[Any],
+        held: Kept | None,
         kinds: Sequence[type],
         body: Any,
         tape: Tape,
     ) -> None:
         read_values = [self.argument(tape, tensor) for tensor in reads]
-        write_values = [self.argument(tape, tensor) for tensor in writes]
+        write_values: list[Value] = [self.argument(tape, tensor) for tensor in writes]
+        if held is not None:
+            write_values.extend(map(tape.buffer_input, held.types))
         numbers = [self.number_argument(tape, kind) for kind in kinds]
+        known = len(tape.types)
         results = body(read_values, write_values, numbers)
         now: dict[int, Value] = {}  # what tensors hold by then, where several are views of one
-        for tensor, result in zip(writes, results, strict=True):
+        for tensor, result in zip(writes, results, strict=held is None):
             views.trace_write(self, tape, tensor, result, differentiable=False, now=now)
+        if held is not None:
+            taken = {value.id for value in results[: len(writes)]}
+            tape.marks.append(("kept", *_apart(results[len(writes) :], known, taken)))
 
     # -- arguments -------------------------------------------------------------------------------------------
 
@@ -367,32 +392,6 @@ class Recorder:
         return transient
 
     enter_parameter = copy_of(enter)  # for what is no plain tensor: see specialized.py
-
-    def enter_all(self, tensors: Sequence[Any]) -> None:
-        """Enter many plain tensors, known ones without a call for each."""
-        here, handles, inputs = self.here, self.handles, self.inputs
-        for tensor in tensors:
-            if tensor._slot >= 0:
-                continue
-            meta, buffer = tensor._meta, tensor._buffer
-            position = here.children.get(meta.number)
-            if (
-                position is None
-                or buffer is None
-                or meta.requires_grad
-                or tensor._shared
-                or tensor._base is not None
-                or tensor._history is not None
-            ):
-                self.here = here
-                self.enter(tensor)
-                here = self.here
-                continue
-            handles.append(tensor)
-            tensor._slot = position.slot
-            inputs.append(buffer)
-            here = position
-        self.here = here
 
     def _trace_enter(self, tensor: Any, tape: Tape) -> None:
         value = tape.buffer_input(tensor._meta.type)
@@ -459,8 +458,7 @@ class Recorder:
                 "gradients through a tensor that another thread has not finished",
                 "tensor.detach() in that thread",
             )
-        other = _all[tensor._slot // OFFSET]
-        buffer = other.peek(tensor)
+        buffer = self.owner_of(tensor).peek(tensor)
         if tensor._base is None:
             tensor._buffer = buffer
         tensor._slot = -1
@@ -475,13 +473,27 @@ class Recorder:
         """Whether a tensor is pending here."""
         return self.offset <= tensor._slot < self.offset + OFFSET
 
-    def owner_of(self, tensor: Any) -> Recorder:
-        """The recorder in which a tensor is pending."""
-        return _all[tensor._slot // OFFSET]
+    def owner_of(self, tensor: Any) -> Recorder | Kept:
+        """The recorder in which a tensor is pending, or the Kept that has its value."""
+        kept: Kept | None = tensor._kept
+        return _all[tensor._slot // OFFSET] if kept is None else kept
+
+    @staticmethod
+    def new_range() -> int:
+        """A first slot, with as many behind it as a recorder has."""
+        return next(_numbers) * OFFSET
+
+    def is_current(self) -> bool:
+        """Whether this is the recorder of the calling thread."""
+        return thread.recorder is self
 
     def peek(self, tensor: Any) -> Any:
         """The value of a pending tensor, without ending the segment: for use from another thread."""
         return peek_at(self, tensor)
+
+    def peek_kept(self, kept: Kept, at: int) -> Any:
+        """The same of tensors that entered together."""
+        return peek_kept(self, kept, at)
 
     def lap_mark(self, reason: str, always: bool = False) -> None:
         """A place where a loop comes round: pending work is run if it is large, or `always`.
@@ -500,12 +512,22 @@ class Recorder:
         """Begin an empty segment."""
         self.here = self.root
         self.handles, self.inputs, self.scalars = [], [], []
-        self.leaves, self.pasts, self.calls = [], [], []
+        self.leaves, self.pasts, self.calls, self.held = [], [], [], []
         self.wrote_leaf = self.came_round = self.shares = False
         if self.hooked:
             self.hooked, self.hooked_slots, self.retained = False, {}, []
         if self.segment is not None or self.node_hooks:
             self.segment, self.node_hooks = None, {}
+
+
+def _apart(values: Sequence[Value], known: int, taken: set[int]) -> list[int]:
+    """The numbers of values that become different buffers: none is below `known`, or in `taken`."""
+    numbers = []
+    for value in values:
+        own = fresh(value) if value.id < known or value.id in taken else value
+        taken.add(own.id)
+        numbers.append(own.id)
+    return numbers
 
 
 class _Thread(threading.local):

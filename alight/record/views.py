@@ -42,7 +42,6 @@ from alight.record.ambiguous import mark_taking_part, mark_written
 from alight.record.apart import has_own_past, is_apart, keep
 from alight.record.meta import Meta, contiguous_strides
 from alight.record.references import LISTED
-from alight.record.specialized import copy_of
 from alight.record.trie import Position, Tape
 from alight.transforms.reverse import Region
 
@@ -145,26 +144,14 @@ def rebind(recorder: Any, tensor: Any, position: Position, at: int) -> int:
     return at
 
 
-def rebind_all(
-    recorder: Any, tensors: Sequence[Any], others: Sequence[Any], position: Position
-) -> None:
-    """Give tensors that one step wrote their new slots; `others` are plain tensors: see specialized.py."""
-    metas, count = position.metas, len(tensors)
-    if len(metas) > count + len(others):  # views among them: what they view is written as well
+def rebind_all(recorder: Any, tensors: Sequence[Any], position: Position) -> None:
+    """Give tensors that one step wrote their new slots."""
+    metas, slot = position.metas, position.slot
+    if len(metas) > len(tensors):  # views among them: what they view is written as well
         at = 0
-        for tensor in (*tensors, *others):
+        for tensor in tensors:
             at = rebind(recorder, tensor, position, at)
         return
-    _rebind_each(recorder, tensors, position.slot, metas)
-    if others:
-        _rebind_others(recorder, others, position.slot + count, metas[count:])
-    if position.writes_leaf:
-        recorder.wrote_leaf = True
-    recorder.handles.extend(tensors)
-    recorder.handles.extend(others)
-
-
-def _rebind_each(recorder: Any, tensors: Sequence[Any], slot: int, metas: Sequence[Meta]) -> None:
     for tensor, meta in zip(tensors, metas):  # noqa: B905  (a keyword costs as much as a round)
         tensor._slot, tensor._meta = slot, meta
         tensor._writes += 1
@@ -176,9 +163,9 @@ def _rebind_each(recorder: Any, tensors: Sequence[Any], slot: int, metas: Sequen
             seen_from_outside(tensor) or any(tensor is one for one in recorder.transient)
         ):
             recorder.must_write = True
-
-
-_rebind_others = copy_of(_rebind_each)
+    if position.writes_leaf:
+        recorder.wrote_leaf = True
+    recorder.handles.extend(tensors)
 
 
 def _stale(recorder: Any, view: Any, written: list[Any], data: Any = None) -> bool:
