@@ -15,6 +15,7 @@ from alight.backends.cpu.code import Code, Value
 from alight.backends.cpu.convolution import Convolution
 from alight.backends.cpu.patch_lanes import by_patches
 from alight.backends.cpu.target import Target, host
+from alight.backends.cpu.winograd_plan import by_winograd, fits_winograd
 
 from .kernels import NEON, filled, kernel_text, placed, run_kernel, targets
 
@@ -199,6 +200,58 @@ def test_few_positions_and_many_channels(case, type):
     for target in targets():
         check(conv, "forward", target, threads=2, finish=True)
     assert by_patches(cv._forward_nest(conv), host()) or type == "double"
+
+
+WINOGRAD = {
+    "whole blocks": dict(batch=16, inputs=64, outputs=64, size=(8, 8), padding=(1, 1)),
+    "ragged everywhere": dict(batch=35, inputs=57, outputs=83, size=(9, 7), padding=(1, 0)),
+    "other padding": dict(batch=17, inputs=65, outputs=64, size=(6, 5), padding=((2, 0), (3, 1))),
+    "long rows": dict(batch=16, inputs=64, outputs=48, size=(5, 75), padding=(1, 1)),
+    "long chains": dict(batch=16, inputs=145, outputs=130, size=(6, 7), padding=(1, 1)),
+    "one image": dict(batch=1, inputs=64, outputs=83, size=(33, 35), padding=(1, 1)),
+    "three images": dict(batch=3, inputs=80, outputs=64, size=(16, 11), padding=(0, 2)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("which", ["forward", "data"])
+@pytest.mark.parametrize("case", WINOGRAD)
+def test_fewer_multiplications(case, which, monkeypatch):
+    monkeypatch.setattr(cv, "by_winograd", fits_winograd)
+    order = "channels" if "image" in case else "batch"
+    conv = convolution(**WINOGRAD[case], window=(3, 3), order=order)
+    nest = cv._forward_nest(conv) if which == "forward" else cv._backward_nest(conv)
+    wide = host().lanes(4) > nest.batch and order == "batch"
+    assert wide or fits_winograd(nest, host(), order) == (which == "forward" or order == "batch")
+    check(conv, which, threads=2, finish=True)
+    if case in ("ragged everywhere", "three images"):
+        for target in targets():
+            check(conv, which, target)
+
+
+def test_where_fewer_multiplications_pay():
+    """By a count of cycles for vectors of 16 numbers and 2 MiB of second cache."""
+    machine = Target("", "", "", 64, 32, 48 << 10, 2 << 20)
+    usual = dict(batch=32, inputs=64, outputs=64, size=(16, 16), window=(3, 3), padding=(1, 1))
+
+    def chosen(which="forward", **other) -> bool:
+        conv = convolution(**{**usual, **other})
+        nest = cv._forward_nest(conv) if which == "forward" else cv._backward_nest(conv)
+        return by_winograd(nest, machine, cv._lanes_along(nest))
+
+    assert chosen() and chosen("data")
+    assert chosen(batch=1, size=(32, 32), order="channels")
+    assert chosen(inputs=256, outputs=256, size=(8, 8))
+    assert not chosen("data", batch=1, size=(32, 32), order="channels")  # weights would be turned
+    assert not chosen(batch=1, inputs=256, outputs=256, size=(8, 8), order="channels")
+    assert not chosen(inputs=512, outputs=512, size=(4, 4))
+    assert not chosen(inputs=16, outputs=32)
+    assert not chosen(type="double")
+    assert not chosen(stride=(2, 1))
+    assert not chosen(dilation=(1, 2), padding=(1, 2))
+    assert not chosen(groups=2)
+    assert not chosen(window=(3, 1), padding=(1, 0))
+    assert not chosen(weights="hwco")
+    assert not chosen(order="channels", weights="hwco")
 
 
 @pytest.mark.parametrize("which", ["forward", "data"])

@@ -52,19 +52,21 @@ class Panels(NamedTuple):
     shape: Shape
 
 
-def batch_panels(extent: int, rows: int, count: int, target: Target) -> list[Panels]:
+def batch_panels(
+    extent: int, rows: int, count: int, target: Target, only: int | None = None
+) -> list[Panels]:
     """The cheapest panels of vectors of `count` lanes along an axis, for tiles of some of `rows` channels."""
     best: list[Panels] = []
     fewest = float("inf")
     for vectors in (4, 2, 3, 1, 6, 8):
-        if accumulators(target, vectors) == 0 or vectors > max(1, -(-extent // count)):
+        if accumulators(target, vectors) < (only or 1) or vectors > max(1, -(-extent // count)):
             continue
         panels, rest = divmod(extent, vectors * count)
         found, cycles = [], 0.0
         for first, repeat, columns in ((0, panels, vectors * count), (extent - rest, 1, rest)):
             if repeat and columns:
                 wide = -(-columns // count)
-                size, steps = best_shape(rows, wide, target)
+                size, steps = best_shape(rows, wide, target, only)
                 found.append(Panels(first, repeat, columns, Shape(size, wide)))
                 cycles += repeat * steps
         if cycles < fewest * 0.97:

@@ -13,8 +13,9 @@ In: a `Convolution` (extents and element strides, all known when code is written
 
 With channels innermost and few positions, vectors run along these instead, and weights are not moved.
 
-All are one loop nest, sums over (channel, row of the window, column of the window) around the broadcast tile of
+All but one are one loop nest, sums over (channel, row of the window, column of the window) around the broadcast tile of
 matrix products. The gradient in the input is the same nest with the channels exchanged and the window walked backwards.
+The exception is 3 x 3 taps between many channels, which take fewer multiplications in another basis (`winograd.py`).
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ from alight.backends.cpu.row_lanes import RowNest, by_rows
 from alight.backends.cpu.target import Target
 from alight.backends.cpu.tiles import ITEMSIZES
 from alight.backends.cpu.walk import Nest, Walk
+from alight.backends.cpu.winograd import Winograd
+from alight.backends.cpu.winograd_plan import by_winograd, winograd_scratch
 
 __all__ = [
     "Convolution",
@@ -141,7 +144,10 @@ def scratch_bytes(conv: Convolution, which: str, target: Target, threads: int) -
     nest = _forward_nest(conv) if which == "forward" else _backward_nest(conv)
     if is_depthwise(nest):
         return depthwise_scratch(nest, target) * threads
-    if _lanes_along(nest) != "channels":
+    along = _lanes_along(nest)
+    if by_winograd(nest, target, along):
+        return winograd_scratch(nest, target, along, threads)
+    if along != "channels":
         return 0
     size = patch_scratch if by_patches(nest, target) else channel_scratch
     return size(nest, target) * threads
@@ -191,6 +197,9 @@ def _emit(
     along = _lanes_along(nest)
     if is_depthwise(nest):
         Depthwise(code, nest, target, read, w, written, scratch, finish).run()
+    elif by_winograd(nest, target, along):
+        assert scratch is not None
+        Winograd(code, nest, target, along, read, w, written, scratch, finish).run()
     elif along == "batch":
         BatchNest(code, nest, target, read, w, written, finish).run()
     elif along == "columns":
