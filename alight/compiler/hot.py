@@ -3,27 +3,39 @@
 In: a program, how to interpret it, how to compile it, and how to find it compiled already. Out: a callable that always
 works. What an earlier process compiled is used from the first run on. Else a program is compiled after `config.hot`
 runs, or at its second if a run takes long, on a thread of its own while the interpreter goes on; with ALIGHT_HOT=0, at
-its first run and at once. Differs: what is computed again once it is compiled may differ from the interpreter's result
-in the last bit. A compilation that failed is remembered with its reason, never tried again.
+its first run and at once. One that will take long is compiled at its first run already, as long as few such programs
+were never run again; a run that the compiler overtakes is broken off and begun anew in compiled code. Differs: what is
+computed again once it is compiled may differ from the interpreter's result in the last bit. A compilation that failed
+is remembered with its reason, never tried again.
 """
 
 from __future__ import annotations
 
 import atexit
+import itertools
 import queue
 import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from math import inf
 from time import perf_counter
 from typing import Any, Protocol
 
 from alight import config
+from alight.compiler.effort import interpreted_seconds, may_run_again
 from alight.ir.program import Program
 
 TURN = 0.0003  # seconds that a thread keeps Python to itself while something is compiled
-LONG_RUN = 0.05  # seconds of a run from which the second one is reason enough to compile
+LONG_RUN = 0.01  # seconds of a run from which the second one is reason enough to compile, and mostly the first
+AHEAD = 2  # programs compiled at their first run that have not come again: a script that never repeats itself has no more
+OVERTAKEN = 0.8  # of a run: what is further than that is not begun anew
+SHORT_RUN = (
+    0.005  # seconds of a run that is mostly Python's, whose thread the compiler has to wait for
+)
+PATIENCE = 0.03  # seconds of such runs until they wait for the compiler instead
+DOSE, DOSES = 0.01, 50  # how long one run waits for it, and how often that is done at most
 
 Run = Callable[[Sequence[Any]], list[Any]]
 
@@ -32,14 +44,14 @@ class Hot:
     """A program that gets faster."""
 
     __slots__ = (
-        "__weakref__", "asked", "cold", "compile", "interpret", "program", "reason", "recall", "recalled", "run",
-        "runs", "spent",
+        "__weakref__", "asked", "cold", "compile", "doses", "early", "interpret", "made", "may_break_off", "program",
+        "reason", "recall", "recalled", "run", "runs", "spent",
     )  # fmt: skip
 
     def __init__(
         self,
         program: Program,
-        interpret: Callable[[Program], Run],
+        interpret: Callable[[Program], Callable[..., Any]],
         compile: Callable[[Program], Run],
         recall: Callable[[Program], Run | None] = lambda program: None,
     ) -> None:
@@ -49,9 +61,13 @@ class Hot:
             compile,
             recall,
         )
-        self.cold: Run | None = None  # the interpreter's plan, once it is needed
-        self.runs, self.spent = 0, 0.0  # and the seconds that they took
+        self.cold: Callable[..., Any] | None = None  # the interpreter's plan, once it is needed
+        self.made: Run | None = None  # compiled
+        self.runs, self.spent = 0, 0.0  # of the interpreter, and the seconds that they took
         self.asked = False  # it is being compiled, or will be
+        self.early = False  # since its first run, and it has not come again
+        self.may_break_off = False  # a run of the interpreter
+        self.doses = DOSES  # left
         self.reason = ""  # why it is not compiled, for people
         self.recalled = False  # its code was found on disk
         self.run: Run = self._first
@@ -83,28 +99,70 @@ class Hot:
             return None
 
     def _count(self, arguments: Sequence[Any]) -> list[Any]:
+        if self.early and self.runs:
+            self.early = False
+            background.ahead -= 1
+        if self.asked and self.made is None:
+            self._wait_a_little()
+        if self.made is not None:
+            self.run = self.made
+            return self.run(arguments)
         self.runs += 1
         if config.hot <= 0:
             self.make()
             return self.run(arguments)
         if not self.asked:
-            is_long = self.runs > 1 and self.spent > LONG_RUN * (self.runs - 1)
-            self.asked = self.runs >= config.hot or is_long
-            self.reason = f"run {self.runs} of {config.hot} before it is compiled"
-            if self.asked:
-                self.reason = "being compiled"
-                background.submit(self)
+            self._consider()
         if self.cold is None:
             self.cold = self.interpret(self.program)
         before = perf_counter()
-        results = self.cold(arguments)
+        results = self._interpreted(self.cold, arguments)
         self.spent += perf_counter() - before
         return results
+
+    def _consider(self) -> None:
+        """Have it compiled if it is time for that."""
+        expected = 0.0
+        if self.runs == 1:
+            expected = interpreted_seconds(self.program)
+            self.may_break_off = expected > LONG_RUN and may_run_again(self.program)
+            self.early = expected > LONG_RUN and background.ahead < AHEAD and config.hot > 1
+            background.ahead += self.early
+        is_long = self.runs > 1 and self.spent > LONG_RUN * (self.runs - 1)
+        self.asked = self.runs >= config.hot or is_long or self.early
+        self.reason = f"run {self.runs} of {config.hot} before it is compiled"
+        if self.asked:
+            self.reason = "being compiled"
+            background.submit(self, max(expected, self.spent))
+
+    def _wait_a_little(self) -> None:
+        """Python runs one thread at a time: let the compiler have it, once it has waited for many short runs."""
+        if self.doses and PATIENCE < self.spent < SHORT_RUN * self.runs:
+            self.doses -= 1
+            background.wait_for_one(DOSE)
+
+    def _interpreted(self, cold: Callable[..., Any], arguments: Sequence[Any]) -> list[Any]:
+        if self.asked and self.may_break_off:
+            results = cold(arguments, self._is_overtaken)
+            if results is None:
+                assert self.made is not None
+                results = self.made(arguments)
+        else:
+            results = cold(arguments)
+        return results  # type: ignore[no-any-return]
+
+    def _is_overtaken(self, done: float) -> bool:
+        """Whether a run that is as far as `done` would end sooner if it were begun anew."""
+        return self.made is not None and done < OVERTAKEN
 
     def make(self) -> None:
         """Compile now."""
         try:
-            self.run, self.reason = self.compile(self.program), ""
+            made = self.compile(self.program)
+            self.reason = ""
+            if not self.early:  # else its next run counts, and takes it
+                self.run = made
+            self.made = made
         except Exception as error:
             self.cold = self.cold or self.interpret(self.program)
             self.run, self.reason = self.cold, f"{type(error).__name__}: {error}"
@@ -138,11 +196,17 @@ def _short_turns() -> Iterator[None]:
             sys.setswitchinterval(before)
 
 
+# How long runs took (negative), the number of the job, and the job; None to end.
+Waiting = queue.PriorityQueue[tuple[float, int, weakref.ref[Job] | None]]
+
+
 class Background:
-    """One thread that compiles what is hot, in the order in which it got hot; what nobody holds by then is left out."""
+    """One thread that compiles what is hot, first what takes longest; what nobody holds by then is left out."""
 
     def __init__(self) -> None:
-        self.waiting: queue.SimpleQueue[weakref.ref[Job] | None] = queue.SimpleQueue()
+        self.waiting: Waiting = queue.PriorityQueue()
+        self.count = itertools.count()  # of jobs
+        self.ahead = 0  # programs compiled at their first run that have not come again
         self.thread: threading.Thread | None = None
         self.lock = threading.Lock()
         self.idle = threading.Condition()
@@ -154,11 +218,11 @@ class Background:
         if self.stopping and threading.current_thread() is self.thread:
             raise Stopped
 
-    def submit(self, job: Job) -> None:
-        """Compile a program soon."""
+    def submit(self, job: Job, seconds: float = 0.0) -> None:
+        """Compile a program soon, before others whose runs took less time."""
         with self.lock:
             if self.thread is None or not self.thread.is_alive():  # a fork leaves no threads
-                self.waiting = queue.SimpleQueue()
+                self.waiting = queue.PriorityQueue()
                 self.pending = 0
                 self.thread = threading.Thread(
                     target=self._work, args=(self.waiting,), name="alight-compiler", daemon=True
@@ -166,11 +230,11 @@ class Background:
                 self.thread.start()
         with self.idle:
             self.pending += 1
-        self.waiting.put(weakref.ref(job))
+        self.waiting.put((-seconds, next(self.count), weakref.ref(job)))
 
-    def _work(self, waiting: queue.SimpleQueue[weakref.ref[Job] | None]) -> None:
+    def _work(self, waiting: Waiting) -> None:
         while True:
-            found = waiting.get()
+            _, _, found = waiting.get()
             if found is None:
                 return
             job = found()
@@ -192,13 +256,19 @@ class Background:
         with self.idle:
             return self.idle.wait_for(lambda: self.pending == 0, seconds)
 
+    def wait_for_one(self, seconds: float) -> None:
+        """Until something is compiled, or so long."""
+        with self.idle:
+            if self.pending and self.thread is not None and self.thread.is_alive():
+                self.idle.wait(seconds)
+
     def stop(self) -> None:
         """At exit: let the compilation that is under way end, so that nothing runs in a dying interpreter."""
         if self.thread is not None and self.thread.is_alive():
             self.stopping, waiting = True, self.waiting
             while not waiting.empty():
                 waiting.get()
-            waiting.put(None)
+            waiting.put((-inf, 0, None))
             self.thread.join(5.0)
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from alight.backends.interpreter.arrays import number_of, numpy_dtype
 from alight.backends.interpreter.builder import scalar_function
 from alight.backends.interpreter.kernels import KERNELS
-from alight.backends.interpreter.steps import Places, Step, execute, step, writing
+from alight.backends.interpreter.steps import Places, Step, execute, execute_unless, step, writing
 from alight.backends.interpreter.structure import constant_of
 from alight.dtypes import bool_
 from alight.errors import internal, not_implemented
@@ -26,7 +26,7 @@ from alight.ir.program import Node, Program
 from alight.ir.types import Shape, Type
 from alight.primitives.arithmetic import broadcast_shape
 
-Run = Callable[[Sequence[Any]], list[Any]]
+Run = Callable[..., Any]  # of the inputs, and of a function that says whether to break off
 
 VIEWS = frozenset(
     [
@@ -264,7 +264,8 @@ def _broadcaster(shape: Shape) -> Callable[[Any], Any]:
 def compile_program(program: Program, copy_outputs: bool = True, inner: bool = False) -> Run:
     """The program as a function of its input arrays; 0-d inputs may be Python numbers.
 
-    An `inner` program runs as a part of another one's step, which sees to warnings and to the node of an error.
+    If it is given a function too, it asks that now and then with the share of the steps done, and returns None as soon
+    as the answer is true. An `inner` program runs as a part of another one's step, which sees to warnings and to the node of an error.
     """
     plan = Plan(program, copy_outputs)
     steps, finishing, outputs = tuple(plan.steps), plan.finishing, plan.program.outputs
@@ -279,14 +280,19 @@ def compile_program(program: Program, copy_outputs: bool = True, inner: bool = F
     ]
     count = len(program.inputs)
 
-    def run(arguments: Sequence[Any]) -> list[Any]:
+    def run(
+        arguments: Sequence[Any], given_up: Callable[[float], bool] | None = None
+    ) -> list[Any] | None:
         if len(arguments) != count:
             internal(f"{len(arguments)} arguments for a program of {count} inputs", program)
         env = [*arguments, *blank]
         for n, number in scalars:
             if env[n].__class__ is not np.ndarray:
                 env[n] = number(env[n])
-        execute(steps, env)
+        if given_up is None:
+            execute(steps, env)
+        elif not execute_unless(given_up, steps, env):
+            return None
         results = [env[place] for place in places]
         for n, finish in finishing:
             results[n] = finish(results[n])
@@ -295,10 +301,12 @@ def compile_program(program: Program, copy_outputs: bool = True, inner: bool = F
     if inner or all(node.primitive.name in VIEWS for node in program.nodes):  # which never warn
         return run
 
-    def run_quietly(arguments: Sequence[Any]) -> list[Any]:
+    def run_quietly(
+        arguments: Sequence[Any], given_up: Callable[[float], bool] | None = None
+    ) -> list[Any] | None:
         try:
             with np.errstate(all="ignore"):
-                return run(arguments)
+                return run(arguments, given_up)
         except Exception as error:
             _name_node(error, program, arguments)
             raise

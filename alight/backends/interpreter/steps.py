@@ -41,6 +41,20 @@ def execute(steps: Iterable[Step], env: list[Any]) -> None:
             env[out] = function(env)
 
 
+BREATH = 8  # steps
+
+
+def execute_unless(
+    given_up: Callable[[float], bool], steps: Sequence[Step], env: list[Any]
+) -> bool:
+    """Run the steps, and ask every few of them whether to leave the rest; False if so."""
+    for at in range(0, len(steps), BREATH):
+        if given_up(at / len(steps)):
+            return False
+        execute(steps[at : at + BREATH], env)
+    return True
+
+
 def writing(ufunc: np.ufunc) -> Function:
     """The ufunc with the array for its result as one more positional argument."""
     if ufunc in (np.maximum, np.minimum):  # where NumPy wants the keyword
