@@ -66,6 +66,7 @@ class Tensor(Methods, metaclass=_TensorMeta):
     _base: Tensor | None = None  # what this is a view of
     _link: Any = None  # program from the base to this view
     _numbers: tuple[Any, ...] = ()  # scalar inputs of the link
+    _part: int = 0  # its number among several views that were made at once
     _views: list[Any] | None = None  # weak references to views of this memory
     _shared: int = False  # memory that was exchanged with NumPy; 2 if nobody can say who holds it
     _open: bool = False  # share_memory_() was called

@@ -13,7 +13,7 @@ from typing import Any
 from alight.autograd.hooks import RemovableHandle
 from alight.autograd.names import backward_name
 from alight.errors import fail, not_implemented
-from alight.record.ambiguous import SEVERAL, number_of_part, refuse_written
+from alight.record.ambiguous import SEVERAL, refuse_written
 from alight.record.recorder import ENTER, VIEW, thread
 from alight.record.views import counter_of
 
@@ -376,7 +376,7 @@ def of_entry(entry: Any) -> Edge:
 def output_number(tensor: Any) -> int:
     """The tensor's number among the results of the step that made it."""
     if tensor._base is not None and tensor._meta.origin in SEVERAL:
-        return number_of_part(tensor)
+        return tensor._part
     return edge_of(tensor)[1]
 
 

@@ -16,7 +16,7 @@ from alight.device import CPU
 from alight.device import device as Device
 from alight.dtypes import BY_NAME, category, float32, iinfo, int64
 from alight.dtypes import dtype as Dtype
-from alight.errors import fail
+from alight.errors import fail, warn
 from alight.ir.program import Builder, Value
 from alight.ir.types import Type
 from alight.ops.arguments import as_dtype, broadcast_error, shape_of, size_given
@@ -70,6 +70,10 @@ def tensor(
     """
     dtype = as_dtype("tensor", dtype)
     if isinstance(data, Tensor):
+        warn(
+            "torch.tensor(x) of a tensor x is a copy without x's gradient record; x.detach().clone() says so, and "
+            "x.detach().clone().requires_grad_() makes it a leaf"
+        )
         made = data.detach().clone()
         made = made.to(dtype=dtype or data.dtype, device=resolve_device(device or data.device))
         return leaf(made) if requires_grad else made

@@ -7,7 +7,7 @@ from typing import Any
 
 from alight import primitives as p
 from alight.dtypes import int64
-from alight.errors import fail
+from alight.errors import fail, warn
 from alight.ir.program import Value as Tensor
 from alight.ops.arguments import as_value, check_devices, normalize_dim, result_type
 from alight.ops.operation import function, op
@@ -292,23 +292,27 @@ def atleast_3d(*tensors: Any) -> Any:
 
 
 @function()
-def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Any, ...]:
+def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Any, ...]:
     """A grid for each vector: element [i, j, ...] of grid k is element number i, j, ... of vector k. Views.
 
-    indexing="xy" exchanges the first two dimensions.
+    indexing="xy" exchanges the first two dimensions; "ij", which it is if left out, with a warning, does not.
 
     Shapes: vectors (n,), (m,), ... give grids (n, m, ...).
     Errors: RuntimeError for no tensors, other ranks, dtypes that differ, and another `indexing`.
 
     >>> import alight as torch
-    >>> torch.meshgrid(torch.arange(2), torch.arange(3))[1]
+    >>> torch.meshgrid(torch.arange(2), torch.arange(3), indexing="ij")[1]
     tensor([[0, 1, 2],
             [0, 1, 2]])
     """
     vectors = _listed(tensors)
     if not vectors:
         fail(RuntimeError, "meshgrid expects a non-empty TensorList")
-    if indexing not in ("ij", "xy"):
+    if indexing is None:
+        warn(
+            'meshgrid without indexing is indexing="ij"; PyTorch is going to ask for one of "ij" and "xy"'
+        )
+    elif indexing not in ("ij", "xy"):
         fail(
             RuntimeError,
             f'torch.meshgrid: indexing must be one of "xy" or "ij", but received: {indexing}',
@@ -352,7 +356,7 @@ def cartesian_prod(*tensors: Any) -> Any:
             fail(RuntimeError, f"Expect a 1D vector, but got shape {list(vector.shape)}")
     if len(vectors) == 1:
         return vectors[0]
-    return stack([grid.flatten() for grid in meshgrid(*vectors)], -1)
+    return stack([grid.flatten() for grid in meshgrid(*vectors, indexing="ij")], -1)
 
 
 @function()

@@ -112,9 +112,9 @@ def known_parts(base: Tensor, *key: Any) -> tuple[Tensor, ...] | None:
     if found is None:
         return None
     views = []
-    for link, meta, numbers in found:
+    for number, (link, meta, numbers) in enumerate(found):
         view = _new(Tensor)
-        view._slot, view._meta = -1, meta
+        view._slot, view._meta, view._part = -1, meta, number
         view._base, view._link, view._numbers = base, link, numbers
         views.append(view)
     attach_all(views, base)
@@ -125,6 +125,8 @@ def remember_parts(base: Tensor, parts: tuple[Tensor, ...], *key: Any) -> tuple[
     """Remember how `parts` were cut out of a tensor; gives them back."""
     if len(_several) >= MOST // 10:
         _several.clear()
+    for number, view in enumerate(parts):
+        view._part = number
     described = [(view._link, view._meta, view._numbers) for view in parts]
     _several[base._meta.number, thread.recorder.grad_enabled, key] = described
     return parts

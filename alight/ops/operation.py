@@ -207,7 +207,7 @@ class Operation:
             one.name: v for one, v in zip(self.parameters, values, strict=True) if one.keyword_only
         }
         if self.writes:
-            self._check_target(recorder, arguments[0])
+            self._check_target(recorder, arguments[0], grads)
             views.refuse_overlap(arguments[0], self.tensors(arguments)[1:])
         check_unsigned(self.name, values)
         differentiable = grads and recorder.grad_enabled and self.gradient
@@ -366,8 +366,8 @@ class Operation:
             return None, None
         return link, strides
 
-    def _check_target(self, recorder: Recorder, target: Any) -> None:
-        """PyTorch's errors for tensors that may not be written."""
+    def _check_target(self, recorder: Recorder, target: Any, grads: bool) -> None:
+        """PyTorch's errors for tensors that may not be written, or not with something that has gradients."""
         meta: Meta = target._meta
         if meta.origin == INFERENCE and not recorder.inference:
             fail(
@@ -376,7 +376,7 @@ class Operation:
                 "normal tensor before doing inplace update.See https://github.com/pytorch/rfcs/pull/17 for more details.",
             )
         if recorder.grad_enabled and target._base is not None:
-            refuse_ambiguous(target)
+            refuse_ambiguous(target, grads)
         if recorder.grad_enabled and meta.requires_grad:
             leaf = target
             while leaf is not None and not (leaf._meta.requires_grad and leaf._meta.leaf):

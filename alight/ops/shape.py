@@ -11,7 +11,7 @@ from typing import Any
 
 from alight import primitives as p
 from alight.dtypes import int64
-from alight.errors import fail, not_implemented
+from alight.errors import fail, not_implemented, warn
 from alight.ir.program import Value as Tensor
 from alight.ops.arguments import broadcast_error, normalize_dim, scalar_type_name
 from alight.ops.operation import METHODS, Strided, function, op
@@ -368,7 +368,24 @@ def _hermitian(self: Any) -> Any:
     return self.adjoint() if self.ndim else self
 
 
-METHODS["T"] = property(lambda self: _reversed_axes(self), doc="All dimensions in reverse order.")
+def _reversed(self: Any) -> Any:
+    """All dimensions in reverse order."""
+    if len(self._meta.shape) != 2:
+        _warn_of_reversal(len(self._meta.shape))
+    return _reversed_axes(self)
+
+
+def _warn_of_reversal(ndim: int) -> None:
+    if ndim:
+        warn(
+            f"x.T of a tensor of {ndim} dimensions puts them all in reverse order, which PyTorch is going to refuse; "
+            "x.mT transposes each matrix of a batch, x.permute(...) names an order"
+        )
+    else:
+        warn("x.T of a number is the number itself; PyTorch is going to refuse it")
+
+
+METHODS["T"] = property(_reversed)
 METHODS["mT"] = property(_matrix_transposed)
 METHODS["H"] = property(_hermitian)
 METHODS["mH"] = property(

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NoReturn
 
 from alight.errors import fail
-from alight.primitives import Slice
 from alight.record.apart import is_apart
 
 NO_GRAD = "no_grad"  # the origin of views that a no_grad block made of something with gradients
@@ -37,7 +36,7 @@ def _place_among_several(view: Any) -> str:
     if not several or several.startswith(THERE):
         return several
     if origin in SEVERAL:
-        return f"Output {number_of_part(view)} of {SEVERAL[origin]} "
+        return f"Output {view._part} of {SEVERAL[origin]} "
     from alight.autograd.names import backward_name
 
     return f"Output 0 of {backward_name(origin).removesuffix('Backward0')} "
@@ -106,11 +105,16 @@ def refuse_written(tensors: Iterable[Any], made: Sequence[Any] | None = None) ->
             _refuse(origin, "its base or another view of its base has been modified inplace")
 
 
-def refuse_ambiguous(view: Any) -> None:
-    """PyTorch's errors for writes to one of several views that were made at once, and to views of a no_grad block."""
+def refuse_ambiguous(view: Any, with_gradients: bool) -> None:
+    """PyTorch's errors for writes to one of several views that were made at once, and to views of a no_grad block.
+
+    One of several views without gradients may be written, but not `with_gradients`.
+    """
     place = _place_among_several(view)
     if place:
         _refuse(place, "is being modified inplace")
+    if with_gradients and any(one in SEVERAL for one in _links(view, with_gradients=False)):
+        _refuse(THERE + OF_SEVERAL, "is being modified inplace")
     base = view
     while base._base is not None and not base._meta.requires_grad:
         if is_apart(base._link):
@@ -118,18 +122,3 @@ def refuse_ambiguous(view: Any) -> None:
         base = base._base
     if base is not view and base._meta.requires_grad and not base._meta.leaf:
         _refuse(THERE, "is being modified inplace")
-
-
-def number_of_part(view: Any) -> int:
-    """Which of several views made at once this one is, of equal parts."""
-    if (
-        view._numbers
-    ):  # of unbind: parts of split that gradients go through begin where the program says
-        return int(view._numbers[0])
-    shape, base = view._meta.shape, view._base._meta.shape
-    for node in view._link.nodes:
-        if node.primitive is Slice:
-            for start, extent, whole in zip(node.statics["starts"], shape, base, strict=False):
-                if extent != whole:
-                    return -(-start // max(extent, 1))
-    return 0

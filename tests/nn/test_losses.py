@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tests.ops.rows import agree
+
 from .rows import check, check_error, floats, ints
 
 X, Y = floats(3, 4), floats(3, 4, seed=1)
@@ -190,3 +192,18 @@ def test_all_ignored_is_nan():
 )
 def test_errors(call):
     check_error(call, [X, CLASSES])
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "x, x.detach().double() / 12",
+        "x.double(), x.detach() / 12",
+        "x, x.detach() / 12, weight=v.detach().double()",
+        "x, x.detach() / 12, weight=v.detach().double(), label_smoothing=0.1",
+        "x, x.double() / 12, reduction='none'",
+    ],
+)
+def test_cross_entropy_of_probabilities_in_several_dtypes(arguments):
+    agree(f"torch.nn.functional.cross_entropy({arguments})")
+    agree("torch.nn.functional.cross_entropy(x.half(), x.detach() / 12).dtype")

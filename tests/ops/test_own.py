@@ -35,4 +35,10 @@ def test_warnings_stand_at_the_line_of_the_call() -> None:
         warnings.simplefilter("always")
         alight.nn.functional.mse_loss(alight.zeros(4, 1), alight.zeros(4))
         alight.nn.functional.softmax(alight.zeros(2))
-    assert [warning.filename for warning in caught] == [__file__, __file__]
+        alight.tensor(alight.zeros(2))
+        alight.zeros(1).new_tensor(alight.zeros(2))
+        alight.meshgrid(alight.zeros(2), alight.zeros(2))
+        alight.zeros(2, 2, 2).T, alight.zeros(2).T, alight.zeros(()).T
+    assert [(warning.filename, warning.category) for warning in caught] == [
+        (__file__, UserWarning)
+    ] * 8

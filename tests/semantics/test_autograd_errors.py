@@ -114,6 +114,37 @@ def views_written_another_way(torch):
 
 
 @program
+def parts_written_with_gradients(torch):
+    """Several views of something without gradients, written with something that has some; their numbers."""
+    w = torch.ones((), requires_grad=True)
+    makes = [
+        lambda x: x.split(2)[2],
+        lambda x: x.split([1, 1, 3])[2],
+        lambda x: x.split([2, 2, 1])[2],
+        lambda x: x.split([2, 0, 3])[1],
+        lambda x: x.chunk(3)[2],
+        lambda x: x.unbind()[4],
+        lambda x: x.unbind(1)[2],
+        lambda x: x.split(1, 1)[2][1:],
+        lambda x: x.detach().split(2)[0],
+        lambda x: x.tensor_split(3)[2],
+        lambda x: x[2:4],
+    ]
+    writes = [
+        lambda v: v.mul_(w),
+        lambda v: v.mul_(2),
+        lambda v: v[0].copy_(w),
+        lambda v: torch.no_grad()(v.mul_)(w),
+    ]
+    out = []
+    for make in [*makes, *makes]:  # the second time they are known
+        out += [attempt(write, make(torch.ones(5, 3))) for write in writes]
+        part = make(torch.ones(5, 3, requires_grad=True) * 1)
+        out += [part.output_nr, attempt(part.mul_, 2)]
+    return out
+
+
+@program
 def leaves(torch):
     out = []
     x = torch.ones(2, requires_grad=True)

@@ -12,7 +12,7 @@ from alight import primitives as p
 from alight.dtypes import float32, int64, uint8
 from alight.errors import fail
 from alight.ir.program import Value as Tensor
-from alight.ops.arguments import scalar_type_name
+from alight.ops.arguments import result_type, scalar_type_name
 from alight.ops.nn.loss import reduced, reduction_of
 from alight.ops.nn.softmax import shifted
 from alight.ops.operation import FUNCTIONAL, function, op
@@ -78,15 +78,22 @@ def cross_entropy(
     else:
         _check(input, target, weight)
     of = input.dtype
-    x = shifted(p.Convert(input, dtype=float32 if of.itemsize == 2 else of), axis)
+    x = shifted(p.Convert(input, dtype=_wide(of)), axis)
     log_total = p.Log(p.Sum(p.Exp(x), axes=(axis,)))
     if soft:
-        loss = _from_probabilities(x, log_total, target, weight, axis, reduction, label_smoothing)
+        of = result_type(*(one for one in (input, target, weight) if one is not None))
+        minus_logs = p.Convert(_minus_logs(x, log_total, axis), dtype=_wide(of))
+        loss = _from_probabilities(minus_logs, target, weight, axis, reduction, label_smoothing)
     else:
         loss = _from_classes(
             x, log_total, target, weight, axis, ignore_index, reduction, label_smoothing
         )
     return p.Convert(loss, dtype=of)
+
+
+def _wide(of: Any) -> Any:
+    """The dtype to compute in for results of dtype `of`."""
+    return float32 if of.itemsize == 2 else of
 
 
 # -- checks -------------------------------------------------------------------------------------------------------------
@@ -222,23 +229,22 @@ def _from_classes(
 
 
 def _from_probabilities(
-    x: Tensor,
-    log_total: Tensor,
+    minus_logs: Tensor,
     target: Tensor,
     weight: Tensor | None,
     axis: int,
     reduction: str,
     smoothing: float,
 ) -> Tensor:
-    t, classes = p.Convert(target, dtype=x.dtype), x.shape[axis]
+    t, classes = p.Convert(target, dtype=minus_logs.dtype), minus_logs.shape[axis]
     if smoothing:
         t = t * (1 - smoothing) + smoothing / classes
     if weight is not None:
-        t = t * _per_class(weight, x, axis)
-    each = p.Sum(_minus_logs(x, log_total, axis) * t, axes=(axis,))
+        t = t * _per_class(weight, minus_logs, axis)
+    each = p.Sum(minus_logs * t, axes=(axis,))
     if reduction != "mean":
         return reduced(each, reduction)
-    return reduced(each, "sum") / (x.size // max(classes, 1))
+    return reduced(each, "sum") / (t.size // max(classes, 1))
 
 
 def _minus_logs(x: Tensor, log_total: Tensor, axis: int) -> Tensor:
