@@ -271,7 +271,12 @@ class BatchNest:
 
         start = [zero(self.type)] * (shape.rows * shape.vectors)
         taps = prod(walk.taps for walk in walks)
-        single = taps == 1 and all(walk.plain for walk in walks)
+        single = taps == 1
+        count = None
+        if single and not all(walk.plain for walk in walks):  # no tap may count at all
+            down = code.op("sub", vertical.last, vertical.first)
+            some_taps = code.maximum(code.minimum(down, across), code.integer(0))
+            count = code.mul(some_taps, nest.terms)
         whole = Steps(nest.w[0] * size, nest.w[1] * size, nest.read[1] * size, apart)
         unroll = 1 if nest.terms % 2 else 2
 
@@ -286,7 +291,7 @@ class BatchNest:
             return code.fold(first, last, 1, [at_w, at_read, *sums], term)[2:]
 
         block = max(2, CHAIN_STEPS // taps // 2 * 2)
-        return summed_in_blocks(code, start, nest.terms, block, some)
+        return summed_in_blocks(code, start, nest.terms, block, some, count)
 
     def _finish_tile(
         self, shape: Shape, mask: Value | None, row: Value, place: list[Value], sums: list[Value]
