@@ -11,10 +11,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from alight.autograd.frames import sweep_pending
+from alight.autograd.known import sweep_past
 from alight.autograd.modes import anomaly, no_recording
 from alight.autograd.past import PastFrame, hooked_gradient
 from alight.errors import fail
 from alight.record.recorder import thread
+from alight.record.trie import Position
 from alight.tensor import Tensor
 
 new = object.__new__
@@ -48,22 +50,29 @@ def backward(
 
 
 def known_backward(tensor: Tensor) -> bool:
-    """Take the step of an ordinary `loss.backward()` if the path has it: no hooks, nothing from flushed segments."""
+    """Take the steps of an ordinary `loss.backward()` if the path has them: no hooks, one segment, pending or flushed."""
     recorder = thread.recorder
-    if (
-        recorder.hooked
-        or recorder.calls
-        or recorder.pasts
-        or anomaly.enabled
-        or recorder.saved_hooks
-    ):
+    if recorder.hooked or recorder.calls or anomaly.enabled or recorder.saved_hooks:
+        return False
+    if tensor._slot < 0 and tensor._history is not None:
+        found = sweep_past(recorder, tensor)
+        if found is not None:
+            _hand_out(recorder, *found)
+        return found is not None
+    if recorder.pasts:
         return False
     position = recorder.here.children.get(("backward", False, False, ((tensor._slot, None),), ()))
     if position is None:
         return False
     recorder.here = position
-    handles, slot = recorder.handles, position.slot
-    leaves = [handles[target] for target in position.targets]
+    handles = recorder.handles
+    _hand_out(recorder, [handles[target] for target in position.targets], position)
+    return True
+
+
+def _hand_out(recorder: Any, leaves: list[Any], position: Position) -> None:
+    """Give leaves the gradients that a step has made."""
+    slot = position.slot
     gradients = []
     waiting: list[tuple[Tensor, Tensor]] = []
     held: list[Tensor] = []
@@ -82,12 +91,11 @@ def known_backward(tensor: Tensor) -> bool:
             added.append(gradient)
         else:
             waiting.append((leaf, gradient))
-    handles.extend(gradients)
+    recorder.handles.extend(gradients)
     if held:
         _add_all(held, added)
     for leaf, gradient in waiting:
         accumulate(leaf, run_hooks(leaf, gradient), False)
-    return True
 
 
 def _add_all(held: list[Tensor], added: list[Tensor]) -> None:

@@ -91,7 +91,7 @@ def check_past(
     """
     memory: Memory = history.memory
     stale: set[int] = set()
-    if not history.freed and not memory.writes and _is_unwritten(history):
+    if not history.freed and not memory.writes and is_unwritten(history):
         return stale
     faults = _Faults(history.freed, second_time)
     for value in found.residuals:
@@ -113,7 +113,7 @@ def check_past(
     return stale
 
 
-def _is_unwritten(history: History) -> bool:
+def is_unwritten(history: History) -> bool:
     """Whether all memory that saved values lie in is as it was when the segment ran."""
     for root, version, unnoticed, _ in history.versions.values():
         if root._writes != version or root._unnoticed != unnoticed:

@@ -231,7 +231,7 @@ class PastFrame:
                 self._as_it_is_now(v) if v in stale else self._residual(v) for v in found.residuals
             ]
         else:
-            saved = [self._saved(value) for value in found.residuals]
+            saved = [saved_buffer(history, value) for value in found.residuals]
         gradients = run_program(
             self.recorder, found.program, given, self.create_graph, (history.position, key), saved
         )
@@ -245,16 +245,6 @@ class PastFrame:
         buffer = root.flush("backward reads what .data wrote")
         return wrap(view_buffer(program, [buffer, *numbers]), Meta(history.tape.types[value]))
 
-    def _saved(self, value: int) -> Any:
-        """The buffer of a saved value."""
-        buffer = self.history.values.get(value)
-        if buffer is None:
-            second_time(self.history.tape, self.history)
-        if buffer.__class__ in (int, float, bool, complex):
-            type = self.history.tape.types[value]
-            buffer = backend_of(type.device).from_host(buffer, type.dtype)
-        return buffer
-
     def _residual(self, value: int) -> Tensor:
         """A tensor that stands for a saved value; with its own past where a second derivative may be asked."""
         history = self.history
@@ -266,11 +256,22 @@ class PastFrame:
                 holder = history.holders[value] = history.packed[value].tensor()
                 return holder
             meta = Meta(history.tape.types[value])
-            holder = history.holders[value] = wrap(self._saved(value), meta)
+            holder = history.holders[value] = wrap(saved_buffer(history, value), meta)
         if self.create_graph and holder._history is None and value in _active(history):
             holder._history = history.entry(value)
             holder._meta = holder._meta.replace(requires_grad=True, leaf=False, origin="saved")
         return holder
+
+
+def saved_buffer(history: History, value: int) -> Any:
+    """The buffer of a saved value."""
+    buffer = history.values.get(value)
+    if buffer is None:
+        second_time(history.tape, history)
+    if buffer.__class__ in (int, float, bool, complex):
+        type = history.tape.types[value]
+        buffer = backend_of(type.device).from_host(buffer, type.dtype)
+    return buffer
 
 
 def _active(history: History) -> set[int]:

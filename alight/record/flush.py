@@ -70,6 +70,7 @@ class Plan:
     __slots__ = (
         "dead",
         "entered",
+        "freed",
         "held",
         "owed",
         "owing",
@@ -97,7 +98,8 @@ class Plan:
     owed: frozenset[int]  # values of alive tensors whose history it may ask for
     owing: tuple[tuple[int, int], ...]  # (handle, value) of the stored ones among them
     residuals: tuple[int, ...]  # values that it reads
-    saved: tuple[int, ...]  # of each residual: its place among buffers, numbers and results
+    saved: Any  # what picks them from all buffers, numbers and results
+    freed: frozenset[int]  # numbers of nodes that a backward in the segment has used up
     entered: tuple[tuple[str, int, int], ...]  # what takes gradients: leaf or past, value, handle
     views: tuple[tuple[int, int], ...]  # (handle, value) of views that take gradients
     sources: dict[int, tuple[str, int]]  # value -> ("buffer" or "scalar", number), of the inputs
@@ -290,9 +292,10 @@ def _make_plan(recorder: Any, position: Position, old: Plan | None) -> Plan:
         owed=frozenset(owed),
         owing=tuple((i, value) for i, value in stored if value in owed),
         residuals=tuple(residuals),
-        saved=tuple(
-            _feed(tape, sources[v]) if v in sources else given + place[v] for v in residuals
+        saved=picker(
+            [_feed(tape, sources[v]) if v in sources else given + place[v] for v in residuals]
         ),
+        freed=frozenset(tape.marked("freed")),
         entered=tuple(mark for mark in tape.marks if mark[0] in ("leaf", "past")),
         views=_grad_views(handles, tape),
         sources=sources,

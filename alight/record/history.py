@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import itertools
 import weakref
+from collections.abc import Sequence
 from typing import Any
 
 from alight.ir.program import Value
 from alight.record.memory import memory_of
 from alight.record.trie import Position, Tape
-from alight.record.views import root_of
 from alight.transforms.reverse import Backward, Region, reverse
 
 _serials = itertools.count()
@@ -36,23 +36,23 @@ class History:
         "holders", "memory", "node_hooks", "packed", "retained", "scalars", "segment", "views",
     )  # fmt: skip
 
-    def __init__(self, position: Position, tape: Tape) -> None:
+    def __init__(
+        self, position: Position, tape: Tape, values: dict[int, Any], scalars: list[Any]
+    ) -> None:
         self.serial = next(_serials)
         self.position, self.tape = position, tape
-        self.values: dict[int, Any] = {}  # residual -> buffer
+        self.values = values  # residual -> buffer
+        self.scalars = scalars  # Python numbers that were given to the steps
         self.inputs: dict[
             int, tuple[Any, Any]
         ] = {}  # value -> (tensor that entered with it, its own history's entry)
-        self.scalars: list[Any] = []  # Python numbers that were given to the steps
-        self.calls: list[Any] = []  # contexts of autograd.Function calls
+        self.calls: Sequence[Any] = ()  # contexts of autograd.Function calls
         self.owed: frozenset[int] = frozenset()
         self.versions: dict[
-            int, tuple[Any, int, int, list[Any]]
+            int, tuple[Any, int, int, Sequence[Any]]
         ] = {}  # residual -> (owner of the memory it lies in, its version and writes through .data then, where there)
         self.memory: Any = None  # which memory values show
-        self.freed: set[int] = tape.marked(
-            "freed"
-        )  # numbers of nodes whose residuals were given up
+        self.freed: set[int] = set()  # numbers of nodes whose residuals were given up
         self.freed_at: Any = None  # the line of the backward that gave them up
         self.hooked: dict[int, Any] = {}  # value -> tensor whose hooks want its gradient
         self.holders: dict[int, Any] = {}  # residual -> tensor to enter it with
@@ -61,40 +61,47 @@ class History:
             tuple[Any, int]
         ] = []  # views that take gradients, weakly, and their values
         self.packed: dict[int, Any] = {}  # residual -> what saved_tensors_hooks made of it
-        self.node_hooks: dict[Any, Any] = {}  # step -> hooks on its backward node
+        self.node_hooks: Any = None  # step -> hooks on its backward node
         self.segment: Any = None  # the steps as a graph, if somebody has looked at a grad_fn
 
     @staticmethod
     def of_segment(recorder: Any, position: Position, plan: Any, buffers: list[Any]) -> History:
         """Keep what `plan` says of the segment that has just run on `buffers`: inputs, numbers and results."""
-        history = History(position, plan.tape)
-        history.values = dict(
-            zip(plan.residuals, map(buffers.__getitem__, plan.saved), strict=True)
-        )
+        values = dict(zip(plan.residuals, plan.saved(buffers)))  # noqa: B905  (as everywhere in a flush)
+        history = History(position, plan.tape, values, recorder.scalars)
         handles = recorder.handles
         for kind, value, slot in plan.entered:
             tensor = handles[slot]
             history.inputs[value] = tensor, tensor._history if kind == "past" else None
-        history.scalars = recorder.scalars
-        history.calls, history.owed = list(recorder.calls), plan.owed
-        history.node_hooks, history.segment = recorder.node_hooks, recorder.segment
+        history.calls, history.owed = recorder.calls, plan.owed
+        if plan.freed:
+            history.freed.update(plan.freed)
+        history.node_hooks, history.segment = recorder.node_hooks or {}, recorder.segment
         if history.segment is not None:
             history.segment.settle(history)
         history.memory = memory_of(plan.tape, plan.residuals, plan.sources)
         for value, slot, places in history.memory.roots:
-            root = root_of(handles[slot])
-            numbers = [recorder.scalars[i] for i in places]
+            root = handles[slot]
+            while root._base is not None:
+                root = root._base
+            numbers = [recorder.scalars[i] for i in places] if places else ()
             history.versions[value] = root, root._writes, root._unnoticed, numbers
         for i, value in plan.views:
             if handles[i]._slot == i + recorder.offset:
                 history.add_view(handles[i], value)
+        if recorder.hooked:
+            history._note_hooks(recorder)
+        return history
+
+    def _note_hooks(self, recorder: Any) -> None:
+        """Which values wait for their gradient, or keep it."""
+        slots = self.tape.slots
         for slot, tensor in recorder.hooked_slots.items():
             if not tensor.is_leaf:
-                history.hooked[history.tape.slots[slot][0]] = tensor
+                self.hooked[slots[slot][0]] = tensor
         for tensor in recorder.retained:  # follows the tensor through writes, as hooks do not
             if recorder.owns(tensor) and not tensor.is_leaf:
-                history.retained[history.tape.slots[tensor._slot - recorder.offset][0]] = tensor
-        return history
+                self.retained[slots[tensor._slot - recorder.offset][0]] = tensor
 
     def add_view(self, view: Any, value: int) -> None:
         """A view derives itself again in each segment that uses it; gradients are asked for by the tensor."""
