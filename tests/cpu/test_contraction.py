@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from alight.backends.cpu import jit
 from alight.backends.cpu.code import Code, Value
 from alight.backends.cpu.contraction import Product, emit_product, plan_of, scratch_bytes
+from alight.backends.cpu.product_plan import rows_ahead
 from alight.backends.cpu.target import Target, host
 
 from .kernels import DTYPES, NEON, filled, kernel_text, placed, run_kernel, targets
@@ -165,6 +166,43 @@ def test_tall_products_go_over_b_for_each_tile_of_rows(type, threads):
         near = product(1201, 100, 300, *layout, type="double")
         assert plan_of(near, host()).rows_first
         check(near, threads=threads)
+
+
+# m, n, k: one panel, ragged panels, panels in two goes where the cache is small, odd numbers of steps
+FAR = [(1030, 30, 200), (390, 150, 515), (700, 333, 270), (1100, 96, 257), (260, 64, 1120)]
+
+
+@pytest.mark.parametrize(("m", "n", "k"), FAR)
+def test_crosswise_rows_that_lie_far_apart(m, n, k):
+    made = product(m, n, k, "km", "kn", gap=1)
+    small = host()._replace(l2_bytes=64 << 10)
+    plan = plan_of(made, small)
+    assert plan.far and plan.rows_first and plan.partial
+    assert len({section.shape.rows for section in plan.sections}) == 1
+    for threads in (1, 2, 3):
+        check(made, small, threads)
+    check(product(m, n, k, "km", "nk", type="double"), threads=2)
+    check(product(m, n, k, "km", "kn", "nm"), threads=2)
+
+
+@pytest.mark.parametrize("target", targets(), ids=lambda target: str(target.vector_bytes))
+def test_crosswise_rows_on_narrower_machines(target):
+    made = product(517, 70, 301, "km", "kn")
+    assert plan_of(made, target).far
+    check(made, target, threads=2)
+
+
+def test_what_a_tile_asks_for_ahead_is_the_next_tile():
+    """All panels together ask for every line of every step once, or a little more."""
+    for m, n, k in itertools.product((1024, 300), (2048, 256, 150, 64, 20), (1120, 515)):
+        plan = plan_of(product(m, n, k, "km", "kn"), host())
+        if not plan.far:
+            continue
+        every, lines = rows_ahead(plan, list(plan.sections))
+        panels = min(sum(section.panels for section in plan.sections), plan.wide)
+        size = plan.sections[0].shape.rows * plan.product.itemsize
+        assert every & (every - 1) == 0
+        assert panels * lines * 64 >= every * (size + 63)
 
 
 @pytest.mark.parametrize("type", ["float", "double"])

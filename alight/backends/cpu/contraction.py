@@ -12,7 +12,8 @@ partial sums are added in order, so that results do not depend on the number of 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import groupby
 from math import prod
 from typing import NamedTuple
 
@@ -23,12 +24,11 @@ from alight.backends.cpu.product_plan import (
     Product,
     Section,
     packed_bytes,
-    packs_rows,
     panel_bytes,
     partial_bytes,
     partial_row,
     plan_of,
-    row_panel_bytes,
+    rows_ahead,
     vector_axis,
 )
 from alight.backends.cpu.target import Target
@@ -36,6 +36,7 @@ from alight.backends.cpu.threads import barrier
 from alight.backends.cpu.tiles import (
     CACHE_LINE,
     CHAIN_STEPS,
+    Ahead,
     Panel,
     Shape,
     Steps,
@@ -166,6 +167,8 @@ class _Place(NamedTuple):
     steps: Value  # of k
     partial: Value | None  # partial sums of this batch and part
     fresh: Value | None  # whether these are the first of them
+    last: Value | None = None  # whether they are finished after these
+    ahead: Ahead | None = None  # what is asked for meanwhile
 
 
 class _Emitter:
@@ -193,10 +196,11 @@ class _Emitter:
         """Write all of it."""
         if self.plan.turned is not None:
             self._turn(*self.plan.turned)
-        for section in self.plan.sections:
-            if self.plan.rows_first:
-                self._rows_first(section)
-            else:
+        if self.plan.rows_first:
+            for _, sections in groupby(self.plan.sections, lambda section: section.shape.rows):
+                self._rows_first(list(sections))
+        else:
+            for section in self.plan.sections:
                 self._section(section)
         if self.plan.parts > 1:
             barrier(self.code)
@@ -281,79 +285,89 @@ class _Emitter:
             with code.when(code.compare("icmp sgt", last, code.integer(full))):
                 self._tile(section, rest, code.integer(full * section.shape.rows), place)
 
-    def _rows_first(self, section: Section) -> None:
-        """Tile by tile of rows over all panels, which are packed before; blocks of k one after another."""
-        product, plan, code = self.product, self.plan, self.code
-        step = product.b[-2] * product.itemsize
-        k, start = code.integer(product.k), code.integer(0)
-        a_step = product.a[-1] * product.itemsize
-        place = _Place([], start, start, self.a, a_step, self.b, step, k, None, None)
-        if not plan.partial:
-            self._all_rows(section, place)
+    def _rows_first(self, sections: list[Section]) -> None:
+        """Tile by tile of rows, of one height, over some panels, then the next panels."""
+        code, all_panels = self.code, sum(section.panels for section in sections)
+        wide, panels = self.plan.wide or all_panels, code.integer(all_panels)
+        if all_panels <= wide:
+            self._panels(sections, code.integer(0), panels)
             return
-        with code.loop(start, k, plan.block) as at:
+        with code.loop(code.integer(0), panels, wide) as first:
+            last = code.minimum(code.add(first, wide), panels)
+            self._panels(sections, first, last)
+
+    def _panels(self, sections: list[Section], start: Value, stop: Value) -> None:
+        """All rows of panels [start, stop), blocks of k one after another."""
+        product, plan, code = self.product, self.plan, self.code
+        a_step, b_step = product.a[-1] * product.itemsize, product.b[-2] * product.itemsize
+        k, zero = code.integer(product.k), code.integer(0)
+        place = _Place([], zero, zero, self.a, a_step, self.b, b_step, k, None, None)
+        if not plan.partial:
+            self._all_rows(sections, place, start, stop)
+            return
+        with code.loop(zero, k, plan.block) as at:
+            steps = code.minimum(code.op("sub", k, at), code.integer(plan.block))
             here = place._replace(
                 a=self._at(place.a, product.a[-1:], [at]),
                 b=self._at(place.b, product.b[-2:-1], [at]),
-                steps=code.minimum(code.op("sub", k, at), code.integer(plan.block)),
-                partial=self._partial(start, start),
-                fresh=code.compare("icmp eq", at, start),
+                steps=steps,
+                partial=self._partial(zero, zero),
+                fresh=code.compare("icmp eq", at, zero),
+                last=code.compare("icmp eq", code.add(at, steps), k),
             )
-            self._all_rows(section, here)
-        rows = section.shape.rows
-        with (
-            shared(code, -(-product.m // rows), section.panels) as (tile, first, last),
-            code.loop(first, last) as panel,
-        ):
-            row = code.mul(tile, rows)
-            stop = code.minimum(code.add(row, rows), code.integer(product.m))
-            self._add_parts(section, start, panel, row, stop)
+            self._all_rows(sections, here, start, stop)
 
-    def _all_rows(self, section: Section, place: _Place) -> None:
-        product, code = self.product, self.code
-
-        def at_panel(panel: Value) -> _Place:
-            column = code.add(code.mul(panel, section.width), section.first)
-            return place._replace(column=column, b=self._at(place.b, product.b[-1:], [column]))
-
-        if self.plan.packed:
-            with code.loop(code.integer(0), code.integer(section.panels)) as panel:
-                self._packed(section, at_panel(panel), panel)
-        full, rest = divmod(product.m, section.shape.rows)
-        with shared(code, full + (rest > 0), section.panels) as (tile, first, last):
-            row = code.mul(tile, section.shape.rows)
+    def _all_rows(self, sections: list[Section], place: _Place, start: Value, stop: Value) -> None:
+        """A thread's part of the tiles of panels [start, stop)."""
+        product, plan, code = self.product, self.plan, self.code
+        if plan.packed:
+            for section, panel, here in self._each_panel(sections, place, start, stop):
+                self._packed(section, here, code.op("sub", panel, start))
+        height = sections[0].shape.rows
+        full, rest = divmod(product.m, height)
+        with shared(code, full + (rest > 0), code.op("sub", stop, start)) as (tile, first, last):
+            row = code.mul(tile, height)
             inside = code.compare("icmp slt", tile, code.integer(full))
-            for rows, chosen in (
-                (section.shape.rows, inside),
-                (rest, code.op("xor", inside, TRUE)),
-            ):
+            first, last = code.add(start, first), code.add(start, last)
+            for rows, chosen in ((height, inside), (rest, code.op("xor", inside, TRUE))):
                 if not rows:
                     continue
-                tile_place = place
-                if packs_rows(self.plan):
-                    tile_place = self._packed_rows(section, rows, row, chosen, place)
-                with code.loop(code.select(chosen, first, last), last) as panel:
-                    here = at_panel(panel)._replace(a=tile_place.a, a_step=tile_place.a_step)
-                    if self.plan.packed:
-                        here = self._in_scratch(section, here, panel)
+                begin = code.select(chosen, first, last)
+                for section, panel, here in self._each_panel(sections, place, begin, last):
+                    number = code.op("sub", panel, start)
+                    if plan.packed:
+                        here = self._in_scratch(section, here, number)
+                    if plan.far:
+                        here = here._replace(ahead=self._ahead(sections, row, number, place))
                     self._tile(section, rows, row, here)
 
-    def _packed_rows(
-        self, section: Section, rows: int, row: Value, chosen: Value, place: _Place
-    ) -> _Place:
-        """Move a tile's part of A to scratch, rows of a step next to each other."""
-        code, product, plan, target = self.code, self.product, self.plan, self.target
-        assert self.scratch is not None
-        own = code.mul(code.add(code["thread"], 1), packed_bytes(plan, target))
-        offset = code.add(own, partial_bytes(plan) - row_panel_bytes(plan, target))
-        to = code.element(self.scratch, offset, 1)
-        width = -(-rows // self.count) * self.count
-        step, size = product.a[-1] * product.itemsize, product.itemsize
-        count = code.select(chosen, place.steps, code.integer(0))
-        panel = Panel(product.type, count, rows, step, size)
-        source = self._at(place.a, product.a[-2:-1], [row])
-        pack(code, target, panel, source, to, width)
-        return place._replace(a=to, a_step=width * size)
+    def _each_panel(
+        self, sections: list[Section], place: _Place, start: Value, stop: Value
+    ) -> Iterator[tuple[Section, Value, _Place]]:
+        """Loops over the panels [start, stop) of neighbouring sections: the section, the panel, its place."""
+        code, before = self.code, 0
+        for section in sections:
+            first, last = start, stop
+            if len(sections) > 1:
+                first = code.maximum(start, code.integer(before))
+                last = code.minimum(stop, code.integer(before + section.panels))
+            with code.loop(first, last) as panel:
+                number = code.add(panel, -before)
+                column = code.add(code.mul(number, section.width), section.first)
+                b = self._at(place.b, self.product.b[-1:], [column])
+                yield section, panel, place._replace(column=column, b=b)
+            before += section.panels
+
+    def _ahead(self, sections: list[Section], row: Value, panel: Value, place: _Place) -> Ahead:
+        """What a panel's turn asks for: its share of the next tile's rows, each step of which is a line or two."""
+        code, product = self.code, self.product
+        height = sections[0].shape.rows
+        every, lines = rows_ahead(self.plan, sections)
+        step = product.a[-1] * product.itemsize
+        line, turn = divided(code, panel, every)
+        at = self._at(place.a, product.a[-2:-1], [code.add(row, height)])
+        offset = code.add(code.mul(line, lines * CACHE_LINE), code.mul(turn, step))
+        return Ahead(code.element(at, offset, 1), step, every, lines)
 
     def _packed(self, section: Section, place: _Place, panel: Value) -> _Place:
         """Move a panel of B to scratch."""
@@ -377,31 +391,57 @@ class _Emitter:
     # -- tiles ---------------------------------------------------------------------------------------------------------
 
     def _tile(self, section: Section, rows: int, row: Value, place: _Place) -> None:
-        a = place.a
-        if not packs_rows(self.plan):
-            a = self._at(a, self.product.a[-2:-1], [row])
+        a = self._at(place.a, self.product.a[-2:-1], [row])
+        if place.last is not None and place.partial is not None:
+            self._ask_for(rows, row, section, place.partial, place.column)
         if self.plan.tile == "dot":
             sums = self._dot(section, rows, a, place)
         else:
             sums = self._broadcast(section, rows, a, place)
         if self.plan.crossed:
             self._finish_crossed(section, rows, row, place, sums)
+            return
+
+        def kept(i: Value, vectors: list[Value]) -> None:
+            self._keep_row(place, code.add(row, i), vectors)
+
+        def finished(i: Value, vectors: list[Value]) -> None:
+            self._finish_row(section, code.add(row, i), place, vectors)
+
+        # Stores alone, to scratch or to C, are short: no way over the stack.
+        code, steps = self.code, self.product.k if self.looped else 0
+        if place.partial is None:
+            finish_rows(code, sums, rows, steps, finished)
+        elif place.last is None:
+            finish_rows(code, sums, rows, 0, kept)
         else:
-            # Stores alone, to scratch or to C, are short: no way over the stack.
-            steps = self.product.k if self.looped and place.partial is None else 0
-            finish_rows(
-                self.code, sums, rows, steps,
-                lambda i, vectors: self._finish_row(section, self.code.add(row, i), place, vectors),
-            )  # fmt: skip
+            with code.when(code.op("xor", place.last, TRUE)):
+                finish_rows(code, sums, rows, 0, kept)
+            with code.when(place.last):
+                finish_rows(code, sums, rows, steps, finished)
+
+    def _ask_for(
+        self, rows: int, row: Value, section: Section, partial: Value, column: Value
+    ) -> None:
+        """The partial sums of a tile are added up once it is done."""
+        at = self._partial_element(partial, row, column)
+        line = partial_row(self.plan) * self.product.itemsize
+        for i in range(rows):
+            for j in range(0, section.width * self.product.itemsize, CACHE_LINE):
+                self.code.prefetch(self.code.element(at, i * line + j, 1))
 
     def _finish_row(self, section: Section, row: Value, place: _Place, sums: list[Value]) -> None:
         for j, values in enumerate(sums):
             column = self.code.add(place.column, j * self.count)
-            if place.partial is None:
-                mask = first_lanes(section.columns - j * self.count, self.type)
-                self.finish(self.code, place.batch, row, column, values, mask)
-            else:
-                self._add_partial(place, row, column, values)
+            if place.partial is not None:
+                at = self._partial_element(place.partial, row, column)
+                values = self.code.op("fadd", self.code.load(self.type, at), values)
+            mask = first_lanes(section.columns - j * self.count, self.type)
+            self.finish(self.code, place.batch, row, column, values, mask)
+
+    def _keep_row(self, place: _Place, row: Value, sums: list[Value]) -> None:
+        for j, values in enumerate(sums):
+            self._add_partial(place, row, self.code.add(place.column, j * self.count), values)
 
     def _finish_crossed(
         self, section: Section, rows: int, row: Value, place: _Place, sums: list[Value]
@@ -440,25 +480,36 @@ class _Emitter:
         steps = Steps(product.a[-2] * product.itemsize, place.a_step, place.b_step)
         last = section.columns - (vectors - 1) * self.count
         mask = None if self.plan.packed else first_lanes(last, self.type)
-        shape, unroll, ahead = Shape(rows, vectors), 1 if product.k % 2 else 2, 0
+        shape, unroll, ahead = Shape(rows, vectors), 2, 0
         line = CACHE_LINE // product.itemsize
         large = product.m * product.k * product.itemsize > self.target.l1_bytes
         if self.plan.crossed and large and product.a[-1] == 1 and product.k % line == 0:
             # The weights of a layer, which were last read a step ago: they come from beyond the caches.
             unroll, ahead = line, ahead_bytes(rows, steps.row, product.k * product.itemsize)
+        if place.ahead is not None:
+            unroll = max(unroll, place.ahead.every)
 
-        def some(first: Value, last: Value, sums: list[Value]) -> list[Value]:
+        def some(first: Value, last: Value, sums: list[Value], unroll: int = unroll) -> list[Value]:
             code, count = self.code, self.code.op("sub", last, first)
             at_a = code.element(a, code.mul(first, place.a_step), 1)
             at_b = code.element(place.b, code.mul(first, place.b_step), 1)
+            lines = place.ahead and place.ahead.moved(code, first)
             return broadcast_tile(
                 code, self.target, self.type, shape, count, unroll, at_a, at_b, steps, sums, mask,
-                ahead,
+                ahead, lines,
             )  # fmt: skip
+
+        def all_of_them(first: Value, last: Value, sums: list[Value]) -> list[Value]:
+            if product.k % unroll == 0:
+                return some(first, last, sums)
+            steps = self.code.op("sub", last, first)
+            whole = self.code.op("and", steps, self.code.integer(-unroll))
+            middle = self.code.add(first, whole)
+            return some(middle, last, some(first, middle, sums), 1)
 
         zeros, most = [zero(self.type)] * (rows * vectors), self.plan.block
         size = CHAIN_STEPS if most > CHAIN_STEPS * 3 // 2 else most
-        return summed_in_blocks(self.code, zeros, most, size, some, place.steps)
+        return summed_in_blocks(self.code, zeros, most, size, all_of_them, place.steps)
 
     def _dot(self, section: Section, rows: int, a: Value, place: _Place) -> list[Value]:
         """A vector of sums for each row, gathered on the stack from tiles of a few columns."""

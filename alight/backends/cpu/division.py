@@ -13,16 +13,16 @@ from alight.backends.cpu.code import Code, Value
 
 
 @contextmanager
-def shared(code: Code, groups: int, tiles: int) -> Iterator[tuple[Value, Value, Value]]:
+def shared(code: Code, groups: int, tiles: int | Value) -> Iterator[tuple[Value, Value, Value]]:
     """A thread's share of groups x tiles: for each group it has a part in, the group and the first and last tile."""
-    first, last = code.share(code.integer(groups * tiles), code["thread"], code["threads"])
+    each = code.integer(tiles) if isinstance(tiles, int) else tiles
+    first, last = code.share(code.mul(each, groups), code["thread"], code["threads"])
     if groups == 1:
         with code.when(code.compare("icmp slt", first, last)):
             yield code.integer(0), first, last
         return
-    each = code.integer(tiles)
     start = code.op("udiv", first, each)
-    stop = code.op("udiv", code.add(last, tiles - 1), each)
+    stop = code.op("udiv", code.add(last, code.add(each, -1)), each)
     with code.loop(start, stop) as group:
         base = code.mul(group, tiles)
         yield (

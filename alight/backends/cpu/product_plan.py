@@ -11,7 +11,7 @@ from math import prod
 from typing import NamedTuple
 
 from alight.backends.cpu.target import Target
-from alight.backends.cpu.tiles import ITEMSIZES, Shape, accumulators, best_shape
+from alight.backends.cpu.tiles import CACHE_LINE, ITEMSIZES, Shape, accumulators, best_shape
 
 
 class Product(NamedTuple):
@@ -68,7 +68,11 @@ class Plan(NamedTuple):
     parts: int  # parts of k that may be done at the same time
     part: int  # steps of k in a part
     block: int  # steps of k done at a time
-    rows_first: bool = False  # all panels for one tile of rows, then the next tile
+    rows_first: bool = False  # some panels for one tile of rows, then the next tile
+    wide: int = 0  # how many panels; 0: all of them
+    far: bool = (
+        False  # each step of A is in another page: lines of the next tile are asked for ahead
+    )
     turned: tuple[int, int] | None = (
         None  # B is brought into columns first; its strides before that
     )
@@ -80,7 +84,8 @@ class Plan(NamedTuple):
 
 
 _BLOCK_STEPS = 2048  # steps of k done at a time: a panel of B stays in the second-level cache
-_FAR_STEPS = 96  # the same where each step of A is in another page
+_FAR_STEPS = 128  # the same where each step of A is far from the last one: their lines fall into few sets of a cache
+_FAR_BYTES = 512 << 10  # how large A is then
 _PART_STEPS = 1024  # steps of k that are worth a part of their own
 
 
@@ -100,8 +105,9 @@ def plan_of(product: Product, target: Target) -> Plan:
 
 def _broadcast_plan(product: Product, target: Target, crossed: bool) -> tuple[Plan, float]:
     """Broadcast tiles, and about how many cycles they take."""
-    sections, steps = _broadcast_sections(product, target, crossed)
-    packed = _wants_packing(product, target)
+    far = not crossed and _is_far(product, target)
+    sections, steps = _broadcast_sections(product, target, crossed, far)
+    packed = _wants_packing(product, target, far)
     plan = _with_parts(product, target, "broadcast", crossed, packed, sections)
     cycles = product.k * steps
     if packed:
@@ -178,20 +184,29 @@ def _with_parts(
 def _with_order(plan: Plan, target: Target) -> Plan:
     """Rows first where A would come from memory for each panel: B, or a block of it, stays in the second cache."""
     product, size = plan.product, plan.product.itemsize
+    if not plan.crossed and _is_far(product, target):
+        blocks = -(-product.k // _FAR_STEPS)
+        block = -(-product.k // blocks // 8) * 8
+        wide = max(1, target.l2_bytes // 2 // (block * plan.sections[0].width * size))
+        return plan._replace(block=block, rows_first=True, far=True, wide=wide)
     if _tiles(product, plan.sections[0]) < 16 * plan.sections[0].panels:
         return plan
     step_bytes = partial_row(plan) * size
-    if abs(product.a[-1]) * size >= 2048 and product.k > 4 * _FAR_STEPS:
-        # Each step of A is in another page: few enough steps that a tile's part of A stays in the first cache.
-        block = min(_FAR_STEPS, max(64, target.l2_bytes // 2 // step_bytes // 64 * 64))
-        return plan._replace(block=block, rows_first=not plan.crossed)
     fits = product.k * step_bytes <= target.l2_bytes // 2
     # Neighbouring panels of a row of C are neighbours in memory, which matters once C, or what a finish reads, is large.
     long = product.m * max(product.k, product.n) * size >= target.l2_bytes // 2
     return plan._replace(rows_first=fits and long and not plan.partial)
 
 
-def _wants_packing(product: Product, target: Target) -> bool:
+def _is_far(product: Product, target: Target) -> bool:
+    """Whether a step of A is contiguous and so far from the last one that a tile's lines would not stay in a cache."""
+    if product.batch or product.a[-2] != 1 or product.m * product.itemsize < 2 * CACHE_LINE:
+        return False
+    step = abs(product.a[-1]) * product.itemsize
+    return product.k > _FAR_STEPS * 3 // 2 and product.k * step >= _FAR_BYTES
+
+
+def _wants_packing(product: Product, target: Target, far: bool = False) -> bool:
     if product.k == 0:
         return False
     if product.b[-1] != 1 and product.n > 1:
@@ -199,17 +214,19 @@ def _wants_packing(product: Product, target: Target) -> bool:
     stride = abs(product.b[-2]) * product.itemsize
     if product.m < 24 or product.n * product.itemsize <= target.vector_bytes:
         return False
+    if far:
+        return product.m >= 512 if stride > 1024 else stride % CACHE_LINE > 0 and product.m >= 128
     return (product.m >= 64 and stride > 1024) or stride * product.k > target.l2_bytes // 2
 
 
 def _broadcast_sections(
-    product: Product, target: Target, crossed: bool
+    product: Product, target: Target, crossed: bool, far: bool = False
 ) -> tuple[tuple[Section, ...], float]:
     """The cheapest width of panels, a narrower last panel for the columns that are left; cycles a step."""
     count = target.lanes(product.itemsize)
     best: tuple[Section, ...] = ()
     fewest = float("inf")
-    for vectors in (4, 2, 3, 1, 6, 8):
+    for vectors in (2, 4, 3, 1, 6, 8) if far else (4, 2, 3, 1, 6, 8):
         only = min(count, product.m) if crossed else None
         if accumulators(target, vectors) < (only or 1) or vectors > max(1, -(-product.n // count)):
             continue
@@ -218,7 +235,8 @@ def _broadcast_sections(
         for first, repeat, columns in ((0, panels, vectors * count), (product.n - rest, 1, rest)):
             if repeat and columns:
                 wide = -(-columns // count)
-                rows, steps = best_shape(product.m, wide, target, only)
+                height = sections[0].shape.rows if far and sections else only
+                rows, steps = best_shape(product.m, wide, target, height, far)
                 sections.append(Section(first, repeat, wide * count, columns, Shape(rows, wide)))
                 cycles += repeat * steps
         cycles *= 1 + 0.02 * (len(sections) - 1)  # more code
@@ -252,12 +270,9 @@ def panel_bytes(plan: Plan, target: Target) -> int:
 
 def packed_bytes(plan: Plan, target: Target) -> int:
     """Bytes of all packed panels that one thread has at a time."""
-    most = max(section.panels for section in plan.sections) if plan.rows_first else 1
-    return (
-        most * panel_bytes(plan, target)
-        + row_panel_bytes(plan, target)
-        + turned_bytes(plan, target)
-    )
+    most = sum(section.panels for section in plan.sections) if plan.rows_first else 1
+    most = min(most, plan.wide or most)
+    return most * panel_bytes(plan, target) + turned_bytes(plan, target)
 
 
 def turned_bytes(plan: Plan, target: Target) -> int:
@@ -268,14 +283,11 @@ def turned_bytes(plan: Plan, target: Target) -> int:
     return -(-product.n // count) * count * product.b[-1] * product.itemsize
 
 
-def packs_rows(plan: Plan) -> bool:
-    """Whether a tile's part of A is moved to scratch: its rows are contiguous, its steps in pages of their own."""
-    return plan.rows_first and plan.partial and plan.product.a[-2] == 1
-
-
-def row_panel_bytes(plan: Plan, target: Target) -> int:
-    """Bytes of a tile's part of A in scratch, a whole number of vectors of rows a step."""
-    if not packs_rows(plan):
-        return 0
-    rows = max(section.shape.rows for section in plan.sections) * plan.product.itemsize
-    return plan.block * -(-rows // target.vector_bytes) * target.vector_bytes
+def rows_ahead(plan: Plan, sections: list[Section]) -> tuple[int, int]:
+    """How the panels of a far product ask for the next tile's rows: each in its turn at every so many steps for some
+    lines, which makes all of the lines of all steps."""
+    panels = sum(section.panels for section in sections)
+    panels = min(panels, plan.wide or panels)
+    lines = -(-sections[0].shape.rows * plan.product.itemsize // CACHE_LINE) + 1
+    every = 1 << min(3, max(1, panels // lines).bit_length() - 1)
+    return every, -(-lines * every // panels)

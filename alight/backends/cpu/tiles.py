@@ -43,21 +43,25 @@ def accumulators(target: Target, vectors: int) -> int:
     return max(0, min(28, target.registers - spare - vectors) // vectors)
 
 
-def step_cycles(rows: int, vectors: int) -> float:
+def step_cycles(rows: int, vectors: int, together: bool = False) -> float:
     """Cycles of one step of a broadcast tile: two multiply-adds, two loads a cycle, the latency of a sum,
-    and a little for loads that miss the first cache."""
-    return max(rows * vectors / 2, (rows + vectors) / 2, 4.0) + 0.1 * rows + 0.25 * vectors
+    and a little for loads that miss the first cache, fewer where the scalars of a step lie `together`."""
+    misses = 0.25 * (1 + rows / 16) if together else 0.1 * rows
+    return max(rows * vectors / 2, (rows + vectors) / 2, 4.0) + misses + 0.25 * vectors
 
 
 def best_shape(
-    rows: int, vectors: int, target: Target, only: int | None = None
+    rows: int, vectors: int, target: Target, only: int | None = None, together: bool = False
 ) -> tuple[int, float]:
-    """The number of rows of the tiles that `rows` rows of `vectors` vectors are cut into (`only` fixes it), and the cycles a step."""
+    """The number of rows of the tiles that `rows` rows of `vectors` vectors are cut into (`only` fixes it), and the
+    cycles a step."""
     limit = min(accumulators(target, vectors), rows)
     best, fewest = 1, float("inf")
     for size in (only,) if only else range(1, limit + 1):
         full, rest = divmod(rows, size)
-        cycles = full * step_cycles(size, vectors) + (step_cycles(rest, vectors) if rest else 0)
+        cycles = full * step_cycles(size, vectors, together)
+        if rest:
+            cycles += step_cycles(rest, vectors, together)
         cycles *= 1.0 + (0.03 if rest else 0.0)  # a second body is more code
         cycles += 0.1 * (full + (rest > 0))
         if cycles < fewest:
@@ -104,6 +108,19 @@ def ahead_bytes(rows: int, step: int, length: int) -> int:
     return rows * step if length <= LONG_ROW else 512
 
 
+class Ahead(NamedTuple):
+    """Lines of memory that a tile asks for as it goes: `lines` of them from `at` on at every so many steps."""
+
+    at: Value
+    step: int  # bytes from step to step
+    every: int
+    lines: int
+
+    def moved(self, code: Code, steps: Value) -> Ahead:
+        """The lines from some steps on."""
+        return self._replace(at=code.element(self.at, code.mul(steps, self.step), 1))
+
+
 def broadcast_tile(
     code: Code,
     target: Target,
@@ -117,17 +134,19 @@ def broadcast_tile(
     sums: Sequence[Value],
     mask: Value | None = None,
     ahead: int = 0,
+    lines: Ahead | None = None,
 ) -> list[Value]:
     """sums[row, vector] += sum over `count` steps of a's scalar times b's vector.
 
     `sums` are the first values, row by row; `type` is the vector type, `mask` the valid lanes of the last vector of b;
     `count` is a multiple of `unroll`. With `ahead`, the part of each row of a so many bytes ahead is asked for once
-    each time round.
+    each time round; with `lines`, those lines.
     """
     width = steps.vector or lanes(type) * ITEMSIZES[element_type(type)]
 
-    def body(_: Value, carried: list[Value]) -> list[Value]:
+    def body(index: Value, carried: list[Value]) -> list[Value]:
         at_a, at_b, *total = carried
+        asked = lines and code.element(lines.at, code.mul(index, lines.step), 1)
         for step in range(unroll):
             row_b = [
                 code.load(
@@ -143,6 +162,10 @@ def broadcast_tile(
                 for j, values in enumerate(row_b):
                     place = i * shape.vectors + j
                     total[place] = multiply_add(code, target, scalar, values, total[place])
+            if lines and asked and step % lines.every == 0:
+                for line in range(lines.lines):
+                    offset = step * lines.step + line * CACHE_LINE
+                    code.prefetch(code.element(asked, offset, 1))
             if ahead:
                 for i in range(step * shape.rows // unroll, (step + 1) * shape.rows // unroll):
                     code.prefetch(code.element(at_a, i * steps.row + ahead, 1))
