@@ -65,7 +65,7 @@ def kernels_text(made: Plan) -> str:
         what = " ".join(name if count == 1 else f"{name}*{count}" for name, count in names.items())
         shape = kernel.nest.extents if kernel.nest else made.types[kernel.writes[0]].shape
         lines.append(
-            f"{phase:>3} {kernel.kind:<12}{'one thread' if serial else '':<11}{shape!s:<20}{what}"
+            f"{phase:>3} {kernel.kind:<12}{'one thread' if serial else '':<11}{shape!s:<24}{what}"
         )
     return "\n".join(lines)
 

@@ -27,7 +27,7 @@ Supports = Callable[[Node, Program], bool]
 
 # Movement that is free, and creation: nodes that every user computes for itself.
 FREE = frozenset({"full", "iota", "windows", "dynamic_slice"})
-DEAR = frozenset({"window_max_scatter"})
+DEAR = frozenset({"window_arg_max"})
 CHEAP_COST = 6  # elementary steps up to which a value is computed again in another kernel
 MOST_NODES = 64  # of one group: its values live in registers
 SMALL = 1 << 12  # elements up to which groups are merged for the sake of fewer kernels alone
@@ -314,6 +314,8 @@ class Fusion:
                         stored.add(out)
                 for value in node.inputs if group.alone else window_inputs(node):
                     stored.update(self.sources(value))
+                if node.primitive.name == "fold":
+                    stored.update(self._behind(node.inputs[0]))
         for group in self.groups:
             for node in group.nodes:
                 for out in node.outputs:
@@ -322,6 +324,21 @@ class Fusion:
                         cost, sums = self._cost(out, stored)
                         stored.update(sums if cost <= CHEAP_COST else (out,))
         return stored
+
+    def _behind(self, value: int) -> list[int]:
+        """What elements of windows are computed from, windows at a time: many elements read it."""
+        types, found, computed = self.program.types, [], False
+        seen, todo = set(), [value]
+        while todo:
+            i = todo.pop()
+            node = self.maker.get(i)
+            if types[i].size < types[value].size:
+                found.extend(self.sources(i))
+            elif node is not None and i not in seen:
+                seen.add(i)
+                computed |= not self.is_free(node)
+                todo.extend(node.inputs)
+        return found if computed else []
 
     def using_groups(self, value: int) -> list[Group]:
         """The groups that use a value, through free nodes too."""

@@ -6,7 +6,7 @@ a product or convolution whose result only one group of plain loops reads takes 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from math import prod
 from typing import Any
 
@@ -17,6 +17,8 @@ from alight.compiler.joins import place_pieces
 from alight.compiler.kernel import Kernel, Operand
 from alight.compiler.nest import Load, Nest
 from alight.compiler.scans import lower_scan
+from alight.compiler.schedule import vector_cost
+from alight.compiler.splits import has_quotients, splits
 from alight.compiler.trace import NotHereError, Tracer
 from alight.ir.program import Node, Program
 from alight.ir.types import Shape, Type
@@ -24,6 +26,7 @@ from alight.primitives import Detach
 from alight.primitives.contraction import free_axes
 
 Strides = tuple[int, ...]
+Fill = Callable[[Nest, Tracer, tuple[Affine, ...]], None]  # asks for what a nest stores
 SCATTERS = frozenset({"index_add", "index_put", "dynamic_update"})
 
 
@@ -118,10 +121,11 @@ class Lowering:
 
     def loops(self, group: Group) -> None:
         """The nest of a group."""
-        nest = Nest(group.shape, group.reduced or ())
-        tracer = Tracer(nest, self.fusion.maker, self.types, self.strides)
-        coordinates = tuple(nest.axis(i) for i in range(len(group.shape)))
-        self.fill(group, nest, tracer, coordinates)
+
+        def fill(nest: Nest, tracer: Tracer, at: tuple[Affine, ...]) -> None:
+            self.fill(group, nest, tracer, at)
+
+        nest = self._nest(group.shape, group.reduced or (), fill)
         if not nest.stores:
             return  # everything is computed again where it is used
         reads = sorted({e.what.value for e in nest.expressions if isinstance(e.what, Load)})
@@ -132,6 +136,30 @@ class Lowering:
                 "loops", tuple(reads), tuple(writes), tuple(group.nodes), nest, None, (), 0, work
             )
         )
+
+    def _nest(self, shape: Shape, reduced: Sequence[int], fill: Fill) -> Nest:
+        """A nest over a shape; its axes are cut where that makes places in memory free of divisions."""
+        nest = self._filled(tuple((size,) for size in shape), reduced, fill)
+        sizes = splits(nest) if has_quotients(nest) else None
+        if sizes is None:
+            return nest
+        cut = self._filled(sizes, reduced, fill)
+        worse = vector_cost(cut, self.lanes) > vector_cost(nest, self.lanes)
+        return nest if has_quotients(cut) or worse else cut
+
+    def _filled(self, sizes: Sequence[Shape], reduced: Sequence[int], fill: Fill) -> Nest:
+        """A nest, each axis of a shape as loops of some sizes."""
+        owner = [i for i, parts in enumerate(sizes) for _ in parts]
+        nest = Nest(
+            [size for parts in sizes for size in parts],
+            [n for n, i in enumerate(owner) if i in reduced],
+        )
+        axes = iter(range(len(owner)))
+        at = tuple(
+            linear([nest.axis(next(axes)) for _ in parts], row_major(parts)) for parts in sizes
+        )
+        fill(nest, Tracer(nest, self.fusion.maker, self.types, self.strides), at)
+        return nest
 
     def fill(self, group: Group, nest: Nest, tracer: Tracer, full: tuple[Affine, ...]) -> None:
         """Ask for everything that the group stores."""
@@ -291,11 +319,7 @@ class Lowering:
             return
         shape = self.types[value].shape
         self.strides[value] = row_major(shape)
-        nest = Nest(shape)
-        tracer = Tracer(nest, self.fusion.maker, self.types, self.strides)
-        tracer.computed.add(value)
-        at = tuple(nest.axis(i) for i in range(len(shape)))
-        nest.store(value, linear(at, self.strides[value]), tracer.ask(value, at))
+        nest = self._moved(value, value)
         reads = sorted({e.what.value for e in nest.expressions if isinstance(e.what, Load)})
         node = self.fusion.maker[value]
         self.kernels.append(
@@ -446,15 +470,20 @@ class Lowering:
     def copy(self, source: int, target: int, node: Node) -> None:
         """A kernel that copies one value to where another lies."""
         shape = self.types[source].shape
-        nest = Nest(shape)
-        tracer = Tracer(nest, self.fusion.maker, self.types, self.strides)
-        at = tuple(nest.axis(i) for i in range(len(shape)))
-        tracer.computed.add(target)
-        nest.store(target, linear(at, self.strides[target]), tracer.ask(source, at))
+        nest = self._moved(source, target)
         reads = sorted({e.what.value for e in nest.expressions if isinstance(e.what, Load)})
         self.kernels.append(
             Kernel("loops", tuple(reads), (target,), (node,), nest, work=2 * prod(shape))
         )
+
+    def _moved(self, source: int, target: int) -> Nest:
+        """The nest that computes one value where another lies."""
+
+        def fill(nest: Nest, tracer: Tracer, at: tuple[Affine, ...]) -> None:
+            tracer.computed.add(target)
+            nest.store(target, linear(at, self.strides[target]), tracer.ask(source, at))
+
+        return self._nest(self.types[source].shape, (), fill)
 
     def arranged(self, value: int, order: Strides | None) -> Operand:
         """A value with the last axis of `order` side by side in memory; copied into that order where it is not."""

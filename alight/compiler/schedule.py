@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 from alight.compiler.affine import Affine
 from alight.compiler.nest import Expression, Inside, Load, Nest, Place, Quotient, Random
 
+FAR = 8  # vectors that could be read in the time of one whose elements lie apart
+
 
 class Schedule(NamedTuple):
     """A nest and the order in which its axes are walked."""
@@ -51,6 +53,25 @@ def schedule(nest: Nest, lanes: int) -> Schedule:
         tuple(n for n, reduced in enumerate(kinds) if reduced and n != chosen),
         chosen,
     )
+
+
+def vector_cost(nest: Nest, lanes: int) -> float:
+    """What reading and writing cost an element, in vectors of neighbours: to compare nests that do the same."""
+    nest = _without_ones(nest)
+    axis = _vector_axis(nest, lanes)
+    if axis is None:
+        return 0.0
+    extent, total = nest.extents[axis], 0.0
+    for index, weight in _touches(nest):
+        if axis in nest.affine_axes(index):
+            total += weight * (1 if _is_beside(nest, index, axis) else FAR)
+    return total * -(-extent // lanes) * lanes / extent
+
+
+def _is_beside(nest: Nest, index: Affine, axis: int) -> bool:
+    """Whether neighbours along an axis are neighbours in memory."""
+    others = any(a != axis and axis in nest.atom_axes[a] for a, _ in index.terms)
+    return index.coefficient(axis) == 1 and not others
 
 
 def _kind(nest: Nest, axis: int) -> str:

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from math import frexp, prod
 from typing import Any
 
+from alight.compiler import pooling, volumes
 from alight.dtypes import bool_, float32, float64, int64
 from alight.ir.program import Builder, Node, Program, Value, _static_key
 from alight.primitives import (
@@ -332,6 +333,10 @@ _RULES: dict[str, Rule] = {
     "sum": _sum,
     "dot_general": _dot_general,
     "index_add": _index_add,
+    "window_max_scatter": pooling.window_max_scatter,
+    "conv": volumes.conv,
+    "conv_data": volumes.conv_data,
+    "conv_filter": volumes.conv_filter,
 }
 
 __all__ = ["simplify"]

@@ -20,7 +20,7 @@ from alight.ir.primitive import ELEMENTWISE
 from alight.ir.program import Node
 from alight.ir.types import Shape, Type
 from alight.primitives import Add as AddPrimitive
-from alight.primitives import And, Convert, Equal, IsNan, Less, Maximum, Not, Select
+from alight.primitives import And, Convert, IsNan, Less, Maximum, Not, Select
 
 Coordinates = tuple[Affine, ...]
 TAPS = 64  # elements of a window that are written out one by one
@@ -391,16 +391,19 @@ def _beats(t: Tracer, best: int, one: int) -> int:
     return t.apply(AddPrimitive, wins, t.apply(IsNan, one, of=bool_), of=bool_)
 
 
-def _best_tap(t: Tracer, node: Node, x: int, lead: Coordinates, place: Sequence[Affine]) -> int:
-    """The number of the tap in row-major order that holds a window's maximum, as int32."""
-    of, shape = t.types[x].dtype, t.types[x].shape
-    lowest = t.nest.number("lowest", of)
+def _window_arg_max(t: Tracer, node: Node, at: Coordinates) -> int:
+    """The place that holds a window's maximum, numbered in the flattened spatial axes."""
+    x, count = t.type(node), len(node.statics["window"])
+    lead, place, spatial = at[: x.ndim - count], at[x.ndim - count :], x.shape[x.ndim - count :]
+    steps, origin = row_major(spatial), (0,) * count
+    first = linear(_tap(node, place, origin), steps)
+    lowest = t.nest.number("lowest", x.dtype)
     best, winner, found = lowest, t.nest.number(0, int32), t.nest.number(False, bool_)
     always = False  # whether an element was met for sure
     for n, k in enumerate(_taps(node)):
         whole = (*lead, *_tap(node, place, k))
-        one = _within(t, x, whole, shape, lowest)
-        exists = _within_flag(t, whole, shape)
+        one = _within(t, node.inputs[0], whole, x.shape, lowest)
+        exists = _within_flag(t, whole, x.shape)
         if not always and exists is None and n == 0:
             best, always = one, True
             continue
@@ -412,9 +415,12 @@ def _best_tap(t: Tracer, node: Node, x: int, lead: Coordinates, place: Sequence[
             found = t.apply(AddPrimitive, found, exists, of=bool_)
         else:
             always = True
-        winner = t.apply(Select, wins, t.nest.number(n, int32), winner, of=int32)
-        best = t.apply(Select, wins, one, best, of=of)
-    return winner
+        distance = linear(_tap(node, place, k), steps).constant - first.constant
+        winner = t.apply(Select, wins, t.nest.number(distance, int32), winner, of=int32)
+        best = t.apply(Select, wins, one, best, of=x.dtype)
+    start = t.apply(Convert, t.nest.place(first), of=int32, dtype=int32)
+    whole_number = t.apply(AddPrimitive, start, winner, of=int32)
+    return t.apply(Convert, whole_number, of=int64, dtype=int64)
 
 
 def _within_flag(t: Tracer, at: Coordinates, shape: Shape) -> int | None:
@@ -424,32 +430,10 @@ def _within_flag(t: Tracer, at: Coordinates, shape: Shape) -> int | None:
     return None if flag == yes else flag
 
 
-def _window_max_scatter(t: Tracer, node: Node, at: Coordinates) -> int:
-    ct, x = t.type(node, 0), t.type(node, 1)
-    window = node.statics["window"]
-    count = len(window)
-    lead, spatial = at[: x.ndim - count], at[x.ndim - count :]
-    steps = row_major(window)
-    zero, total = t.nest.number(0, ct.dtype), None
-    for place, k, ranges in _covering(t, node, spatial, window, ct.shape[x.ndim - count :]):
-
-        def share(place: Coordinates = place, k: Coordinates = k) -> int:
-            own = t.apply(Convert, t.nest.place(linear(k, steps)), of=int32, dtype=int32)
-            mine = t.apply(Equal, own, _best_tap(t, node, node.inputs[1], lead, place), of=bool_)
-            return t.apply(Select, mine, t.ask(node.inputs[0], (*lead, *place)), zero, of=ct.dtype)
-
-        one = t.inside(ranges, share, zero)
-        total = one if total is None else t.apply(AddPrimitive, total, one, of=ct.dtype)
-    assert total is not None
-    return total
-
-
 def window_inputs(node: Node) -> tuple[int, ...]:
     """Inputs that are read several times for one output: better in memory than computed again for each tap."""
     return (
-        node.inputs
-        if node.primitive.name in ("window_sum", "window_max", "window_max_scatter")
-        else ()
+        node.inputs if node.primitive.name in ("window_sum", "window_max", "window_arg_max") else ()
     )
 
 
@@ -470,7 +454,7 @@ RULES: dict[str, Rule] = {
     "windows": _windows,
     "window_sum": _window_sum,
     "window_max": _window_max,
-    "window_max_scatter": _window_max_scatter,
+    "window_arg_max": _window_arg_max,
     "fold": _fold,
 }
 REDUCTIONS = frozenset({"sum", "prod", "max", "min"})
