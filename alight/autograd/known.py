@@ -31,8 +31,8 @@ def sweep_past(recorder: Any, tensor: Any) -> tuple[list[Any], Position] | None:
     first = recorder.here.children.get(("backward", False, False, ((slot, None),), ()))
     if first is None or first.targets != (slot - recorder.offset,):
         return None
-    name = history.position, piece
-    last = first.children.get(("program", name, False, (first.slot,), len(found.residuals)))
+    key = "program", found.program.number, False, (first.slot,), len(found.residuals)
+    last = first.children.get(key)
     entered = [history.inputs[value] for value in found.reached]
     leaves = [leaf for leaf, entry in entered if entry is None and not leaf._watched]
     if last is None or len(set(map(id, leaves))) < len(entered):

@@ -22,6 +22,7 @@ from alight.autograd.overwritten import check_past
 from alight.backends.base import backend_of, view_buffer
 from alight.errors import fail
 from alight.primitives.arithmetic import fresh
+from alight.record import unsteady
 from alight.record.history import History, active_inputs, sweep
 from alight.record.meta import Meta
 from alight.record.sources import user_line
@@ -232,9 +233,7 @@ class PastFrame:
             ]
         else:
             saved = [saved_buffer(history, value) for value in found.residuals]
-        gradients = run_program(
-            self.recorder, found.program, given, self.create_graph, (history.position, key), saved
-        )
+        gradients = run_program(self.recorder, found.program, given, self.create_graph, saved)
         self.cotangents = dict(zip(found.reached, gradients, strict=True))
 
     def _as_it_is_now(self, value: int) -> Tensor:
@@ -389,13 +388,21 @@ def run_program(
     program: Any,
     given: Sequence[Tensor],
     create_graph: bool,
-    name: Any,
     saved: Sequence[Any] = (),
 ) -> list[Tensor]:
     """Record a program on tensors, and on buffers that nobody else uses, as one step."""
+    recorder.doing = "program"
+    if recorder.unsteady:
+        unsteady.cut_before(recorder)
     for tensor in given:
         recorder.enter(tensor)
-    key = "program", name, create_graph, tuple([tensor._slot for tensor in given]), len(saved)
+    key = (
+        "program",
+        program.numbered(),
+        create_graph,
+        tuple([tensor._slot for tensor in given]),
+        len(saved),
+    )
     position = recorder.here.children.get(key)
     if position is None:
 

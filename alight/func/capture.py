@@ -128,7 +128,7 @@ class Capture(Recorder):
             self.moved[id(tensor)] = tensor, slot
             return False
         meta, history = tensor._meta, tensor._history
-        key = ("outside", len(self.sources), meta.number, None if history is None else history.key)
+        key = ("outside", len(self.sources), meta.number, history is not None)
         position = self.here.children.get(key)
         if position is None:
             kind = "leaf" if history is None else "past"

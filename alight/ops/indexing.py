@@ -390,14 +390,15 @@ def nonzero(input: Tensor, *, as_tuple: bool = False, out: Any = None) -> Any:
             ["as_tuple makes several results"],
         )
     flat = input if input._meta.shape else input.reshape(1)
-    places = tuple(from_buffer(one, int64) for one in flat.flush("nonzero").nonzero())
+    found = flat.flush("nonzero").nonzero()  # columns of one array: compiled code wants them apart
+    places = tuple(from_buffer(one.copy(), int64) for one in found)
     if as_tuple:
         return places
     if not input._meta.shape:
-        found = from_buffer(places[0].flush("nonzero").reshape(-1, 1)[:, :0].copy(), int64)
+        rows = from_buffer(places[0].flush("nonzero").reshape(-1, 1)[:, :0].copy(), int64)
     else:
-        found = stack(places).t()
-    return found if out is None else write_out(out, found, "same")
+        rows = stack(places).t()
+    return rows if out is None else write_out(out, rows, "same")
 
 
 @function(methods="argwhere")

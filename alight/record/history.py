@@ -18,14 +18,10 @@ _serials = itertools.count()
 class Entry:
     """A tensor's place in a history."""
 
-    __slots__ = ("history", "value", "key")
+    __slots__ = ("history", "value")
 
     def __init__(self, history: History, value: int) -> None:
         self.history, self.value = history, value
-        self.key = (
-            history.position,
-            value,
-        )  # equal for equal paths: part of the key of entering the tensor
 
 
 class History:

@@ -53,6 +53,7 @@ class Memory:
                 self.version[new] = len(writes)
         # (saved value, slot of the memory's owner, the numbers that say where it lies there): see memory_of
         self.roots: list[tuple[int, int, tuple[int, ...]]] = []
+        self.known: dict[int, int | None] = {}  # value -> its root value
 
     def shown(self, value: int) -> int | None:
         """The tensor's value that a value shows: itself, or what an operation reshaped; None for intermediate results."""
@@ -75,9 +76,12 @@ class Memory:
 
     def root(self, value: int) -> int | None:
         """The root value that a value is a view of; None for what no tensor shows."""
+        if value in self.known:
+            return self.known[value]
         at = self.shown(value)
         while at is not None and at in self.views:
             at = self.views[at][0]
+        self.known[value] = at
         return at
 
     def later(self, value: int, readers: Sequence[int]) -> list[Write]:

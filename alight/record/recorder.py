@@ -21,7 +21,7 @@ from alight.ir.program import Program, Value
 from alight.ir.types import Type
 from alight.primitives import Detach
 from alight.primitives.arithmetic import fresh
-from alight.record import views
+from alight.record import unsteady, views
 from alight.record.apart import enter_own, has_own_past, is_apart, rejoin
 from alight.record.flush import flush as run_segment
 from alight.record.flush import peek as peek_at
@@ -91,6 +91,9 @@ class Recorder:
         )
         self.shares = False  # an entered tensor's memory was exchanged with NumPy
         self.must_write = False  # a step wrote memory that NumPy sees
+        self.doing = ""  # the name of the step that is being taken, which may enter tensors first
+        self.branches: dict[Any, tuple[float, int]] = {}  # see unsteady.py
+        self.unsteady: set[Any] = set()  # places before which the segment is cut
         self.log: list[Any] | None = None  # (position, plan) of each flush, while somebody watches
         _all[self.number] = self
 
@@ -151,6 +154,8 @@ class Recorder:
             position.metas = tuple(meta for _, meta in new)
             position.meta = position.metas[0]
             position.writes_leaf = any(meta.requires_grad and meta.leaf for _, meta in new)
+        if self.here.counts.nodes and name is not MODE and (self.here.children or self.here.cuts):
+            unsteady.note(self, line)
         self.positions += 1
         self.add_weight(position, weight_of(position, start, tape is not self.here.tape))
         self.here.misses += 1
@@ -203,6 +208,9 @@ class Recorder:
         arguments = operation.normalize(arguments)
         if operation.joins and (joined := self._joined(operation, arguments)) is not None:
             return joined
+        self.doing = operation.name
+        if self.unsteady:
+            unsteady.cut_before(self)
         for tensor in operation.tensors(arguments):
             self.enter(tensor)
         key, scalars = operation.key(arguments)
@@ -282,6 +290,9 @@ class Recorder:
         `body(*context, reads, [*writes, *kept], scalars)` gives the new value of each written tensor; it runs when the
         path is new. What is kept enters as one (kept.py), as long as nothing else has to do with it.
         """
+        self.doing = name
+        if self.unsteady:
+            unsteady.cut_before(self)
         kinds = tuple(map(type, scalars))
         held = keep(self, kept) if kept else None
         written = writes if held is not None or not kept else [*writes, *kept]
@@ -379,7 +390,7 @@ class Recorder:
             if transient := views.seen_from_outside(tensor):
                 buffer = buffer.copy()
                 self.transient.append(tensor)
-        key = meta.number if history is None else (ENTER, meta.number, history.key)
+        key = meta.number if history is None else (ENTER, meta.number)
         position = self.here.children.get(key)
         if position is None:
             position = self.extend(key, ENTER, partial(self._trace_enter, tensor))

@@ -1,0 +1,97 @@
+"""Paths that depend on data: what precedes and what follows a place that changes becomes a path of its own."""
+
+import random
+
+import pytest
+import torch as oracle
+
+import alight
+from alight import config
+from alight.record.recorder import Recorder, thread
+
+
+@pytest.fixture
+def recorder(monkeypatch):
+    """A recorder that knows no paths; nothing is compiled."""
+    monkeypatch.setattr(config, "tier", 0)
+    before = thread.recorder
+    thread.recorder = Recorder()
+    yield thread.recorder
+    thread.recorder = before
+
+
+def mixture(torch, steps):
+    """A layer whose experts each get another number of rows every time."""
+    torch.manual_seed(0)
+    chance = random.Random(0)
+    gate = torch.randn(4, 3, requires_grad=True)
+    experts = [torch.randn(4, 4, requires_grad=True) for _ in range(3)]
+    data = torch.randn(512, 4)
+    for _ in range(steps):
+        start = chance.randrange(480)
+        x = data[start : start + 24]
+        best, which = torch.softmax(x @ gate, 1).max(1)
+        out = torch.zeros_like(x)
+        for number, expert in enumerate(experts):
+            rows = (which == number).nonzero().squeeze(1)
+            out.index_add_(0, rows, best[rows].unsqueeze(1) * (x[rows] @ expert))
+        loss = ((out - x) ** 2).mean()
+        loss.backward()
+        with torch.no_grad():
+            for weight in (gate, *experts):
+                weight -= 0.1 * weight.grad
+                weight.grad = None
+        yield loss.item()
+
+
+def test_experts_with_other_rows_each_time_come_to_known_paths(recorder):
+    numbers, known = [], []
+    for number in mixture(alight, 160):
+        numbers.append(number)
+        known.append(recorder.positions)
+    assert numbers == pytest.approx(list(mixture(oracle, 160)), rel=1e-4)
+    # Each step has another combination of three numbers of rows; about 15 steps of a path for each would be new.
+    assert known[-1] - known[-41] < 200
+    assert any(kind == "program" for _, kind in recorder.unsteady)
+
+
+def test_a_loop_of_many_lengths_is_whole(recorder):
+    """Lengths that come again are paths of their own, and no place that changes for ever."""
+    weight = alight.randn(3, 3, requires_grad=True)
+    for length in [*range(1, 20)] * 3:
+        state = alight.ones(3)
+        for _ in range(length):
+            state = alight.tanh(weight @ state)
+        state.sum().backward()
+        weight.grad = None
+    assert not recorder.unsteady
+
+
+def test_gradients_of_a_flushed_part_do_not_depend_on_what_came_before(recorder):
+    """A history is known by what enters and what runs: not by the path that made what it starts from."""
+    weight = alight.randn(4, requires_grad=True)
+
+    def step(first):
+        x = weight * 2 if first else weight + 1
+        x = x.sin()
+        x.sum().item()
+        y = x.cos().exp()
+        y.sum().item()
+        y.sum().backward()
+        weight.grad = None
+
+    step(True)
+    step(False)
+    plans = []
+    recorder.log = plans
+    step(True)
+    step(False)
+    middle = [position for position, _ in plans if position.parent.name == "exp"]
+    assert len(middle) == 2
+    assert middle[0] is middle[1]
+
+
+def test_indices_of_several_axes_lie_as_compiled_code_wants_them():
+    rows, columns = alight.eye(3).nonzero(as_tuple=True)
+    assert rows._buffer.flags.c_contiguous
+    assert columns._buffer.flags.c_contiguous
