@@ -17,7 +17,7 @@ from typing import Any
 from alight.compiler.simplify import Rewriter
 from alight.ir.primitive import ELEMENTWISE
 from alight.ir.program import Node, Program, Value, prune
-from alight.primitives import Add, Concat, DotGeneral, Expand, Full, Permute, Slice, Sum
+from alight.primitives import Add, Concat, DotGeneral, Expand, Full, Permute, Reshape, Slice, Sum
 
 FEWEST = 3  # terms, or products, that are worth merging
 MOST_ROWS = 128  # of a product: larger ones gain nothing by company
@@ -213,6 +213,8 @@ class _Merger:
     def _rank(self, value: Value) -> tuple[int, tuple[int, ...]]:
         """Order of coming into being; that of places, among slices of one value."""
         made = self.new.made.get(value.id)
+        if made is not None and made.primitive is Reshape:
+            made = self.new.made.get(made.inputs[0])
         if made is not None and made.primitive is Slice:
             return made.inputs[0], made.statics["starts"]
         return value.id, ()
@@ -250,6 +252,8 @@ class _Merger:
             return self._joined(made, axis)
         if first.primitive is Expand:
             return self._expanded(made, pieces, axis)
+        if first.primitive is Reshape:
+            return self._reshaped(made, pieces, axis)
         same = all(n.statics == first.statics for n in made)
         if first.primitive is Full and same:
             shape = list(pieces[0].shape)
@@ -287,6 +291,24 @@ class _Merger:
         if not any(starts) and stops == x.shape:
             return x
         return self.new.one(Slice, x, starts=starts, stops=stops, steps=(1,) * x.ndim)
+
+    def _reshaped(self, nodes: Sequence[Node], pieces: Sequence[Value], axis: int) -> Value | None:
+        """Parts of one value that follow each other in its order of elements, each reshaped: x[0], x[1], ..."""
+        slices = [self.new.made.get(node.inputs[0]) for node in nodes]
+        if any(n is None or n.primitive is not Slice for n in slices):
+            return None
+        made: list[Node] = slices  # type: ignore[assignment]
+        starts = [node.statics["starts"] for node in made]
+        cut = [i for i in range(len(starts[0])) if len({one[i] for one in starts}) > 1]
+        extents = self.new.builder.value(nodes[0].inputs[0]).shape
+        if len(cut) != 1 or {*extents[: cut[0]], *pieces[0].shape[:axis]} - {1}:
+            return None
+        whole = self._joined(made, cut[0])
+        if whole is None:
+            return None
+        shape = list(pieces[0].shape)
+        shape[axis] = sum(piece.shape[axis] for piece in pieces)
+        return self.new.one(Reshape, whole, shape=tuple(shape))
 
     def _expanded(self, nodes: Sequence[Node], pieces: Sequence[Value], axis: int) -> Value | None:
         """One value repeated in every piece."""

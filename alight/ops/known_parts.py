@@ -21,12 +21,13 @@ Known = tuple[
 ]  # the view's link and meta; the most that each number may be
 Form = tuple[Any, ...]
 MOST = 10_000  # forms; then all are forgotten
+TOGETHER = 64  # parts of a pending tensor that take one step
 
 AT = "at"  # in a form: an element at a number; `(length,)` are so many elements from one
 ROW: Form = (AT,)
 
 _known: dict[tuple[int, bool, Form], Known] = {}
-_several: dict[tuple[int, bool, Form], list[Known]] = {}  # with their numbers in place of the most
+_several: dict[tuple[int, bool, Form], list[Known]] = {}  # numbers in place of the most
 _new = object.__new__
 
 
@@ -108,7 +109,8 @@ def remember(
 
 def known_parts(base: Tensor, *key: Any) -> tuple[Tensor, ...] | None:
     """The parts of a tensor that were made under this key before, as views; None if there are none."""
-    found = _several.get((base._meta.number, thread.recorder.grad_enabled, key))
+    recorder = thread.recorder
+    found = _several.get((base._meta.number, recorder.grad_enabled, key))
     if found is None:
         return None
     views = []
@@ -118,6 +120,8 @@ def known_parts(base: Tensor, *key: Any) -> tuple[Tensor, ...] | None:
         view._base, view._link, view._numbers = base, link, numbers
         views.append(view)
     attach_all(views, base)
+    if base._slot >= 0:
+        _derive(base, views, key)
     return tuple(views)
 
 
@@ -129,4 +133,17 @@ def remember_parts(base: Tensor, parts: tuple[Tensor, ...], *key: Any) -> tuple[
         view._part = number
     described = [(view._link, view._meta, view._numbers) for view in parts]
     _several[base._meta.number, thread.recorder.grad_enabled, key] = described
+    if base._slot >= 0:
+        _derive(base, parts, key)
     return parts
+
+
+def come_together(base: Tensor, count: int) -> bool:
+    """Whether so many parts of a tensor are made in one step, all of them: it is pending, and they are few."""
+    recorder = thread.recorder
+    return 0 < count <= TOGETHER and recorder.owns(base) and not recorder.transforming
+
+
+def _derive(base: Tensor, parts: Sequence[Tensor], key: Form) -> None:
+    if come_together(base, len(parts)) and not parts[-1]._numbers and not parts[0]._numbers:
+        thread.recorder.derive_all(parts, key)

@@ -16,7 +16,7 @@ from alight.errors import fail
 from alight.ir.program import Builder, Program, Value
 from alight.ir.types import Type
 from alight.ops.arguments import normalize_dim
-from alight.ops.known_parts import known_parts, remember_parts
+from alight.ops.known_parts import come_together, known_parts, remember_parts
 from alight.ops.operation import function
 from alight.primitives import DynamicSlice, Reshape, Slice
 from alight.primitives.arithmetic import constant
@@ -214,15 +214,21 @@ def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     >>> torch.tensor([[1, 2], [3, 4]]).unbind()
     (tensor([1, 2]), tensor([3, 4]))
     """
-    if (known := known_parts(input, "unbind", dim)) is not None:
-        return known
     shape = input._meta.shape
     if not shape:
         fail(IndexError, f"Dimension specified as {dim} but tensor has no dimensions")
     axis = normalize_dim(dim, len(shape))
-    pattern = along(axis, AT, shape)
-    parts = tuple([part(input, pattern, (i,), "unbind") for i in range(shape[axis])])
-    return remember_parts(input, parts, "unbind", dim)
+    together = come_together(input, shape[axis])
+    if (known := known_parts(input, "unbind", axis, together)) is not None:
+        return known
+    places = range(shape[axis])
+    if together:
+        picks = [along(axis, ("pick", i, 0, 0), shape) for i in places]
+        parts = tuple([part(input, pick, (), "unbind") for pick in picks])
+    else:
+        pattern = along(axis, AT, shape)
+        parts = tuple([part(input, pattern, (i,), "unbind") for i in places])
+    return remember_parts(input, parts, "unbind", axis, together)
 
 
 FEW = 8  # parts by which a program may differ; of more, batches of data most often, any is cut out by the same program

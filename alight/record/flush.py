@@ -20,6 +20,7 @@ from alight.record.history import History, owed_residuals
 from alight.record.references import LISTED, LISTED_TWICE
 from alight.record.sources import user_line
 from alight.record.specialized import copy_of
+from alight.record.together import EVERY, consider
 from alight.record.trie import PLAN_BYTES, PLANNED_BYTES, Position, Tape
 
 USUAL = 6  # runs after which a path is expected to go on, with the same inputs
@@ -83,6 +84,7 @@ class Plan:
         "sources",
         "stored",
         "tape",
+        "together",
         "unstored",
         "views",
     )
@@ -105,7 +107,10 @@ class Plan:
     sources: dict[int, tuple[str, int]]  # value -> ("buffer" or "scalar", number), of the inputs
     tape: Tape | None  # what was recorded, if anything is owed
 
+    together: Any  # the job that makes one program of the runs
+
     def __init__(self, **fields: Any) -> None:
+        self.together = None
         for name, value in fields.items():
             setattr(self, name, value)
 
@@ -129,6 +134,8 @@ def flush(recorder: Any, reason: str) -> None:
         plan = _plan_again(recorder, position, reason)
     if position.runs == USUAL:
         _settle_inputs(recorder)
+    elif position.runs % EVERY == 0:
+        consider(plan)
     if recorder.log is not None:
         recorder.log.append((position, plan))
     given = recorder.inputs + recorder.scalars

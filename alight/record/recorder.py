@@ -446,6 +446,23 @@ class Recorder:
         self.transient.append(tensor)
         return True
 
+    def derive_all(self, views: Sequence[Any], key: Hashable) -> None:
+        """Let new views of one pending tensor take a step together; `key` says which ones they are, without numbers."""
+        key = (VIEW, views[0]._base._slot, key, None, (), None)
+        position = self.here.children.get(key)
+        if position is None:
+            position = self.extend(key, VIEW, partial(self._trace_views, views))
+        self.here = position
+        slot = position.slot
+        for view in views:
+            view._slot = slot
+            slot += 1
+        self.handles.extend(views)
+
+    def _trace_views(self, views: Sequence[Any], tape: Tape) -> None:
+        for view in views:
+            self._trace_view(view, not view._meta.requires_grad, (), None, tape)
+
     def _trace_view(
         self, tensor: Any, blocked: bool, kinds: Sequence[type], own: int | None, tape: Tape
     ) -> None:

@@ -24,7 +24,7 @@ def program_of(run):
     return max(log, key=lambda program: len(program.nodes))
 
 
-def by_hand(steps, hidden=24, batch=5, vocab=7):
+def by_hand(steps, hidden=24, batch=5, vocab=7, unbound=False):
     """The step of a recurrent network whose loop is written in Python."""
     w_xh, w_hh, w_hq = (
         (torch.randn(*shape) * 0.3).requires_grad_()
@@ -35,8 +35,9 @@ def by_hand(steps, hidden=24, batch=5, vocab=7):
 
     def run():
         state, outputs = torch.zeros(batch, hidden), []
+        rows = (x * 2).unbind() if unbound else x
         for t in range(steps):
-            state = torch.tanh(x[t] @ w_xh + state @ w_hh + b_h)
+            state = torch.tanh(rows[t] @ w_xh + state @ w_hh + b_h)
             outputs.append(state @ w_hq + b_q)
         loss = nn.functional.cross_entropy(torch.cat(outputs), y)
         grads = torch.autograd.grad(loss, [w_xh, w_hh, w_hq, b_h, b_q])
@@ -82,6 +83,7 @@ def layer(kind, width=8, batch=3, **options):
 PROGRAMS = {
     "by hand": lambda: by_hand(5),
     "by hand, batch 1": lambda: by_hand(4, batch=1),
+    "by hand, unbound": lambda: by_hand(5, unbound=True),
     "RNNCell": lambda: cells("RNNCell"),
     "GRUCell": lambda: cells("GRUCell"),
     "LSTMCell": lambda: cells("LSTMCell"),
@@ -128,6 +130,17 @@ def test_a_written_out_loop_has_one_product_for_each_step_and_direction():
     assert products[1] - products[0] == 2 * 6
     different = [len({kernel.key() for kernel in made.kernels}) for made in (short, long)]
     assert different[0] == different[1]
+
+
+def test_the_rows_of_one_value_are_not_put_together_again():
+    merged = merge(simplify(program_of(by_hand(6, unbound=True))))
+    maker = {out: node for node in merged.nodes for out in node.outputs}
+    for node in merged.nodes:
+        if node.primitive.name == "concat":
+            names = {maker[i].primitive.name for i in node.inputs if i in maker}
+            assert not names & {"slice", "reshape"}
+    products = [node for node in merged.nodes if node.primitive.name == "dot_general"]
+    assert sum(merged.types[node.outputs[0]].shape == (6 * 5, 24) for node in products) == 2
 
 
 @pytest.mark.parametrize("width", [8, 160])
