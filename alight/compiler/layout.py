@@ -11,32 +11,53 @@ from __future__ import annotations
 from alight.compiler.affine import ordered, row_major
 from alight.compiler.convolutions import fast_order, most_channels
 from alight.compiler.fuse import Fusion
+from alight.ir.program import Node, Program
 
 CONVOLUTIONS = frozenset({"conv", "conv_data", "conv_filter"})
+# Of what they read and write, the axes are not the same.
+APART = frozenset({"reshape", "permute", "dot_general", "scan", "index", "index_add", "index_put"})
 
 
 def layouts(fusion: Fusion, lanes: int) -> dict[int, tuple[int, ...]]:
     """Strides, in elements, of every stored value."""
     program = fusion.program
     outside = {*program.inputs, *program.outputs}
-    batches = {
-        program.types[i].shape[0]
-        for node in program.nodes
-        if node.primitive.name in CONVOLUTIONS
-        for i in (node.outputs[0], node.inputs[0])
-        if node.primitive.name != "conv_filter" or i == node.inputs[0]
-    }
+    images = _images(program)
     most = most_channels(program)
     found = {}
     for value in fusion.stored:
         shape = program.types[value].shape
-        if value in outside or len(shape) < 3 or shape[0] not in batches:
+        if value in outside or value not in images:
             found[value] = row_major(shape)
             continue
         order = fast_order(len(shape), shape[0], lanes, shape[1], most)
         found[value] = ordered(shape, order)
         if order[0] == 1 and shape[1] >= MANY and not _is_flattened(fusion, value):
             found[value] = _apart(found[value], program.types[value].dtype.itemsize)
+    return found
+
+
+def _images(program: Program) -> set[int]:
+    """What convolutions read and write, and what is computed from that or to that place by place: all of one order."""
+    todo: list[int] = []
+    touching: dict[int, list[Node]] = {}
+    for node in program.nodes:
+        name = node.primitive.name
+        if name in CONVOLUTIONS:
+            todo += node.inputs if name == "conv_filter" else (node.inputs[0], node.outputs[0])
+        elif name not in APART:
+            for value in {*node.inputs, *node.outputs}:
+                touching.setdefault(value, []).append(node)
+    found = set(todo)
+    while todo:
+        value = todo.pop()
+        shape = program.types[value].shape
+        for node in touching.get(value, ()):
+            for other in (*node.inputs, *node.outputs):
+                like = program.types[other].shape
+                if other not in found and len(like) == len(shape) and like[:1] == shape[:1]:
+                    found.add(other)
+                    todo.append(other)
     return found
 
 

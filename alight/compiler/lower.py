@@ -403,8 +403,12 @@ class Lowering:
         return x, y, (size, one, two)
 
     def _copied(self, value: int) -> Operand:
+        """A value in row-major order, in memory."""
         self.in_memory(value)
-        return Operand(value, self.strides[value])
+        shape = self.types[value].shape
+        if self.strides[value] == row_major(shape):
+            return Operand(value, self.strides[value])
+        return self._in_another_order(value, tuple(range(len(shape))))
 
     def _merge_free(self, value: int, x: Operand, axes: Strides) -> tuple[Operand, int, int]:
         shape = self.types[value].shape
@@ -492,6 +496,10 @@ class Lowering:
             return found
         if order is None:
             return self.operand(value)
+        return self._in_another_order(value, order)
+
+    def _in_another_order(self, value: int, order: Strides) -> Operand:
+        """A copy of a value, with its axes in memory in this order."""
         if (value, order) not in self.copies:
             made = self.new_value(self.types[value], ordered(self.types[value].shape, order))
             self.copies[(value, order)] = made

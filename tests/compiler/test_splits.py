@@ -122,3 +122,35 @@ program(%0: f32[4,3,8,9,10], %1: f32[6,3,3,3,3]) {
     assert "interpreter" not in kinds and kinds.count("convolution") == 3
     program = parse(text)
     agree(program, arguments(program))
+
+
+def test_tokens_made_of_an_image_are_rows():
+    text = """
+program(%0: f32[8,3,32,32], %1: f32[40,3,4,4], %2: f32[40,70]) {
+  %3: f32[8,40,8,8] = conv(%0, %1) stride=(4, 4) padding=((0, 0), (0, 0)) dilation=(1, 1) groups=1
+  %4: f32[8,40,64] = reshape(%3) shape=(8, 40, 64)
+  %5: f32[8,64,40] = permute(%4) order=(0, 2, 1)
+  %6: f32[8,64,40] = exp(%5)
+  %7: f32[8,64,70] = dot_general(%6, %2) batch=((), ()) contract=((2,), (0,))
+  %8: f32[40,70] = dot_general(%6, %7) batch=((), ()) contract=((0, 1), (0, 1))
+  return %7, %8
+}
+"""
+    assert all(kernel.kind != "interpreter" for kernel in planned(text).kernels)
+    program = parse(text)
+    agree(program, arguments(program))
+
+
+def test_products_of_rows_that_lie_in_no_regular_order():
+    text = """
+program(%0: f32[20,6,9,9], %1: f32[6,6,3,3], %2: f32[9,70]) {
+  %3: f32[20,6,9,9] = conv(%0, %1) stride=(1, 1) padding=((1, 1), (1, 1)) dilation=(1, 1) groups=1
+  %4: f32[20,6,9,9] = exp(%3)
+  %5: f32[20,6,9,70] = dot_general(%4, %2) batch=((), ()) contract=((3,), (0,))
+  %6: f32[9,70] = dot_general(%4, %5) batch=((), ()) contract=((0, 1, 2), (0, 1, 2))
+  return %5, %6
+}
+"""
+    assert all(kernel.kind != "interpreter" for kernel in planned(text).kernels)
+    program = parse(text)
+    agree(program, arguments(program))
