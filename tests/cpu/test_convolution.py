@@ -10,11 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alight.backends.cpu import convolution as cv
-from alight.backends.cpu import jit
+from alight.backends.cpu import filter_gradient, jit
 from alight.backends.cpu.code import Code, Value
 from alight.backends.cpu.convolution import Convolution
 from alight.backends.cpu.patch_lanes import by_patches
 from alight.backends.cpu.target import Target, host
+from alight.backends.cpu.winograd_filter import filter_by_winograd, fits_filter
 from alight.backends.cpu.winograd_plan import by_winograd, fits_winograd
 
 from .kernels import NEON, filled, kernel_text, placed, run_kernel, targets
@@ -228,6 +229,17 @@ def test_fewer_multiplications(case, which, monkeypatch):
             check(conv, which, target)
 
 
+@pytest.mark.parametrize("case", [case for case in WINOGRAD if "image" not in case])
+def test_fewer_multiplications_of_filter_gradients(case, monkeypatch):
+    monkeypatch.setattr(filter_gradient, "filter_by_winograd", fits_filter)
+    conv = convolution(**WINOGRAD[case], window=(3, 3))
+    check(conv, "filter", threads=2, finish=True)
+    if case == "ragged everywhere":
+        assert len({computed(conv, "filter", threads) for threads in (1, 2, 3)}) == 1
+        for target in targets():
+            check(conv, "filter", target)
+
+
 def test_where_fewer_multiplications_pay():
     """By a count of cycles for vectors of 16 numbers and 2 MiB of second cache."""
     machine = Target("", "", "", 64, 32, 48 << 10, 2 << 20)
@@ -252,6 +264,17 @@ def test_where_fewer_multiplications_pay():
     assert not chosen(window=(3, 1), padding=(1, 0))
     assert not chosen(weights="hwco")
     assert not chosen(order="channels", weights="hwco")
+
+    def chosen_filter(**other) -> bool:
+        return filter_by_winograd(convolution(**{**usual, **other}), machine)
+
+    assert chosen_filter()
+    assert not chosen_filter(inputs=256, outputs=256, size=(8, 8))  # sums beyond the second cache
+    assert not chosen_filter(inputs=16, outputs=32)
+    assert not chosen_filter(order="channels")
+    assert not chosen_filter(type="double")
+    assert not chosen_filter(groups=2)
+    assert not chosen_filter(stride=(1, 2))
 
 
 @pytest.mark.parametrize("which", ["forward", "data"])

@@ -272,11 +272,7 @@ class BatchNest:
         start = [zero(self.type)] * (shape.rows * shape.vectors)
         taps = prod(walk.taps for walk in walks)
         single = taps == 1
-        count = None
-        if single and not all(walk.plain for walk in walks):  # no tap may count at all
-            down = code.op("sub", vertical.last, vertical.first)
-            some_taps = code.maximum(code.minimum(down, across), code.integer(0))
-            count = code.mul(some_taps, nest.terms)
+        count = self._terms_at(vertical, across) if single else None
         whole = Steps(nest.w[0] * size, nest.w[1] * size, nest.read[1] * size, apart)
         unroll = 1 if nest.terms % 2 else 2
 
@@ -292,6 +288,14 @@ class BatchNest:
 
         block = max(2, CHAIN_STEPS // taps // 2 * 2)
         return summed_in_blocks(code, start, nest.terms, block, some, count)
+
+    def _terms_at(self, vertical: Run, across: Value) -> Value | None:
+        """How many terms a single tap has at a position: none where it does not count; None if it always does."""
+        code = self.code
+        if all(walk.plain for walk in self.nest.walks):
+            return None
+        taps = code.minimum(code.op("sub", vertical.last, vertical.first), across)
+        return code.mul(code.maximum(taps, code.integer(0)), self.nest.terms)
 
     def _finish_tile(
         self, shape: Shape, mask: Value | None, row: Value, place: list[Value], sums: list[Value]

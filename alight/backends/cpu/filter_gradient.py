@@ -21,6 +21,11 @@ from alight.backends.cpu.division import divided, moved, shared
 from alight.backends.cpu.target import Target
 from alight.backends.cpu.threads import barrier
 from alight.backends.cpu.tiles import ITEMSIZES, dot_tile, first_lanes, folded_sum, zero
+from alight.backends.cpu.winograd_filter import (
+    WinogradFilter,
+    filter_by_winograd,
+    winograd_filter_scratch,
+)
 
 if TYPE_CHECKING:
     from alight.backends.cpu.convolution import Convolution
@@ -144,6 +149,8 @@ def _dense_bytes(conv: Convolution) -> int:
 
 def filter_scratch_bytes(conv: Convolution, target: Target, threads: int) -> int:
     """Bytes of scratch memory, aligned to 64, that the code uses."""
+    if filter_by_winograd(conv, target):
+        return _dense_bytes(conv) + winograd_filter_scratch(conv, target, threads)
     if by_channels(conv, target):
         return _dense_bytes(conv) + threads * channel_filter_bytes(_flattened(conv), target)
     return _dense_bytes(conv) + threads * _thread_bytes(conv, target)
@@ -168,7 +175,10 @@ def emit_filter_gradient(
     conv = _flattened(conv)
     assert scratch is not None
     dense = w_ct if finish is None else scratch
-    if by_channels(conv, target):
+    if filter_by_winograd(conv, target):
+        own = code.element(scratch, _dense_bytes(conv), 1)
+        WinogradFilter(code, conv, target, x, out_ct, dense, own).run()
+    elif by_channels(conv, target):
         own = code.element(scratch, _dense_bytes(conv), 1)
         ChannelFilter(code, conv, target, x, out_ct, dense, own).run()
     else:

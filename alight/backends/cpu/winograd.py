@@ -179,9 +179,7 @@ class Winograd:
         code, nest, size = self.code, self.nest, self.nest.itemsize
         image, y, first = self._place(strip)
         before = [2 - walk.padding if walk.backward else walk.padding for walk in nest.walks]
-        corner = tuple(
-            code.add(code.mul(at, 2), -pad) for at, pad in zip((y, first), before, strict=True)
-        )
+        corner = code.add(code.mul(y, 2), -before[0]), code.add(code.mul(first, 2), -before[1])
         base = moved(code, self.read, size, nest.read[:1], [image])
         steps = (nest.read[2] * size, nest.read[3] * size)
         columns, step = 2 * self.blocks.tiles + 2, nest.read[1] * size

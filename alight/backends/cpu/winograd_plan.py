@@ -131,9 +131,10 @@ def memory_of(nest: Nest, blocks: Blocks) -> Memory:
         pixels, sums = blocks.places * terms, blocks.places * channels
     turned = nest.walks[0].backward
     weights = nest.rows * terms if turned else nest.terms * -(-nest.rows // lanes) * lanes
-    planes = [spread(elements, 64 // size) * size for elements in (weights, pixels, sums)]
-    packed = (TAPS + 1) * lanes * lanes * size
-    return Memory(*planes, packed, (2 * blocks.tiles + 2) * 4 * lanes * size)
+    packed, strip = (TAPS + 1) * lanes * lanes * size, (2 * blocks.tiles + 2) * 4 * lanes * size
+    planes = (spread(elements, 64 // size) * size for elements in (weights, pixels, sums))
+    weights, pixels, sums = planes
+    return Memory(weights, pixels, sums, packed, strip)
 
 
 def spread(count: int, lanes: int) -> int:

@@ -41,6 +41,20 @@ def sums_across(code: Code, m: list[Value]) -> list[Value]:
     return [code.op("fadd", m[0], plus), code.op("fsub", minus, m[3])]
 
 
+def results_across(code: Code, y: list[Value]) -> list[Value]:
+    """A y."""
+    minus = code.op("fneg", y[1])
+    return [y[0], code.op("fadd", y[0], y[1]), code.op("fsub", y[0], y[1]), minus]
+
+
+def taps_across(code: Code, u: list[Value]) -> list[Value]:
+    """G' u."""
+    half = code.constant(0.5, u[0].type)
+    plus = code.op("fmul", code.op("fadd", u[1], u[2]), half)
+    minus = code.op("fmul", code.op("fsub", u[1], u[2]), half)
+    return [code.op("fadd", u[0], plus), minus, code.op("fadd", plus, u[3])]
+
+
 def both_ways(code: Code, rows: list[list[Value]], across: Line) -> list[list[Value]]:
     """M rows M', where `across` is M."""
     columns = [across(code, list(column)) for column in zip(*rows, strict=True)]
