@@ -1,7 +1,8 @@
-"""Pooling: the gradient of largest elements, from the place of each window's largest element.
+"""Pooling: the gradient of largest elements, from the place of each window's largest element, and large windows.
 
 That place is found once and kept as a small number; every element then asks the windows that cover it whether it is
-theirs. A rule of `simplify`.
+theirs. Windows of many elements that lie side by side are axes of their own, and what is asked of them are reductions.
+Rules of `simplify`.
 
     window_max_scatter(%ct, %x)   ->   %i: i32[...] = convert(window_arg_max(%x))
                                        fold(select(equal(%i, place), %ct, 0))
@@ -10,10 +11,10 @@ theirs. A rule of `simplify`.
 from __future__ import annotations
 
 from math import prod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from alight.compiler.trace import TAPS
-from alight.dtypes import int32
+from alight.dtypes import int32, int64
 from alight.ir.program import Node, Value
 from alight.ir.types import Shape
 from alight.primitives import (
@@ -22,6 +23,10 @@ from alight.primitives import (
     Expand,
     Fold,
     Iota,
+    IsNan,
+    Less,
+    Max,
+    Min,
     Reshape,
     Select,
     WindowArgMax,
@@ -32,28 +37,103 @@ if TYPE_CHECKING:
     from alight.compiler.simplify import Rewriter
 
 
+def window_max(r: Rewriter, node: Node, inputs: list[Value]) -> Value | None:
+    """The largest element of each of many: a reduction."""
+    tiles = _Tiles.of(inputs[0], node.statics)
+    if tiles is None:
+        return None
+    return r.one(Max, r.one(Reshape, inputs[0], shape=tiles.shape), axes=tiles.axes)
+
+
+def window_arg_max(r: Rewriter, node: Node, inputs: list[Value]) -> Value | None:
+    """The first place of the largest of many elements, or the last one of what is no number."""
+    (x,) = inputs
+    tiles = _Tiles.of(x, node.statics)
+    if tiles is None:
+        return None
+    parts = r.one(Reshape, x, shape=tiles.shape)
+    top = _spread(r, r.one(Max, parts, axes=tiles.axes), tiles.kept, tiles.shape)
+    places = _places(r, x, tiles.spatial, int64)
+    own = tiles.spread(r, places)
+    past = r.full(own, prod(tiles.spatial), tiles.shape)
+    first = r.one(Min, r.one(Select, r.one(Equal, parts, top), own, past), axes=tiles.axes)
+    if not x.dtype.is_floating_point:
+        return first
+    none = r.full(own, -1, tiles.shape)
+    last = r.one(Max, r.one(Select, r.one(IsNan, parts), own, none), axes=tiles.axes)
+    return r.one(Select, r.one(Less, last, r.full(last, 0, last.shape)), first, last)
+
+
 def window_max_scatter(r: Rewriter, node: Node, inputs: list[Value]) -> Value | None:
     """Gradients go where a window's largest element is."""
     ct, x = inputs
     s = node.statics
     window = s["window"]
-    if prod(window) > TAPS or max(s["dilation"]) > 1:
-        return None  # the interpreter's
     spatial = x.shape[x.ndim - len(window) :]
-    best = r.one(Convert, r.one(WindowArgMax, x, **s), dtype=int32)
-    shape = (*ct.shape, *window)
-    places = r.one(Iota, shape=(prod(spatial),), axis=0, dtype=int32, device=x.type.device)
-    own = r.one(Windows, r.one(Reshape, places, shape=spatial), **s)
+    tiles = _Tiles.of(x, s)
+    if tiles is None and (prod(window) > TAPS or max(s["dilation"]) > 1):
+        return None  # the interpreter's
+    best = r.one(Convert, _asked(r, node, x), dtype=int32)
+    places = _places(r, x, spatial, int32)
+    if tiles is not None:
+        given = _given(r, ct, best, tiles.spread(r, places), tiles.kept, tiles.shape)
+        return r.one(Reshape, given, shape=x.shape)
+    shape, kept = (*ct.shape, *window), (*ct.shape, *(1 for _ in window))
+    own = r.one(Windows, places, **s)
     own = _spread(r, own, (1,) * (len(shape) - own.ndim) + own.shape, shape)
-    kept = (*ct.shape, *(1 for _ in window))
-    hit = r.one(Equal, _spread(r, best, kept, shape), own)
-    given = r.one(Select, hit, _spread(r, ct, kept, shape), r.full(ct, 0, shape))
     rest = {name: s[name] for name in ("stride", "padding", "dilation")}
-    return r.one(Fold, given, shape=x.shape, **rest)
+    return r.one(Fold, _given(r, ct, best, own, kept, shape), shape=x.shape, **rest)
+
+
+class _Tiles:
+    """Windows of many elements side by side: axes (*lead, *(count, size))."""
+
+    def __init__(self, x: Value, window: Shape) -> None:
+        first = x.ndim - len(window)
+        lead, self.spatial = x.shape[:first], x.shape[first:]
+        pairs = [(size // k, k) for size, k in zip(self.spatial, window, strict=True)]
+        self.first = first
+        self.shape = (*lead, *(extent for pair in pairs for extent in pair))
+        self.kept = (*lead, *(extent for count, _ in pairs for extent in (count, 1)))
+        self.axes = tuple(first + 2 * i + 1 for i in range(len(window)))
+
+    @classmethod
+    def of(cls, x: Value, s: dict[str, Any]) -> _Tiles | None:
+        """Those of a pooling; None if they are small, overlap or leave something out."""
+        window = s["window"]
+        spatial = x.shape[x.ndim - len(window) :]
+        whole = all(size % k == 0 for size, k in zip(spatial, window, strict=True))
+        plain = (
+            s["stride"] == window and max(s["dilation"]) == 1 and not any(map(any, s["padding"]))
+        )
+        return cls(x, window) if whole and plain and prod(window) > TAPS else None
+
+    def spread(self, r: Rewriter, places: Value) -> Value:
+        """Numbers of places in the plane, for every plane."""
+        shape = (*(1 for _ in range(self.first)), *self.shape[self.first :])
+        return _spread(r, places, shape, self.shape)
+
+
+def _asked(r: Rewriter, node: Node, x: Value) -> Value:
+    """Where each window's largest element is."""
+    asked = Node(WindowArgMax, (x.id,), node.statics, ())
+    return window_arg_max(r, asked, [x]) or r.one(WindowArgMax, x, **node.statics)
+
+
+def _places(r: Rewriter, x: Value, spatial: Shape, of: Any) -> Value:
+    """The number of each place of a plane."""
+    numbers = r.one(Iota, shape=(prod(spatial),), axis=0, dtype=of, device=x.type.device)
+    return r.one(Reshape, numbers, shape=spatial)
+
+
+def _given(r: Rewriter, ct: Value, best: Value, own: Value, kept: Shape, shape: Shape) -> Value:
+    """ct where a place is the best one of its window, else 0."""
+    hit = r.one(Equal, _spread(r, best, kept, shape), own)
+    return r.one(Select, hit, _spread(r, ct, kept, shape), r.full(ct, 0, shape))
 
 
 def _spread(r: Rewriter, x: Value, kept: Shape, shape: Shape) -> Value:
     return r.one(Expand, r.one(Reshape, x, shape=kept), shape=shape)
 
 
-__all__ = ["window_max_scatter"]
+__all__ = ["window_arg_max", "window_max", "window_max_scatter"]

@@ -333,6 +333,8 @@ _RULES: dict[str, Rule] = {
     "sum": _sum,
     "dot_general": _dot_general,
     "index_add": _index_add,
+    "window_max": pooling.window_max,
+    "window_arg_max": pooling.window_arg_max,
     "window_max_scatter": pooling.window_max_scatter,
     "conv": volumes.conv,
     "conv_data": volumes.conv_data,

@@ -92,9 +92,11 @@ def double(make: Variation) -> Variation:
 
 def variations() -> dict[str, Variation]:
     """All of them by name."""
-    from bench.neighbours import dense, images, models, sequences, small
+    from bench.neighbours import dense, images, models, others, sequences, small
 
-    found = {**small.rows(), **dense.rows(), **images.rows(), **models.rows(), **sequences.rows()}
+    found: dict[str, Variation] = {}
+    for family in (small, dense, images, models, sequences, others):
+        found.update(family.rows())
     for name in IN_DOUBLE:
         found[f"{name} float64"] = double(found[name])
     return found
