@@ -73,11 +73,12 @@ def build(program: Program, general: bool | None = None) -> Built:
 
     Unless told, code for many shapes is taken for the third shape of the same operations.
     """
-    made = plan_of(program)
     if general is None:
         general = _is_another_shape(program)
-    stretches = sum(kernel.kind == "interpreter" for kernel in made.kernels)
-    return _general(program, made) if general and not stretches else _special(program, made)
+    made = plan_of(program, general)
+    if general and any(kernel.kind == "interpreter" for kernel in made.kernels):
+        general, made = False, plan_of(program)
+    return _general(program, made) if general else _special(program, made)
 
 
 def _is_another_shape(program: Program) -> bool:
@@ -95,7 +96,7 @@ def _general(program: Program, made: Any) -> Built:
     from alight.backends.cpu.step import step_text
     from alight.backends.cpu.target import host
 
-    text = step_text(made, host(), size=1, go_on=background.check)
+    text = step_text(made, host()._replace(varied=True), size=1, go_on=background.check)
     place = len(made.program.inputs) + len(made.program.outputs) + 1
     linked = forms.linked(text.parts, threads.symbols(), place, background.check)
     summary = _summary(made, {}, text)._replace(pieces=tuple(map(tuple, linked.pieces)))
@@ -183,13 +184,14 @@ def _keep(program: Program, summary: Summary) -> None:
         cache.store(key, summary.text())
 
 
-def plan_of(program: Program) -> Any:
-    """The plan that a program is compiled by."""
+def plan_of(program: Program, general: bool = False) -> Any:
+    """The plan that a program is compiled by, for its own shapes or for many."""
     from alight.backends.cpu.kernels import machine
     from alight.backends.cpu.target import host
     from alight.compiler.pipeline import plan
 
-    return plan(program, machine(host()))._replace(fusion=None)  # large, and of no use afterwards
+    target = host()._replace(varied=general)
+    return plan(program, machine(target))._replace(fusion=None)  # large, and of no use afterwards
 
 
 def recall(program: Program) -> Built | None:

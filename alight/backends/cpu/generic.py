@@ -37,15 +37,16 @@ _LINE = re.compile(
     rf"^  (?:%\S+ = )?(?:{_BINARY}|select|phi|getelementptr|insertelement|store|call) .*$"
 )
 _LITERAL = r"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?|0x[0-9A-Fa-f]+"
-_OPERAND = re.compile(  # a mask; a constant vector, which stays; a number after its type, a comma or in a phi
-    rf"(<i1 [^<>]*>)|<[^<>]*>|splat \([^)]*\)|\b(i64|i32|float|double) ({_LITERAL})(?=[,)]|$)|(?:(?<=, )|(?<=\[ ))({_LITERAL})(?=,|$)"
+# A mask; a whole number in all lanes; a constant vector, which stays; a number after its type, a comma or in a phi.
+_OPERAND = re.compile(
+    rf"(<i1 [^<>]*>)|(<\d+ x (?:i64|i32)>) (?:%\S+, )?(splat \(i\d+ -?\d+\))|<[^<>]*>|splat \([^)]*\)|\b(i64|i32|float|double) ({_LITERAL})(?=[,)]|$)|(?:(?<=, )|(?<=\[ ))({_LITERAL})(?=,|$)"
 )
 _TYPE = re.compile(r"= (?:phi|[a-z]+(?: [a-z]+)*?) (i64|i32|float|double) ")
 _CALL = re.compile(r"^(.*)call void @(c\d+)\((.*)\)$")
 
 
 class Number(NamedTuple):
-    """A number in a text, and its type; a constant mask is one too, of type `mask`."""
+    """A number in a text, and its type: a vector's if all lanes have it; a constant mask is one too, of type `mask`."""
 
     type: str
     text: str
@@ -54,6 +55,8 @@ class Number(NamedTuple):
         """As the 64-bit word that the function loads it from."""
         if self.type in ("i64", "i32"):
             return int(self.text)
+        if self.type.startswith("<"):
+            return int(self.text[:-1].split()[-1])
         if self.type == "mask":
             lanes = self.text.split(", ")
             return sum(1 << n for n, lane in enumerate(lanes) if "true" in lane)
@@ -106,7 +109,10 @@ def _numbers_of(line: str) -> tuple[tuple[int, int, Number], ...]:
         if one[1]:
             found.append((one.start(1), one.end(1), Number("mask", one[1])))
             continue
-        of, at = (one[2], 3) if one[2] else (own[1] if own else "", 4)
+        if one[3]:
+            found.append((one.start(3), one.end(3), Number(one[2], one[3])))
+            continue
+        of, at = (one[4], 5) if one[4] else (own[1] if own else "", 6)
         if of and one[at] is not None and not (special and of == "i32"):
             found.append((one.start(at), one.end(at), Number(of, one[at])))
     return tuple(found)
@@ -189,6 +195,14 @@ def _loaded(name: str, of: str, word: int) -> list[str]:
     lines = [f"  {name}.at = getelementptr i64, ptr %shape, i64 {word}"]
     if not of.startswith("<"):
         return [*lines, f"  {name} = load {of}, ptr {name}.at"]
+    if not of.endswith("x i1>"):
+        one, zeros = of[1:-1].split(" x ")[1], of.replace(of[1:-1].split(" x ")[1], "i32")
+        return [
+            *lines,
+            f"  {name}.one = load {one}, ptr {name}.at",
+            f"  {name}.first = insertelement {of} poison, {one} {name}.one, i64 0",
+            f"  {name} = shufflevector {of} {name}.first, {of} poison, {zeros} zeroinitializer",
+        ]
     bits = f"i{of[1:].split()[0]}"
     return [
         *lines,
@@ -260,9 +274,9 @@ class Forms:
         if found is None:
             found = self.entries[key] = Form(function.pieces, function.numbers)
             self.bytes += found.bytes
-            while self.bytes > MOST_BYTES and len(self.entries) > 1:
-                self.bytes -= self.entries.popitem(last=False)[1].bytes
         self.entries.move_to_end(key)
+        while self.bytes > MOST_BYTES and len(self.entries) > 1:
+            self.bytes -= self.entries.popitem(last=False)[1].bytes
         found.widen(function.numbers)
         return found
 

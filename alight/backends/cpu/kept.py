@@ -86,7 +86,10 @@ class Kept:
         loops, code = self.loops, self.loops.code
         of = self.nest.expressions[i].dtype
         if i not in loops.rooms:
-            loops.rooms[i] = code.array(register_type(of), self._elements())
+            room = self._elements()
+            if loops.target.varied:  # the same for many extents
+                room = 1 << (room - 1).bit_length()
+            loops.rooms[i] = code.array(register_type(of), room)
         at, step = code.integer(u * loops.lanes), self._width()
         for axis in reversed(loops.inner):
             if axis == loops.vector:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from alight.backends.cores import most_planned
-from alight.backends.cpu import convolution
+from alight.backends.cpu import convolution, varied
 from alight.backends.cpu.code import Code, Value, element_type, lanes
 from alight.backends.cpu.contraction import Product, emit_product, scratch_bytes, vector_axis
 from alight.backends.cpu.filter_gradient import emit_filter_gradient
@@ -35,7 +35,9 @@ def machine(target: Target, threads: int = 0) -> Machine:
 
     def finished(kernel: Kernel, types: tuple[Type, ...]) -> Kernel:
         if kernel.kind == "product":
-            return kernel._replace(scratch=scratch_bytes(product_of(kernel), target, threads))
+            product = product_of(kernel)
+            bytes_of = varied.scratch_bytes if varied.covers(product, target) else scratch_bytes
+            return kernel._replace(scratch=bytes_of(product, target, threads))
         if kernel.kind == "convolution":
             which, conv = convolution_of(kernel)
             if not convolution.supports(conv):
@@ -134,7 +136,10 @@ def _product(
     ) -> None:
         finish(code, [*batch, row, column], values, mask)
 
-    emit_product(code, product, target, x, y, code.null(), scratch, rows)
+    if varied.covers(product, target):
+        varied.emit_product(code, product, target, x, y, scratch, rows)
+    else:
+        emit_product(code, product, target, x, y, code.null(), scratch, rows)
 
 
 def _convolution(

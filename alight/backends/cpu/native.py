@@ -200,7 +200,7 @@ class Native:
     def plan(self) -> Any:
         """What it was compiled by; made again if the code came from the disk."""
         if self._plan is None:
-            self._plan = plan_of(self.program)
+            self._plan = plan_of(self.program, self.built.general)
         return self._plan
 
     def _interpreted(self, number: int) -> Callable[[dict[int, Any]], None]:

@@ -21,6 +21,7 @@ class Target(NamedTuple):
     registers: int  # vector registers
     l1_bytes: int
     l2_bytes: int
+    varied: bool = False  # code for many shapes: the same text for all, not the best one for each
 
     def lanes(self, itemsize: int) -> int:
         """How many elements a vector holds."""
