@@ -70,10 +70,11 @@ class _Moments(ElementwiseOptimizer):
 
 def _corrections(group: dict[str, Any], state: dict[str, Any]) -> tuple[float, float, float]:
     """The step, and how much of each running mean has come in."""
-    state["step"] += 1.0
-    step = state["step"]
+    step = state["step"] = state["step"] + 1.0
     beta1, beta2 = group["betas"]
-    return step, 1 - number(beta1) ** step, 1 - number(beta2) ** step
+    if beta1.__class__ is not float or beta2.__class__ is not float:
+        beta1, beta2 = number(beta1), number(beta2)
+    return step, 1 - beta1**step, 1 - beta2**step
 
 
 class Adam(_Moments):
@@ -125,7 +126,8 @@ class Adam(_Moments):
     def at_step(self, group: dict[str, Any], state: dict[str, Any]) -> tuple[float, ...]:
         """The step's length, and what the root is multiplied by."""
         _, first, second = _corrections(group, state)
-        return -number(group["lr"]) / first, second**-0.5
+        rate = group["lr"]
+        return -(rate if rate.__class__ is float else number(rate)) / first, second**-0.5
 
     def update(
         self,

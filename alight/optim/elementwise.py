@@ -185,8 +185,11 @@ class ElementwiseOptimizer(Optimizer):
         group: dict[str, Any],
     ) -> list[Any]:
         """The state tensors of all parameters."""
-        kept = [state.get(name) for state in states for name in names]
-        if [held for held in kept if held is None]:  # loaded without, or first asked for
+        try:
+            kept = [state[name] for state in states for name in names]
+        except KeyError:
+            kept = [None]
+        if None.__class__ in map(type, kept):  # loaded without, or first asked for
             for parameter, state in zip(params, states, strict=True):
                 if any(state.get(name) is None for name in names):
                     self.begin(parameter, state, group)
@@ -199,8 +202,7 @@ class ElementwiseOptimizer(Optimizer):
         """Take the step in each state; the numbers of the steps, and which of them each state takes if not the first."""
         names, first = self.numbers, states[0]
         if names:
-            read = itemgetter(*names)
-            before = [*map(read, states)]
+            before = [*map(itemgetter(*names), states)]
             if before.count(before[0]) == len(before):  # as a rule they have all counted alike
                 numbers = self.at_step(group, first)
                 for name in names:

@@ -148,8 +148,9 @@ def flush(recorder: Any, reason: str) -> None:
         except Exception as error:
             failure = failure or _explained(error, run.program, position)
             results += _what_still_works(run, arguments)
-    for kept, pick in zip(recorder.held, plan.held):  # noqa: B905  (as everywhere in a flush)
-        kept.settle(pick(results), failure is not None)
+    if plan.held:
+        for kept, pick in zip(recorder.held, plan.held):  # noqa: B905  (a keyword costs as much as a round)
+            kept.settle(pick(results), failure is not None)
     history = None
     if plan.owed:
         history = History.of_segment(recorder, position, plan, given + results)

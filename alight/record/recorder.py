@@ -73,7 +73,6 @@ class Recorder:
         self.handles: list[Any] = []  # tensor of each slot
         self.inputs: list[Any] = []  # buffer of each entered tensor
         self.scalars: list[Any] = []  # Python numbers given to the steps
-        self.leaves: list[Any] = []  # entered tensors that collect gradients
         self.pasts: list[Any] = []  # entered tensors whose history lies in flushed segments
         self.calls: list[Any] = []  # contexts of autograd.Function calls in this segment
         self.transient: list[Any] = []  # tensors whose slots hold for one step only
@@ -288,58 +287,48 @@ class Recorder:
         """One step that writes many tensors: an optimizer's update, `kept` its state.
 
         `body(*context, reads, [*writes, *kept], scalars)` gives the new value of each written tensor; it runs when the
-        path is new. What is kept enters as one (kept.py), as long as nothing else has to do with it.
+        path is new. Scalars are Python floats. What is kept enters as one (kept.py), as long as nothing else has to do with it.
         """
         self.doing = name
         if self.unsteady:
             unsteady.cut_before(self)
-        kinds = tuple(map(type, scalars))
-        held = keep(self, kept) if kept else None
-        written = writes if held is not None or not kept else [*writes, *kept]
-        key = self._compound_key(name, statics, kinds, reads, written, held)
-        position = self.here.children.get(key)
+        held, count = keep(self, kept) if kept else None, len(scalars)
+        if held is None:
+            writes, state = [*writes, *kept] if kept else writes, None
+        else:
+            state = held.key
+        read = tuple([tensor._slot for tensor in reads])
+        written = tuple([tensor._slot for tensor in writes])
+        position = self.here.children.get((COMPOUND, name, statics, count, read, written, state))
         if position is None:  # perhaps only the first use of some in this segment
-            for tensor in (*reads, *written):
+            for tensor in (*reads, *writes):
                 self.enter(tensor)
             if held is not None and keep(self, kept) is not held:  # some are read as well
-                return self.compound(
-                    name, statics, reads, [*writes, *kept], scalars, body, *context
-                )
-            key = self._compound_key(name, statics, kinds, reads, written, held)
+                writes = [*writes, *kept]
+                return self.compound(name, statics, reads, writes, scalars, body, *context)
+            read = tuple([tensor._slot for tensor in reads])
+            written = tuple([tensor._slot for tensor in writes])
+            key = (COMPOUND, name, statics, count, read, written, state)
             position = self.here.children.get(key) or self.here.cuts.get(key)
         if position is None:
-            trace = partial(
-                self._trace_compound, reads, written, held, kinds, partial(body, *context)
-            )
+            whole = partial(body, *context)
+            trace = partial(self._trace_compound, reads, writes, held, count, whole)
             position = self.extend(key, name, trace)
         self.here = position
         self.scalars.extend(scalars)
         if held is not None:
             held.enter(self)
-        views.rebind_all(self, written, position)
+        views.rebind_all(self, writes, position)
         if self.transient or self.must_write or position.cut:
             self.settle(position)
         return None
-
-    @staticmethod
-    def _compound_key(
-        name: str,
-        statics: Hashable,
-        kinds: tuple[type, ...],
-        reads: Sequence[Any],
-        writes: Sequence[Any],
-        held: Kept | None,
-    ) -> Hashable:
-        read = tuple([tensor._slot for tensor in reads])
-        written = tuple([tensor._slot for tensor in writes])
-        return COMPOUND, name, statics, kinds, read, written, None if held is None else held.key
 
     def _trace_compound(
         self,
         reads: Sequence[Any],
         writes: Sequence[Any],
         held: Kept | None,
-        kinds: Sequence[type],
+        count: int,
         body: Any,
         tape: Tape,
     ) -> None:
@@ -347,7 +336,7 @@ class Recorder:
         write_values: list[Value] = [self.argument(tape, tensor) for tensor in writes]
         if held is not None:
             write_values.extend(map(tape.buffer_input, held.types))
-        numbers = [self.number_argument(tape, kind) for kind in kinds]
+        numbers = [self.number_argument(tape, float) for _ in range(count)]
         known = len(tape.types)
         results = body(read_values, write_values, numbers)
         now: dict[int, Value] = {}  # what tensors hold by then, where several are views of one
@@ -398,8 +387,8 @@ class Recorder:
         tensor._slot = position.slot
         self.inputs.append(buffer)
         self.here = position
-        if meta.requires_grad:
-            (self.leaves if history is None else self.pasts).append(tensor)
+        if history is not None and meta.requires_grad:
+            self.pasts.append(tensor)
         return transient
 
     enter_parameter = copy_of(enter)  # for what is no plain tensor: see specialized.py
@@ -439,8 +428,6 @@ class Recorder:
             self.scalars.extend(numbers)
         tensor._slot = position.slot
         self.handles.append(tensor)
-        if meta.requires_grad and meta.leaf:
-            self.leaves.append(tensor)
         if not self.transient or not any(base is one for one in self.transient):
             return False
         self.transient.append(tensor)
@@ -540,7 +527,8 @@ class Recorder:
         """Begin an empty segment."""
         self.here = self.root
         self.handles, self.inputs, self.scalars = [], [], []
-        self.leaves, self.pasts, self.calls, self.held = [], [], [], []
+        if self.pasts or self.calls or self.held:
+            self.pasts, self.calls, self.held = [], [], []
         self.wrote_leaf = self.came_round = self.shares = False
         if self.hooked:
             self.hooked, self.hooked_slots, self.retained = False, {}, []

@@ -146,14 +146,14 @@ def rebind(recorder: Any, tensor: Any, position: Position, at: int) -> int:
 
 def rebind_all(recorder: Any, tensors: Sequence[Any], position: Position) -> None:
     """Give tensors that one step wrote their new slots."""
-    metas, slot = position.metas, position.slot
-    if len(metas) > len(tensors):  # views among them: what they view is written as well
+    slot = position.slot
+    if len(position.metas) > len(tensors):  # views among them: what they view is written as well
         at = 0
         for tensor in tensors:
             at = rebind(recorder, tensor, position, at)
         return
-    for tensor, meta in zip(tensors, metas):  # noqa: B905  (a keyword costs as much as a round)
-        tensor._slot, tensor._meta = slot, meta
+    for tensor in tensors:  # what is known of them stays the same
+        tensor._slot = slot
         tensor._writes += 1
         slot += 1
         if tensor._views is not None:
