@@ -153,7 +153,7 @@ def row_axis(nest: Nest) -> int:
 def _is_by_rows(nest: Nest) -> bool:
     """Whether the axis of rows only says where elements lie."""
     axis = row_axis(nest)
-    if axis in nest.reduced or nest.sequential or any(store.add for store in nest.stores):
+    if axis in nest.reduced or nest.sequential or any(store.into for store in nest.stores):
         return False
     if any(axis in axes for axes in nest.atom_axes[len(nest.extents) :]):
         return False

@@ -22,12 +22,13 @@ from alight.compiler.splits import has_quotients, splits
 from alight.compiler.trace import NotHereError, Tracer
 from alight.ir.program import Node, Program
 from alight.ir.types import Shape, Type
-from alight.primitives import Detach
+from alight.primitives import Detach, Max, Min, Prod, Sum
 from alight.primitives.contraction import free_axes
 
 Strides = tuple[int, ...]
 Fill = Callable[[Nest, Tracer, tuple[Affine, ...]], None]  # asks for what a nest stores
-SCATTERS = frozenset({"index_add", "index_put", "dynamic_update"})
+SCATTERS = frozenset({"index_add", "index_put", "scatter_reduce", "dynamic_update"})
+INTO = {"index_add": Sum, "prod": Prod, "amax": Max, "amin": Min}  # how updates meet what is there
 
 
 class Lowering:
@@ -286,8 +287,10 @@ class Lowering:
         }
         rest = iter(at[rank:])
         spot = [found[a] if a in found else next(rest) for a in range(len(of.shape))]
-        add = node.primitive.name == "index_add"
-        nest.store(out, linear(spot, self.strides[out]), tracer.ask(updates, at), add=add)
+        into = INTO.get(node.statics.get("reduce", node.primitive.name))
+        if "reduce" in node.statics and of.dtype.kind not in "fi":
+            raise NotHereError(out)
+        nest.store(out, linear(spot, self.strides[out]), tracer.ask(updates, at), into=into)
         reads = sorted({e.what.value for e in nest.expressions if isinstance(e.what, Load)})
         work = prod(shape) * 4 if rank < len(shape) else 0
         self.kernels.append(Kernel("loops", tuple(reads), (out,), (node,), nest, work=work))

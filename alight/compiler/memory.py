@@ -195,7 +195,7 @@ def _reads_before(nest: Nest, value: int, store: Store) -> bool:
     """Whether each element of a value is read only where the store writes, and not after it."""
     if (
         store.outer
-        or store.add
+        or store.into
         or not all(_has_axis(store, a) for a in range(len(nest.extents)) if nest.extents[a] > 1)
     ):
         return False

@@ -104,7 +104,7 @@ class Store(NamedTuple):
     index: Affine  # type: ignore[assignment]  # a tuple has a method of this name
     expression: int
     outer: bool
-    add: bool = False  # to what is there already
+    into: Any = None  # a reduction by which it is combined with what is there already
 
 
 class Nest:
@@ -254,10 +254,10 @@ class Nest:
         return self.make(Reduced(len(self.reductions) - 1), (), of)
 
     def store(
-        self, value: int, index: Affine, expression: int, outer: bool = False, add: bool = False
+        self, value: int, index: Affine, expression: int, outer: bool = False, into: Any = None
     ) -> None:
-        """Write an expression to a value's memory, or add it to what is there."""
-        self.stores.append(Store(value, index, expression, outer, add))
+        """Write an expression to a value's memory, or combine it with what is there by a reduction."""
+        self.stores.append(Store(value, index, expression, outer, into))
 
     @property
     def stages(self) -> int:

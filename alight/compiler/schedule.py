@@ -110,7 +110,7 @@ def _touches(nest: Nest) -> list[tuple[Affine, float]]:
 
 def _vector_axis(nest: Nest, lanes: int) -> int | None:
     best, best_score = None, 0.0
-    adds = any(store.add for store in nest.stores)
+    adds = any(store.into for store in nest.stores)
     for axis, extent in enumerate(nest.extents):
         if axis in nest.sequential or (adds and not _all_beside(nest, axis)):
             continue

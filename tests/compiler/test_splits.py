@@ -154,3 +154,24 @@ program(%0: f32[20,6,9,9], %1: f32[6,6,3,3], %2: f32[9,70]) {
     assert all(kernel.kind != "interpreter" for kernel in planned(text).kernels)
     program = parse(text)
     agree(program, arguments(program))
+
+
+@pytest.mark.parametrize("reduce", ("amax", "amin", "prod"))
+@pytest.mark.parametrize("dtype", ("f32", "i64"))
+def test_scattered_reductions(reduce, dtype):
+    import numpy as np
+
+    program = parse(f"""
+program(%0: {dtype}[9,5], %1: {dtype}[40,5], %2: i64[40]) {{
+  %3: {dtype}[9,5] = scatter_reduce(%0, %1, %2) axes=(0,) reduce='{reduce}'
+  return %3
+}}
+""")
+    kinds = [kernel.kind for kernel in plan(program, machine(host())).kernels]
+    assert "interpreter" not in kinds
+    random = np.random.default_rng(0)
+    of = {"f32": np.float32, "i64": np.int64}[dtype]
+    base, updates = ((random.standard_normal((n, 5)) * 3).astype(of) for n in (9, 40))
+    if dtype == "f32":
+        updates[7, 2] = np.nan
+    agree(program, (base, updates, random.integers(0, 9, 40)))

@@ -414,17 +414,19 @@ class LoopCode:
                 value = self._added(store, value, place)
                 code.store(self.scalars.to_memory(value), place, self.mask)
             else:
-                assert not store.add
+                assert not store.into
                 spots = code.splat(self.whole(store.index, u), vector("i64", self.lanes))
                 scatter(code, pointer, spots, self.scalars.to_memory(value), self.mask)
 
     def _added(self, store: Store, value: Symbol, place: Value) -> Symbol:
-        """The value, or its sum with what lies at the place."""
-        if not store.add:
+        """The value, or what it makes with what lies at the place."""
+        if not store.into:
             return value
         type = vector(load_type(value.dtype), lanes(value.value.type))
         old = self.code.load(type, place, self.mask if lanes(type) > 1 else None)
-        return self.scalars.add(self.scalars.from_memory(old, value.dtype), value)
+        found = self.scalars.from_memory(old, value.dtype)
+        combined: Symbol = store.into.combine(self.scalars, found, value)
+        return combined
 
     # -- the whole nest ------------------------------------------------------------------------------------------------
 
