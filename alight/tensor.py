@@ -24,6 +24,7 @@ from alight.record.views import counter_of, place_in_root, root_of
 
 _new = object.__new__
 _engine: Any = None  # alight.autograd.engine, once something is differentiated
+_data: Any = None  # the operation behind x.data, once it is used
 
 
 _SHOWN_AS = {"Tensor": "torch.Tensor", "Parameter": "torch.nn.parameter.Parameter"}
@@ -217,6 +218,10 @@ class Tensor(Methods, metaclass=_TensorMeta):
         """
         if dim is None:
             return self._meta.size
+        if dim.__class__ is int:
+            shape = self._meta.shape
+            if -len(shape) <= dim < len(shape):
+                return shape[dim]
         from alight.ops.arguments import normalize_dim
 
         return self._meta.shape[normalize_dim(dim, len(self._meta.shape), wrap_scalar=False)]
@@ -537,7 +542,9 @@ class Tensor(Methods, metaclass=_TensorMeta):
                 facts=[f"the tensor is {self._meta.type}"],
                 try_=".tolist(), or reduce it first: .mean()",
             )
-        return backend_of(self._meta.device).item(self.flush("item"), self._meta.dtype)
+        return backend_of(self._meta.device).item(
+            buffer_of(self, thread.recorder, "item"), self._meta.dtype
+        )
 
     def tolist(self) -> Any:
         """The elements as nested lists; a number for a 0-d tensor.
@@ -698,9 +705,11 @@ class Tensor(Methods, metaclass=_TensorMeta):
     @property
     def data(self) -> Tensor:
         """This tensor's elements without its gradient record: writes go through, and backward does not notice."""
-        from alight.ops.shape import data
+        global _data
+        if _data is None:  # it needs this module first
+            from alight.ops.shape import data as _data
 
-        return data.function(self)
+        return _data.function(self)  # type: ignore[no-any-return]
 
     @data.setter
     def data(self, value: Tensor) -> None:
@@ -793,9 +802,18 @@ def filled(of: Type, value: complex = 0) -> Tensor:
 Tensor._hidden = staticmethod(_hidden)  # type: ignore[method-assign]  # for what lies below this module
 
 
+_metas: dict[Any, Meta] = {}  # of what came from buffers
+
+
 def from_buffer(buffer: Any, of: Dtype, where: device = CPU, requires_grad: bool = False) -> Tensor:
     """A tensor over a backend's buffer that nobody else holds."""
-    return wrap(buffer, Meta(Type(tuple(buffer.shape), of, where), None, requires_grad))
+    key = buffer.shape, of, where, requires_grad
+    meta = _metas.get(key)
+    if meta is None:
+        if len(_metas) > 10_000:
+            _metas.clear()
+        meta = _metas[key] = Meta(Type(tuple(buffer.shape), of, where), None, requires_grad)
+    return wrap(buffer, meta)  # type: ignore[no-any-return]
 
 
 def from_numpy(array: Any) -> Tensor:

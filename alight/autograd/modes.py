@@ -84,7 +84,7 @@ class _GradMode(_Mode):
 
     def __new__(cls, function: Any = None) -> Any:
         made = object.__new__(cls)
-        if callable(function):
+        if function is not None and callable(function):
             made.__init__()  # type: ignore[misc]
             return made(function)
         return made
@@ -92,20 +92,29 @@ class _GradMode(_Mode):
     def __enter__(self) -> None:
         recorder = thread.recorder
         self._before.append(recorder.grad_enabled)
-        if recorder.grad_enabled != self.enabled:
-            recorder.set_ambient(grad_enabled=self.enabled)
+        if recorder.grad_enabled is not self.enabled:
+            recorder.set_grad(self.enabled)
 
     def __exit__(self, *error: object) -> None:
-        _restore(self._before.pop())
+        recorder, before = thread.recorder, self._before.pop()
+        if recorder.grad_enabled is not before:
+            recorder.set_grad(before)
+        if recorder.wrote_leaf:
+            _end_lap(recorder)
 
 
 def _restore(before: bool) -> None:
     recorder = thread.recorder
     if recorder.grad_enabled != before:
-        recorder.set_ambient(grad_enabled=before)
-    if recorder.wrote_leaf:  # a hand-written optimizer step: a lap has ended
-        recorder.wrote_leaf = False
-        recorder.lap_mark("end of a block that wrote leaves", always=True)
+        recorder.set_grad(before)
+    if recorder.wrote_leaf:
+        _end_lap(recorder)
+
+
+def _end_lap(recorder: Any) -> None:
+    """A hand-written optimizer step is over."""
+    recorder.wrote_leaf = False
+    recorder.lap_mark("end of a block that wrote leaves", always=True)
 
 
 class no_grad(_GradMode):  # noqa: N801
@@ -233,11 +242,11 @@ class no_recording:  # noqa: N801  (a context manager)
         self.recorder = thread.recorder
         self.before = self.recorder.grad_enabled
         if self.before != self.enabled:
-            self.recorder.set_ambient(grad_enabled=self.enabled)
+            self.recorder.set_grad(self.enabled)
 
     def __exit__(self, *error: object) -> None:
         if self.recorder.grad_enabled != self.before:
-            self.recorder.set_ambient(grad_enabled=self.before)
+            self.recorder.set_grad(self.before)
 
 
 # -- anomalies ---------------------------------------------------------------------------------------------------------

@@ -131,6 +131,13 @@ def to(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     >>> torch.ones(1).to(torch.int64)
     tensor([1])
     """
+    if len(args) == 1 and not kwargs:  # most calls, and most of them change nothing
+        one, meta = args[0], self._meta
+        if one is meta.dtype:
+            return self
+        at_home = meta.device.type == "cpu"
+        if at_home and (one == "cpu" if one.__class__ is str else one is meta.device):
+            return self
     dtype, device, copy = (
         kwargs.pop("dtype", None),
         kwargs.pop("device", None),

@@ -20,6 +20,7 @@ from alight.errors import fail, warn
 from alight.ir.program import Builder, Value
 from alight.ir.types import Type
 from alight.ops.arguments import as_dtype, broadcast_error, shape_of, size_given
+from alight.ops.constants import fill_of, known, recorded, remember
 from alight.ops.docstrings import with_example
 from alight.ops.operation import Strided, dense_strides, function, op, writing_op
 from alight.ops.out import write_out
@@ -186,10 +187,9 @@ def typed_tensor(of: Dtype, *args: Any) -> Tensor:
 
 
 @op(functions="")
-def _full(shape: Shape, value: Any, dtype: Any, device: Any, strides: Any = None) -> Any:
-    """A tensor of one number that is part of the path."""
-    made = p.Full(shape=shape, value=value, dtype=dtype, device=device)
-    return made if strides is None else Strided(made, strides)
+def _full(shape: Shape, value: Any, dtype: Any, device: Any, strides: Any) -> Any:
+    """A tensor of one number that is part of the path, in another order of axes than the usual one."""
+    return Strided(p.Full(shape=shape, value=value, dtype=dtype, device=device), strides)
 
 
 @op(functions="")
@@ -234,8 +234,8 @@ def filled(
         if type(value) is int and dtype.kind in "ui":
             _check_fits(value, dtype)
         if where == CPU and _may_differ(value):
-            return _full_of(value, shape, dtype)
-        return _full(shape, value, dtype, where)
+            return _full_of.function(value, shape, dtype)
+        return recorded(fill_of(shape, value, dtype, where))
     if where.type == "meta":
         return wrap(None, Meta(Type(shape, dtype, where), None, True))
     buffer = at_once(p.Full, shape=shape, value=value, dtype=dtype, device=where)
@@ -251,6 +251,9 @@ def _constant(name: str, value: Any, doc: str) -> Any:
         *size: Any, dtype: Dtype | None = None, device: Any = None, requires_grad: bool = False, out: Any = None,
         layout: Any = None, pin_memory: bool = False, memory_format: Any = None, names: Any = None, **given: Any,
     ) -> Tensor:  # fmt: skip
+        plain = not requires_grad and out is None and memory_format is None and not given
+        if plain and (made := known(name, size, dtype, device)) is not None:
+            return made  # type: ignore[no-any-return]
         size = size_given(name, size, given)
         if memory_format is not None and memory_format.name.startswith("channels_last"):
             from alight.ops.conversion import format_strides
@@ -264,16 +267,11 @@ def _constant(name: str, value: Any, doc: str) -> Any:
                 device=device,
                 requires_grad=requires_grad,
             )
-        return _into(
-            out,
-            filled(
-                shape_of(size, name),
-                value,
-                as_dtype(name, dtype) or default_dtype(),
-                device,
-                requires_grad,
-            ),
-        )
+        shape, of = shape_of(size, name), as_dtype(name, dtype) or default_dtype()
+        if plain:
+            fill = fill_of(shape, value, of, resolve_device(device))
+            remember(name, size, dtype, device, fill)
+        return _into(out, filled(shape, value, of, device, requires_grad))
 
     make.__name__ = make.__qualname__ = name
     make.__doc__ = _constant_docstring(doc + _SIZES, f"torch.{name}(2)", f"{value}., {value}.")
@@ -330,6 +328,13 @@ def _like(value: Any, name: str, doc: str) -> Any:
         input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, layout: Any = None,
         pin_memory: bool = False, memory_format: Any = None,
     ) -> Tensor:  # fmt: skip
+        plain = dtype is None and device is None and not requires_grad
+        number = (input._meta.number,)
+        if plain and (made := known(name, number, None, None)) is not None:
+            return made  # type: ignore[no-any-return]
+        meta = input._meta
+        if plain and meta.strides is None:
+            remember(name, number, None, None, fill_of(meta.shape, value, meta.dtype, meta.device))
         return filled_like(input, value, dtype, device, requires_grad)
 
     make.__name__ = name
@@ -481,6 +486,10 @@ def arange(
     """
     if end is None:
         start, end = 0, start
+    if dtype is None and device is None and out is None and not requires_grad:
+        whole = start.__class__ is int and end.__class__ is int and step.__class__ is int
+        if whole and step == 1 and start <= end:
+            return _ramp.function(start, 1, end - start, int64)
     start, end, step = (one.item() if hasattr(one, "item") else one for one in (start, end, step))
     start, end, step = (int(one) if isinstance(one, bool) else one for one in (start, end, step))
     dtype = as_dtype("arange", dtype)

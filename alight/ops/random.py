@@ -12,7 +12,7 @@ from typing import Any
 from alight import primitives as p
 from alight.autograd.modes import no_grad
 from alight.backends.base import backend_of
-from alight.dtypes import WIDE_UNSIGNED, bool_, category, float64, int64
+from alight.dtypes import WIDE_UNSIGNED, bool_, category, float32, float64, int64
 from alight.dtypes import dtype as Dtype
 from alight.errors import fail
 from alight.ir.program import Value
@@ -31,17 +31,23 @@ Draw = Any
 Tensors = Any
 
 
-def _fills() -> Any:
-    from alight.backends.interpreter import distributions
+_distributions: Any = None  # what fills arrays, once something is drawn
+_default: Any = None  # the generator that nobody names
 
-    return distributions
+
+def _fills() -> Any:
+    global _distributions
+    if _distributions is None:
+        from alight.backends.interpreter import distributions as _distributions
+    return _distributions
 
 
 def _engine(generator: Any) -> Any:
+    global _default
     if generator is None:
-        from alight.random import default_generator
-
-        generator = default_generator
+        if _default is None:
+            from alight.random import default_generator as _default
+        generator = _default
     return generator.engine
 
 
@@ -148,6 +154,10 @@ def _normal(
         )
     if std < 0:
         fail(RuntimeError, f"normal expects std >= 0.0, but found std {std:g}")
+    if of is float32 and contiguous and 16 <= n <= 1 << 14:
+        from alight.ops.normal_blocks import count_draw
+
+        count_draw(n)
     return _fills().normal(engine, n, of, mean, std, contiguous)
 
 

@@ -119,6 +119,20 @@ class Recorder:
         key = (MODE, self.ambient())
         self.move(self.here.children.get(key) or self.extend(key, MODE, lambda tape: None))
 
+    def set_grad(self, enabled: bool) -> None:
+        """Record gradients from here on, or not: `set_ambient` of that alone, which every no_grad block asks for twice."""
+        self.grad_enabled = enabled
+        key = enabled, self.inference, self.default_dtype, self.autocast
+        root = self.roots.get(key)
+        self.root = root = self._root() if root is None else root
+        if not self.handles:
+            self.here = root
+            return
+        position = self.here.children.get((MODE, key))
+        if position is None:
+            position = self.extend((MODE, key), MODE, lambda tape: None)
+        self.here = position
+
     # -- steps -----------------------------------------------------------------------------------------------
 
     def move(self, position: Position) -> None:

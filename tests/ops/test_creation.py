@@ -7,6 +7,7 @@ import pickle
 
 import numpy as np
 import pytest
+import torch as rival
 
 import alight
 from tests.ops.rows import agree
@@ -333,3 +334,57 @@ def test_the_step_of_a_loop_is_no_new_path():
     for of, value in (("uint8", 300), ("int8", -129), ("int32", 2**31), ("uint16", 70000)):
         with pytest.raises(RuntimeError, match="without overflow"):
             alight.full((2,), value, dtype=getattr(alight, of))
+
+
+# -- made again: by what was remembered of the first time ---------------------------------------------------------------
+
+AGAIN = """
+torch.zeros(2, 3)
+torch.zeros((2, 3))
+torch.zeros([2, 3])
+torch.zeros(2.0)
+torch.zeros((2.0,))
+torch.zeros(1)
+torch.ones(2, 3, dtype=torch.int64)
+torch.ones(2, 3, dtype=int)
+torch.ones(2, 3, device='cpu')
+torch.ones(2, 3, device=torch.device('cpu'))
+torch.ones(())
+torch.ones(-1)
+torch.ones(2, requires_grad=True)
+torch.ones(2, 2, out=torch.zeros(2, 2))
+torch.zeros(size=(2,))
+torch.zeros_like(torch.ones(2, 3).t())
+torch.zeros_like(torch.ones(2, 3), dtype=torch.bool)
+torch.ones_like(torch.ones(2, dtype=torch.int32))
+torch.ones_like(torch.ones(2, requires_grad=True))
+torch.arange(4)
+torch.arange(4, 2)
+torch.arange(4.0)
+torch.arange(0, 4, 1.0)
+torch.arange(1, 4, dtype=torch.float32)
+torch.full((2,), 0)
+torch.full((2,), 0.0)
+torch.full((2,), -0.0)
+torch.full((2,), False)
+torch.full((2,), 3)
+"""
+
+
+@pytest.mark.parametrize("text", AGAIN.strip().splitlines())
+def test_made_again(text):
+    def made(torch, default):
+        torch.set_default_dtype(getattr(torch, default))
+        try:
+            x = eval(text, {"torch": torch})
+            with torch.no_grad():
+                x += 1  # what is remembered is not the tensor
+            signs = (1 / (x - 1)).tolist() if x.dtype.is_floating_point else x.tolist()
+            return x.tolist(), signs, str(x.dtype), x.stride(), x.requires_grad, x.is_leaf
+        except (RuntimeError, TypeError) as error:
+            return type(error)
+        finally:
+            torch.set_default_dtype(torch.float32)
+
+    defaults = ["float32", "float32", "float64", "float32"]
+    assert [made(alight, one) for one in defaults] == [made(rival, one) for one in defaults]

@@ -23,6 +23,9 @@ from alight.backends.interpreter.arrays import Array, numpy_dtype, round_bfloat1
 from alight.backends.interpreter.generator import Mt19937
 from alight.dtypes import bfloat16, bool_, dtype, float16, float32, float64, int64
 
+# Of sizes that are drawn often: from uniform float32 numbers to standard normal ones, bit for bit as `_blocks_single`.
+compiled_blocks: dict[int, Callable[[Array], Array]] = {}
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -46,7 +49,7 @@ def fill(body: Callable[Concatenate[Mt19937, P], T]) -> Callable[Concatenate[Mt1
 
 def cast(values: Array, to: dtype) -> Array:
     """The values in another dtype, as C++ converts them; half precision goes through float32."""
-    if values.dtype.name == to.name:
+    if values.dtype == numpy_dtype(to) and to is not bfloat16:  # its arrays are float32's
         return values
     with np.errstate(over="ignore"):
         if to is float16:
@@ -111,6 +114,8 @@ def uniform(generator: Mt19937, n: int, of: dtype, low: float = 0.0, high: float
         return uniform(generator, 2 * n, of.to_real(), low, high).view(of.name)
     compute, unit = (float64, _unit_double) if of is float64 else (float32, _unit_single)
     standard = (low, high) == (0.0, 1.0)
+    if standard and of is compute and n <= CHUNK:  # nothing is rounded, nothing is to be cut
+        return unit(generator, n)
     low, high = _scalar(low, compute), _scalar(high, compute)
     width = _scalar(high - low, compute)
     out = np.empty(n, numpy_dtype(of))
@@ -179,6 +184,9 @@ def _normal_pairs(generator: Mt19937, n: int) -> Array:
 
 def _blocks_single(u: Array, mean: float, std: float) -> Array:
     """Normal float32 numbers from as many uniform ones, block by block."""
+    compiled = compiled_blocks.get(u.size)
+    if compiled is not None and std == 1.0 and mean == 0.0:
+        return compiled(u)
     pairs = u.reshape(-1, 2, BLOCK // 2)
     first = pairs[:, 0].astype(np.float64).ravel()
     second = pairs[:, 1].astype(np.float64).ravel()
