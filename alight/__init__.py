@@ -121,7 +121,8 @@ def __getattr__(name: str) -> Any:
     elif (found := later.torch_name(name)) is not None:
         globals()[name] = found
         return found
-    raise AttributeError(import_module("alight.ops.absent").sentence(name))
+    absent = import_module("alight.ops.absent")
+    raise AttributeError(absent.sentence(name), name=name, obj=import_module("alight"))
 
 
 # Names of this module that are not names of `torch`: what it is made of, and parts of alight that programs do not use.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from alight.backends.base import backend_of, executable
 from alight.device import CPU, device
 from alight.dtypes import dtype as Dtype
-from alight.errors import fail
+from alight.errors import fail, warn
 from alight.ir.program import Builder
 from alight.ir.types import Type
 from alight.primitives import Full
@@ -338,8 +338,20 @@ class Tensor(Methods, metaclass=_TensorMeta):
 
     @property
     def grad(self) -> Tensor | None:
-        """The accumulated gradient of a leaf."""
-        return self._grad
+        """The accumulated gradient of a leaf, or of a tensor that retain_grad() was called on."""
+        found = self._grad
+        if (
+            found is None
+            and not self._meta.leaf
+            and self._meta.requires_grad
+            and not self._retains_grad
+        ):
+            warn(
+                "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed: this one was computed from "
+                "others, which collect the gradients. Keep updates in place (with torch.no_grad(): w -= lr * w.grad), or "
+                "call .retain_grad() before backward()."
+            )
+        return found
 
     @grad.setter
     def grad(self, value: Tensor | None) -> None:

@@ -15,6 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from types import CodeType, ModuleType, TracebackType
 
+import alight
 from alight import config, errors
 from alight.cli import imports
 from alight.ops import wrappers
@@ -124,7 +125,12 @@ def readable(traceback: TracebackType | None, error: BaseException) -> Traceback
     return result
 
 
-_WORDING = (errors.__file__, wrappers.__file__, flush.__file__)  # which raise errors for users
+_WORDING = (
+    alight.__file__,
+    errors.__file__,
+    wrappers.__file__,
+    flush.__file__,
+)  # which raise errors for users
 _RUNNER = (__file__, "<frozen importlib._bootstrap>", "<frozen importlib._bootstrap_external>")
 
 

@@ -14,12 +14,25 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
+from alight.errors import fail
+
 Place = str | os.PathLike[str] | IO[bytes]
 
 
 def is_path(place: Any) -> bool:
     """Whether `place` names a file, as opposed to being an open one."""
     return isinstance(place, (str, os.PathLike))
+
+
+def check_folder(place: Any) -> None:
+    """PyTorch's error where the folder of a path is not there."""
+    folder = os.path.dirname(place) if is_path(place) else ""
+    if folder and not os.path.isdir(folder):
+        fail(
+            RuntimeError,
+            f"Parent directory {folder} does not exist.",
+            try_=f"os.makedirs({folder!r}, exist_ok=True) before it",
+        )
 
 
 def write(place: Any, fill: Callable[[IO[bytes]], None]) -> None:

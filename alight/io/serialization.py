@@ -68,6 +68,7 @@ def save(
     saving = Saving()
     content = pickling.encode(obj, saving.describe)
     folder = Path(f).stem if files.is_path(f) else "archive"  # type: ignore[arg-type]
+    files.check_folder(f)
     files.write(f, lambda file: _write_archive(file, folder, content, saving))
 
 

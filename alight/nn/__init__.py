@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import Any
 
@@ -182,7 +183,8 @@ def __getattr__(name: str) -> Any:
     if name in _HOME:
         found = globals()[name] = getattr(import_module(f"alight.nn.{_HOME[name]}"), name)
         return found
-    raise AttributeError(f"module 'alight.nn' has no attribute '{name}'")
+    text = f"module 'alight.nn' has no attribute '{name}'"
+    raise AttributeError(text, name=name, obj=sys.modules[__name__])
 
 
 def __dir__() -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import alight.ops.nn  # noqa: F401  (declares what is served here)
@@ -17,7 +18,8 @@ def __getattr__(name: str) -> Any:
         return FUNCTIONAL[name]
     if (found := later.functional_name(name)) is not None:
         return found
-    raise AttributeError(f"module 'alight.nn.functional' has no attribute '{name}'")
+    text = f"module 'alight.nn.functional' has no attribute '{name}'"
+    raise AttributeError(text, name=name, obj=sys.modules[__name__])
 
 
 def __dir__() -> list[str]:

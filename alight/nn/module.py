@@ -118,7 +118,7 @@ class Module(Convertible, Stateful, Walkable):
         >>> Double()(torch.ones(2))
         tensor([2., 2.])
         """
-        near = difflib.get_close_matches("forward", vars(type(self)), 1, 0.75)
+        near = difflib.get_close_matches("forward", vars(type(self)).keys() - {"forward"}, 1, 0.75)
         fail(
             NotImplementedError,
             f'Module [{type(self).__name__}] is missing the required "forward" function',
@@ -375,7 +375,11 @@ class Module(Convertible, Stateful, Walkable):
                 TypeError,
                 f"{_name_of(module)} is not a Module subclass",
                 facts=["this is a class, not a layer made from it"] if made else (),
-                try_=f"{module.__name__}()" if made else "a module",
+                try_=f"{module.__name__}()"
+                if made
+                else "nn.Sequential(*layers)"
+                if isinstance(module, list)
+                else "a module",
             )
         self._check_name(name, "module", "_modules")
         self._modules[name] = None if module is None else registered("module", self, name, module)

@@ -5,6 +5,7 @@ the reader. `alight.ops.operation` makes the calling side of it.
 """
 
 from alight.ops import (
+    axes,
     bitwise,
     comparison,
     complex_numbers,
@@ -32,6 +33,7 @@ from alight.ops import (
     shape,
     sorting,
     statistics,
+    strided,
 )
 from alight.ops.attach import attach
 from alight.ops.operation import FFT, FUNCTIONAL, LINALG, METHODS, TORCH

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
+from importlib import import_module
+
 from alight.errors import message
 
 # Beginnings of names of `torch` -> what is missing, and what to use.
@@ -37,4 +40,7 @@ def sentence(name: str) -> str:
     for start, (what, nearest) in _NEAREST.items():
         if name == start or (name.startswith(start) and len(start) > 5):
             return message(first, [f"alight does not have {what}"], nearest)
-    return first
+    if name.startswith("_"):
+        return first
+    near = get_close_matches(name, dir(import_module("alight")), 1, 0.75)
+    return message(first, (), f"torch.{near[0]}" if near else "")

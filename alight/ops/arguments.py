@@ -75,7 +75,7 @@ def normalized(operation: Any, parameter: Any, value: Any) -> Any:
             position = operation.parameters.index(parameter) + 1
             fail(
                 TypeError,
-                f"{operation.name.rstrip('_')}(): argument '{parameter.name}' (position {position}) must be Tensor, not "
+                f"{operation.name.strip('_')}(): argument '{parameter.name}' (position {position}) must be Tensor, not "
                 f"{type_name(value)}",
                 try_=f"torch.tensor({parameter.name})",
             )

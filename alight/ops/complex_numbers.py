@@ -100,13 +100,6 @@ def resolve_conj(input: Any) -> Any:
     return input
 
 
-@op(methods="adjoint", functions="adjoint")
-def adjoint(input: Tensor) -> Tensor:
-    """The conjugate transpose of the last two dimensions."""
-    order = (*range(input.ndim - 2), input.ndim - 1, input.ndim - 2)
-    return _conj.lowering(p.Permute(input, order=order))
-
-
 @op(methods="angle", pointwise=True)
 def angle(input: Tensor) -> Tensor:
     """The angle of complex numbers in radians; of real ones 0, or pi if negative.

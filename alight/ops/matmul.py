@@ -126,6 +126,9 @@ def _instead(input: Tensor, weight: Tensor) -> str:
     """What fits: the input flattened, if that has the right length, or another layer."""
     if input.ndim > 2 and input.size == input.shape[0] * weight.shape[-1]:
         return "nn.Flatten() before it, or x.flatten(1)"
+    if input.ndim == 4:  # images: what a convolution or a pool left
+        flat = input.size // max(input.shape[0], 1)
+        return f"nn.Flatten() before it, and Linear({flat}, {weight.shape[0]})"
     return f"Linear({input.shape[-1] if input.ndim else 1}, {weight.shape[0]})"
 
 

@@ -10,6 +10,9 @@ from collections.abc import Callable
 from math import prod
 from typing import Any
 
+import alight.ops.axes
+import alight.ops.shape
+import alight.ops.strided  # noqa: F401  (these declare what gets a form in place)
 from alight.errors import fail
 from alight.ops.arguments import shape_of
 from alight.ops.creation import empty, zeros

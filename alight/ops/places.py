@@ -372,9 +372,3 @@ def resize_as(self: Tensor, tensor: Tensor) -> Any:
             [2, 3]])
     """
     return self.resize(tensor.shape)
-
-
-@function("resize_as_")
-def resize_as_(self: Tensor, the_template: Tensor, *, memory_format: Any = None) -> Any:
-    """The shape of another tensor."""
-    return self.resize_as_(the_template)

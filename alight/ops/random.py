@@ -16,7 +16,7 @@ from alight.dtypes import WIDE_UNSIGNED, bool_, category, float32, float64, int6
 from alight.dtypes import dtype as Dtype
 from alight.errors import fail
 from alight.ir.program import Value
-from alight.ops.arguments import as_dtype, scalar_type_name, shape_of, size_given
+from alight.ops.arguments import as_dtype, scalar_type_name, shape_of, size_given, type_name
 from alight.ops.creation import default_dtype, resolve_device
 from alight.ops.docstrings import with_example
 from alight.ops.operation import function, op
@@ -203,6 +203,18 @@ def randint(
     """
     if size is None and high is not None and not isinstance(high, int):
         low, high, size = 0, low, high
+    elif size is None:
+        sentence = " received an invalid combination of arguments - got (int), but expected one of:"
+        if high is not None:
+            sentence = (
+                f": argument 'size' (position 2) must be tuple of ints, not {type_name(high)}"
+            )
+        fail(
+            TypeError,
+            f"randint(){sentence}",
+            facts=["randint(high, size)", "randint(low, high, size)"],
+            try_="torch.randint(0, 10, (3,))",
+        )
     elif high is None:
         low, high = 0, low
     low, high = int(low), int(high)

@@ -9,7 +9,7 @@ from alight.errors import fail
 from alight.ir.program import Value as Tensor
 from alight.ops.arguments import normalize_dim
 from alight.ops.operation import Strided, function, op
-from alight.ops.shape import diagonal_of, iota
+from alight.ops.strided import diagonal_of, iota
 from alight.primitives.arithmetic import equal, where, zeros_like
 from alight.record.meta import contiguous_strides
 

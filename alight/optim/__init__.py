@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import Any
 
@@ -26,7 +27,8 @@ def __getattr__(name: str) -> Any:
         return getattr(import_module(f"alight.optim.{_LATER[name]}"), name)
     if name == "swa_utils":
         return import_module("alight.optim.swa_utils")
-    raise AttributeError(f"module 'alight.optim' has no attribute '{name}'")
+    text = f"module 'alight.optim' has no attribute '{name}'"
+    raise AttributeError(text, name=name, obj=sys.modules[__name__])
 
 
 def __dir__() -> list[str]:

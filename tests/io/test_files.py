@@ -102,5 +102,5 @@ def test_what_is_no_file() -> None:
         save(OLD, 3)  # type: ignore[arg-type]
     with pytest.raises(FileNotFoundError):
         load("there/is/no/such/file.pt")
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(RuntimeError, match="Parent directory there/is/no/such does not exist"):
         save(OLD, "there/is/no/such/folder.pt")

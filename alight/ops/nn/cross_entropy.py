@@ -75,7 +75,8 @@ def cross_entropy(
     soft = input.shape == target.shape and input.ndim > 0
     if soft:
         _check_soft(input, target, weight, ignore_index, axis)
-    else:
+    _check_scores(input, target, axis)
+    if not soft:
         _check(input, target, weight)
     of = input.dtype
     x = shifted(p.Convert(input, dtype=_wide(of)), axis)
@@ -150,6 +151,21 @@ def _check(input: Tensor, target: Tensor, weight: Tensor | None) -> None:
             f"weight tensor should be defined either for all {classes} classes or no classes but got weight tensor of "
             f"shape: {list(weight.shape)}",
         )
+
+
+def _check_scores(input: Tensor, target: Tensor, axis: int) -> None:
+    if input.dtype.is_floating_point or input.ndim == 0:
+        return
+    last = "lastdim_" if axis == input.ndim - 1 else ""
+    exchanged = target.dtype.is_floating_point
+    fail(
+        NotImplementedError,
+        f"\"log_softmax_{last}kernel_impl\" not implemented for '{scalar_type_name(input.dtype)}'",
+        facts=[
+            f"input is {input.dtype!r}, target {target.dtype!r}; scores come first, then classes"
+        ],
+        try_="the two in the other order" if exchanged else "input.float()",
+    )
 
 
 def _check_soft(
