@@ -93,9 +93,10 @@ def double(make: Variation) -> Variation:
 def variations() -> dict[str, Variation]:
     """All of them by name."""
     from bench.neighbours import dense, images, models, others, sequences, small
+    from bench.neighbours import rows as of_the_benchmark
 
     found: dict[str, Variation] = {}
-    for family in (small, dense, images, models, sequences, others):
+    for family in (small, dense, images, models, sequences, others, of_the_benchmark):
         found.update(family.rows())
     for name in IN_DOUBLE:
         found[f"{name} float64"] = double(found[name])
