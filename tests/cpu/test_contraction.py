@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from alight.backends.cpu import jit
 from alight.backends.cpu.code import Code, Value
 from alight.backends.cpu.contraction import Product, emit_product, plan_of, scratch_bytes
-from alight.backends.cpu.product_plan import rows_ahead
+from alight.backends.cpu.product_ahead import rows_ahead
 from alight.backends.cpu.target import Target, host
 
 from .kernels import DTYPES, NEON, filled, kernel_text, placed, run_kernel, targets
@@ -190,6 +190,18 @@ def test_crosswise_rows_on_narrower_machines(target):
     made = product(517, 70, 301, "km", "kn")
     assert plan_of(made, target).far
     check(made, target, threads=2)
+
+
+@pytest.mark.parametrize(
+    ("m", "n", "k"), [(16, 256, 130), (6, 90, 200), (32, 100, 140), (9, 300, 65)]
+)
+def test_few_rows_ask_for_the_next_panel_of_weights(m, n, k):
+    made = product(m, n, k)
+    assert plan_of(made, host()).weights
+    for threads in (1, 2):
+        check(made, threads=threads)
+    assert not plan_of(product(m, 20, 20), host()).weights  # stays in the first cache
+    assert not plan_of(product(1, n, k), host()).weights  # read once, one after the other
 
 
 def test_what_a_tile_asks_for_ahead_is_the_next_tile():

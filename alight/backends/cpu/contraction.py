@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 from alight.backends.cpu.code import Code, Value, lanes, vector
 from alight.backends.cpu.division import divided, moved, shared
+from alight.backends.cpu.product_ahead import next_panel, next_rows
 from alight.backends.cpu.product_plan import (
     Plan,
     Product,
@@ -28,7 +29,6 @@ from alight.backends.cpu.product_plan import (
     partial_bytes,
     partial_row,
     plan_of,
-    rows_ahead,
     vector_axis,
 )
 from alight.backends.cpu.target import Target
@@ -338,7 +338,9 @@ class _Emitter:
                     if plan.packed:
                         here = self._in_scratch(section, here, number)
                     if plan.far:
-                        here = here._replace(ahead=self._ahead(sections, row, number, place))
+                        rows_after = self._at(place.a, product.a[-2:-1], [code.add(row, height)])
+                        ahead = next_rows(code, plan, sections, rows_after, number)
+                        here = here._replace(ahead=ahead)
                     self._tile(section, rows, row, here)
 
     def _each_panel(
@@ -357,17 +359,6 @@ class _Emitter:
                 b = self._at(place.b, self.product.b[-1:], [column])
                 yield section, panel, place._replace(column=column, b=b)
             before += section.panels
-
-    def _ahead(self, sections: list[Section], row: Value, panel: Value, place: _Place) -> Ahead:
-        """What a panel's turn asks for: its share of the next tile's rows, each step of which is a line or two."""
-        code, product = self.code, self.product
-        height = sections[0].shape.rows
-        every, lines = rows_ahead(self.plan, sections)
-        step = product.a[-1] * product.itemsize
-        line, turn = divided(code, panel, every)
-        at = self._at(place.a, product.a[-2:-1], [code.add(row, height)])
-        offset = code.add(code.mul(line, lines * CACHE_LINE), code.mul(turn, step))
-        return Ahead(code.element(at, offset, 1), step, every, lines)
 
     def _packed(self, section: Section, place: _Place, panel: Value) -> _Place:
         """Move a panel of B to scratch."""
@@ -391,9 +382,13 @@ class _Emitter:
     # -- tiles ---------------------------------------------------------------------------------------------------------
 
     def _tile(self, section: Section, rows: int, row: Value, place: _Place) -> None:
-        a = self._at(place.a, self.product.a[-2:-1], [row])
+        code, a = self.code, self._at(place.a, self.product.a[-2:-1], [row])
         if place.last is not None and place.partial is not None:
             self._ask_for(rows, row, section, place.partial, place.column)
+        if self.plan.weights:
+            place = place._replace(
+                ahead=next_panel(code, self.plan, section, self.b, row, place.column)
+            )
         if self.plan.tile == "dot":
             sums = self._dot(section, rows, a, place)
         else:
@@ -409,7 +404,7 @@ class _Emitter:
             self._finish_row(section, code.add(row, i), place, vectors)
 
         # Stores alone, to scratch or to C, are short: no way over the stack.
-        code, steps = self.code, self.product.k if self.looped else 0
+        steps = self.product.k if self.looped else 0
         if place.partial is None:
             finish_rows(code, sums, rows, steps, finished)
         elif place.last is None:

@@ -70,9 +70,8 @@ class Plan(NamedTuple):
     block: int  # steps of k done at a time
     rows_first: bool = False  # some panels for one tile of rows, then the next tile
     wide: int = 0  # how many panels; 0: all of them
-    far: bool = (
-        False  # each step of A is in another page: lines of the next tile are asked for ahead
-    )
+    far: bool = False  # A's steps lie far apart: the next tile's are asked for ahead
+    weights: bool = False  # B is most of what is read: the next panel is asked for ahead
     turned: tuple[int, int] | None = (
         None  # B is brought into columns first; its strides before that
     )
@@ -86,6 +85,7 @@ class Plan(NamedTuple):
 _BLOCK_STEPS = 2048  # steps of k done at a time: a panel of B stays in the second-level cache
 _FAR_STEPS = 128  # the same where each step of A is far from the last one: their lines fall into few sets of a cache
 _FAR_BYTES = 512 << 10  # how large A is then
+_FEW_ROWS = 32  # up to so many, panels of B are used too seldom to be hidden
 _PART_STEPS = 1024  # steps of k that are worth a part of their own
 
 
@@ -176,6 +176,8 @@ def _with_parts(
         part = -(-product.k // parts // 64) * 64
         parts = -(-product.k // part)
     plan = Plan(product, tile, crossed, packed, sections, parts, part, min(part, _BLOCK_STEPS))
+    if tile == "broadcast" and not (crossed or packed) and _reads_weights(product, target):
+        return plan._replace(weights=True)
     if tile == "broadcast" and parts == 1 and not product.batch and sections:
         return _with_order(plan, target)
     return plan
@@ -204,6 +206,13 @@ def _is_far(product: Product, target: Target) -> bool:
         return False
     step = abs(product.a[-1]) * product.itemsize
     return product.k > _FAR_STEPS * 3 // 2 and product.k * step >= _FAR_BYTES
+
+
+def _reads_weights(product: Product, target: Target) -> bool:
+    """Whether B is larger than the first cache, fits into half of the second one, and is used by few tiles of rows."""
+    bytes = product.k * abs(product.b[-2]) * product.itemsize
+    few = 6 <= product.m <= _FEW_ROWS and product.b[-1] == 1 and not product.batch
+    return few and target.l1_bytes < bytes <= target.l2_bytes // 2
 
 
 def _wants_packing(product: Product, target: Target, far: bool = False) -> bool:
@@ -240,7 +249,7 @@ def _broadcast_sections(
                 sections.append(Section(first, repeat, wide * count, columns, Shape(rows, wide)))
                 cycles += repeat * steps
         cycles *= 1 + 0.02 * (len(sections) - 1)  # more code
-        if cycles < fewest * 0.97:
+        if cycles < fewest * (0.97 if product.m > _FEW_ROWS else 0.995):
             best, fewest = tuple(sections), cycles
     return best, fewest
 
@@ -281,13 +290,3 @@ def turned_bytes(plan: Plan, target: Target) -> int:
         return 0
     product, count = plan.product, target.lanes(plan.product.itemsize)
     return -(-product.n // count) * count * product.b[-1] * product.itemsize
-
-
-def rows_ahead(plan: Plan, sections: list[Section]) -> tuple[int, int]:
-    """How the panels of a far product ask for the next tile's rows: each in its turn at every so many steps for some
-    lines, which makes all of the lines of all steps."""
-    panels = sum(section.panels for section in sections)
-    panels = min(panels, plan.wide or panels)
-    lines = -(-sections[0].shape.rows * plan.product.itemsize // CACHE_LINE) + 1
-    every = 1 << min(3, max(1, panels // lines).bit_length() - 1)
-    return every, -(-lines * every // panels)
