@@ -74,9 +74,7 @@ class Tensor(Methods, metaclass=_TensorMeta):
     _writes: int = 0  # in place, into this memory
     _counts: bool = False  # writes for itself: x.data that was written
     _unnoticed: int = 0  # those through .data, which the version leaves out
-    _own: Any = (
-        None  # of a view with a history of its own: what it was when its elements last changed
-    )
+    _own: Any = None  # of a view with a history of its own: what it was at its last change
     _kept: Any = None  # what holds the value of one of an optimizer's tensors meanwhile
     _history: Any = None  # where backward goes on in a flushed segment
     _grad: Tensor | None = None
@@ -203,9 +201,7 @@ class Tensor(Methods, metaclass=_TensorMeta):
     def _version(self) -> int:
         if self._meta.origin == INFERENCE:
             fail(RuntimeError, "Inference tensors do not track version counter.")
-        if self._kept is not None:
-            self.flush("_version")
-        return counter_of(self)._writes
+        return counter_of(self)._writes + (0 if self._kept is None else self._kept.steps)
 
     def size(self, dim: int | None = None) -> Any:
         """The shape, or the extent of one dimension.

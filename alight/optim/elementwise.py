@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from itertools import chain
 from operator import itemgetter
 from typing import Any
+from weakref import ref
 
 from alight import primitives as prim
 from alight.autograd.modes import enable_grad
@@ -19,6 +20,7 @@ from alight.ir.program import Value
 from alight.optim.optimizer import Optimizer
 from alight.primitives import Complex, Convert, Imag, Real
 from alight.primitives.arithmetic import constant, zeros_like
+from alight.record.kept import Kept, keep
 from alight.record.recorder import thread
 from alight.tensor import filled
 
@@ -126,6 +128,7 @@ class ElementwiseOptimizer(Optimizer):
     def _make_tables(self) -> None:
         super()._make_tables()
         self._known: dict[int, tuple[Any, Any, Terms]] = {}  # by the group's id
+        self._last: dict[int, ref[Kept]] = {}  # what was kept of its state, too
 
     def _terms(self, group: dict[str, Any]) -> Terms:
         """What a group's settings decide: as it was at the last step, if they are the same."""
@@ -153,18 +156,22 @@ class ElementwiseOptimizer(Optimizer):
                 return
             params = [p for p in params if p._grad is not None]
         names, form, settings, is_counted = self._terms(group)
-        kept: Sequence[Any] = ()
         steps: Sequence[tuple[float, ...]]
+        writes, kept = params, None
         if names or is_counted:
             states = self._states_of(params, group)
-            steps, which = self._count_steps(states, group) if is_counted else ((), None)
-            if names:
-                kept = self._kept_of(params, states, names, group)
-        if not is_counted:
+        if names:
+            kept = self._kept_of(states, names, group)
+            if kept is None:
+                kept, held = self._keep(params, states, names, group)
+                writes = [*params, *held] if kept is None else params
+        if is_counted:
+            steps, which = self._count_steps(states, group)
+        else:
             steps, which = (self.at_step(group, {}),), None
         key = form, which, len(params)
         thread.recorder.compound(
-            self.__class__.__name__, key, grads, params, [*settings, *chain.from_iterable(steps)],
+            self.__class__.__name__, key, grads, writes, [*settings, *chain.from_iterable(steps)],
             self._updated, form, which, len(steps), names, kept=kept,
         )  # fmt: skip
 
@@ -178,23 +185,35 @@ class ElementwiseOptimizer(Optimizer):
         return states
 
     def _kept_of(
+        self, states: list[dict[str, Any]], names: tuple[str, ...], group: dict[str, Any]
+    ) -> Kept | None:
+        """What the last step kept of the state, if all of it is still there and nobody has to do with it."""
+        last = self._last.get(id(group))
+        kept = None if last is None else last()
+        if kept is None:
+            return None
+        try:
+            slots = [state[name]._slot for state in states for name in names]
+        except (AttributeError, KeyError):  # a tensor was replaced by something else
+            return None
+        return kept if kept.is_whole(slots, thread.recorder) else None
+
+    def _keep(
         self,
         params: list[Any],
         states: list[dict[str, Any]],
         names: tuple[str, ...],
         group: dict[str, Any],
-    ) -> list[Any]:
-        """The state tensors of all parameters."""
-        try:
-            kept = [state[name] for state in states for name in names]
-        except KeyError:
-            kept = [None]
-        if None.__class__ in map(type, kept):  # loaded without, or first asked for
-            for parameter, state in zip(params, states, strict=True):
-                if any(state.get(name) is None for name in names):
-                    self.begin(parameter, state, group)
-            kept = [state[name] for state in states for name in names]
-        return kept
+    ) -> tuple[Kept | None, list[Any]]:
+        """Keep the state from now on, if its tensors are plain; the tensors."""
+        for parameter, state in zip(params, states, strict=True):
+            if any(state.get(name) is None for name in names):  # loaded without, or first asked for
+                self.begin(parameter, state, group)
+        held = [state[name] for state in states for name in names]
+        kept = keep(thread.recorder, held)
+        if kept is not None:
+            self._last[id(group)] = ref(kept)
+        return kept, held
 
     def _count_steps(
         self, states: list[dict[str, Any]], group: dict[str, Any]

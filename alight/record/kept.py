@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+from weakref import ref
 
 
 class Kept:
@@ -19,10 +20,19 @@ class Kept:
         self.key = tuple([tensor._meta.number for tensor in tensors])  # in the key of the step
         self.slots = [*range(first_slot, first_slot + len(tensors))]
         self.buffers: Sequence[Any] = [tensor._buffer for tensor in tensors]
+        self.refs = [*map(ref, tensors)]  # weakly: they hold it, as long as it has their values
         self.steps = 0  # writes since, into each
         self.recorder: Any = None  # where new values are pending
         for tensor, slot in zip(tensors, self.slots, strict=True):
             tensor._kept, tensor._slot, tensor._buffer = self, slot, None
+
+    def is_whole(self, slots: list[int], recorder: Any) -> bool:
+        """Whether tensors with these slots are all that were kept, ready for a step of `recorder`."""
+        return slots == self.slots and self.recorder is None and not recorder.transforming
+
+    def tensors(self) -> list[Any]:
+        """All of them, also those that were let go."""
+        return [one() for one in self.refs]
 
     def enter(self, recorder: Any) -> None:
         """A step of `recorder` reads the tensors, and will give them new values."""
@@ -54,11 +64,7 @@ class Kept:
 
 
 def keep(recorder: Any, tensors: Sequence[Any]) -> Kept | None:
-    """The Kept of these tensors, a new one if need be; None where one of them is more than a plain tensor by now."""
-    kept: Kept | None = tensors[0]._kept
-    if kept is not None and kept.recorder is None and not recorder.transforming:
-        if [tensor._slot for tensor in tensors] == kept.slots:
-            return kept
+    """A new Kept of these tensors; None where one of them is more than a plain tensor."""
     for tensor in tensors:
         if tensor._kept is not None:
             tensor._kept.peek(tensor)

@@ -26,7 +26,7 @@ from alight.record.apart import enter_own, has_own_past, is_apart, rejoin
 from alight.record.flush import flush as run_segment
 from alight.record.flush import peek as peek_at
 from alight.record.flush import peek_kept
-from alight.record.kept import Kept, keep
+from alight.record.kept import Kept
 from alight.record.references import LISTED
 from alight.record.sources import Line, user_line
 from alight.record.specialized import copy_of
@@ -296,29 +296,25 @@ class Recorder:
         scalars: Sequence[float],
         body: Callable[..., Sequence[Value]],
         *context: Any,
-        kept: Sequence[Any] = (),
+        kept: Kept | None = None,
     ) -> None:
         """One step that writes many tensors: an optimizer's update, `kept` its state.
 
         `body(*context, reads, [*writes, *kept], scalars)` gives the new value of each written tensor; it runs when the
-        path is new. Scalars are Python floats. What is kept enters as one (kept.py), as long as nothing else has to do with it.
+        path is new. Scalars are Python floats.
         """
         self.doing = name
         if self.unsteady:
             unsteady.cut_before(self)
-        held, count = keep(self, kept) if kept else None, len(scalars)
-        if held is None:
-            writes, state = [*writes, *kept] if kept else writes, None
-        else:
-            state = held.key
+        count, state = len(scalars), None if kept is None else kept.key
         read = tuple([tensor._slot for tensor in reads])
         written = tuple([tensor._slot for tensor in writes])
         position = self.here.children.get((COMPOUND, name, statics, count, read, written, state))
         if position is None:  # perhaps only the first use of some in this segment
             for tensor in (*reads, *writes):
                 self.enter(tensor)
-            if held is not None and keep(self, kept) is not held:  # some are read as well
-                writes = [*writes, *kept]
+            if kept is not None and any(one._kept is not kept for one in kept.tensors()):
+                writes = [*writes, *kept.tensors()]  # some are read as well
                 return self.compound(name, statics, reads, writes, scalars, body, *context)
             read = tuple([tensor._slot for tensor in reads])
             written = tuple([tensor._slot for tensor in writes])
@@ -326,12 +322,12 @@ class Recorder:
             position = self.here.children.get(key) or self.here.cuts.get(key)
         if position is None:
             whole = partial(body, *context)
-            trace = partial(self._trace_compound, reads, writes, held, count, whole)
+            trace = partial(self._trace_compound, reads, writes, kept, count, whole)
             position = self.extend(key, name, trace)
         self.here = position
         self.scalars.extend(scalars)
-        if held is not None:
-            held.enter(self)
+        if kept is not None:
+            kept.enter(self)
         views.rebind_all(self, writes, position)
         if self.transient or self.must_write or position.cut:
             self.settle(position)
@@ -341,22 +337,22 @@ class Recorder:
         self,
         reads: Sequence[Any],
         writes: Sequence[Any],
-        held: Kept | None,
+        kept: Kept | None,
         count: int,
         body: Any,
         tape: Tape,
     ) -> None:
         read_values = [self.argument(tape, tensor) for tensor in reads]
         write_values: list[Value] = [self.argument(tape, tensor) for tensor in writes]
-        if held is not None:
-            write_values.extend(map(tape.buffer_input, held.types))
+        if kept is not None:
+            write_values.extend(map(tape.buffer_input, kept.types))
         numbers = [self.number_argument(tape, float) for _ in range(count)]
         known = len(tape.types)
         results = body(read_values, write_values, numbers)
         now: dict[int, Value] = {}  # what tensors hold by then, where several are views of one
-        for tensor, result in zip(writes, results, strict=held is None):
+        for tensor, result in zip(writes, results, strict=kept is None):
             views.trace_write(self, tape, tensor, result, differentiable=False, now=now)
-        if held is not None:
+        if kept is not None:
             taken = {value.id for value in results[: len(writes)]}
             tape.marks.append(("kept", *_apart(results[len(writes) :], known, taken)))
 
