@@ -384,9 +384,15 @@ class Lowering:
         """An operand, copied if its free axes do not lie one behind the other."""
         shape = self.types[value].shape
         kept = [i for i in axes if shape[i] != 1]
-        if merged([shape[i] for i in kept], [x.strides[i] for i in kept]) is not None:
+
+        def is_regular(strides: Strides) -> bool:
+            return merged([shape[i] for i in kept], [strides[i] for i in kept]) is not None
+
+        if is_regular(x.strides):
             return x
-        return self._copied(value)
+        if is_regular(row_major(shape)):
+            return self._copied(value)
+        return self._with_last(value, axes)
 
     def _merge_sums(
         self, node: Node, x: Operand, y: Operand, sum_x: Strides, sum_y: Strides
@@ -399,19 +405,29 @@ class Lowering:
             one, two = _sum_steps(shape, order, x, y, sum_x, sum_y)
             if one is not None and two is not None:
                 return x, y, (size, one, two)
-        x, y = self._copied(node.inputs[0]), self._copied(node.inputs[1])
+        rows = [Operand(i, row_major(self.types[i].shape)) for i in node.inputs]
+        if None not in _sum_steps(shape, kept, *rows, sum_x, sum_y):
+            x, y = self._copied(node.inputs[0]), self._copied(node.inputs[1])
+        else:
+            x = self._with_last(node.inputs[0], tuple(sum_x[n] for n in kept))
+            y = self._with_last(node.inputs[1], tuple(sum_y[n] for n in kept))
         one, two = _sum_steps(shape, kept, x, y, sum_x, sum_y)
         if one is None or two is None:
             raise NotHereError(node.outputs[0])
         return x, y, (size, one, two)
 
-    def _copied(self, value: int) -> Operand:
-        """A value in row-major order, in memory."""
+    def _with_last(self, value: int, axes: Strides) -> Operand:
+        """A value in memory in which these axes lie innermost, in this order: itself or a copy."""
         self.in_memory(value)
         shape = self.types[value].shape
-        if self.strides[value] == row_major(shape):
+        order = (*(i for i in range(len(shape)) if i not in axes), *axes)
+        if self.strides[value] == ordered(shape, order):
             return Operand(value, self.strides[value])
-        return self._in_another_order(value, tuple(range(len(shape))))
+        return self._in_another_order(value, order)
+
+    def _copied(self, value: int) -> Operand:
+        """A value in row-major order, in memory."""
+        return self._with_last(value, tuple(range(len(self.types[value].shape))))
 
     def _merge_free(self, value: int, x: Operand, axes: Strides) -> tuple[Operand, int, int]:
         shape = self.types[value].shape

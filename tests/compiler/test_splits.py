@@ -175,3 +175,23 @@ program(%0: {dtype}[9,5], %1: {dtype}[40,5], %2: i64[40]) {{
     if dtype == "f32":
         updates[7, 2] = np.nan
     agree(program, (base, updates, random.integers(0, 9, 40)))
+
+
+PRODUCTS = {
+    "a summed axis between": ("f32[64,20]", "f32[10,20,30]", "f32[64,10,30]", "((1,), (1,))"),
+    "summed axes around": ("f32[6,50,7]", "f32[6,40,7]", "f32[50,40]", "((0, 2), (0, 2))"),
+    "in another order": ("f32[6,7,50]", "f32[7,40,6]", "f32[50,40]", "((0, 1), (2, 0))"),
+}
+
+
+@pytest.mark.parametrize("name", PRODUCTS)
+def test_products_of_any_axes_are_compiled(name):
+    x, y, out, sums = PRODUCTS[name]
+    program = parse(f"""
+program(%0: {x}, %1: {y}) {{
+  %2: {out} = dot_general(%0, %1) batch=((), ()) contract={sums}
+  return %2
+}}
+""")
+    assert all(k.kind != "interpreter" for k in plan(program, machine(host())).kernels)
+    agree(program, arguments(program))
