@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -156,7 +157,7 @@ def is_tensor_method_or_property(func: Callable[..., Any]) -> bool:
     True
     """
     name = getattr(func, "__name__", "")
-    return Tensor.__dict__.get(name) is func
+    return inspect.getattr_static(Tensor, name, None) is func
 
 
 def get_default_nowrap_functions() -> set[Any]:

@@ -52,6 +52,7 @@ UPWARD = {
     ("record.joined", "tensor"): "a handle for what is joined at once",
     ("primitives.scan", "transforms"): "the gradient of a loop is the reverse of its body",
     ("record.ambiguous", "autograd"): "an error names the step that made a view as grad_fn does",
+    ("record.described", "ops"): "the rules for dimensions and memory formats",
     ("record.shown", "autograd"): "what is shown of a pending tensor names its grad_fn",
     ("record.shown", "ops"): "a handle for the elements that are shown",
     ("record.shown", "printing"): "the printed form",
@@ -75,17 +76,7 @@ ENVIRONMENT = (
 
 FILE_LINES = 620  # without docstrings
 FUNCTION_LINES = 60  # without the docstring
-LONGER = {  # what is longer, and why it is not cut
-    "alight/record/flush.py:flush": (70, "the steps of a flush, in their order"),
-    "alight/ops/nn/convolution.py:_transposed": (
-        70,
-        "the checks of a transposed convolution, in PyTorch's order",
-    ),
-    "alight/ops/wrappers.py:wrapper_source": (
-        70,
-        "a template, top to bottom as the source that it writes",
-    ),
-}
+LONGER: dict[str, tuple[int, str]] = {}  # what is longer, its limit, and why it is not cut
 
 
 class Import(NamedTuple):

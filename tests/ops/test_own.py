@@ -39,6 +39,22 @@ def test_warnings_stand_at_the_line_of_the_call() -> None:
         alight.zeros(1).new_tensor(alight.zeros(2))
         alight.meshgrid(alight.zeros(2), alight.zeros(2))
         alight.zeros(2, 2, 2).T, alight.zeros(2).T, alight.zeros(()).T
+        assert (alight.zeros(2, requires_grad=True) * 2).grad is None
     assert [(warning.filename, warning.category) for warning in caught] == [
         (__file__, UserWarning)
-    ] * 8
+    ] * 9
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "meant"),
+    [("", "zeroes", "zeros"), ("nn", "Linar", "Linear"), ("optim", "Adamm", "Adam")],
+)
+def test_misspelt_names(module: str, name: str, meant: str) -> None:
+    place = getattr(alight, module) if module else alight
+    with pytest.raises(AttributeError) as caught:
+        getattr(place, name)
+    assert (
+        caught.value.name == name and caught.value.obj is place
+    )  # what Python makes suggestions of
+    assert module or str(caught.value).endswith(f"try torch.{meant}")
+    assert hasattr(place, meant)

@@ -48,7 +48,7 @@ def default_subclass(torch):
         kind(a.item() if a.numel() == 1 else a.shape),
         kind(a.data),
         kind(a.view(2, 1)),
-        kind(a.T),
+        kind(a.view(2, 1).T),
     ]
     b = torch.ones(3).as_subclass(M)
     b.requires_grad_()

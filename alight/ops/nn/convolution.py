@@ -236,17 +236,53 @@ def _transposed(
     groups: int, dilation: Any,
 ) -> Tensor:  # fmt: skip
     batched = _check_rank(f"conv_transpose{count}d", count, input, weight, True)
-    stride, dilation = (
-        per_dimension(stride, count, "stride"),
-        per_dimension(dilation, count, "dilation"),
-    )
-    pads, extra = (
-        per_dimension(padding, count, "padding"),
-        per_dimension(output_padding, count, "output_padding"),
-    )
+    stride = per_dimension(stride, count, "stride")
+    dilation = per_dimension(dilation, count, "dilation")
+    pads = per_dimension(padding, count, "padding")
+    extra = per_dimension(output_padding, count, "output_padding")
     _check_positive(stride, dilation, groups)
     _check_dtypes(input, weight, bias)
     x = input if batched else p.Reshape(input, shape=(1, *input.shape))
+    _check_transposed(x, weight, stride, dilation, extra)
+    spatial = tuple(
+        (size - 1) * s - 2 * low + d * (k - 1) + e + 1
+        for size, s, low, d, k, e in zip(
+            x.shape[2:], stride, pads, dilation, weight.shape[2:], extra, strict=True
+        )
+    )
+    if min(spatial) < 1:
+        fail(
+            RuntimeError,
+            f"Given input size per channel: {_times(x.shape[2:])}. Calculated output size per channel: "
+            f"{_times(spatial)}. Output size is too small",
+        )
+    # Extra places come out of the padding that is cut off on the high side; beyond it there are only zeros.
+    high = [max(n - e, 0) for n, e in zip(pads, extra, strict=True)]
+    zeros = [max(e - n, 0) for n, e in zip(pads, extra, strict=True)]
+    reached = (size - n for size, n in zip(spatial, zeros, strict=True))
+    rest = {
+        "shape": (x.shape[0], weight.shape[1] * groups, *reached),
+        "stride": stride,
+        "padding": tuple(zip(pads, high, strict=True)),
+        "dilation": dilation,
+        "groups": groups,
+    }
+    out = in_single(lambda a, w: ConvData(a, w, **rest), x, weight)
+    out = p.Pad(out, low=(0,) * out.ndim, high=(0, 0, *zeros))
+    return _finished(out, bias, batched)
+
+
+# -- checks ---------------------------------------------------------------------------------------------------------------
+
+
+def _check_transposed(
+    x: Tensor,
+    weight: Tensor,
+    stride: tuple[int, ...],
+    dilation: tuple[int, ...],
+    extra: tuple[int, ...],
+) -> None:
+    """PyTorch's errors for other channels, and for more extra places than a step makes."""
     if x.shape[1] != weight.shape[0]:
         fail(
             RuntimeError,
@@ -256,48 +292,12 @@ def _transposed(
             try_=f"a layer of {x.shape[1]} input channels",
         )
     if any(e >= max(s, d) for e, s, d in zip(extra, stride, dilation, strict=True)):
-        sizes = [
-            " ".join(
-                f"{k}: {v}"
-                for k, v in zip(
-                    ("output_padding_height", "output_padding_width"), extra, strict=False
-                )
-            )
-        ]
+        names = ("output_padding_height", "output_padding_width")
+        sizes = " ".join(f"{name}: {e}" for name, e in zip(names, extra, strict=False))
         fail(
             RuntimeError,
-            "output padding must be smaller than either stride or dilation, but got "
-            + " ".join(sizes),
+            f"output padding must be smaller than either stride or dilation, but got {sizes}",
         )
-    spatial = tuple(
-        (size - 1) * s - 2 * low + d * (k - 1) + e + 1
-        for size, s, low, d, k, e in zip(
-            x.shape[2:], stride, pads, dilation, weight.shape[2:], extra, strict=True
-        )
-    )
-    # Extra places come out of the padding that is cut off on the high side; beyond it there are only zeros.
-    high = [max(n - e, 0) for n, e in zip(pads, extra, strict=True)]
-    zeros = [max(e - n, 0) for n, e in zip(pads, extra, strict=True)]
-    reached = (size - n for size, n in zip(spatial, zeros, strict=True))
-    shape = (x.shape[0], weight.shape[1] * groups, *reached)
-    rest = {
-        "stride": stride,
-        "padding": tuple(zip(pads, high, strict=True)),
-        "dilation": dilation,
-        "groups": groups,
-    }
-    if min(spatial) < 1:
-        fail(
-            RuntimeError,
-            f"Given input size per channel: {_times(x.shape[2:])}. Calculated output size per channel: "
-            f"{_times(spatial)}. Output size is too small",
-        )
-    out = in_single(lambda a, w: ConvData(a, w, shape=shape, **rest), x, weight)
-    out = p.Pad(out, low=(0,) * out.ndim, high=(0, 0, *zeros))
-    return _finished(out, bias, batched)
-
-
-# -- checks ---------------------------------------------------------------------------------------------------------------
 
 
 def _check_rank(
