@@ -40,7 +40,6 @@ def sweep_pending(
     create_graph: bool,
 ) -> list[Found]:
     """Take cotangents of pending tensors back to what entered the segment: one step of the path."""
-    recorder.doing = "backward"
     for _, gradient in roots:
         if gradient is not None:
             recorder.enter(gradient)

@@ -391,9 +391,8 @@ def run_program(
     saved: Sequence[Any] = (),
 ) -> list[Tensor]:
     """Record a program on tensors, and on buffers that nobody else uses, as one step."""
-    recorder.doing = "program"
     if recorder.unsteady:
-        unsteady.cut_before(recorder)
+        unsteady.cut_before(recorder, "program")
     for tensor in given:
         recorder.enter(tensor)
     key = (
@@ -403,7 +402,7 @@ def run_program(
         tuple([tensor._slot for tensor in given]),
         len(saved),
     )
-    position = recorder.here.children.get(key)
+    position = recorder.here.children.get(key) or recorder.here.cuts.get(key)
     if position is None:
 
         def trace(tape: Tape) -> None:

@@ -31,11 +31,12 @@ from alight.record.references import LISTED
 from alight.record.sources import Line, user_line
 from alight.record.specialized import copy_of
 from alight.record.trie import Argument, Position, Tape, forget, weight_of
+from alight.record.unsteady import COMPOUND, ENTER, MODE, VIEW
 
 OFFSET = (
     1 << 32
 )  # slots of recorder k start at k * OFFSET, so that a slot of another thread is never taken for ours
-ENTER, VIEW, MODE, COMPOUND = "enter", "view", "mode", "compound"
+
 SCALAR_TYPES: dict[type, Type] = {
     float: Type((), float64),
     int: Type((), int64),
@@ -90,7 +91,9 @@ class Recorder:
         )
         self.shares = False  # an entered tensor's memory was exchanged with NumPy
         self.must_write = False  # a step wrote memory that NumPy sees
-        self.doing = ""  # the name of the step that is being taken, which may enter tensors first
+        self.turned = (
+            False  # tensors have entered at the end of a known path that went on otherwise
+        )
         self.branches: dict[Any, tuple[float, int]] = {}  # see unsteady.py
         self.unsteady: set[Any] = set()  # places before which the segment is cut
         self.log: list[Any] | None = None  # (position, plan) of each flush, while somebody watches
@@ -167,12 +170,11 @@ class Recorder:
             position.metas = tuple(meta for _, meta in new)
             position.meta = position.metas[0]
             position.writes_leaf = any(meta.requires_grad and meta.leaf for _, meta in new)
-        if self.here.counts.nodes and name is not MODE and (self.here.children or self.here.cuts):
-            unsteady.note(self, line)
+        apart = unsteady.note(self, name, key, line)
         self.positions += 1
         self.add_weight(position, weight_of(position, start, tape is not self.here.tape))
         self.here.misses += 1
-        if self._ends_segment(position):
+        if apart or self._ends_segment(position):
             position.cut = True
             self.here.cuts[key] = position
         else:
@@ -219,11 +221,10 @@ class Recorder:
     def record(self, operation: Any, arguments: tuple[Any, ...]) -> Any:
         """Take a step that the wrapper did not find by itself; the operation's result."""
         arguments = operation.normalize(arguments)
+        if self.unsteady:
+            unsteady.cut_before(self, operation.name)
         if operation.joins and (joined := self._joined(operation, arguments)) is not None:
             return joined
-        self.doing = operation.name
-        if self.unsteady:
-            unsteady.cut_before(self)
         for tensor in operation.tensors(arguments):
             self.enter(tensor)
         key, scalars = operation.key(arguments)
@@ -303,13 +304,12 @@ class Recorder:
         `body(*context, reads, [*writes, *kept], scalars)` gives the new value of each written tensor; it runs when the
         path is new. Scalars are Python floats.
         """
-        self.doing = name
-        if self.unsteady:
-            unsteady.cut_before(self)
         count, state = len(scalars), None if kept is None else kept.key
         read = tuple([tensor._slot for tensor in reads])
         written = tuple([tensor._slot for tensor in writes])
         position = self.here.children.get((COMPOUND, name, statics, count, read, written, state))
+        if position is None and self.unsteady and unsteady.cut_before(self, name):
+            return self.compound(name, statics, reads, writes, scalars, body, *context, kept=kept)
         if position is None:  # perhaps only the first use of some in this segment
             for tensor in (*reads, *writes):
                 self.enter(tensor)

@@ -95,3 +95,59 @@ def test_indices_of_several_axes_lie_as_compiled_code_wants_them():
     rows, columns = alight.eye(3).nonzero(as_tuple=True)
     assert rows._buffer.flags.c_contiguous
     assert columns._buffer.flags.c_contiguous
+
+
+def _augmented(torch, chance, images):
+    made = []
+    for _ in range(8):
+        image = images[chance.randrange(4)]
+        if chance.random() < 0.5:
+            image = image.flip(-1)
+        if chance.random() < 0.5:
+            image = image * chance.uniform(0.5, 1.5)
+        if chance.random() < 0.5:
+            image = image + 1
+        made.append(image)
+    return torch.stack(made)
+
+
+def test_choices_for_each_image_come_to_known_paths(recorder):
+    """Each batch goes another way; in the end each choice ends a segment, and the batch is made of data."""
+    chances = random.Random(0), random.Random(0)
+    images = alight.arange(48.0).reshape(4, 3, 4)
+    known = []
+    for _ in range(160):
+        batch = _augmented(alight, chances[0], images)
+        expected = _augmented(oracle, chances[1], oracle.arange(48.0).reshape(4, 3, 4))
+        assert batch.flatten().tolist() == pytest.approx(expected.flatten().tolist())
+        known.append(recorder.positions)
+    assert known[-1] - known[-31] < 10, known
+
+
+def test_an_update_after_new_work_is_cut_off_and_known(recorder):
+    """Where every step has a shape of its own, the optimizer's update is recorded a bounded number of times."""
+    weight = alight.ones(3, requires_grad=True)
+    optimizer = alight.optim.Adam([weight], lr=0.1)
+    theirs = oracle.ones(3, requires_grad=True)
+    their_optimizer = oracle.optim.Adam([theirs], lr=0.1)
+    updates = set()
+    for rows in range(1, 51):
+        for torch, one, update in (
+            (oracle, theirs, their_optimizer),
+            (alight, weight, optimizer),
+        ):
+            (torch.ones(rows, 3) * one).sin().mean().backward()
+            update.step()
+            update.zero_grad()
+        assert weight.tolist() == pytest.approx(theirs.tolist(), rel=1e-5)
+    for position in _positions(recorder):
+        if position.name == "Adam":
+            updates.add(position)
+    assert len(updates) < 40
+
+
+def _positions(recorder):
+    found = [*recorder.roots.values()]
+    for position in found:
+        found.extend([*position.children.values(), *position.cuts.values()])
+    return found

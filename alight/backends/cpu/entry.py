@@ -16,7 +16,7 @@ from __future__ import annotations
 import ctypes
 import struct
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from typing import Any
 
@@ -24,7 +24,7 @@ import numpy as np
 
 from alight.backends.cpu.code import Code, Value
 from alight.backends.cpu.target import host
-from alight.backends.interpreter.arrays import number_of, numpy_dtype
+from alight.backends.interpreter.arrays import address_of, number_of, numpy_dtype
 from alight.dtypes import bfloat16, bool_, dtype, float16, float32, float64
 
 Shape = tuple[int, ...]
@@ -365,6 +365,16 @@ def _address(function: Any) -> int:
 
 
 # -- where objects lie differently -------------------------------------------------------------------------------------
+
+
+_word = ctypes.c_uint64.from_address
+
+
+def addresses(arrays: Iterable[Any]) -> list[int]:
+    """Where the first elements of some arrays lie: a tenth of the time that NumPy takes to say it."""
+    if not layout_is_known():
+        return [address_of(array) for array in arrays]
+    return [_word(id(array) + DATA).value for array in arrays]
 
 
 @cache

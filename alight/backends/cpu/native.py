@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -162,6 +162,10 @@ def _free_count() -> int:
 FREE = _free_count()  # -1 where it cannot be told: then no array is used again
 
 
+# A value in the arena: its number, where it begins, shape, dtype, strides in bytes.
+Stored = tuple[int, int, tuple[int, ...], Any, tuple[int, ...]]
+
+
 class Native:
     """A program as machine code."""
 
@@ -194,6 +198,7 @@ class Native:
                 built.summary.long,
                 built.words,
             )
+        self.stored: list[Stored] | None = None  # what lies in the arena, once it is looked at
         self.lock = threading.Lock()  # of `spare`: two threads must not take one array
 
     @property
@@ -240,37 +245,46 @@ class Native:
         program = self.plan.program if self.between else self.program
         arrays: dict[int, Any] = {}
         for i, given, (shape, of) in zip(program.inputs, arguments, self.in_types, strict=True):
-            arrays[i] = np.ascontiguousarray(given, of).reshape(shape)
-        pointers = [arrays[i].ctypes.data for i in program.inputs]
-        pointers += [result.ctypes.data for result in results]
+            if not (
+                given.__class__ is np.ndarray and given.dtype is of and given.flags.c_contiguous
+            ):
+                given = np.ascontiguousarray(given, of)
+            arrays[i] = given if given.shape == shape else given.reshape(shape)
+        pointers = entry.addresses([*map(arrays.__getitem__, program.inputs), *results, arena])
         for i, result in zip(program.outputs, results, strict=True):
             arrays.setdefault(i, result)
-        table = np.array([*pointers, arena.ctypes.data, self.built.words], np.uint64)
+        table = np.array([*pointers, self.built.words], np.uint64)
+        (start,) = entry.addresses([table])
         arena[:4] = 0
         if self.between:
             self._view_arena(arena, arrays)
         for n, step in enumerate(self.steps):
-            threads.pool().run(step, table.ctypes.data, self.threads)
+            threads.pool().run(step, start, self.threads)
             if n < len(self.between):
                 self.between[n](arrays)
         return int(arena[:4].view(np.int32)[0])
 
     def _view_arena(self, arena: Any, arrays: dict[int, Any]) -> None:
         """Arrays over the intermediate values that the interpreter reads or writes."""
+        if self.stored is None:
+            self.stored = self._stored(arrays)
+        for value, at, shape, of, steps in self.stored:
+            arrays[value] = np.ndarray(shape, of, arena, at, steps)
+
+    def _stored(self, known: Collection[int]) -> list[Stored]:
+        """Where those values lie in the arena that are not `known` arguments or results."""
         from alight.backends.cpu.kernels import stored_bytes
 
         types, strides = self.plan.types, self.plan.strides
+        stored: dict[int, Stored] = {}
         for kernel in self.plan.kernels:
-            if kernel.kind != "interpreter":
-                continue
-            for value in kernel.values:
-                if value in arrays:
-                    continue
-                at, of = self.plan.memory.values[value], numpy_dtype(types[value].dtype)
-                size = stored_bytes(types[value].dtype)
-                part = arena[at : at + types[value].size * size].view(of)
-                steps = tuple(step * size for step in strides[value])
-                arrays[value] = np.lib.stride_tricks.as_strided(part, types[value].shape, steps)
+            for value in kernel.values if kernel.kind == "interpreter" else ():
+                if value not in known:
+                    size = stored_bytes(types[value].dtype)
+                    steps = tuple(step * size for step in strides[value])
+                    at, of = self.plan.memory.values[value], numpy_dtype(types[value].dtype)
+                    stored[value] = value, at, types[value].shape, of, steps
+        return list(stored.values())
 
 
 MANY_RUNS = 100  # of code for many shapes, until a program gets code of its own

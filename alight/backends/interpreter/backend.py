@@ -20,6 +20,7 @@ from alight.backends.interpreter.arrays import (
     numpy_dtype,
     round_bfloat16,
 )
+from alight.backends.interpreter.parts import part_of
 from alight.backends.interpreter.plan import compile_program
 from alight.dtypes import bfloat16, bool_, dtype, int64, promote, uint64
 from alight.errors import fail
@@ -73,12 +74,17 @@ class Interpreter:
 
     def view(self, link: Program, inputs: Sequence[Any]) -> Array:
         """A view's array over the memory of the first input, where NumPy can."""
-        run = self.links.get(link)
-        if run is None:
+        found = self.links.get(link)
+        if found is None:
             if len(self.links) > 1000:
                 self.links.clear()
-            run = self.links[link] = compile_program(link, copy_outputs=False)
-        return run(inputs)[0]
+            found = self.links[link] = (
+                part_of(link),
+                compile_program(link, copy_outputs=False),
+            )
+        part, run = found
+        array = None if part is None else part(inputs)
+        return run(inputs)[0] if array is None else array
 
     def from_data(self, data: Any, of: dtype | None, default: dtype) -> tuple[Array, dtype]:
         """A copy of numbers, nested sequences or an array."""
