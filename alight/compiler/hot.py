@@ -3,8 +3,8 @@
 In: a program, how to interpret it, how to compile it, and how to find it compiled already. Out: a callable that always
 works. What an earlier process compiled is used from the first run on. Else a program is compiled after `config.hot`
 runs, or at its second if a run takes long, on a thread of its own while the interpreter goes on; with ALIGHT_HOT=0, at
-its first run and at once. One that will take long is compiled at its first run already, as long as few such programs
-were never run again; a run that the compiler overtakes is broken off and begun anew in compiled code. Differs: what is
+its first run and at once. One that will take long is compiled at its first run already, unless the script does not
+seem to repeat itself; a run that the compiler overtakes is broken off and begun anew in compiled code. Differs: what is
 computed again once it is compiled may differ from the interpreter's result in the last bit. A compilation that failed
 is remembered with its reason, never tried again.
 """
@@ -29,7 +29,7 @@ from alight.ir.program import Program
 
 TURN = 0.0003  # seconds that a thread keeps Python to itself while something is compiled
 LONG_RUN = 0.01  # seconds of a run from which the second one is reason enough to compile, and mostly the first
-AHEAD = 2  # programs compiled at their first run that have not come again: a script that never repeats itself has no more
+AHEAD = 2  # programs compiled at their first run that have not come again, beyond as many long ones as have come again
 OVERTAKEN = 0.8  # of a run: what is further than that is not begun anew
 SHORT_RUN = (
     0.005  # seconds of a run that is mostly Python's, whose thread the compiler has to wait for
@@ -44,8 +44,8 @@ class Hot:
     """A program that gets faster."""
 
     __slots__ = (
-        "__weakref__", "asked", "cold", "compile", "doses", "early", "interpret", "made", "may_break_off", "program",
-        "reason", "recall", "recalled", "run", "runs", "spent",
+        "__weakref__", "asked", "cold", "compile", "doses", "early", "interpret", "is_long", "made", "may_break_off",
+        "program", "reason", "recall", "recalled", "run", "runs", "spent",
     )  # fmt: skip
 
     def __init__(
@@ -66,6 +66,7 @@ class Hot:
         self.runs, self.spent = 0, 0.0  # of the interpreter, and the seconds that they took
         self.asked = False  # it is being compiled, or will be
         self.early = False  # since its first run, and it has not come again
+        self.is_long = False  # a run will take long, as far as one can tell
         self.may_break_off = False  # a run of the interpreter
         self.doses = DOSES  # left
         self.reason = ""  # why it is not compiled, for people
@@ -99,9 +100,10 @@ class Hot:
             return None
 
     def _count(self, arguments: Sequence[Any]) -> list[Any]:
-        if self.early and self.runs:
+        if self.is_long and self.runs == 1:
+            background.again += 1
+            background.ahead -= self.early
             self.early = False
-            background.ahead -= 1
         if self.asked and self.made is None:
             self._wait_a_little()
         if self.made is not None:
@@ -125,11 +127,13 @@ class Hot:
         expected = 0.0
         if self.runs == 1:
             expected = interpreted_seconds(self.program)
-            self.may_break_off = expected > LONG_RUN and may_run_again(self.program)
-            self.early = expected > LONG_RUN and background.ahead < AHEAD and config.hot > 1
+            self.is_long = expected > LONG_RUN
+            self.may_break_off = self.is_long and may_run_again(self.program)
+            some_left = background.ahead < AHEAD + background.again
+            self.early = self.is_long and some_left and config.hot > 1
             background.ahead += self.early
-        is_long = self.runs > 1 and self.spent > LONG_RUN * (self.runs - 1)
-        self.asked = self.runs >= config.hot or is_long or self.early
+        took_long = self.runs > 1 and self.spent > LONG_RUN * (self.runs - 1)
+        self.asked = self.runs >= config.hot or took_long or self.early
         self.reason = f"run {self.runs} of {config.hot} before it is compiled"
         if self.asked:
             self.reason = "being compiled"
@@ -207,6 +211,7 @@ class Background:
         self.waiting: Waiting = queue.PriorityQueue()
         self.count = itertools.count()  # of jobs
         self.ahead = 0  # programs compiled at their first run that have not come again
+        self.again = 0  # long programs that have come again
         self.thread: threading.Thread | None = None
         self.lock = threading.Lock()
         self.idle = threading.Condition()

@@ -69,12 +69,18 @@ def test_a_script_that_never_repeats_itself_compiles_no_more_than_a_few(backgrou
     for one in several:
         one([])
     assert [one.asked for one in several] == [True] * AHEAD + [False] * (5 - AHEAD)
-    assert background.wait() and background.ahead == AHEAD
-    several[0]([])  # it comes again, so another one may be taken for such
-    assert background.ahead == AHEAD - 1
-    another = made(LARGE)
-    another([])
-    assert another.asked
+    assert background.wait() and (background.ahead, background.again) == (AHEAD, 0)
+    several[0]([])
+    several[-1](
+        []
+    )  # two come again, so two more may be taken for such, and one in place of the first
+    assert (background.ahead, background.again) == (AHEAD - 1, 2)
+    another = [made(LARGE) for _ in range(4)]
+    for one in another:
+        one([])
+    assert [one.asked for one in another] == [True] * 3 + [False]
+    several[0]([])  # a third run tells nothing new
+    assert background.again == 2
 
 
 def test_a_run_that_the_compiler_overtakes_is_begun_anew(background):
