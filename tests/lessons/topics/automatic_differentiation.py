@@ -71,3 +71,29 @@ print(
     w.mean(),
     w @ w,
 )
+torch.manual_seed(3)
+for _ in range(3):
+    a = torch.randn(size=(), requires_grad=True)
+    d = f(a)
+    d.backward()
+    print(a, d, a.grad == d / a)
+x = torch.tensor([1.0, 2.0], requires_grad=True)
+(g,) = torch.autograd.grad((x**3).sum(), x, create_graph=True)
+print(g.requires_grad, g.detach(), torch.autograd.grad(g.sum(), x))
+with torch.no_grad():
+    y = x * 2
+    print(y, y.requires_grad)
+    x -= 0.1 * g
+print(x, type((x * 2).grad_fn).__name__)
+y = x.exp()
+y.backward(torch.tensor([1.0, 0.5]))
+print(x.grad)
+(x.sin().sum() * 3).backward()
+print(x.grad)
+y = (x * x).sum()
+y.backward()
+for wrong in (lambda: y.backward(), lambda: x.add_(1)):
+    try:
+        wrong()
+    except RuntimeError as error:
+        print(str(error).splitlines()[0])

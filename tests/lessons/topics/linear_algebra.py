@@ -62,3 +62,15 @@ try:
     len(torch.tensor(1.0))
 except TypeError as error:
     print(error.args[0].splitlines()[0])
+M = torch.tensor([[4.0, 1.0], [2.0, 3.0]])
+print(u.norm(1), u.norm(float("inf")), torch.linalg.solve(M, u))
+print(torch.linalg.eigvals(M).real.round(decimals=3), torch.linalg.norm(M), torch.linalg.matrix_rank(M))
+S = M @ M.T
+values, vectors = torch.linalg.eigh(S)
+print(values, (vectors @ torch.diag(values) @ vectors.T))
+print(torch.linalg.svdvals(M), torch.linalg.cholesky(S), torch.triu(S), torch.tril(S), S.diag())
+print(torch.outer(u, u), torch.cross(torch.eye(3)[0], torch.eye(3)[1], dim=0))
+try:
+    torch.dot(x, torch.arange(3))
+except RuntimeError as error:
+    print(str(error).splitlines()[0])

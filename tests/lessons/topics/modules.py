@@ -187,3 +187,24 @@ for wrong in (lambda: torch.ones(1, device="cuda"), lambda: net.cuda()):
         wrong()
     except (AssertionError, RuntimeError) as error:
         print(type(error).__name__)
+
+
+class NestMLP(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.net = nn.Sequential(nn.Linear(20, 64), nn.ReLU(), nn.Linear(64, 32), nn.ReLU())
+        self.linear = nn.Linear(32, 16)
+
+    def forward(self, X):
+        return self.linear(self.net(X))
+
+
+chimera = nn.Sequential(NestMLP(), nn.Linear(16, 20), FixedHiddenMLP())
+print(chimera(X), chimera, (clone(X) == mlp(X)).all())
+net = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 1))
+net[2].apply(lambda m: nn.init.xavier_uniform_(m.weight) if type(m) == nn.Linear else None)
+print(net[2].weight.data, MyLinear(4, 2)(torch.rand(size=(2, 4))))
+with tempfile.TemporaryDirectory() as folder:
+    path = os.path.join(folder, "x-file")
+    torch.save(x, path)
+    print(torch.load(path))

@@ -81,3 +81,27 @@ print(
     torch.tensor(1 + 2j),
     torch.rand(0, 3),
 )
+X = torch.arange(12).reshape(3, 4)
+print(len(X), X.size(), X.reshape((2, 2, -1)).shape, torch.zeros_like(X), torch.arange(0, 1, 0.25))
+print(torch.ones_like(X, dtype=torch.float64), torch.rand(2), torch.normal(0.0, 2.0, (3,)))
+x = torch.tensor([1.0, 2, 4, 8])
+print(x // 3, -x, x % 3, torch.log(x), torch.sqrt(x), torch.abs(-x), torch.sin(x), torch.sigmoid(x))
+X, Y = X.float(), Y.float()
+print(torch.stack((X, Y)).shape, (X < 3) & (Y > 1), X.mean(), X.max(), X.min(), X.prod())
+print(X.argmax(), X.sum(0), X.mean(dim=1), X[0:2, 1:3], X[..., -1], X[None].shape)
+X[X > 10.5] = -1
+X[:, [0, 3]] = torch.tensor([5.0, 6.0])
+print(X, X[X < 0], X[torch.tensor([0, 2]), torch.tensor([1, 3])])
+A = X.numpy()
+B = torch.tensor(A)
+A[0, 0] = 100
+print(X[0, 0], B[0, 0], A.dtype)
+C = torch.from_numpy(A.reshape(2, 6).astype("int64"))
+print(C, C.dtype, C.float(), C.double().dtype, C.bool(), C.to(torch.int8))
+try:
+    print(X[5])
+except IndexError as error:
+    print(str(error).splitlines()[0])
+for row in torch.arange(4).reshape(2, 2):
+    print(row, row.tolist())
+print(torch.tensor(1e-8), torch.tensor([1e8, 1.0]), torch.tensor([1000.5, 0.001]))
