@@ -13,11 +13,12 @@ import numpy as np
 
 import alight as torch
 from alight import nn
-from alight.errors import fail
+from alight.errors import fail, not_implemented
 from alight.nn import functional as F
 
 Tensor = torch.Tensor
 FORMATS = ("xyxy", "xywh", "cxcywh")
+ROTATED = {"xywhr", "cxcywhr", "xyxyxyxy"}
 
 
 def box_area(boxes: Tensor) -> Tensor:
@@ -39,6 +40,8 @@ def box_convert(boxes: Tensor, in_fmt: str, out_fmt: str) -> Tensor:
     >>> box_convert(torch.tensor([[1.0, 2.0, 4.0, 6.0]]), "xyxy", "cxcywh")
     tensor([[2.5000, 4.0000, 3.0000, 4.0000]])
     """
+    if {in_fmt, out_fmt} & ROTATED:
+        not_implemented("rotated boxes", "boxes along the axes: xyxy, xywh, cxcywh")
     if in_fmt not in FORMATS or out_fmt not in FORMATS:
         fail(
             ValueError,

@@ -10,6 +10,7 @@ from PIL import Image
 
 import alight
 from alight.vision import transforms, tv_tensors
+from alight.vision.ops import box_convert
 from alight.vision.transforms import v2
 from tests.semantics.oracle import close
 from tests.vision import boxes
@@ -72,7 +73,10 @@ def test_refused():
         v2.RandomIoUCrop()(alight.zeros(3, 4, 4))
     for what in (
         lambda: tv_tensors.BoundingBoxes([1.0] * 5, format="XYWHR", canvas_size=(1, 1)),
+        lambda: box_convert(alight.ones(1, 5), "cxcywhr", "xyxyxyxy"),
         lambda: tv_tensors.KeyPoints([1, 2], canvas_size=(1, 1)),
+        lambda: v2.ClampKeyPoints,
+        lambda: v2.SanitizeKeyPoints,
         lambda: v2.RandomPerspective(p=1.0)(tv_tensors.Image(alight.zeros(3, 8, 10)), made()),
     ):
         with pytest.raises(NotImplementedError):

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from alight.errors import not_implemented
 from alight.vision.transforms.images import InterpolationMode
 from alight.vision.transforms.v2 import functional
 from alight.vision.transforms.v2.batches import CutMix, MixUp
@@ -67,6 +68,8 @@ def __getattr__(name: str) -> Any:
         from alight.vision.transforms.searched import AutoAugmentPolicy
 
         return AutoAugmentPolicy
+    if "KeyPoints" in name:
+        not_implemented(f"transforms.v2.{name}", "a tensor of points, moved by hand")
     raise AttributeError(f"module 'torchvision.transforms.v2' has no attribute {name!r}")
 
 
