@@ -47,12 +47,25 @@ def schedule(nest: Nest, lanes: int) -> Schedule:
     place = {axis: n for n, group in enumerate(groups) for axis in group}
     chosen = None if vector is None else place[vector]
     kinds = [group[0] in nest.reduced for group in groups]
-    return Schedule(
+    made = Schedule(
         merged,
         tuple(n for n, reduced in enumerate(kinds) if not reduced and n != chosen),
         tuple(n for n, reduced in enumerate(kinds) if reduced and n != chosen),
         chosen,
     )
+    near = _sharing_axis(merged, chosen)
+    return made if near is None else _turning(made, near, lanes)
+
+
+def _turning(made: Schedule, near: int, lanes: int) -> Schedule:
+    """The axis `near` next to the vector, and the vector's axis in runs of one vector around it."""
+    nest, vector = made.nest, made.vector
+    outer = [axis for axis in made.outer if axis != near]
+    assert vector is not None
+    if nest.extents[vector] % lanes == 0:
+        outer.append(vector)
+        nest, vector = _split(nest, vector, lanes)
+    return Schedule(nest, (*outer, near), made.inner, vector)
 
 
 def vector_cost(nest: Nest, lanes: int) -> float:
@@ -139,6 +152,42 @@ def _vector_axis(nest: Nest, lanes: int) -> int | None:
     return best
 
 
+def _sharing_axis(nest: Nest, vector: int | None) -> int | None:
+    """An axis along which numbers lie side by side that a vector gathers from as many lines of memory: walked next to the
+    vector, it reads those lines again while they are near. What a turned copy needs; None if there is no such axis."""
+    if vector is None or nest.reduced or nest.sequential:
+        return None
+    if not all(_is_beside(nest, store.index, vector) for store in nest.stores):
+        return None
+    for one in nest.expressions:
+        if isinstance(one.what, Load) and abs(one.what.index.coefficient(vector)) > 1:
+            for axis in range(len(nest.extents)):
+                if axis != vector and _is_beside(nest, one.what.index, axis):
+                    return axis
+    return None
+
+
+def _split(nest: Nest, axis: int, size: int) -> tuple[Nest, int]:
+    """The nest with an axis cut into runs of `size`, and the number of the axis along a run, which is the last one."""
+    count, extents = len(nest.extents), list(nest.extents)
+    extents[axis] //= size
+    made = Nest([*extents, size], nest.reduced, nest.sequential)
+
+    def move(number: Affine) -> Affine:
+        terms = []
+        for a, c in number.terms:
+            terms.append((a + (a >= count), c * size if a == axis else c))
+            if a == axis:
+                terms.append((count, c))
+        return Affine(number.constant, tuple(sorted(terms)))
+
+    def axes(old: frozenset[int]) -> frozenset[int]:
+        return old | {count} if axis in old else old
+
+    _copy_into(made, nest, move, axes)
+    return made, count
+
+
 def _all_beside(nest: Nest, axis: int) -> bool:
     """Whether stores along an axis lie side by side: lanes never write one place."""
     return all(store.index.coefficient(axis) == 1 for store in nest.stores)
@@ -190,14 +239,25 @@ def _merged(nest: Nest, groups: Sequence[Sequence[int]]) -> Nest:
     def axes(old: frozenset[int]) -> frozenset[int]:
         return frozenset(belongs[a] for a in old if a in belongs)
 
-    for a, stage in zip(nest.atoms[count:], nest.atom_stage[count:], strict=True):
+    _copy_into(made, nest, move, axes)
+    return made
+
+
+def _copy_into(
+    made: Nest,
+    old: Nest,
+    move: Callable[[Affine], Affine],
+    axes: Callable[[frozenset[int]], frozenset[int]],
+) -> None:
+    """What an old nest computes, with its numbers and its sets of axes in those of a new one."""
+    count = len(old.extents)
+    for a, stage in zip(old.atoms[count:], old.atom_stage[count:], strict=True):
         made.atoms.append(Quotient(move(a.number), a.divisor) if isinstance(a, Quotient) else a)
         made.atom_stage.append(stage)
-    made.atom_axes.extend(axes(old) for old in nest.atom_axes[count:])
-    made.expressions = [_moved(one, move, axes) for one in nest.expressions]
-    made.reductions = list(nest.reductions)
-    made.stores = [s._replace(index=move(s.index)) for s in nest.stores]
-    return made
+    made.atom_axes.extend(axes(found) for found in old.atom_axes[count:])
+    made.expressions = [_moved(one, move, axes) for one in old.expressions]
+    made.reductions = list(old.reductions)
+    made.stores = [s._replace(index=move(s.index)) for s in old.stores]
 
 
 def _moved(
