@@ -171,7 +171,7 @@ def _split(nest: Nest, axis: int, size: int) -> tuple[Nest, int]:
     """The nest with an axis cut into runs of `size`, and the number of the axis along a run, which is the last one."""
     count, extents = len(nest.extents), list(nest.extents)
     extents[axis] //= size
-    made = Nest([*extents, size], nest.reduced, nest.sequential)
+    made = Nest([*extents, size], sorted(nest.reduced), sorted(nest.sequential))
 
     def move(number: Affine) -> Affine:
         terms = []
