@@ -204,6 +204,22 @@ def test_few_rows_ask_for_the_next_panel_of_weights(m, n, k):
     assert not plan_of(product(1, n, k), host()).weights  # read once, one after the other
 
 
+def test_long_rows_of_few_steps_pack_a_panel_or_nothing():
+    few, many = product(70, 2048, 64), product(520, 1024, 64)
+    wide = Target("x86_64", "x86-64", "", 64, 32, 48 << 10, 2 << 20)
+    packed, unpacked = plan_of(few, wide), plan_of(many, wide)
+    assert (packed.packed, packed.rows_first) == (True, False)
+    assert (unpacked.packed, unpacked.rows_first) == (False, True)
+    check(few, threads=2)
+    check(many, threads=2)
+
+
+def test_rows_that_lie_across_lines_are_packed_where_they_are_read_often():
+    assert plan_of(product(1120, 250, 300), host()).packed
+    assert not plan_of(product(1120, 240, 300), host()).packed
+    assert not plan_of(product(100, 250, 300), host()).packed
+
+
 def test_what_a_tile_asks_for_ahead_is_the_next_tile():
     """All panels together ask for every line of every step once, or a little more."""
     for m, n, k in itertools.product((1024, 300), (2048, 256, 150, 64, 20), (1120, 515)):

@@ -86,6 +86,7 @@ _BLOCK_STEPS = 2048  # steps of k done at a time: a panel of B stays in the seco
 _FAR_STEPS = 128  # the same where each step of A is far from the last one: their lines fall into few sets of a cache
 _FAR_BYTES = 512 << 10  # how large A is then
 _FEW_ROWS = 32  # up to so many, panels of B are used too seldom to be hidden
+_SHORT_STEPS = 128
 _PART_STEPS = 1024  # steps of k that are worth a part of their own
 
 
@@ -197,7 +198,13 @@ def _with_order(plan: Plan, target: Target) -> Plan:
     fits = product.k * step_bytes <= target.l2_bytes // 2
     # Neighbouring panels of a row of C are neighbours in memory, which matters once C, or what a finish reads, is large.
     long = product.m * max(product.k, product.n) * size >= target.l2_bytes // 2
-    return plan._replace(rows_first=fits and long and not plan.partial)
+    if not (fits and long) or plan.partial:
+        return plan
+    aligned = product.b[-1] == 1 and product.b[-2] * size % CACHE_LINE == 0
+    if plan.packed and aligned and product.k <= _SHORT_STEPS:
+        # To pack all of B writes it and reads it again; one packed panel of few steps stays in the first cache.
+        return plan if product.m <= 256 else plan._replace(rows_first=True, packed=False)
+    return plan._replace(rows_first=True)
 
 
 def _is_far(product: Product, target: Target) -> bool:
@@ -225,6 +232,8 @@ def _wants_packing(product: Product, target: Target, far: bool = False) -> bool:
         return False
     if far:
         return product.m >= 512 if stride > 1024 else stride % CACHE_LINE > 0 and product.m >= 128
+    if product.m >= 512 and stride % CACHE_LINE:
+        return True  # each vector of every row would lie across two lines
     return (product.m >= 64 and stride > 1024) or stride * product.k > target.l2_bytes // 2
 
 
