@@ -29,16 +29,16 @@ batch_norm_eval NativeBatchNorm; instance_norm View; rms_norm Mul; fold Col2Im
 avg_pool1d SqueezeBackward1; adaptive_avg_pool1d SqueezeBackward1; max_pool1d SqueezeBackward1; prelu PreluKernel; rrelu RreluWithNoise; selu Elu; solve_ex LinalgSolveEx; inv_ex LinalgInvEx; cholesky_ex LinalgCholeskyEx; lstsq LinalgLstsq; rpow PowBackward1; rmod RemainderBackward1; rdiv Mul; hfft2 FftC2R; hfftn FftC2R
 relu6 Hardtanh; lu_factor_ex LinalgLuFactorEx; lu_solve LinalgLuSolve; matrix_exp LinalgMatrixExp; reversed_axes Permute
 householder_product LinalgHouseholderProduct; adjoint Transpose; tensordot View; tensorsolve View; multi_dot View
-tensorinv ReshapeAlias; logdet Where; cond SqueezeBackward1; vander Cat; special_ndtr MulBackward1; corrcoef ClampBackward1
-pairwise_distance NormBackward1; local_response_norm Div; quantile_along SqueezeBackward4; cov Squeeze; diff Sub
-alpha_dropout Add; cumulative_trapezoid Cumsum; ihfft2 FftC2C; ihfftn FftC2C; ihfft Conj; trapezoid MulBackward1
+tensorinv ReshapeAlias; logdet Where; cond SqueezeBackward1; vander Cat; special_ndtr MulBackward1
+pairwise_distance NormBackward1; local_response_norm Div; quantile_along SqueezeBackward4; cov Squeeze
+alpha_dropout Add; cumulative_trapezoid Cumsum; ihfft Conj; trapezoid MulBackward1
 multi_head_attention View
 logsigmoid LogSigmoid; softsign Div; tanhshrink Sub; dropout Mul; hstack Cat; vstack Cat; dstack Cat
 column_stack Cat; concat Cat; msort Sort; movedim Permute; moveaxis Permute; swapaxes Transpose; swapdims Transpose
 take_along_dim Gather; tile Repeat; kron UnsafeView; attention UnsafeView; nanmean Div; qr LinalgQr; svd LinalgSvd
 svdvals LinalgSvd; det LinalgDet; inv LinalgInvEx; inverse LinalgInvEx; eigh LinalgEigh; eig LinalgEig
 eigvals LinalgEig; eigvalsh LinalgEigh; pinv LinalgPinv; solve LinalgSolveEx; solve_triangular LinalgSolveTriangular
-slogdet LinalgSlogdet; linalg_cholesky LinalgCholeskyEx; cholesky LinalgCholeskyEx; lu_factor LinalgLuFactorEx
+slogdet LinalgSlogdet; linalg_cholesky LinalgCholeskyEx; lu_factor LinalgLuFactorEx
 norm LinalgVectorNorm; linalg_norm LinalgVectorNorm; vector_norm LinalgVectorNorm; matrix_norm LinalgVectorNorm
 fft2 FftC2C; ifft2 FftC2C; fftn FftC2C; ifftn FftC2C; rfft FftR2C; rfft2 FftR2C
 rfftn FftR2C; irfft FftC2R; irfft2 FftC2R; irfftn FftC2R; hfft FftC2R; tensor_split Slice; chunk Split
@@ -201,7 +201,21 @@ def _of_loss(plain: str) -> Rule:
 
 
 def _of_divergence(values: Sequence[Any]) -> str:
-    return "DivBackward0" if "batchmean" in values else _of_loss("SubBackward0")(values)
+    if "batchmean" in values:
+        return "DivBackward0"
+    return _of_loss("MulBackward0" if values[5] else "SubBackward0")(values)
+
+
+def _with_constant(plain: str) -> Rule:
+    """Losses that add a constant where argument number 3, `full`, asks for it."""
+    return lambda values: _of_loss("AddBackward0" if values[3] else plain)(values)
+
+
+def _of_inverse_transform(values: Sequence[Any]) -> str:
+    """Half of an inverse transform: along one dimension nothing but its conjugate is left to do."""
+    over = values[2] or values[1]
+    count = values[0].ndim if over is None else len(over)
+    return "ConjBackward0" if count == 1 else "FftC2CBackward0"
 
 
 def _of_pad(values: Sequence[Any]) -> str:
@@ -300,8 +314,12 @@ _BY_ARGUMENTS: dict[str, Rule] = {
     "cosine_embedding_loss": _of_loss("AddBackward0"),
     "hinge_embedding_loss": _of_loss("AddBackward0"),
     "interpolate": _of_interpolation,
-    "poisson_nll_loss": _of_loss("SubBackward0"),
-    "gaussian_nll_loss": _of_loss("MulBackward0"),
+    "poisson_nll_loss": _with_constant("SubBackward0"),
+    "gaussian_nll_loss": _with_constant("MulBackward0"),
+    "ihfft2": _of_inverse_transform,
+    "ihfftn": _of_inverse_transform,
+    "corrcoef": lambda v: "DivBackward0" if v[0].ndim < 2 or v[0].shape[0] == 1 else "ClampBackward1",
+    "diff": lambda v: "SubBackward0" if v[1] else "torch::autograd::CopyBackwards",
     "pad": _of_pad,
     "cross_entropy": _of_cross_entropy,
 }  # fmt: skip
