@@ -78,6 +78,7 @@ def keep(recorder: Any, tensors: Sequence[Any]) -> Kept | None:
 def _is_plain(tensor: Any) -> bool:
     """Whether a tensor is its buffer, and nothing depends on it."""
     is_own = tensor._slot == tensor.__class__._slot == -1  # a subclass may look at each use
-    is_bare = tensor._base is None and tensor._history is None and not tensor._views
+    is_bare = tensor._base is None and tensor._history is None
+    is_viewed = bool(tensor._views) and any(one() is not None for one in tensor._views)
     is_known = tensor._buffer is not None and not tensor._shared
-    return is_own and is_bare and is_known and not tensor._meta.requires_grad
+    return is_own and is_bare and is_known and not (is_viewed or tensor._meta.requires_grad)

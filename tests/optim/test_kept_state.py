@@ -306,3 +306,62 @@ def test_state_takes_no_steps_of_its_own(name):
     assert t.state()._kept is None  # it was pending
     t.step()
     assert t.state()._kept is t.state(1)._kept is not None
+
+
+def pending_step(t, monkeypatch):
+    """A step whose segment has not run yet."""
+    t.optimizer.zero_grad()
+    sum(((p - 0.3) ** 2 + (2 * p).sin()).sum() for p in t.params).backward()
+    with monkeypatch.context() as patch:
+        patch.setattr(thread.recorder, "flush", lambda reason: None)
+        t.optimizer.step()
+    assert t.state()._kept.recorder is thread.recorder
+
+
+def test_pending_state_is_read(monkeypatch):
+    """In this thread the segment runs; another thread computes what it needs and leaves the segment alone."""
+    t, expected = Training(alight, "Adam"), Training(alight, "Adam")
+    t.step(2)
+    expected.step(3)
+    pending_step(t, monkeypatch)
+    seen = []
+    reader = threading.Thread(target=lambda: seen.append(t.state().tolist()))
+    reader.start()
+    reader.join()
+    assert thread.recorder.handles
+    np.testing.assert_allclose(seen[0], expected.state().tolist(), rtol=1e-5)
+    assert t.state(1).tolist() == expected.state(1).tolist()
+    assert not thread.recorder.handles
+    t.step()
+    expected.step()
+    for a, b in zip(t.numbers(), expected.numbers(), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5)
+
+
+def test_state_after_a_segment_that_was_given_up(monkeypatch):
+    """Ctrl-C between two halves of a step: what was computed before still stands."""
+    t = Training(alight, "Adam")
+    t.step(2)
+    before = t.numbers()
+    pending_step(t, monkeypatch)
+    thread.recorder.scalars.append(0.0)  # as if a step had got no further
+    thread.recorder.flush("the next thing that somebody asks for")
+    for a, b in zip(t.numbers(), before, strict=True):
+        np.testing.assert_array_equal(a, b)
+    t.step(2)
+    assert t.state()._kept is not None
+
+
+def test_a_gradient_that_is_state():
+    """It is read and written in one step, on a path that knows neither."""
+    for name in ("SGD", "Adam"):
+        t = Training(alight, name)
+        t.step(2)
+        old = t.state().tolist()
+        t.optimizer.zero_grad()
+        t.params[0].grad = t.state()
+        t.optimizer.step()
+        share = (
+            1.9 if name == "SGD" else 1.0
+        )  # momentum 0.9, and the gradient; a mean of one and the same
+        np.testing.assert_allclose(t.state().tolist(), np.multiply(old, share), rtol=1e-5)
