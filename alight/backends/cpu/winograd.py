@@ -25,6 +25,7 @@ from alight.backends.cpu.division import divided, moved
 from alight.backends.cpu.target import Target
 from alight.backends.cpu.threads import barrier
 from alight.backends.cpu.tiles import (
+    CACHE_LINE,
     Panel,
     Shape,
     Steps,
@@ -80,6 +81,7 @@ class Winograd:
         self.packed = code.element(self.sums, PLANES * memory.sums, 1)
         self.strip = code.element(self.packed, memory.packed, 1)
         self.zeros = code.element(self.strip, memory.strip, 1)
+        self.output_step = nest.w[1] if self.turned else nest.w[0]  # elements of w
         # Bytes between rows and terms of the weights' planes. Turned, they lie row by row; else in groups of a vector
         # of rows, term by term.
         self.group = nest.terms * self.width
@@ -140,24 +142,34 @@ class Winograd:
             start = code.mul(piece, lanes)
             left = code.op("sub", code.integer(inputs), start)
             count = code.minimum(left, code.integer(lanes))
-            step = nest.w[1] if self.turned else nest.w[0]
-            source = moved(code, self.w, nest.itemsize, (step * lanes, TAPS), [group, start])
+            source = self._given(group, start)
+            group_ahead, piece_ahead = divided(code, code.add(unit, 1), pieces)
+            ahead = self._given(group_ahead, code.mul(piece_ahead, lanes))
             steps = (self.width, self.row) if self.turned else (self.group, self.term)
             to = moved(code, self.weights, 1, steps, [group, start])
             for some, outputs_there in (("icmp slt", lanes), ("icmp sge", rest)):
                 if whole if some == "icmp slt" else rest:
                     with code.when(code.compare(some, group, code.integer(whole))):
-                        self._weights(source, to, count, outputs_there)
+                        self._weights(source, ahead, to, count, outputs_there)
 
-    def _weights(self, source: Value, to: Value, count: Value, outputs: int) -> None:
-        """`count` inputs of a vector of outputs: outputs and (input, tap) exchanged, then G g G'."""
+    def _given(self, group: Value, first: Value) -> Value:
+        """The weights of a group of outputs from an input on."""
+        step = self.output_step * self.lanes
+        return moved(self.code, self.w, self.nest.itemsize, (step, TAPS), [group, first])
+
+    def _weights(self, source: Value, ahead: Value, to: Value, count: Value, outputs: int) -> None:
+        """`count` inputs of a vector of outputs: outputs and (input, tap) exchanged, then G g G'; the next ones, `ahead`,
+        are asked for meanwhile, since those of a whole network come from beyond the second cache."""
         code, nest, size = self.code, self.nest, self.nest.itemsize
-        step = nest.w[1] if self.turned else nest.w[0]
+        step = self.output_step
         panel = Panel(nest.type, code.mul(count, TAPS), outputs, size, step * size)
         pack(code, self.target, panel, source, self.packed, self.lanes)
         with code.loop(code.integer(0), count) as i:
             at = code.element(self.packed, code.mul(i, TAPS * self.width), 1)
             taps = [code.load(self.type, code.element(at, n * self.width, 1)) for n in range(TAPS)]
+            line = moved(code, ahead, size, (step,), [i])
+            for place in range(0, TAPS * self.width, CACHE_LINE):
+                code.prefetch(code.element(line, place, 1))
             if self.turned:
                 taps.reverse()
             here = code.element(to, code.mul(i, self.row if self.turned else self.term), 1)
