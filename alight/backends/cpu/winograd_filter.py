@@ -9,6 +9,7 @@ tiles add to one of several partial sums, which threads share; then the threads 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import reduce
 from math import prod
 from typing import TYPE_CHECKING, NamedTuple
@@ -236,8 +237,8 @@ class WinogradFilter:
         """A vector of channels of some rows and columns, image by image with channels side by side; zeros outside."""
         code, width = self.code, self.width
         nothing = code.integer(0)
-        for i in range(rows):
-            y = code.add(place[0], i)
+        with code.loop(nothing, code.integer(rows)) as row:
+            y = code.add(place[0], row)
             inside = code.compare("icmp ult", y, code.integer(extents[0]))
             line = moved(code, source, 1, steps[1:2], [y])
             start = code.maximum(code.op("sub", nothing, place[1]), nothing)
@@ -245,22 +246,20 @@ class WinogradFilter:
             stop = code.maximum(code.minimum(stop, code.integer(columns)), start)
             start = code.select(inside, start, nothing)
             stop = code.select(inside, stop, nothing)
+            to = code.element(self.turned, code.mul(row, width), 1)
+
+            def put(column: Value, values: Sequence[Value], to: Value = to) -> None:
+                at = code.element(to, code.mul(column, rows * width), 1)
+                for n, value in enumerate(values):
+                    code.store(value, code.element(at, n * columns * rows * width, 1))
+
             for low, high in ((nothing, start), (stop, code.integer(columns))):
                 with code.loop(low, high) as column:
-                    at = code.element(self.turned, code.mul(column, rows * width), 1)
-                    for n in range(self.lanes):
-                        to = code.element(at, (n * columns * rows + i) * width, 1)
-                        code.store(zero(self.type), to)
+                    put(column, [zero(self.type)] * self.lanes)
             with code.loop(start, stop) as column:
                 here = moved(code, line, 1, steps[2:], [code.add(place[1], column)])
-                found = [
-                    code.load(self.type, code.element(here, n * steps[0], 1), mask)
-                    for n in range(self.lanes)
-                ]
-                at = code.element(self.turned, code.mul(column, rows * width), 1)
-                for n, value in enumerate(transposed(code, found)):
-                    to = code.element(at, (n * columns * rows + i) * width, 1)
-                    code.store(value, to)
+                places = [code.element(here, n * steps[0], 1) for n in range(self.lanes)]
+                put(column, transposed(code, [code.load(self.type, at, mask) for at in places]))
 
     def _pixels(self, at: Value, to: Value) -> None:
         """B' d B of the tiles of one image."""
