@@ -7,7 +7,7 @@ Without such places the pending frame is one piece, and on a known path the whol
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from alight.autograd.frames import sweep_pending
@@ -65,12 +65,11 @@ def known_backward(tensor: Tensor) -> bool:
     if position is None:
         return False
     recorder.here = position
-    handles = recorder.handles
-    _hand_out(recorder, [handles[target] for target in position.targets], position)
+    _hand_out(recorder, map(recorder.handles.__getitem__, position.targets), position)
     return True
 
 
-def _hand_out(recorder: Any, leaves: list[Any], position: Position) -> None:
+def _hand_out(recorder: Any, leaves: Iterable[Any], position: Position) -> None:
     """Give leaves the gradients that a step has made."""
     slot = position.slot
     gradients = []

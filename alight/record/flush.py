@@ -165,8 +165,9 @@ def flush(recorder: Any, reason: str) -> None:
     if history is not None:
         for i, value in plan.owing:
             handles[i]._history = history.entry(value)
-    recorder.must_write = False
-    recorder.transient.clear()
+    if recorder.must_write or recorder.transient:
+        recorder.must_write = False
+        recorder.transient.clear()
     recorder.restart()
     if history is not None and recorder.saved_hooks:
         recorder.saved_hooks[-1].keep(history)
