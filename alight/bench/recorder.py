@@ -9,7 +9,9 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
+from alight.bench import calls
 from alight.bench.timing import alternate, table
+from alight.compiler.hot import background
 from alight.record.recorder import thread
 from alight.record.trie import Position
 
@@ -103,7 +105,7 @@ def main(against: str | None = None) -> str:
     if rival is not None and hasattr(rival, "set_num_threads"):
         rival.set_num_threads(2)
     rows = []
-    for name, make, calls, goal in (
+    for name, make, count, goal in (
         ("a + b on a known path", add_calls, CALLS, "1.0"),
         ("nn.Linear.__call__", linear_calls, CALLS, "2.5"),
         ("tiny MLP step with NumPy kernels", tiny_step, 1, ""),
@@ -111,8 +113,24 @@ def main(against: str | None = None) -> str:
         tasks = {"alight": make(alight)}
         if rival is not None:
             tasks[rival.__name__] = make(rival)
-        seconds = {key: value / calls for key, value in alternate(tasks).items()}
+        seconds = {key: value / count for key, value in alternate(tasks).items()}
         rows.append((f"{name}, us", seconds, goal))
     step = without_kernels(tiny_step(alight))
     rows.append(("tiny MLP step, kernels apart, us", alternate({"alight": step}, rounds=301), "25"))
+    rows.extend(_call_rows(alight, rival))
     return table(rows, against)
+
+
+def _call_rows(alight: Any, rival: Any) -> list[tuple[str, dict[str, float], str]]:
+    """A row for each call of calls.py."""
+    rows = []
+    for text in calls.TEXTS:
+        both = {"alight": calls.task(alight, text)}
+        if rival is not None:
+            both[rival.__name__] = calls.task(rival, text)
+        for _ in range(8):  # until the path is known and what is computed is compiled
+            both["alight"]()
+        background.wait()
+        seconds = {key: value / calls.CALLS for key, value in alternate(both).items()}
+        rows.append((f"{text}, us", seconds, ""))
+    return rows

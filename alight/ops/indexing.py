@@ -35,8 +35,12 @@ TREATED_AS_TUPLE = (
 
 def getitem(self: Tensor, index: Any) -> Tensor:
     """The elements that `index` names: a view for ints and slices, a copy for tensors, lists and masks."""
-    if (known := known_part(self, index)) is not None:
-        return known
+    if index.__class__ is not Tensor:
+        if (known := known_part(self, index)) is not None:
+            return known
+    ids = index if index.__class__ is tuple else (index,)
+    if _are_places(self, ids):
+        return index_at.function(self, ids, _FIRST_AXES[len(ids)])
     view, selectors = _basic(self, index)
     if not selectors:
         return (
@@ -44,6 +48,19 @@ def getitem(self: Tensor, index: Any) -> Tensor:
         )
     ids, axes = _expanded(view, selectors)
     return index_at.function(view, ids, axes)
+
+
+_FIRST_AXES = [tuple(range(n)) for n in range(9)]
+
+
+def _are_places(x: Tensor, ids: tuple[Any, ...]) -> bool:
+    """Whether an index is tensors of whole numbers alone, for the first dimensions."""
+    if not 0 < len(ids) <= len(x._meta.shape) or len(ids) >= len(_FIRST_AXES):
+        return False
+    for one in ids:
+        if one.__class__ is not Tensor or one._meta.dtype is not int64 or not one._meta.shape:
+            return False
+    return True
 
 
 def _basic(x: Tensor, index: Any) -> tuple[Tensor, list[tuple[int, Tensor]]]:

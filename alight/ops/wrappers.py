@@ -173,7 +173,7 @@ def wrapper_source(
     lines.append("    try:")
     pieces, pushes = [], []
     for parameter in operation.parameters:
-        before, piece, push = _fast_piece(parameter)
+        before, piece, push = _fast_piece(parameter, operation.joins)
         lines.extend(
             "        " + line.replace("RECORD", f"record(OPERATION, {call})") for line in before
         )
@@ -271,16 +271,20 @@ def _keywords(operation: Operation) -> str:
     return ", ".join(f"{parameter.name}={parameter.name}" for parameter in operation.parameters)
 
 
-def _fast_piece(parameter: Parameter) -> tuple[list[str], str, list[str]]:
+def _enter_line(name: str) -> str:
+    return (
+        f"if {name}._slot < 0 and "
+        f"(r.enter({name}) if type({name}) is Tensor else r.enter_parameter({name})): return RECORD"
+    )
+
+
+def _fast_piece(parameter: Parameter, joins: bool) -> tuple[list[str], str, list[str]]:
     """Lines before the key, the part of the key, and lines that hand numbers over, for the common cases.
 
     A tensor's first use in the segment enters it. `RECORD` stands for the slow way.
     """
     name = parameter.name
-    enter = (
-        f"if {name}._slot < 0 and "
-        f"(r.enter({name}) if type({name}) is Tensor else r.enter_parameter({name})): return RECORD"
-    )
+    enter = _enter_line(name)
     if parameter.kind == "tensor":
         return [enter], f"{name}._slot", []
     if parameter.kind == "optional":
@@ -291,8 +295,12 @@ def _fast_piece(parameter: Parameter) -> tuple[list[str], str, list[str]]:
             f"    k_{name} = {name}._slot",
         ]
         return before, f"k_{name}", []
-    if parameter.kind == "tensors":  # `record` enters them, or joins them outside the path
-        return [], f"tuple([one._slot for one in {name}])", []
+    if parameter.kind == "tensors":
+        slots = f"tuple([one._slot for one in {name}])"
+        if joins:  # `record` enters them, or joins them outside the path
+            return [], slots, []
+        known = f"if {name}.__class__ is tuple or {name}.__class__ is list:"
+        return [known, f"    for one in {name}:", "        " + _enter_line("one")], slots, []
     if parameter.kind == "operand":
         before = [f"k_{name} = {name}.__class__"]
         if parameter.default is None:

@@ -21,13 +21,15 @@ class Together:
     """A job for the thread that compiles: the programs of `plan` as one."""
 
     def __init__(self, plan: Any) -> None:
-        self.plan, self.runs = plan, plan.runs
+        self.plan: Any = plan
+        self.runs = plan.runs
 
     def make(self) -> None:
         """Compile them, and let the plan use what came of it; nothing changes if that failed."""
         from alight.backends.base import executable
         from alight.record.flush import Run
 
+        plan, self.plan = self.plan, None  # which holds this
         runs = [run for run in self.runs if run.program.nodes]
         rest = [run for run in self.runs if not run.program.nodes]
         program, feeds = united(runs)
@@ -36,7 +38,7 @@ class Together:
             hot.make()
         if hot.tier:
             values = tuple([value for run in runs for value in run.values])
-            self.plan.runs = (Run(program, hot, feeds, values), *rest)
+            plan.runs = (Run(program, hot, feeds, values), *rest)
 
 
 def consider(plan: Any) -> None:

@@ -7,10 +7,20 @@ import pytest
 import torch
 
 import alight
+from alight import config
 from alight.backends.cpu.native import Native
 from alight.backends.interpreter import distributions
 from alight.compiler.hot import background
+from alight.ops import normal_blocks
 from alight.ops.normal_blocks import OFTEN, normal_program
+
+
+@pytest.fixture(autouse=True)
+def nothing_drawn_so_far(monkeypatch):
+    monkeypatch.setattr(config, "tier", 1)
+    monkeypatch.setattr(distributions, "compiled_blocks", {})
+    for name in ("_draws", "_jobs"):
+        monkeypatch.setattr(normal_blocks, name, {})
 
 
 def _bits(values):
