@@ -6,7 +6,6 @@ module's inputs pass and one that its outputs pass.
 
 from __future__ import annotations
 
-import itertools
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -16,7 +15,6 @@ from alight.errors import fail, warn
 from alight.tensor import Tensor
 
 Hook = Callable[..., Any]
-_extra_names = itertools.count()
 
 # Hooks of all modules. `nn.Module.__call__` looks at `on_every_module` alone.
 every_forward_pre: OrderedDict[int, Hook] = OrderedDict()

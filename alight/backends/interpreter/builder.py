@@ -186,16 +186,6 @@ def _converter(of: dtype, to: dtype) -> Callable[..., Any]:
     return lambda x: x.astype(target)
 
 
-def _bits_reader(of: dtype, to: dtype) -> Callable[[Any], Any]:
-    """Bits copied as they are; a bfloat16 is the upper half of the float32 that holds it."""
-    target = numpy_dtype(to)
-    if of is bfloat16 and to is not bfloat16:
-        return lambda x: (np.asarray(x).view(np.uint32) >> 16).astype(np.uint16).view(target)
-    if to is bfloat16 and of is not bfloat16:
-        return lambda x: (np.asarray(x).view(np.uint16).astype(np.uint32) << 16).view(target)
-    return lambda x: np.array(x).view(target)
-
-
 def scalar_function(
     primitive: Any, dtypes: tuple[dtype, ...], statics: dict[str, Any]
 ) -> Callable[..., Any]:
