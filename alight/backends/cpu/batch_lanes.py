@@ -58,9 +58,12 @@ def batch_panels(
     """The cheapest panels of vectors of `count` lanes along an axis, for tiles of some of `rows` channels."""
     best: list[Panels] = []
     fewest = float("inf")
-    for vectors in (4, 2, 3, 1, 6, 8):
-        if accumulators(target, vectors) < (only or 1) or vectors > max(1, -(-extent // count)):
-            continue
+    widths = [
+        vectors
+        for vectors in ((2, 1) if target.varied else (4, 2, 3, 1, 6, 8))
+        if accumulators(target, vectors) >= (only or 1) and vectors <= max(1, -(-extent // count))
+    ]
+    for vectors in widths[:1] if target.varied else widths:  # few texts serve all extents
         panels, rest = divmod(extent, vectors * count)
         found, cycles = [], 0.0
         for first, repeat, columns in ((0, panels, vectors * count), (extent - rest, 1, rest)):

@@ -269,7 +269,8 @@ class _FilterGradient:
             return
         longest = self.blocks.images * (self.blocks.wide if self._is_run() else 1)
         vectors = -(-longest // self.count)
-        self.zeros = code.array(conv.type, vectors * self.count)
+        room = 1 << (vectors - 1).bit_length() if self.target.varied else vectors
+        self.zeros = code.array(conv.type, room * self.count)
         with code.loop(code.integer(0), code.integer(vectors)) as i:
             at = code.element(self.zeros, code.mul(i, self.vector_bytes), 1)
             code.store(zero(self.type), at)
