@@ -107,7 +107,12 @@ def _times(native: Any) -> list[float]:
         of = types[i]
         value = 0.01 if of.dtype.is_floating_point else 0
         arguments.append(backend.from_host([value] * of.size, of.dtype).reshape(of.shape))
-    return [timed.seconds for timed in profile(native, arguments)]
+    return [timed.seconds * _portions(timed.kernel) for timed in profile(native, arguments)]
+
+
+def _portions(kernel: Kernel) -> int:
+    """How often a kernel runs in a step: once for each portion of its rows."""
+    return 1 if kernel.owned is None else kernel.owned.portions
 
 
 def _of_its_own(native: Any) -> Any:
@@ -126,7 +131,7 @@ def _rate(kernel: Kernel, plan: Any, seconds: float, total: float) -> str:
 
     text, best = f"{seconds * 1e6:8.1f} us {seconds / total:4.0%}", peaks()
     if kernel.kind in HEAVY:
-        reached = 8 * kernel.work / seconds / 1e9
+        reached = 8 * kernel.work * _portions(kernel) / seconds / 1e9
         double = plan.types[kernel.nodes[0].outputs[0]].dtype.itemsize == 8
         return f"{text} {reached:6.0f} GFLOP/s, {reached / (best.gflops_double if double else best.gflops):4.0%}"
     moved = sum(plan.types[value].bytes for value in kernel.values)
