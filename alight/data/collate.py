@@ -91,10 +91,17 @@ def from_arrays(batch: Any) -> Any:
 
 def _stack(tensors: Sequence[Any]) -> Any:
     """One tensor from many; through NumPy where no gradient flows, since that records nothing."""
+    for i, one in enumerate(tensors):
+        if one.shape != tensors[0].shape:
+            fail(
+                RuntimeError,
+                f"stack expects each tensor to be equal size, but got {list(tensors[0].shape)} at entry 0 and "
+                f"{list(one.shape)} at entry {i}",
+                facts=["the samples of a batch differ in shape"],
+                try_="resizing or padding them; a collate_fn that calls nn.utils.rnn.pad_sequence",
+            )
     plain = all(t.device.type == "cpu" and not t.requires_grad for t in tensors)
-    same = plain and all(
-        t.shape == tensors[0].shape and t.dtype == tensors[0].dtype for t in tensors
-    )
+    same = plain and all(t.dtype == tensors[0].dtype for t in tensors)
     if not same:
         return alight.stack(list(tensors), 0)
     try:
@@ -110,7 +117,7 @@ def _from_arrays(arrays: Sequence[Any]) -> Any:
         sentence = "default_collate: batch must contain tensors, numpy arrays, numbers, dicts or lists; found "
         fail(TypeError, sentence + str(arrays[0].dtype))
     if any(np.shape(array) != np.shape(arrays[0]) for array in arrays):
-        return alight.stack([alight.as_tensor(array) for array in arrays], 0)
+        return _stack([alight.as_tensor(array) for array in arrays])
     return alight.from_numpy(np.stack(arrays))
 
 
