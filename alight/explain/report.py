@@ -148,9 +148,15 @@ def describe_changes(recorder: Any) -> list[str]:
         (position for position in _positions(recorder) if position.misses > 8),
         key=lambda p: -p.misses,
     )[:5]
-    if not changing:
-        return []
-    lines = ["", "places that keep changing (each new step there is recorded anew):"]
+    lines: list[str] = []
+    if recorder.unsteady:
+        lines = [
+            "",
+            "places where paths went on differently so often that segments end before them:",
+        ]
+        lines.extend(sorted(f"  {name} at {line}" for line, name in recorder.unsteady))
+    if changing:
+        lines += ["", "places that keep changing (each new step there is recorded anew):"]
     for position in changing:
         children = [*position.children.values(), *position.cuts.values()]
         last = children[-3:]

@@ -174,6 +174,8 @@ class Recorder:
         self.positions += 1
         self.add_weight(position, weight_of(position, start, tape is not self.here.tape))
         self.here.misses += 1
+        if apart:
+            position.reason = unsteady.REASON
         if apart or self._ends_segment(position):
             position.cut = True
             self.here.cuts[key] = position

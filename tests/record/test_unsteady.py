@@ -7,6 +7,7 @@ import torch as oracle
 
 import alight
 from alight import config
+from alight.explain.report import describe_changes
 from alight.record.recorder import Recorder, thread
 
 
@@ -122,6 +123,9 @@ def test_choices_for_each_image_come_to_known_paths(recorder):
         assert batch.flatten().tolist() == pytest.approx(expected.flatten().tolist())
         known.append(recorder.positions)
     assert known[-1] - known[-31] < 10, known
+    told = "\n".join(describe_changes(recorder))
+    assert "segments end before them" in told
+    assert "  stack at test_unsteady.py:" in told
 
 
 def test_an_update_after_new_work_is_cut_off_and_known(recorder):
