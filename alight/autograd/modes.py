@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Callable, Generator
 from typing import Any
 
+from alight.errors import warn
 from alight.record.recorder import thread
 
 
@@ -264,10 +265,8 @@ class _Anomaly:
 
     def warn(self, name: str, place: str) -> None:
         """Say where the forward call stands, as PyTorch does before it raises."""
-        warnings.warn(
-            f"Error detected in {name}. Traceback of forward call that caused the error:\n  {place}\n",
-            UserWarning,
-            stacklevel=4,
+        warn(
+            f"Error detected in {name}. Traceback of forward call that caused the error:\n  {place}\n"
         )
 
 
