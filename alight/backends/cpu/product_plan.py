@@ -248,7 +248,8 @@ def _broadcast_sections(
         only = min(count, product.m) if crossed else None
         if accumulators(target, vectors) < (only or 1) or vectors > max(1, -(-product.n // count)):
             continue
-        sections, cycles = [], 0.0
+        sections: list[Section] = []
+        cycles = 0.0
         panels, rest = divmod(product.n, vectors * count)
         for first, repeat, columns in ((0, panels, vectors * count), (product.n - rest, 1, rest)):
             if repeat and columns:
