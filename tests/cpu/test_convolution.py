@@ -252,6 +252,8 @@ def test_where_fewer_multiplications_pay():
 
     assert chosen() and chosen("data")
     assert chosen(batch=1, size=(32, 32), order="channels")
+    assert chosen(batch=4, inputs=16, outputs=16, size=(32, 32), order="channels")
+    assert not chosen(batch=1, inputs=16, outputs=32, size=(6, 6), order="channels")
     assert chosen(inputs=256, outputs=256, size=(8, 8))
     assert not chosen("data", batch=1, size=(32, 32), order="channels")  # weights would be turned
     assert not chosen(batch=1, inputs=256, outputs=256, size=(8, 8), order="channels")
