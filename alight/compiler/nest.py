@@ -260,6 +260,12 @@ class Nest:
         self.stores.append(Store(value, index, expression, outer, into))
 
     @property
+    def divisible(self) -> bool:
+        """Whether threads can share an axis: one that is neither summed over nor walked in order."""
+        kept = self.reduced | self.sequential
+        return any(extent > 1 for axis, extent in enumerate(self.extents) if axis not in kept)
+
+    @property
     def stages(self) -> int:
         """How often the reduced axes are walked: once for each level of reductions, once more for full stores."""
         last = max((r.stage + 1 for r in self.reductions), default=0)

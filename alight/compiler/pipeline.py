@@ -62,7 +62,7 @@ def plan(program: Program, machine: Machine) -> Plan:
     fusion, lowering, kernels = _lowered(simple, machine)
     types = tuple(lowering.types)
     kernels = chained(kernels, types, lowering.parts, machine)
-    serial = tuple(k.owned is None and k.effort < machine.parallel_work for k in kernels)
+    serial = tuple(_is_serial(kernel, machine) for kernel in kernels)
     alone = dict(zip(map(id, kernels), serial, strict=True))
     parts = lowering.parts
     order = phases(kernels, lambda kernel: alone[id(kernel)], parts)
@@ -74,6 +74,18 @@ def plan(program: Program, machine: Machine) -> Plan:
 
     memory = plan_memory(kernels, order, outside, bytes_of, parts)
     return Plan(simple, fusion, types, lowering.strides, kernels, tuple(order), memory, serial)
+
+
+def _is_serial(kernel: Kernel, machine: Machine) -> bool:
+    """Whether the first thread runs a kernel alone: it takes no time, or there is nothing to divide.
+
+    Threads that each ran the whole of a loop would read what another one has written over already.
+    """
+    if kernel.owned is not None:
+        return False
+    nest = kernel.nest
+    whole = kernel.kind == "loops" and nest is not None and not nest.divisible
+    return whole or kernel.effort < machine.parallel_work
 
 
 def _lowered(simple: Program, machine: Machine) -> tuple[Fusion, Lowering, tuple[Kernel, ...]]:

@@ -9,6 +9,7 @@ from alight import nn
 from alight.backends.cpu.kernels import machine
 from alight.backends.cpu.target import host
 from alight.compiler.pipeline import plan
+from alight.ir.text import parse
 from docs.listings import flushes
 
 
@@ -73,3 +74,18 @@ def test_equal_layers_are_one_piece_of_code():
         return len({kernel.key() for kernel in step_plan(net, (32, 64)).kernels})
 
     assert different(12) <= different(4) + 1
+
+
+def test_what_cannot_be_divided_runs_on_one_thread():
+    text = """
+program(%0: f32[100,300], %1: f32[300,300]) {
+  %2: f32[100,300] = dot_general(%0, %1) batch=((), ()) contract=((1,), (0,))
+  %3: f32[100,300] = exp(%2)
+  %4: f32[] = sum(%3) axes=(0, 1)
+  %5: f32[100,300] = dot_general(%3, %1) batch=((), ()) contract=((1,), (0,))
+  return %4, %5
+}
+"""
+    made = plan(parse(text), machine(host(), 2))
+    alone = {k.kind: s for k, s in zip(made.kernels, made.serial, strict=True)}
+    assert alone == {"product": False, "loops": True}  # it may write where it reads
