@@ -327,7 +327,8 @@ class Fusion:
 
     def _behind(self, value: int) -> list[int]:
         """What elements of windows are computed from, windows at a time: many elements read it."""
-        types, found, computed = self.program.types, [], False
+        types, computed = self.program.types, False
+        found: list[int] = []
         seen, todo = set(), [value]
         while todo:
             i = todo.pop()

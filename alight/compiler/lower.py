@@ -405,8 +405,8 @@ class Lowering:
             one, two = _sum_steps(shape, order, x, y, sum_x, sum_y)
             if one is not None and two is not None:
                 return x, y, (size, one, two)
-        rows = [Operand(i, row_major(self.types[i].shape)) for i in node.inputs]
-        if None not in _sum_steps(shape, kept, *rows, sum_x, sum_y):
+        rows_x, rows_y = (Operand(i, row_major(self.types[i].shape)) for i in node.inputs)
+        if None not in _sum_steps(shape, kept, rows_x, rows_y, sum_x, sum_y):
             x, y = self._copied(node.inputs[0]), self._copied(node.inputs[1])
         else:
             x = self._with_last(node.inputs[0], tuple(sum_x[n] for n in kept))
