@@ -64,7 +64,11 @@ except TypeError as error:
     print(error.args[0].splitlines()[0])
 M = torch.tensor([[4.0, 1.0], [2.0, 3.0]])
 print(u.norm(1), u.norm(float("inf")), torch.linalg.solve(M, u))
-print(torch.linalg.eigvals(M).real.round(decimals=3), torch.linalg.norm(M), torch.linalg.matrix_rank(M))
+print(
+    torch.linalg.eigvals(M).real.round(decimals=3),
+    torch.linalg.norm(M),
+    torch.linalg.matrix_rank(M),
+)
 S = M @ M.T
 values, vectors = torch.linalg.eigh(S)
 print(values, (vectors @ torch.diag(values) @ vectors.T))
