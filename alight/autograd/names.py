@@ -214,7 +214,7 @@ def _with_constant(plain: str) -> Rule:
 def _of_inverse_transform(values: Sequence[Any]) -> str:
     """Half of an inverse transform: along one dimension nothing but its conjugate is left to do."""
     over = values[2] or values[1]
-    count = values[0].ndim if over is None else len(over)
+    count = values[0].ndim if over is None else len(over) if isinstance(over, (tuple, list)) else 1
     return "ConjBackward0" if count == 1 else "FftC2CBackward0"
 
 

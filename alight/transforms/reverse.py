@@ -44,6 +44,7 @@ class Backward(NamedTuple):
     readers: Mapping[
         int, tuple[int, ...]
     ]  # residual -> the forward nodes (by number) whose gradients read it
+    unswept: set[int]  # residuals that gradients flow through, but to which no cotangent came
 
 
 def vjp_program(program: Program, outputs: Iterable[int], wrt: Iterable[int]) -> Backward:
@@ -233,8 +234,13 @@ class _Sweep:
         kept = [node._replace(inputs=tuple(same.get(i, i) for i in node.inputs)) for node in kept]
         outputs = [same.get(i, i) for i in outputs]
         program = prune(Program(self.builder.types, [*given, *first.values()], kept, outputs))
+        passed = self.active.difference(wrt, self.cotangents)
         return Backward(
-            program, tuple(first), reached, {id: tuple(who) for id, who in readers.items()}
+            program,
+            tuple(first),
+            reached,
+            {id: tuple(who) for id, who in readers.items()},
+            passed.intersection(first),
         )
 
 

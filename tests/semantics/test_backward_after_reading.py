@@ -176,3 +176,28 @@ def test_a_known_path_is_not_swept_again(scene, segment, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(engine, "run", None)
         assert lap() == expected
+
+
+SECOND = {
+    "svdvals": lambda library, x: library.linalg.svdvals(x),
+    "singular values of svd": lambda library, x: library.linalg.svd(x, full_matrices=False)[1],
+    "eigvalsh": lambda library, x: library.linalg.eigvalsh(x @ x.T),
+    "std": lambda library, x: library.std(x, 0),
+    "var_mean": lambda library, x: library.var_mean(x, 1)[0],
+    "R of qr": lambda library, x: library.linalg.qr(x)[1],
+}
+
+
+@pytest.mark.parametrize("name", SECOND)
+def test_second_derivatives_of_what_was_read_reach_what_the_first_pass_read(name):
+    found = []
+    for library in (alight, pytorch):
+        start = library.arange(12, dtype=library.float64).view(4, 3)
+        x = (start.sin() * 2 + start.cos()).requires_grad_()
+        out = SECOND[name](library, x)
+        out.tolist()
+        (first,) = library.autograd.grad((out**2).sum(), x, create_graph=True)
+        first.tolist()
+        (second,) = library.autograd.grad((first * start.cos()).sum(), x)
+        found.append(second.tolist())
+    np.testing.assert_allclose(*found, rtol=1e-9, atol=1e-9)
