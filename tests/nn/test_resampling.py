@@ -88,9 +88,8 @@ def test_adaptive_softmax() -> None:
         output, loss = layer(h, library.tensor([0, 6, 12, 19]))
         outs.append([output, loss, layer.log_prob(h), layer.predict(h)])
     assert_same(*outs)
-    assert_same_gradients(
-        outs, [[h, *layer.parameters()] for h, layer in zip(hs, layers, strict=True)]
-    )
+    leaves = [[h, *layer.parameters()] for h, layer in zip(hs, layers, strict=True)]
+    assert_same_gradients(outs, leaves, tolerance=5e-5)  # small ones are sums of numbers near 60
     with pytest.raises(RuntimeError, match="Target values should be in"):
         layers[0](alight.ones(1, 8), alight.tensor([20]))
 
