@@ -1,7 +1,7 @@
 """One row under one library, in a process of its own: `python -m alight.bench.worker ROW LIBRARY THREADS SECONDS`.
 
-Prints one line of JSON: median and quartiles of a step, the first steps, the longest time for which compiling held up
-the script, the last loss, peak memory.
+Prints one line of JSON: median and quartiles of a step, the first steps, by how much a step was held up while others
+were compiled, the last loss, peak memory.
 """
 
 from __future__ import annotations
@@ -26,16 +26,6 @@ def prepared(row: str, library: str, threads: int) -> Any:
     torch.set_num_threads(threads)
     compiled = torch.compile if library == "torch.compile" else lambda f: f
     return made(row, torch, compiled, settings)
-
-
-def held_up(clock: Callable[[], float] = perf_counter) -> float:
-    """The longest time for which this thread got no turn while the compiler worked in the background."""
-    background = import_module("alight.compiler.hot").background
-    longest, last = 0.0, clock()
-    while background.pending:
-        now = clock()
-        longest, last = max(longest, now - last), now
-    return longest
 
 
 def settle(step: Callable[[], Any]) -> float:

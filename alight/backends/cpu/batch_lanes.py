@@ -241,37 +241,8 @@ class BatchNest:
         across = code.op("sub", horizontal.last, horizontal.first)
         apart = nest.read[0] * size if self.count == 1 else None
         steps = Steps(nest.w[0] * size, w_steps[1], read_steps[1], apart)
-
-        ahead = _lines_ahead(nest, shape)
-
-        def line(w: Value, read: Value, sums: list[Value]) -> list[Value]:
-            return broadcast_tile(
-                code, self.target, self.type, shape, across, 1, w, read, steps, sums, mask
-            )
-
-        def window(w: Value, read: Value, sums: list[Value]) -> list[Value]:
-            def body(_: Value, carried: list[Value]) -> list[Value]:
-                at_w, at_read, *total = carried
-                total = line(at_w, at_read, total)
-                return [
-                    code.element(at_w, w_steps[0], 1),
-                    code.element(at_read, read_steps[0], 1),
-                    *total,
-                ]
-
-            return code.fold(vertical.first, vertical.last, 1, [w, read, *sums], body)[2:]
-
-        def term(_: Value, carried: list[Value]) -> list[Value]:
-            at_w, at_read, *total = carried
-            for line_of_w in ahead:
-                code.prefetch(code.element(at_w, line_of_w, 1))
-            total = window(at_w, at_read, total)
-            return [
-                code.element(at_w, nest.w[1] * size, 1),
-                code.element(at_read, nest.read[1] * size, 1),
-                *total,
-            ]
-
+        down = w_steps[0], read_steps[0]
+        term = self._term(shape, vertical, across, steps, down, mask)
         start = [zero(self.type)] * (shape.rows * shape.vectors)
         taps = prod(walk.taps for walk in walks)
         single = taps == 1
@@ -291,6 +262,39 @@ class BatchNest:
 
         block = max(2, CHAIN_STEPS // taps // 2 * 2)
         return summed_in_blocks(code, start, nest.terms, block, some, count)
+
+    def _term(
+        self,
+        shape: Shape,
+        vertical: Run,
+        across: Value,
+        steps: Steps,
+        down: tuple[int, int],
+        mask: Value | None,
+    ) -> Callable[[Value, list[Value]], list[Value]]:
+        """A loop's body: one term over all taps; `down` has the bytes of weights and of pixels from line to line."""
+        code, nest = self.code, self.nest
+        ahead = _lines_ahead(nest, shape)
+
+        def line(_: Value, carried: list[Value]) -> list[Value]:
+            at_w, at_read, *total = carried
+            total = broadcast_tile(
+                code, self.target, self.type, shape, across, 1, at_w, at_read, steps, total, mask
+            )
+            return [code.element(at_w, down[0], 1), code.element(at_read, down[1], 1), *total]
+
+        def term(_: Value, carried: list[Value]) -> list[Value]:
+            at_w, at_read, *total = carried
+            for line_of_w in ahead:
+                code.prefetch(code.element(at_w, line_of_w, 1))
+            total = code.fold(vertical.first, vertical.last, 1, [at_w, at_read, *total], line)[2:]
+            return [
+                code.element(at_w, nest.w[1] * nest.itemsize, 1),
+                code.element(at_read, nest.read[1] * nest.itemsize, 1),
+                *total,
+            ]
+
+        return term
 
     def _terms_at(self, vertical: Run, across: Value) -> Value | None:
         """How many terms a single tap has at a position: none where it does not count; None if it always does."""
