@@ -19,6 +19,7 @@ from alight.primitives import Full
 from alight.record.ambiguous import refuse_written
 from alight.record.described import Described
 from alight.record.flush import buffer_of
+from alight.record.kept import writes_of
 from alight.record.meta import INFERENCE, Meta
 from alight.record.recorder import thread
 from alight.record.views import counter_of, place_in_root, root_of
@@ -153,7 +154,7 @@ class Tensor(Described, Methods, metaclass=_TensorMeta):
     def _version(self) -> int:
         if self._meta.origin == INFERENCE:
             fail(RuntimeError, "Inference tensors do not track version counter.")
-        return counter_of(self)._writes + (0 if self._kept is None else self._kept.steps)
+        return writes_of(counter_of(self))
 
     @property
     def grad(self) -> Tensor | None:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, NoReturn
 from alight.errors import fail
 from alight.record.apart import is_apart
 from alight.record.history import History
+from alight.record.kept import writes_of
 from alight.record.memory import Memory, Write
 from alight.record.trie import Tape
 from alight.record.views import root_of
@@ -104,7 +105,7 @@ def check_past(
         if not inside and _has_later(memory, value):
             continue  # a copy of the step that wrote
         noticed = [write for write in inside if not write.silent]
-        if root._writes != version or noticed:
+        if writes_of(root) != version or noticed:
             fault = _Overwritten(memory, value, readers, root, version - len(noticed), noticed)
             faults.found.append((max(readers), fault.refuse))
         elif root._unnoticed != unnoticed or inside:
@@ -116,8 +117,8 @@ def check_past(
 def is_unwritten(history: History) -> bool:
     """Whether all memory that saved values lie in is as it was when the segment ran."""
     for root, version, unnoticed, _ in history.versions.values():
-        if root._writes != version or root._unnoticed != unnoticed:
-            return False
+        if root._writes != version or root._unnoticed != unnoticed or root._kept is not None:
+            return False  # or perhaps
     return True
 
 
@@ -160,7 +161,7 @@ class _Overwritten(NamedTuple):
         fail(
             RuntimeError,
             "one of the variables needed for gradient computation has been modified by an inplace operation: "
-            f"[torch.{scalar_type_name(type.dtype)}Tensor {list(type.shape)}]{what} is at version {self.root._writes}; "
+            f"[torch.{scalar_type_name(type.dtype)}Tensor {list(type.shape)}]{what} is at version {writes_of(self.root)}; "
             f"expected version {self.expected} instead. Hint: enable anomaly detection to find the operation that failed "
             "to compute its gradient, with torch.autograd.set_detect_anomaly(True, check_nan=False).",
             facts=[

@@ -75,6 +75,12 @@ def keep(recorder: Any, tensors: Sequence[Any]) -> Kept | None:
     return Kept(tensors, recorder.new_range())
 
 
+def writes_of(tensor: Any) -> int:
+    """How often a tensor's memory was written, by the steps that it is kept for too."""
+    kept: Kept | None = tensor._kept
+    return int(tensor._writes if kept is None else tensor._writes + kept.steps)
+
+
 def _is_plain(tensor: Any) -> bool:
     """Whether a tensor is its buffer, and nothing depends on it."""
     is_own = tensor._slot == tensor.__class__._slot == -1  # a subclass may look at each use

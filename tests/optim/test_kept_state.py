@@ -365,3 +365,38 @@ def test_a_gradient_that_is_state():
             1.9 if name == "SGD" else 1.0
         )  # momentum 0.9, and the gradient; a mean of one and the same
         np.testing.assert_allclose(t.state().tolist(), np.multiply(old, share), rtol=1e-5)
+
+
+def test_state_that_a_graph_saved_is_known_to_be_written_by_later_steps():
+    refused = []
+    for library in (alight, pytorch):
+        p, w = (library.ones(3, requires_grad=True) for _ in range(2))
+        optimizer = library.optim.Adam([p], lr=0.1)
+
+        def step(library=library, p=p, optimizer=optimizer):
+            optimizer.zero_grad()
+            (p * p).sum().backward()
+            optimizer.step()
+
+        step()
+        out = (w * optimizer.state[p]["exp_avg"]).sum()
+        out.item()
+        step()
+        step()
+        with pytest.raises(RuntimeError, match="modified by an inplace operation") as caught:
+            out.backward()
+        refused.append(caught.type)
+    assert refused == [RuntimeError] * 2
+
+
+def test_reading_state_leaves_its_count_of_writes():
+    training = Training(alight, "Adam")
+    one = training.optimizer
+    for _ in range(3):
+        one.zero_grad()
+        sum((p * p).sum() for p in training.params).backward()
+        one.step()
+    state = one.state[training.params[0]]["exp_avg"]
+    version = state._version
+    state.tolist()
+    assert state._version == version >= 3
