@@ -10,7 +10,7 @@ from __future__ import annotations
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from alight.compiler.affine import linear, ordered
+from alight.compiler.affine import linear, ordered, row_major
 from alight.compiler.kernel import Kernel, Operand
 from alight.compiler.nest import Load, Nest
 from alight.compiler.trace import NotHereError, Tracer
@@ -65,6 +65,8 @@ def lower_convolution(low: Lowering, node: Node, ending: Group | None) -> None:
     if which == "filter" and groups > 1 and out_shape[1] // groups < low.lanes // 2:
         batch = low.lanes  # vectors along the few channels of a group would be mostly empty
     order = fast_order(len(x_shape), batch, low.lanes, channels, low.most_channels)
+    if which != "filter" and _stays_by_rows(low, node, ending):
+        order = tuple(range(len(x_shape)))
     operands = [
         low.arranged(
             i,
@@ -97,6 +99,35 @@ def lower_convolution(low: Lowering, node: Node, ending: Group | None) -> None:
         _computed_aside(low, node, operands, detail, order, work)
     else:
         _ended(low, node, ending, operands, detail, work)
+
+
+def _stays_by_rows(low: Lowering, node: Node, ending: Group | None) -> bool:
+    """Whether images are read row-major and written row-major as they are wanted: to bring them into another order and
+    back takes longer than it saves."""
+    value, out = node.inputs[0], node.outputs[0]
+    others = [user for user in low.fusion.users.get(value, ()) if user is not node]
+    if any(user.primitive.name in WRITES for user in others):
+        return False  # another one needs the order that is fast
+    found = low.view(value)
+    if found is None or found.strides != row_major(low.types[value].shape):
+        return False
+    wanted = [out] if ending is None else [i for n in ending.nodes for i in n.outputs]
+    wanted = [i for i in wanted if i in low.fusion.stored]
+    if any(low.strides[i] != row_major(low.types[i].shape) for i in wanted):
+        return False
+    if ending is not None and (out in low.fusion.outputs or low.leaks(ending)):
+        return False
+    return _is_light(low, node)
+
+
+def _is_light(low: Lowering, node: Node) -> bool:
+    """Whether a convolution along rows takes less than two copies of its images."""
+    s = node.statics
+    channels, out = low.types[node.inputs[0]].shape[1], low.types[node.outputs[0]].shape
+    if s["groups"] == channels == out[1] > 1:
+        places = s["stride"] if node.primitive.name == "conv" else [2 * n - 1 for n in s["stride"]]
+        return max(places) <= 2 and 2 * out[-1] >= low.lanes
+    return False
 
 
 def _is_weight(which: str, n: int) -> bool:

@@ -285,6 +285,31 @@ def test_row_major_images(case, which):
     check(convolution(**CASES[case], order="rows"), which)
 
 
+BY_ROWS = {
+    "3 x 3": dict(size=(9, 28), window=(3, 3), padding=(1, 1)),
+    "7 x 7, four rows and a half": dict(size=(18, 33), window=(7, 7), padding=(3, 3)),
+    "no padding": dict(size=(8, 35), window=(3, 4)),
+    "whole vectors": dict(size=(6, 34), window=(3, 3), padding=(1, 0)),
+    "stride 2": dict(size=(15, 57), window=(3, 3), stride=(2, 2), padding=(1, 1)),
+    "stride 3 down": dict(size=(15, 40), window=(5, 5), stride=(3, 1), padding=(2, 2)),
+    "dilated": dict(size=(12, 50), window=(3, 3), padding=(2, 3), dilation=(2, 3)),
+    "dilated, stride 2": dict(size=(12, 50), window=(2, 3), stride=(1, 2), padding=(2, 3), dilation=(3, 2)),
+    "uneven padding": dict(size=(5, 20), window=(2, 5), padding=((0, 2), (4, 1))),
+    "window larger than the image": dict(size=(2, 3), window=(5, 7), padding=(3, 4)),
+    "one row": dict(size=(1, 100), window=(1, 9), padding=(0, 4)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("which", ["forward", "data"])
+@pytest.mark.parametrize("case", BY_ROWS)
+def test_depthwise_along_rows(case, which):
+    made = dict(batch=2, inputs=3, outputs=3, groups=3, order="rows")
+    for weights, type in (("ochw", "float"), ("hwoc", "double")):
+        check(convolution(**made, **BY_ROWS[case], weights=weights, type=type), which, finish=True)
+    for target in targets()[1:]:
+        check(convolution(**made, **BY_ROWS[case]), which, target)
+
+
 @pytest.mark.parametrize("weights", ["ochw", "ocwh", "hwco", "whco"])
 @pytest.mark.parametrize("which", ["forward", "data"])
 def test_weights_of_depthwise_convolutions(weights, which):

@@ -26,6 +26,7 @@ from alight.backends.cpu.batch_lanes import BatchNest, Finish
 from alight.backends.cpu.channel_lanes import ChannelNest, channel_scratch
 from alight.backends.cpu.code import Code, Value
 from alight.backends.cpu.depthwise import Depthwise, depthwise_scratch, is_depthwise
+from alight.backends.cpu.depthwise_rows import DepthwiseRows, is_depthwise_rows
 from alight.backends.cpu.filter_gradient import emit_filter_gradient, filter_scratch_bytes
 from alight.backends.cpu.patch_lanes import PatchNest, by_patches, patch_scratch
 from alight.backends.cpu.row_lanes import RowNest, by_rows
@@ -134,7 +135,7 @@ def _lanes_along(nest: Nest) -> str:
         return "channels"
     if nest.written[1] == 1 and nest.rows > 1 and (nest.written[0] != 1 or nest.batch == 1):
         return "channels"
-    return "columns" if by_rows(nest) else "batch"
+    return "columns" if is_depthwise_rows(nest) or by_rows(nest) else "batch"
 
 
 def scratch_bytes(conv: Convolution, which: str, target: Target, threads: int) -> int:
@@ -202,6 +203,8 @@ def _emit(
         Winograd(code, nest, target, along, read, w, written, scratch, finish).run()
     elif along == "batch":
         BatchNest(code, nest, target, read, w, written, finish).run()
+    elif is_depthwise_rows(nest):
+        DepthwiseRows(code, nest, target, read, w, written, finish).run()
     elif along == "columns":
         RowNest(code, nest, target, read, w, written, finish).run()
     else:
