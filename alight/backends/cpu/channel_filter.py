@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from alight.backends.cpu.code import Code, Value, vector
 from alight.backends.cpu.division import divided, moved, shared
+from alight.backends.cpu.squares import store_transposed
 from alight.backends.cpu.target import Target
 from alight.backends.cpu.tiles import (
     ITEMSIZES,
@@ -28,7 +29,6 @@ from alight.backends.cpu.tiles import (
     first_lanes,
     pack,
     step_cycles,
-    store_transposed,
     zero,
 )
 

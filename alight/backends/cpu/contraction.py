@@ -31,6 +31,7 @@ from alight.backends.cpu.product_plan import (
     plan_of,
     vector_axis,
 )
+from alight.backends.cpu.squares import shuffled
 from alight.backends.cpu.target import Target
 from alight.backends.cpu.threads import barrier
 from alight.backends.cpu.tiles import (
@@ -48,7 +49,6 @@ from alight.backends.cpu.tiles import (
     lane_sums,
     on_stack,
     pack,
-    shuffled,
     summed_in_blocks,
     zero,
 )

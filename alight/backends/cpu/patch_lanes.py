@@ -14,6 +14,7 @@ from alight.backends.cpu.batch_lanes import Finish
 from alight.backends.cpu.channel_lanes import pixel_at, positions_of, zeros_bytes
 from alight.backends.cpu.code import Code, Value, vector
 from alight.backends.cpu.division import divided, moved, shared
+from alight.backends.cpu.squares import exchange
 from alight.backends.cpu.target import Target
 from alight.backends.cpu.tiles import (
     CACHE_LINE,
@@ -26,7 +27,6 @@ from alight.backends.cpu.tiles import (
     first_lanes,
     on_stack,
     summed_in_blocks,
-    transposed,
     zero,
 )
 from alight.backends.cpu.walk import Nest
@@ -122,26 +122,29 @@ class PatchNest:
         step = self.taps * self.width * size
         total = code.integer(positions_of(nest))
         count = code.integer(nest.terms)
+        pixels = code.array("ptr", self.lanes)
         with (
             code.loop(code.integer(0), code.integer(self.width), self.lanes) as position,
             code.loop(code.integer(0), code.integer(self.taps)) as tap,
         ):
             taps = divided(code, tap, nest.walks[1].taps)
-            pixels = []
-            for i in range(self.lanes):
+            with code.loop(code.integer(0), code.integer(self.lanes)) as i:
                 at = code.add(position, i)
                 pixel, inside = pixel_at(code, nest, read, at, taps)
                 inside = code.op("and", inside, code.compare("icmp slt", at, total))
-                pixels.append(code.select(inside, pixel, self.zeros))
+                code.store(code.select(inside, pixel, self.zeros), code.element(pixels, i, 8))
             to = moved(code, self.columns, size, (self.width, 1), [tap, position])
             with code.loop(code.integer(0), count, self.lanes) as term:
-                mask = None
-                if nest.terms % self.lanes:
-                    mask = code.tail_mask(code.op("sub", count, term), self.type)
-                rows = [code.load(self.type, code.element(p, term, size), mask) for p in pixels]
+                left = code.op("sub", count, term) if nest.terms % self.lanes else None
                 here = code.element(to, code.mul(term, step), 1)
-                for i, value in enumerate(transposed(code, rows)):
-                    code.store(value, code.element(here, i * step, 1))
+
+                def pixel_of(i: int, term: Value = term) -> Value:
+                    return code.element(code.load("ptr", code.element(pixels, i, 8)), term, size)
+
+                def put(i: Value, values: Value, here: Value = here) -> None:
+                    code.store(values, code.element(here, code.mul(i, step), 1))
+
+                exchange(code, self.type, pixel_of, put, left)
 
     def _tile(self, shape: Shape, w: Value, row: Value, channel: Value) -> None:
         """Some output channels at all positions."""
@@ -164,19 +167,27 @@ class PatchNest:
 
         start = [zero(self.type)] * (shape.rows * shape.vectors)
         sums = summed_in_blocks(code, start, count, CHAIN_STEPS, some)
-        turned: list[Value] = []  # for each position, a vector of the tile's channels
+        rest = [zero(self.type)] * (self.lanes - shape.rows)
+        square = code.array(nest.type, self.lanes * self.lanes)
+        turned = code.array(nest.type, self.width * self.lanes)  # for each position, the channels
         for j in range(shape.vectors):
-            rows = sums[j :: shape.vectors]
-            turned += transposed(code, rows + [zero(self.type)] * (self.lanes - shape.rows))
-        buffer = on_stack(code, turned[: positions_of(nest)])
+            on_stack(code, [*sums[j :: shape.vectors], *rest], square)
+            to = code.element(turned, j * self.lanes * self.lanes, size)
+
+            def channel_row(i: int) -> Value:
+                return code.element(square, i * self.lanes, size)
+
+            def write(i: Value, values: Value, to: Value = to) -> None:
+                code.store(values, code.element(to, code.mul(i, self.lanes), size))
+
+            exchange(code, self.type, channel_row, write)
         mask = first_lanes(shape.rows, self.type)
         channel = code.add(channel, row)
         with code.loop(code.integer(0), code.integer(positions_of(nest))) as position:
             outer, x = divided(code, position, nest.walks[1].written)
             image, y = divided(code, outer, nest.walks[0].written)
-            values = code.load(
-                self.type, code.element(buffer, code.mul(position, self.lanes), size)
-            )
+            at = code.element(turned, code.mul(position, self.lanes), size)
+            values = code.load(self.type, at)
             self.finish(code, [image, channel, y, x], values, mask)
 
     def _store(self, code: Code, indices: list[Value], values: Value, mask: Value | None) -> None:

@@ -12,9 +12,10 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from alight.backends.cpu.code import Code, Value, element_type, lanes, vector
+from alight.backends.cpu.squares import ITEMSIZES as ITEMSIZES  # others take it from here
+from alight.backends.cpu.squares import exchange, shuffled, store_transposed
 from alight.backends.cpu.target import Target
 
-ITEMSIZES = {"float": 4, "double": 8}
 CACHE_LINE = 64  # bytes
 Sums = list[list[Value]]  # [row][vector]
 
@@ -229,83 +230,6 @@ def folded_sum(code: Code, x: Value) -> Value:
     return x if lanes(x.type) == 1 else shuffled(code, x, x, [0])
 
 
-def shuffled(code: Code, x: Value, y: Value, order: Sequence[int]) -> Value:
-    """Lanes of x (0, 1, ...) and y (after those) in another order; one lane is a scalar."""
-    if len(order) == 1 and order[0] < lanes(x.type):
-        return code.op(f"extractelement {x.typed}, i64 {order[0]}", type=element_type(x.type))
-    picks = ", ".join(f"i32 {lane}" for lane in order)
-    return code.op(
-        f"shufflevector {x.typed}, {y.typed}, <{len(order)} x i32> <{picks}>",
-        type=vector(x.type, len(order)),
-    )
-
-
-def _interleaved(code: Code, x: Value, y: Value, upper: bool, group: int, block: int) -> Value:
-    """In each block of lanes (16 bytes): groups of lanes of x's and y's lower or upper halves, alternately."""
-    total = lanes(x.type)
-    order = []
-    for start in range(block // 2 if upper else 0, total, block):
-        for lane in range(start, start + block // 2, group):
-            order += [side + lane + i for side in (0, total) for i in range(group)]
-    return shuffled(code, x, y, order)
-
-
-def store_transposed(code: Code, rows: Sequence[Value], pointer: Value, step: int) -> None:
-    """Store 16 bytes' worth of rows so that lane i of all of them lies at pointer + i * step bytes.
-
-    Only interleaving within 16 bytes, which every machine does in one instruction, and stores of 16 bytes.
-    """
-    block = len(rows)
-    for i, value in enumerate(_exchanged_within(code, rows)):
-        for part in range(lanes(value.type) // block):
-            piece = shuffled(code, value, value, range(part * block, (part + 1) * block))
-            code.store(piece, code.element(pointer, (part * block + i) * step, 1))
-
-
-def _exchanged_within(code: Code, rows: Sequence[Value]) -> list[Value]:
-    """16 bytes' worth of rows: vector i has in its n-th 16 bytes their lanes n * len(rows) + i."""
-    values = list(rows)
-    if len(values) == 2:
-        return [_interleaved(code, values[0], values[1], up, 1, 2) for up in (False, True)]
-    pairs = [
-        _interleaved(code, values[i], values[i + 1], up, 1, 4)
-        for i in (0, 2)
-        for up in (False, True)
-    ]
-    return [
-        _interleaved(code, pairs[i], pairs[i + 2], up, 2, 4) for i in (0, 1) for up in (False, True)
-    ]
-
-
-def transposed(code: Code, rows: Sequence[Value]) -> list[Value]:
-    """As many vectors as they have lanes, rows and lanes exchanged: within 16 bytes, then 16 bytes at a time."""
-    total = lanes(rows[0].type)
-    block = 16 // ITEMSIZES[element_type(rows[0].type)]
-    inside = [_exchanged_within(code, rows[i : i + block]) for i in range(0, total, block)]
-    columns = [_blocks_exchanged(code, group, block) for group in zip(*inside, strict=True)]
-    return [value for group in zip(*columns, strict=True) for value in group]
-
-
-def _blocks_exchanged(code: Code, values: Sequence[Value], block: int) -> list[Value]:
-    """Vectors with blocks for lanes, one vector for each block: rows and blocks exchanged."""
-    if len(values) == 1:
-        return list(values)
-    total = lanes(values[0].type)
-
-    def every_second(first: int) -> list[Value]:
-        order = [
-            side + start + lane
-            for side in (0, total)
-            for start in range(first * block, total, 2 * block)
-            for lane in range(block)
-        ]
-        pairs = zip(values[::2], values[1::2], strict=True)
-        return _blocks_exchanged(code, [shuffled(code, x, y, order) for x, y in pairs], block)
-
-    both = zip(every_second(0), every_second(1), strict=True)
-    return [value for pair in both for value in pair]
-
-
 def on_stack(code: Code, values: Sequence[Value], buffer: Value | None = None) -> Value:
     """Vectors one after another on the stack: for loops over them, which registers do not have."""
     type = values[0].type
@@ -443,22 +367,26 @@ def _pack_columns(
         code.loop(code.integer(0), panel.steps, count) as first_step,
         code.loop(code.integer(0), code.integer(panel.columns), block) as first_column,
     ):
-        left = code.op("sub", panel.steps, first_step)
-        mask = None if panel.whole else code.tail_mask(left, type)
+        left = None if panel.whole else code.op("sub", panel.steps, first_step)
         at = code.element(source, first_step, itemsize)
         offset = code.mul(first_column, panel.column)
-        rows = []
+        to = code.element(scratch, code.add(code.mul(first_step, width), first_column), itemsize)
+        columns = []
         for i in range(block):
             here = code.add(offset, i * panel.column)
             if ragged:  # columns past the end repeat the last one: memory after it is not ours
                 here = code.minimum(here, last_column)
-            rows.append(code.load(type, code.element(at, here, 1), mask))
-        to = code.element(scratch, code.add(code.mul(first_step, width), first_column), itemsize)
-        if block < count:
-            store_transposed(code, rows, to, width * itemsize)
+            columns.append(code.element(at, here, 1))
+
+        def put(i: Value, values: Value) -> None:
+            code.store(values, code.element(to, code.mul(i, width), itemsize))
+
+        if block == count:
+            exchange(code, type, columns.__getitem__, put, left)
         else:
-            for i, values in enumerate(transposed(code, rows)):
-                code.store(values, code.element(to, i * width, itemsize))
+            mask = None if left is None else code.tail_mask(left, type)
+            rows = [code.load(type, column, mask) for column in columns]
+            store_transposed(code, rows, to, width * itemsize)
 
 
 def dot_tile(

@@ -17,6 +17,7 @@ from alight.backends.cpu.code import Code, Value, vector
 from alight.backends.cpu.contraction import Finish
 from alight.backends.cpu.division import moved
 from alight.backends.cpu.product_plan import Product, vector_axis
+from alight.backends.cpu.squares import exchange
 from alight.backends.cpu.target import Target
 from alight.backends.cpu.tiles import (
     CHAIN_STEPS,
@@ -26,7 +27,6 @@ from alight.backends.cpu.tiles import (
     broadcast_tile,
     finish_rows,
     summed_in_blocks,
-    transposed,
     zero,
 )
 
@@ -233,17 +233,17 @@ class _Written:
             code.loop(code.integer(0), code.integer(width), count) as first,
         ):
             left = code.op("sub", code.integer(product.k), at)
-            mask = code.tail_mask(left, vector("i32", count))
             source = code.element(b, at, size)
-            rows = []
+            begin = code.element(to, code.add(code.mul(at, width), first), size)
+            columns = []
             for lane in range(count):
                 place = code.minimum(code.add(code.add(column, first), lane), end)
-                rows.append(
-                    code.load(self.type, code.element(source, code.mul(place, apart), 1), mask)
-                )
-            begin = code.element(to, code.add(code.mul(at, width), first), size)
-            for n, values in enumerate(transposed(code, rows)):
-                code.store(values, code.element(begin, n * width, size))
+                columns.append(code.element(source, code.mul(place, apart), 1))
+
+            def put(i: Value, values: Value, begin: Value = begin) -> None:
+                code.store(values, code.element(begin, code.mul(i, width), size))
+
+            exchange(code, self.type, columns.__getitem__, put, left)
         return to
 
     def _tile(self, section: _Section, rows: int, row: Value, panel: _Panel) -> None:

@@ -9,7 +9,6 @@ tiles add to one of several partial sums, which threads share; then the threads 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import reduce
 from math import prod
 from typing import TYPE_CHECKING, NamedTuple
@@ -17,9 +16,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from alight.backends.cpu.batch_lanes import batch_panels
 from alight.backends.cpu.code import Code, Value, vector
 from alight.backends.cpu.division import divided, moved
+from alight.backends.cpu.squares import exchange
 from alight.backends.cpu.target import Target
 from alight.backends.cpu.threads import barrier
-from alight.backends.cpu.tiles import Shape, Steps, broadcast_tile, on_stack, transposed, zero
+from alight.backends.cpu.tiles import Shape, Steps, broadcast_tile, on_stack, zero
 from alight.backends.cpu.winograd_plan import PLANES, TAPS, spread
 from alight.backends.cpu.winograd_transforms import (
     Strip,
@@ -200,9 +200,9 @@ class WinogradFilter:
         outer, image = divided(code, strip, blocks.images)
         y, part = divided(code, outer, blocks.across)
         image = code.mul(image, self.lanes)
-        mask = None
+        left = None
         if conv.batch % self.lanes:
-            mask = code.tail_mask(code.op("sub", code.integer(conv.batch), image), self.type)
+            left = code.op("sub", code.integer(conv.batch), image)
         corner = (code.mul(y, 2), code.mul(part, 2 * blocks.tiles))
         before = [code.add(at, -pad[0]) for at, pad in zip(corner, conv.padding, strict=True)]
         first = code.mul(local, blocks.tiles * self.lanes)
@@ -217,7 +217,7 @@ class WinogradFilter:
             with code.loop(code.integer(0), code.integer(channels), self.lanes) as channel:
                 channel = code.minimum(channel, code.integer(channels - self.lanes))
                 here = moved(code, source, 1, steps[:1], [channel])
-                self._turn(here, steps, extents, tuple(place), rows, columns, mask)
+                self._turn(here, steps, extents, tuple(place), rows, columns, left)
                 there = code.element(to, channel, size)
                 with code.loop(code.integer(0), code.integer(self.lanes)) as n:
                     at = code.element(self.turned, code.mul(n, columns * rows * self.width), 1)
@@ -232,9 +232,10 @@ class WinogradFilter:
         place: tuple[Value, ...],
         rows: int,
         columns: int,
-        mask: Value | None,
+        left: Value | None,
     ) -> None:
-        """A vector of channels of some rows and columns, image by image with channels side by side; zeros outside."""
+        """A vector of channels of some rows and columns, image by image with channels side by side; zeros outside. Of the
+        images, `left` are there."""
         code, width = self.code, self.width
         nothing = code.integer(0)
         with code.loop(nothing, code.integer(rows)) as row:
@@ -248,18 +249,26 @@ class WinogradFilter:
             stop = code.select(inside, stop, nothing)
             to = code.element(self.turned, code.mul(row, width), 1)
 
-            def put(column: Value, values: Sequence[Value], to: Value = to) -> None:
+            def channel(column: Value, n: Value, values: Value, to: Value = to) -> None:
                 at = code.element(to, code.mul(column, rows * width), 1)
-                for n, value in enumerate(values):
-                    code.store(value, code.element(at, n * columns * rows * width, 1))
+                code.store(values, code.element(at, code.mul(n, columns * rows * width), 1))
 
             for low, high in ((nothing, start), (stop, code.integer(columns))):
-                with code.loop(low, high) as column:
-                    put(column, [zero(self.type)] * self.lanes)
+                with (
+                    code.loop(low, high) as column,
+                    code.loop(nothing, code.integer(self.lanes)) as n,
+                ):
+                    channel(column, n, zero(self.type))
             with code.loop(start, stop) as column:
                 here = moved(code, line, 1, steps[2:], [code.add(place[1], column)])
-                places = [code.element(here, n * steps[0], 1) for n in range(self.lanes)]
-                put(column, transposed(code, [code.load(self.type, at, mask) for at in places]))
+
+                def image(n: int, here: Value = here) -> Value:
+                    return code.element(here, n * steps[0], 1)
+
+                def put(n: Value, values: Value, column: Value = column) -> None:
+                    channel(column, n, values)
+
+                exchange(code, self.type, image, put, left)
 
     def _pixels(self, at: Value, to: Value) -> None:
         """B' d B of the tiles of one image."""
