@@ -15,6 +15,7 @@ from alight.compiler.kernel import Kernel, Operand
 from alight.compiler.nest import Load, Nest
 from alight.compiler.trace import NotHereError, Tracer
 from alight.ir.program import Node, Program
+from alight.ir.types import Shape
 
 if TYPE_CHECKING:
     from alight.compiler.fuse import Group
@@ -65,7 +66,11 @@ def lower_convolution(low: Lowering, node: Node, ending: Group | None) -> None:
     if which == "filter" and groups > 1 and out_shape[1] // groups < low.lanes // 2:
         batch = low.lanes  # vectors along the few channels of a group would be mostly empty
     order = fast_order(len(x_shape), batch, low.lanes, channels, low.most_channels)
-    if which != "filter" and _stays_by_rows(low, node, ending):
+    by_rows = which != "filter" and _stays_by_rows(low, node, ending)
+    if by_rows and _is_product(node, weights):
+        _as_product(low, node, ending, weights)
+        return
+    if by_rows:
         order = tuple(range(len(x_shape)))
     operands = [
         low.arranged(
@@ -108,8 +113,8 @@ def _stays_by_rows(low: Lowering, node: Node, ending: Group | None) -> bool:
     others = [user for user in low.fusion.users.get(value, ()) if user is not node]
     if any(user.primitive.name in WRITES for user in others):
         return False  # another one needs the order that is fast
-    found = low.view(value)
-    if found is None or found.strides != row_major(low.types[value].shape):
+    found = low.view(value)  # None: it is brought into an order in any case
+    if found is not None and found.strides != row_major(low.types[value].shape):
         return False
     wanted = [out] if ending is None else [i for n in ending.nodes for i in n.outputs]
     wanted = [i for i in wanted if i in low.fusion.stored]
@@ -117,17 +122,67 @@ def _stays_by_rows(low: Lowering, node: Node, ending: Group | None) -> bool:
         return False
     if ending is not None and (out in low.fusion.outputs or low.leaks(ending)):
         return False
-    return _is_light(low, node)
+    return _is_light(low.program, node, low.lanes)
 
 
-def _is_light(low: Lowering, node: Node) -> bool:
-    """Whether a convolution along rows takes less than two copies of its images."""
+def is_by_rows(program: Program, lanes: int) -> bool:
+    """Whether all images of a program stay row-major: it has one convolution, which takes less than copies would."""
+    found = [node for node in program.nodes if node.primitive.name in WRITES]
+    light = len(found) == 1 and WRITES[found[0].primitive.name] != "filter"
+    return light and _is_light(program, found[0], lanes)
+
+
+def _is_light(program: Program, node: Node, lanes: int) -> bool:
+    """Whether a convolution along rows takes less than one in another order with copies of its images."""
     s = node.statics
-    channels, out = low.types[node.inputs[0]].shape[1], low.types[node.outputs[0]].shape
-    if s["groups"] == channels == out[1] > 1:
-        places = s["stride"] if node.primitive.name == "conv" else [2 * n - 1 for n in s["stride"]]
-        return max(places) <= 2 and 2 * out[-1] >= low.lanes
-    return False
+    shape, weights, out = (program.types[i].shape for i in (*node.inputs, node.outputs[0]))
+    if not 3 <= len(shape) <= 4:
+        return False
+    if _is_product(node, weights):
+        return 2 * prod(out[2:]) >= lanes
+    strides = s["stride"]
+    if node.primitive.name != "conv":
+        strides = [
+            4 * n - 3 for n in strides
+        ]  # gradients in the images are quick with stride 1 alone
+    if max(strides) > 2 or 2 * out[-1] < lanes:
+        return False
+    terms = prod(weights[1:])
+    if s["groups"] == shape[1] == out[1]:
+        return True
+    if terms > _MOST_TERMS or out[1] // s["groups"] < 4:
+        return False
+    full = -(-out[-1] // lanes) * lanes / out[-1]  # lanes of a row's vectors for each that is used
+    cycles = prod(out) * terms / (2 * lanes)
+    rate = _COPY_CYCLES[shape[0] >= lanes]
+    slower = _ROWS_SLOWER if s["groups"] == 1 else 1.0  # few channels of a group fill few vectors
+    return cycles * (slower * full - 1) < rate * (prod(shape) + prod(out))
+
+
+_MOST_TERMS = 640  # of a sum that is not cut into parts
+_ROWS_SLOWER = 1.15  # than vectors along the batch or the channels
+_COPY_CYCLES = {
+    False: 0.7,
+    True: 2.0,
+}  # of an element; with the batch innermost, lines come from many pages
+
+
+def _is_product(node: Node, weights: Shape) -> bool:
+    """Whether a convolution forward is a matrix product at each place."""
+    s = node.statics
+    places = all(n == 1 for n in (*weights[2:], *s["stride"], s["groups"]))
+    return node.primitive.name == "conv" and places and not any(any(p) for p in s["padding"])
+
+
+def _as_product(low: Lowering, node: Node, ending: Group | None, weights: Shape) -> None:
+    """Each image of channels and places, multiplied by the weights from the left."""
+    x, w = low.operand(node.inputs[0]), low.operand(node.inputs[1])
+    shape = low.types[node.inputs[0]].shape
+    detail = {
+        "type": low.types[node.outputs[0]].dtype, "batch": shape[:1], "m": weights[0], "n": prod(shape[2:]),
+        "k": weights[1], "a": (0, *w.strides[:2]), "b": (*x.strides[:2], 1),
+    }  # fmt: skip
+    low.ended(node, ending, (w, x), detail)
 
 
 def _is_weight(which: str, n: int) -> bool:

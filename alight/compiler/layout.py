@@ -2,14 +2,15 @@
 
 What goes in and out of a program is row-major. Between convolutions and pooling the compiler is free: with a batch of
 at least a vector's lanes the batch lies innermost (channels, height, width, batch), so that every load is a whole
-vector whatever the window; with a smaller batch the channels do. Channels that would lie a multiple of 4096 bytes apart
-are moved a little further apart if there are many: else their lines compete for the same few places of the caches.
+vector whatever the window; with a smaller batch the channels do. Where one convolution alone takes less than copies of
+its images would, these stay row-major. Channels that would lie a multiple of 4096 bytes apart are moved a little
+further apart if there are many: else their lines compete for the same few places of the caches.
 """
 
 from __future__ import annotations
 
 from alight.compiler.affine import ordered, row_major
-from alight.compiler.convolutions import fast_order, most_channels
+from alight.compiler.convolutions import fast_order, is_by_rows, most_channels
 from alight.compiler.fuse import Fusion
 from alight.ir.program import Node, Program
 
@@ -22,7 +23,7 @@ def layouts(fusion: Fusion, lanes: int) -> dict[int, tuple[int, ...]]:
     """Strides, in elements, of every stored value."""
     program = fusion.program
     outside = {*program.inputs, *program.outputs}
-    images = _images(program)
+    images = set() if is_by_rows(program, lanes) else _images(program)
     most = most_channels(program)
     found = {}
     for value in fusion.stored:

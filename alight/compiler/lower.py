@@ -378,7 +378,7 @@ class Lowering:
             "a": (*(x.strides[i] for i in batch_x), step_m, k[1]),
             "b": (*(y.strides[i] for i in batch_y), k[2], step_n),
         }  # fmt: skip
-        self._ended(node, ending, (x, y), detail)
+        self.ended(node, ending, (x, y), detail)
 
     def _in_order(self, value: int, x: Operand, axes: Strides) -> Operand:
         """An operand, copied if its free axes do not lie one behind the other."""
@@ -437,7 +437,7 @@ class Lowering:
             raise NotHereError(value)
         return x, prod(sizes), step
 
-    def _ended(
+    def ended(
         self,
         node: Node,
         ending: Group | None,

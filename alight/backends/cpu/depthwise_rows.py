@@ -12,8 +12,9 @@ from typing import NamedTuple
 from alight.backends.cpu.batch_lanes import Finish
 from alight.backends.cpu.code import Code, Value, vector
 from alight.backends.cpu.division import divided, moved, shared
+from alight.backends.cpu.row_lanes import every_second
 from alight.backends.cpu.target import Target
-from alight.backends.cpu.tiles import Shape, multiply_add, shuffled, zero
+from alight.backends.cpu.tiles import Shape, multiply_add, zero
 from alight.backends.cpu.walk import Nest, Walk
 
 _MOST_ROWS = 7
@@ -190,8 +191,7 @@ class DepthwiseRows:
             found.append(code.load(self.type, code.element(row, n * width, 1), mask))
         if self.across.stride == 1:
             return found
-        even = range(0, 2 * self.count, 2)
-        return [shuffled(code, x, y, even) for x, y in zip(found[::2], found[1::2], strict=True)]
+        return every_second(code, found)
 
     def _finish_row(self, place: list[Value], values: list[Value]) -> None:
         code, width = self.code, self.nest.walks[1].written

@@ -7,17 +7,19 @@ scalars where they lie; lanes whose tap falls into the padding are masked out of
 from __future__ import annotations
 
 from alight.backends.cpu.batch_lanes import Finish, Panels, batch_panels
-from alight.backends.cpu.code import Code, Value, vector
+from alight.backends.cpu.code import Code, Value, lanes, vector
 from alight.backends.cpu.division import divided, moved, shared
 from alight.backends.cpu.target import Target
-from alight.backends.cpu.tiles import Shape, finish_rows, first_lanes, multiply_add, zero
+from alight.backends.cpu.tiles import Shape, finish_rows, first_lanes, multiply_add, shuffled, zero
 from alight.backends.cpu.walk import Nest, Run, run_at
 
 
 def by_rows(nest: Nest) -> bool:
-    """Whether vectors can run along rows: these are contiguous in both operands, and so are a tap's places."""
+    """Whether vectors can run along rows: these are contiguous in both operands, and a tap's places follow one another
+    in steps of one or two."""
     across = nest.walks[1]
-    along = nest.read[3] == nest.written[3] == 1 and across.stride == 1 and across.written > 1
+    near = across.stride == 1 or (across.stride == 2 and not across.backward)
+    along = nest.read[3] == nest.written[3] == 1 and near and across.written > 1
     images = nest.batch > 1 and nest.read[0] == nest.written[0] == 1
     return along and not images
 
@@ -87,7 +89,8 @@ class RowNest:
         code, nest, size = self.code, self.nest, self.nest.itemsize
         down, across = nest.walks
         far = (across.taps - 1) * across.place_step
-        base = code.add(x, across.padding - far if across.backward else -across.padding)
+        padding = across.padding - far if across.backward else -across.padding
+        base = code.add(code.mul(x, across.stride), padding)
 
         def line(j: Value, sums: list[Value]) -> list[Value]:
             tap = code.add(vertical.tap, code.mul(j, down.tap_step))
@@ -110,10 +113,12 @@ class RowNest:
         return code.fold(vertical.first, vertical.last, 1, start, line)
 
     def _masks(self, vectors: int, columns: int, first: Value) -> list[Value | None]:
-        """For each vector, the lanes whose places exist, of the positions that exist; None: all."""
+        """For each vector that is loaded, the lanes whose places exist, of the positions that exist; None: all."""
         code, across = self.code, self.nest.walks[1]
         narrow = vector("i32", self.count)
         masks: list[Value | None] = []
+        if across.stride == 2:  # the last position needs no place after its own
+            vectors, columns = 2 * vectors, 2 * columns - 1
         for j in range(vectors):
             exists = first_lanes(columns - j * self.count, self.type)
             if across.plain:
@@ -136,6 +141,8 @@ class RowNest:
                 code.load(self.type, code.element(at_read, j * self.target.vector_bytes, 1), mask)
                 for j, mask in enumerate(masks)
             ]
+            if nest.walks[1].stride == 2:
+                values = every_second(code, values)
             for i in range(shape.rows):
                 weight = code.load(nest.type, code.element(at_w, i * nest.w[0] * size, 1))
                 scalar = code.splat(weight, self.type)
@@ -168,3 +175,9 @@ class RowNest:
     def _store(self, code: Code, indices: list[Value], values: Value, mask: Value | None) -> None:
         nest = self.nest
         code.store(values, moved(code, self.written, nest.itemsize, nest.written, indices), mask)
+
+
+def every_second(code: Code, values: list[Value]) -> list[Value]:
+    """The even lanes of each two vectors, in one."""
+    even = range(0, 2 * lanes(values[0].type), 2)
+    return [shuffled(code, x, y, even) for x, y in zip(values[::2], values[1::2], strict=True)]
