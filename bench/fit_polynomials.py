@@ -71,9 +71,17 @@ FITS = [
 ]  # fmt: skip
 
 
-PRINTED = [  # for alight/primitives/special.py, by hand
+def scaled_erfcx(place):
+    """(x + 11/16) exp(x^2) erfc(x) where (x - 3.25) / (x + 3.25) is the place."""
+    x = mpf(13) / 4 * (1 + place) / (1 - place)
+    return (x + mpf(11) / 16) * mp.exp(x * x) * mp.erfc(x)
+
+
+PRINTED = [  # for alight/primitives/special.py, by hand; its exponential is EXP for doubles
     Fit("ERF", "erf(x) = x + x P(x^2), |x| up to 1", mp.erf, one, one, square, 0, 1, {DOUBLE: 12}),
-]
+    Fit("ERFCX_SCALED", "scaled_erfcx(x) = 41/64 + P(x)", scaled_erfcx, lambda x: mpf(41) / 64, lambda x: mpf(1), one,
+        (0.46875 - 3.25) / (0.46875 + 3.25), (27.5 - 3.25) / (27.5 + 3.25), {DOUBLE: 21}),
+]  # fmt: skip
 
 
 class Problem:

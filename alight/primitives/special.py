@@ -1,17 +1,18 @@
 """Special functions in the neutral scalar language, so that every backend has them.
 
-In: a scalar builder and scalars. Out: a scalar of the same dtype. erf is within 2 units in the last place, of float32
-computed in float32; everything else is computed in float64, within 1e-14 (relative, but absolute where lgamma of negative numbers
-and digamma pass through zero). Coefficients stand highest power first. Those said to be interpolated were computed for
+In: a scalar builder and scalars. Out: a scalar of the same dtype. erf and erfc are within 2 units in the last place, erf
+of float32 computed in float32; everything else is computed in float64, within 1e-14 (relative, but absolute where lgamma
+of negative numbers and digamma pass through zero). Coefficients stand highest power first. Those said to be interpolated were computed for
 this file with 50 digits: they agree with the function at the Chebyshev nodes of the interval, which is nearly minimax.
 """
 
 from __future__ import annotations
 
 from math import exp, factorial, inf, log, nan, pi, sqrt
+from struct import pack, unpack
 from typing import Any
 
-from alight.dtypes import float32, float64
+from alight.dtypes import float32, float64, int64
 
 B = Any  # a scalar builder
 S = Any  # its scalars
@@ -49,34 +50,28 @@ def converted(b: B, x: S, dtype: Any) -> S:
 
 # -- error function ----------------------------------------------------------------------------------------------------
 
-# W. J. Cody, "Rational Chebyshev approximations for the error function", Math. Comp. 23 (1969): erf(x) / x in x^2 for
-# x up to 0.46875; exp(x^2) erfc(x) in x up to 4; and (1/sqrt(pi) - x exp(x^2) erfc(x)) x^2 in 1/x^2 above.
-_ERF_TOP = (
-    1.85777706184603153e-1, 3.16112374387056560e00, 1.13864154151050156e02, 3.77485237685302021e02,
-    3.20937758913846947e03,
+# (x + 11/16) exp(x^2) erfc(x) - 41/64 in (x - 3.25) / (x + 3.25) for x from 0.46875 to 27.5, and (exp(x) - 1 - x) / x^2 for
+# |x| up to log(2) / 2: minimax, from bench/fit_polynomials.py. 11/16 makes the first flat near 0.46875, where places are
+# rounded most.
+_ERFCX_SCALED = (
+    -7.221403037861298e-10, -1.2980300215156722e-08, 6.4674329162896595e-09, 1.114543044065496e-07,
+    -1.8442258319038953e-08, -6.835746390421715e-07, 6.022200046517503e-08, 4.144571153876584e-06,
+    -1.5342797402804512e-06, -2.627962145369568e-05, 3.20208119561509e-05, 0.0001521819083572539,
+    -0.0004900446380338951, -0.00018882761322148135, 0.004851573589954117, -0.016570545267775162,
+    0.03347792187703453, -0.043705670606007246, 0.02730474528980502, 0.031234939039537543,
+    -0.12682993838311202, 0.014320434430611142,
 )  # fmt: skip
-_ERF_BOTTOM = (
-    1.0, 2.36012909523441209e01, 2.44024637934444173e02, 1.28261652607737228e03,
-    2.84423683343917062e03,
+_EXP = (
+    2.5010951779873213e-08, 2.763033182188071e-07, 2.755754944061728e-06, 2.4801492825854207e-05,
+    0.00019841269552230332, 0.0013888888943979676, 0.008333333333470062, 0.04166666666652808,
+    0.1666666666666646, 0.5000000000000011,
 )  # fmt: skip
-_ERFC_TOP = (
-    2.15311535474403846e-8, 5.64188496988670089e-1, 8.88314979438837594e00, 6.61191906371416295e01,
-    2.98635138197400131e02, 8.81952221241769090e02, 1.71204761263407058e03, 2.05107837782607147e03,
-    1.23033935479799725e03,
-)  # fmt: skip
-_ERFC_BOTTOM = (
-    1.0, 1.57449261107098347e01, 1.17693950891312499e02, 5.37181101862009858e02,
-    1.62138957456669019e03, 3.29079923573345963e03, 4.36261909014324716e03, 3.43936767414372164e03,
-    1.23033935480374942e03,
-)  # fmt: skip
-_TAIL_TOP = (
-    1.63153871373020978e-2, 3.05326634961232344e-1, 3.60344899949804439e-1, 1.25781726111229246e-1,
-    1.60837851487422766e-2, 6.58749161529837803e-4,
-)  # fmt: skip
-_TAIL_BOTTOM = (
-    1.0, 2.56852019228982242e00, 1.87295284992346725e00, 5.27905102951428412e-1,
-    6.05183413124413191e-2, 2.33520497626869185e-3,
-)  # fmt: skip
+_CENTRE, _SHIFT, _MIDDLE = 3.25, 11 / 16, 41 / 64
+_LOG_2 = (
+    6.93147180369123816490e-01,
+    1.90821492927058770002e-10,
+)  # in two parts; the first has 33 bits
+_WHOLE = 1.5 * 2.0**52  # added to a number, it leaves the nearest whole number in the last bits
 _ERF_LIMIT = 0.46875
 _ERFC_ZERO = 28.0  # erfc is below the smallest float64 from 27.3 on
 
@@ -126,26 +121,65 @@ def erfc(b: B, x: S) -> S:
     y = converted(b, x, float64)
     size = b.abs(y)
     tail = _erfc_of_positive(b, size)
-    middle = b.sub(1.0, b.mul(y, _ratio(b, _ERF_TOP, _ERF_BOTTOM, b.mul(y, y))))
+    middle = b.sub(1.0, b.add(b.mul(y, _polynomial(b, _ERF_DOUBLE, b.mul(y, y))), y))
     outside = b.select(b.less(y, 0.0), b.sub(2.0, tail), tail)
     return converted(b, b.select(b.lessequal(size, _ERF_LIMIT), middle, outside), x.dtype)
 
 
 def _erfc_of_positive(b: B, x: S) -> S:
-    """erfc(x) for x above 0.46875."""
-    x = b.min(x, _ERFC_ZERO)
-    # the square of `near` is exact (Cody), and so is x^2 in two parts
-    near = b.mul(b.trunc(b.mul(x, 16.0)), 1 / 16)
-    first, rest = b.mul(near, near), b.mul(b.sub(x, near), b.add(x, near))
-    square = b.add(first, rest)
-    lost = b.sub(rest, b.sub(square, first))
-    scale = b.exp(b.neg(square))
-    scale = b.sub(scale, b.mul(scale, lost))
-    inverse = b.div(1.0, b.mul(x, x))
-    tail = b.mul(inverse, _ratio(b, _TAIL_TOP, _TAIL_BOTTOM, inverse))
-    tail = b.div(b.sub(1 / sqrt(pi), tail), x)
-    middle = _ratio(b, _ERFC_TOP, _ERFC_BOTTOM, x)
-    return b.mul(scale, b.select(b.lessequal(x, 4.0), middle, tail))
+    """erfc(x) for x above 0.46875, within 2 units in the last place: 2^n exp(r) (s + 41/64) / (x + 11/16).
+
+    2^n exp(r) is exp(-x^2), and s a polynomial. exp(r) - 1 and s are small beside 1 and 41/64, so that their errors fade;
+    what roundings lose of r and x + 11/16 is added to s, and what the last sum loses to the quotient.
+    """
+    gone = b.lessequal(_ERFC_ZERO, x)  # processors are slow at results that are barely too small
+    x = b.select(gone, 1.0, x)
+    r, r_low, n = _minus_square(b, x)
+    bottom = b.add(x, _SHIFT)
+    inverse = b.div(1.0, bottom)
+    low = b.sub(r_low, b.mul(b.sub(x, b.sub(bottom, _SHIFT)), inverse))
+    place = b.div(b.sub(x, _CENTRE), b.add(x, _CENTRE))
+    square = b.mul(
+        place, place
+    )  # odd and even powers apart: two short chains instead of a long one
+    odd, even = _ERFCX_SCALED[::2], _ERFCX_SCALED[1::2]
+    s = b.add(b.mul(_polynomial(b, odd, square), place), _polynomial(b, even, square))
+    s = b.add(s, b.mul(low, _MIDDLE))
+    grown = b.add(b.mul(b.mul(r, r), _polynomial(b, _EXP, r)), r)  # exp(r) - 1
+    rest = b.add(b.mul(grown, _MIDDLE), b.mul(s, b.add(grown, 1.0)))
+    top = b.add(rest, _MIDDLE)
+    lost = b.sub(rest, b.sub(top, _MIDDLE))
+    quotient = b.add(b.div(top, bottom), b.mul(lost, inverse))
+    half = b.shr(n, 1)  # 2^n in two factors: a subnormal result is rounded once
+    result = b.mul(b.mul(quotient, _power_of_2(b, half)), _power_of_2(b, b.sub(n, half)))
+    return b.select(gone, 0.0, result)
+
+
+def _minus_square(b: B, x: S) -> tuple[S, S, S]:
+    """-x^2 = n log(2) + r: r, what its rounding loses, and n as an integer; for x from 0 to 28."""
+    near = b.mul(
+        b.trunc(b.mul(x, 16.0)), 1 / 16
+    )  # so few bits that two of the three products are exact
+    rest = b.sub(x, near)
+    first, cross = b.mul(near, near), b.mul(b.add(near, near), rest)
+    square = b.add(first, cross)
+    lost = b.add(b.sub(cross, b.sub(square, first)), b.mul(rest, rest))
+    moved = b.add(b.mul(square, -1 / log(2)), _WHOLE)
+    whole = b.sub(moved, _WHOLE)
+    high = b.sub(b.neg(square), b.mul(whole, _LOG_2[0]))
+    low = b.add(b.mul(whole, _LOG_2[1]), lost)
+    r = b.sub(high, low)
+    n = b.sub(b.bitcast(moved, int64), _bits_of(_WHOLE))
+    return r, b.sub(b.sub(high, r), low), n
+
+
+def _power_of_2(b: B, n: S) -> S:
+    """2^n for integers n whose power is a normal number."""
+    return b.bitcast(b.shl(b.add(n, 1023), 52), float64)
+
+
+def _bits_of(x: float) -> int:
+    return unpack("<q", pack("<d", x))[0]
 
 
 # M. Giles, "Approximating the erfinv function" (2010): erfinv(x) / x is smooth in w = -log(1 - x^2) near 0, and in

@@ -5,15 +5,18 @@ from __future__ import annotations
 from itertools import product
 from typing import Any
 
+import mpmath
 import numpy as np
 import pytest
 
 from alight import dtypes as d
 from alight.backends.cpu import jit, vector_math
 from alight.backends.cpu.scalars import Symbol
+from alight.primitives import special
 from bench.vector_math import FUNCTIONS, Worst, measured
 from tests.cpu.elements import AARCH64, LEVELS, text_of
 from tests.cpu.elements import compiled as applied
+from tests.primitives.scalars import evaluate
 
 SPARSE = 65521  # one float of so many
 EDGES = [
@@ -73,10 +76,37 @@ def test_floats_are_right_to_2_units(name: str, level: str) -> None:
     assert worst.wrong == 0 and worst.error < 2.0, (worst.error, worst.at)
 
 
-@pytest.mark.parametrize("name", [name for name in FUNCTIONS if name != "erfc"])
+@pytest.mark.parametrize("name", FUNCTIONS)
 def test_doubles_are_right_to_2_units(name: str) -> None:
     worst = measured(name, d.float64, share=16)
     assert worst.wrong == 0 and worst.error < 2.0, (worst.error, worst.at)
+
+
+@pytest.mark.parametrize("low, high", [(-6, 0.5), (0.45, 2), (2, 26.6), (26.5, 27.3)])
+def test_erfc_of_doubles_is_right_where_it_is_small_too(low: float, high: float) -> None:
+    x = np.random.default_rng(7).uniform(low, high, 1 << 16)
+    exact = FUNCTIONS["erfc"].exact(x.astype(np.longdouble))
+    for level in (*LEVELS, "interpreter"):
+        if level == "interpreter":
+            found = evaluate(special.erfc, x, d.float64)
+        else:
+            found = applied(special.erfc, [d.float64], d.float64, LEVELS[level]())(x)
+        worst = Worst()
+        worst.add(x, found, exact)
+        assert worst.wrong == 0 and worst.error < 2.0, (level, worst.error, worst.at)
+
+
+def test_the_exact_error_functions_agree_with_mpmath() -> None:
+    x = np.random.default_rng(8).uniform(-5, 27, 300)
+    for name in ("erf", "erfc"):
+        found = FUNCTIONS[name].exact(x.astype(np.longdouble))
+        with mpmath.workdps(40):
+            for point, high, low in zip(
+                x, found.astype(float), found - found.astype(float), strict=True
+            ):
+                exact = getattr(mpmath, name)(mpmath.mpf(float(point)))
+                wrong = abs((mpmath.mpf(float(high)) + mpmath.mpf(float(low))) / exact - 1)
+                assert wrong < 2.0**-60 or exact < 1e-300, (name, point)
 
 
 @pytest.mark.parametrize("level", LEVELS)

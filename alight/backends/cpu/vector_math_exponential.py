@@ -32,7 +32,10 @@ def reduced(f: Formulas, x: Term, low: Term | None = None) -> tuple[Term, Term, 
 
 def exp_near_0(f: Formulas, r: Term) -> Term:
     """exp(r) for |r| up to log(2) / 2."""
-    return f.polynomial((*polynomials.EXP[f.precision], 1.0, 1.0), r)
+    coefficients = polynomials.EXP[f.precision]
+    if f.fused:
+        return f.polynomial((*coefficients, 1.0, 1.0), r)
+    return (f.polynomial(coefficients, r) * (r * r) + r) + 1  # where r is rounded once less
 
 
 def exp_of(
