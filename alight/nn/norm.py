@@ -12,6 +12,7 @@ from alight.nn.linear import Lazy
 from alight.nn.module import Module
 from alight.nn.parameter import UninitializedParameter, new_parameter
 from alight.ops.operation import TORCH
+from alight.record.recorder import thread
 
 Tensor = Any
 
@@ -52,6 +53,8 @@ class _NormBase(Module):
             self.running_mean.zero_()
             self.running_var.fill_(1)
             self.num_batches_tracked.zero_()
+            # Now, as parameters: else the first step that reads them is another program than all later ones.
+            thread.recorder.lap_mark("fresh running statistics", always=True)
 
     def reset_parameters(self) -> None:
         """Weight 1, bias 0, and fresh statistics."""
