@@ -37,7 +37,7 @@ class Owned(NamedTuple):
 class Kernel(NamedTuple):
     """One function of compiled code, or one call of the interpreter."""
 
-    kind: str  # "loops", "product", "convolution", "scan" or "interpreter"
+    kind: str  # "loops", "product", "convolution", "running", "scan" or "interpreter"
     reads: tuple[int, ...]
     writes: tuple[int, ...]
     nodes: tuple[Node, ...]  # what it computes, for people and for the interpreter

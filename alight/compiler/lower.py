@@ -16,6 +16,7 @@ from alight.compiler.fuse import Fusion, Group
 from alight.compiler.joins import place_pieces
 from alight.compiler.kernel import Kernel, Operand
 from alight.compiler.nest import Load, Nest
+from alight.compiler.running import RUNNING, lower_running
 from alight.compiler.scans import lower_scan
 from alight.compiler.schedule import vector_cost
 from alight.compiler.splits import has_quotients, splits
@@ -28,6 +29,7 @@ from alight.primitives.contraction import free_axes
 Strides = tuple[int, ...]
 Fill = Callable[[Nest, Tracer, tuple[Affine, ...]], None]  # asks for what a nest stores
 SCATTERS = frozenset({"index_add", "index_put", "scatter_reduce", "dynamic_update"})
+ENDED = frozenset({"dot_general", "conv", "conv_data", *RUNNING})  # that may have an ending
 INTO = {"index_add": Sum, "prod": Prod, "amax": Max, "amin": Min}  # how updates meet what is there
 
 
@@ -92,7 +94,7 @@ class Lowering:
         for group in reversed(self.fusion.order):
             node = group.nodes[0]
             value = node.outputs[0]
-            if not group.alone or node.primitive.name not in ("dot_general", "conv", "conv_data"):
+            if not group.alone or node.primitive.name not in ENDED:
                 continue
             users = self.fusion.users.get(value, [])
             homes = {id(self.fusion.group_of.get(user.outputs[0])) for user in users}
@@ -216,6 +218,14 @@ class Lowering:
                 return
             except NotHereError:
                 self._back_to(before)
+        if name in RUNNING:
+            try:
+                lower_running(self, node, ending)
+                return
+            except NotHereError:
+                self._back_to(before)
+                if ending is not None:
+                    raise
         if name == "concat" and node.outputs[0] in self.fusion.joined:
             self._join(node)
             return

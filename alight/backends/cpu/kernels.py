@@ -14,6 +14,7 @@ from alight.backends.cpu.code import Code, Value, element_type, lanes
 from alight.backends.cpu.contraction import Product, emit_product, scratch_bytes, vector_axis
 from alight.backends.cpu.filter_gradient import emit_filter_gradient
 from alight.backends.cpu.loops import LoopCode, lanes_of
+from alight.backends.cpu.running import Running
 from alight.backends.cpu.scalars import REGISTER, Symbol, load_type, supports
 from alight.backends.cpu.target import Target
 from alight.compiler.convolutions import WRITES
@@ -107,6 +108,8 @@ def kernel_code(kernel: Kernel, name: str, types: Sequence[Type], target: Target
         planned = schedule(kernel.nest, lanes_of(kernel.nest, target))
         loops = LoopCode(code, planned, target, pointers, status)
         loops.run(lambda pieces: code.share(pieces, code["thread"], code["threads"]))
+    elif kernel.kind == "running":
+        Running(code, kernel, target, pointers, status).run()
     else:
         scratch = None
         if kernel.scratch:

@@ -20,7 +20,7 @@ from alight.backends.cpu.random_bits import random_start, random_words
 from alight.backends.cpu.reductions import SMALL_BODY, Parts, Pass, extreme
 from alight.backends.cpu.scalars import Scalars, Symbol, load_type
 from alight.backends.cpu.target import Target
-from alight.backends.cpu.tiles import has_fma
+from alight.backends.cpu.tiles import has_fma, shuffled
 from alight.compiler.affine import Affine
 from alight.compiler.nest import (
     Apply,
@@ -377,6 +377,8 @@ class LoopCode:
             return self.scalars.from_memory(
                 code.load(many, code.element(pointer, start, size), mask), of
             )
+        if what.index.coefficient(self._axis()) == -1 and self._is_alone(what.index):
+            return self.scalars.from_memory(self._backwards(what, u, many, size, mask), of)
         spots = code.splat(self.whole(what.index, u), vector("i64", self.lanes))
         if mask is not None:
             spots = code.select(mask, spots, code.constant(0, spots.type))
@@ -386,11 +388,24 @@ class LoopCode:
         assert self.vector is not None
         return self.vector
 
-    def _side_by_side(self, index: Affine) -> bool:
-        others = any(
+    def _backwards(self, what: Load, u: int, type: str, size: int, mask: Value | None) -> Value:
+        """Elements that lie one before the other: a vector in memory, turned around."""
+        code, order = self.code, range(self.lanes)[::-1]
+        first = code.add(self.index[self._axis()], (u + 1) * self.lanes - 1)
+        start = code.op("sub", self.base(what.index, self._far), first)
+        if mask is not None:
+            mask = shuffled(code, mask, mask, order)
+        found = code.load(type, code.element(self.pointers[what.value], start, size), mask)
+        return shuffled(code, found, found, order)
+
+    def _is_alone(self, index: Affine) -> bool:
+        """Whether nothing but the vector axis's own index differs from lane to lane."""
+        return not any(
             self.on_vector(self.nest.atom_axes[a]) for a, _ in index.terms if a != self.vector
         )
-        return index.coefficient(self._axis()) == 1 and not others
+
+    def _side_by_side(self, index: Affine) -> bool:
+        return index.coefficient(self._axis()) == 1 and self._is_alone(index)
 
     def store(self, store: Store) -> None:
         """Write one expression, for each vector of the block."""
