@@ -14,7 +14,7 @@ from typing import Any
 from alight.errors import fail
 from alight.ir.program import Value, needed_nodes
 from alight.ir.types import Type
-from alight.record import views
+from alight.record import owners, views
 from alight.record.meta import Meta
 from alight.record.recorder import OFFSET, Recorder, thread
 from alight.record.trie import Position, Tape
@@ -72,6 +72,7 @@ class Capture(Recorder):
 
     def end(self) -> None:
         """Give tensors from outside back to where they belong."""
+        owners.attach_made(self)
         for tensor in self.handles:
             tensor._slot = -1
         for tensor, slot in self.moved.values():

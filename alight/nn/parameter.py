@@ -16,8 +16,9 @@ from alight.ops.arguments import default_dtype
 from alight.ops.creation import resolve_device
 from alight.ops.dispatch import disabled_torch_function
 from alight.primitives import Detach
-from alight.record import views
+from alight.record import owners
 from alight.record.meta import Meta
+from alight.record.recorder import thread
 from alight.tensor import Tensor, filled, wrap
 
 
@@ -36,12 +37,13 @@ def adopt(data: Tensor, cls: type, requires_grad: bool, alone: bool = False) -> 
         data = data.detach().clone()
     meta = data._meta
     buffer = None if meta.device.type == "meta" else data.flush("parameter")
+    owners.attach_made(thread.recorder)
     made = wrap(buffer, Meta(meta.type, meta.strides, requires_grad), cls)
     if alone:
         return made
     made._shared, made._writes, made._views = data._shared, data._writes, data._views
     data._buffer, data._views, data._shared = None, None, False
-    views.attach(data, made, _alias(meta.type), ())
+    owners.attach(data, made, _alias(meta.type), ())
     return made
 
 

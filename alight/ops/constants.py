@@ -71,4 +71,9 @@ def remember(name: str, size: Any, dtype: Any, device: Any, fill: Fill) -> None:
 def _key(name: str, size: Any, dtype: Any, device: Any) -> Any:
     if len(size) == 1 and isinstance(size[0], tuple):
         size = size[0]
-    return name, size, tuple(map(type, size)), dtype, device, thread.recorder.default_dtype
+    plain = True
+    for one in size:
+        if one.__class__ is not int:
+            plain = False
+    kinds = None if plain else tuple(map(type, size))  # 1, 1.0 and True are equal
+    return name, size, kinds, dtype, device, thread.recorder.default_dtype

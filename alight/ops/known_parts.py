@@ -12,8 +12,9 @@ from typing import Any
 
 from alight.ir.program import Program
 from alight.record.meta import Meta
+from alight.record.owners import attach_all, register
 from alight.record.recorder import thread
-from alight.record.views import attach, attach_all
+from alight.record.unsteady import VIEW
 from alight.tensor import Tensor
 
 Known = tuple[
@@ -81,7 +82,8 @@ def known_part(base: Tensor, index: Any) -> Tensor | None:
                 return None
     view = _new(Tensor)
     view._slot, view._meta = -1, meta
-    attach(view, base, link, numbers)
+    view._base, view._link, view._numbers = base, link, numbers
+    register(view)
     return view
 
 
@@ -109,11 +111,24 @@ def remember(
 
 def known_parts(base: Tensor, *key: Any) -> tuple[Tensor, ...] | None:
     """The parts of a tensor that were made under this key before, as views; None if there are none."""
-    recorder = thread.recorder
+    recorder, views = thread.recorder, []
+    slot = base._slot
+    if slot >= 0:
+        position = recorder.here.children.get((VIEW, slot, key, None, (), None))
+        if position is not None:  # they take a step together, which was taken before
+            recorder.here = position
+            slot = first = position.slot
+            for link, meta in zip(position.link, position.metas):  # noqa: B905  (a keyword costs as much as a round)
+                view = _new(Tensor)
+                view._slot, view._meta, view._part = slot, meta, slot - first
+                view._base, view._link = base, link
+                slot += 1
+                views.append(view)
+            recorder.handles.extend(views)
+            return tuple(views)
     found = _several.get((base._meta.number, recorder.grad_enabled, key))
     if found is None:
         return None
-    views = []
     for number, (link, meta, numbers) in enumerate(found):
         view = _new(Tensor)
         view._slot, view._meta, view._part = -1, meta, number

@@ -21,8 +21,9 @@ from alight.ops.operation import METHODS, function
 from alight.ops.parts import part, whole
 from alight.primitives import Detach
 from alight.record.meta import contiguous_strides
+from alight.record.owners import attach, attach_made
 from alight.record.recorder import thread
-from alight.record.views import attach, root_of
+from alight.record.views import root_of
 from alight.tensor import Tensor, wrap
 
 _HELD = ("_buffer", "_base", "_link", "_numbers", "_views", "_shared", "_writes", "_history")
@@ -32,7 +33,8 @@ _SHAPE_CHANGES = (
 
 
 def _settled(tensor: Tensor) -> None:
-    """Make sure that a tensor is not part of a pending segment."""
+    """Make sure that a tensor is not part of a pending segment, and knows its views."""
+    attach_made(thread.recorder)
     if tensor._slot >= 0:
         tensor.flush("the tensor's shape or memory changes")
     if thread.recorder.grad_enabled and tensor.requires_grad and tensor.is_leaf:
@@ -54,6 +56,7 @@ def become(tensor: Tensor, make: Callable[[Tensor], Tensor]) -> Tensor:
 
 def _moved_out(tensor: Tensor) -> Tensor:
     """A handle that takes what `tensor` holds, and the views of it."""
+    attach_made(thread.recorder)
     before = wrap(None, tensor._meta)
     for name in _HELD:
         if name in tensor.__dict__:

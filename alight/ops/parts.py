@@ -22,8 +22,8 @@ from alight.primitives import DynamicSlice, Reshape, Slice
 from alight.primitives.arithmetic import constant
 from alight.record.ambiguous import NO_GRAD, SEVERAL, refuse_written
 from alight.record.meta import INFERENCE, Meta
+from alight.record.owners import attach
 from alight.record.recorder import thread
-from alight.record.views import attach
 from alight.tensor import Tensor
 
 # An item of a pattern, for each axis in order: (what, start, stop, step).

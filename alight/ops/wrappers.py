@@ -19,7 +19,7 @@ from alight.errors import fail
 from alight.ops import dispatch
 from alight.ops.docstrings import docstring
 from alight.record.recorder import thread
-from alight.record.views import attach, rebind
+from alight.record.views import rebind
 
 if TYPE_CHECKING:
     from alight.ops.operation import Operation, Parameter
@@ -91,8 +91,8 @@ def build(
     scope |= {
         "OPERATION": operation, "thread": thread, "Tensor": Tensor, "new": object.__new__,
         "record": lambda operation, arguments: slow(operation, arguments, function),
-        "MISSING": MISSING, "write_out": write_out, "in_place": in_place, "attach": attach,
-        "rebind": rebind, "make_all": make_all,
+        "MISSING": MISSING, "write_out": write_out, "in_place": in_place,
+        "rebind": rebind, "make_all": make_all, "kinds": kinds,
     }  # fmt: skip
     for parameter in operation.parameters:
         if parameter.default is not inspect.Parameter.empty:
@@ -205,7 +205,8 @@ def wrapper_source(
 def _write_lines(written: str) -> list[str]:
     """Give what a known step wrote its new slot: at once where nothing views the memory and nobody else sees it."""
     return [
-        f"    if {written}._base is not None or {written}._views or {written}._shared:",
+        f"    if {written}._base is not None or {written}._views or {written}._shared or "
+        "r.attached != position.views:",
         f"        rebind(r, {written}, position, 0)",
         "        if r.must_write: r.settle(position)",
         f"        return {written}",
@@ -219,10 +220,11 @@ def _write_lines(written: str) -> list[str]:
 
 
 def _view_lines(viewed: str) -> list[str]:
-    """Make a known result a view, where the path says that it is one."""
+    """Make a known result a view, where the path says that it is one; see `record.owners`."""
     return [
-        "    if position.link is not None:",
-        f"        attach(result, {viewed}, position.link, ())",
+        "    link = position.link",
+        "    if link is not None:",
+        f"        result._base, result._link = {viewed}, link",
     ]
 
 
@@ -322,11 +324,24 @@ def _fast_piece(parameter: Parameter, joins: bool) -> tuple[list[str], str, list
         return [], f"{name}, {name}.__class__", []
     if parameter.kind == "flag":
         return [], name, []
-    return (
-        [f"k_{name} = tuple(map(type, {name})) if {name}.__class__ is tuple else {name}.__class__"],
-        f"{name}, k_{name}",
-        [],
-    )
+    before = [
+        f"k_{name} = {name}.__class__",
+        f"if k_{name} is tuple:",
+        f"    k_{name} = None",
+        f"    for one in {name}:",
+        "        if one.__class__ is not int:",
+        f"            k_{name} = kinds({name})",
+        "            break",
+    ]
+    return before, f"{name}, k_{name}", []
+
+
+def kinds(value: Any) -> Any:
+    """What a static argument is besides its value, since 1, 1.0 and True are equal: None for a tuple of whole numbers."""
+    if value.__class__ is not tuple:
+        return value.__class__
+    found = tuple(map(type, value))
+    return None if found.count(int) == len(found) else found
 
 
 def _default_or(parameter: Parameter, text: str) -> str:
@@ -363,10 +378,7 @@ def key_function(operation: Operation) -> Callable[..., tuple[tuple[Any, ...], l
             elif kind == "flag":
                 parts.append(value)
             else:
-                parts.append(value)
-                parts.append(
-                    tuple(map(type, value)) if value.__class__ is tuple else value.__class__
-                )
+                parts.extend((value, kinds(value)))
         return tuple(parts), numbers
 
     return functools.wraps(operation.body)(key)

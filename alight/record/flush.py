@@ -17,6 +17,7 @@ from alight.errors import reworded
 from alight.ir.program import Node, Program, needed_nodes, prune
 from alight.record.apart import has_own_past
 from alight.record.history import History, owed_residuals
+from alight.record.owners import attach_lasting, lasting
 from alight.record.references import LISTED, LISTED_TWICE
 from alight.record.sources import user_line
 from alight.record.specialized import copy_of
@@ -72,6 +73,7 @@ class Plan:
         "dead",
         "entered",
         "freed",
+        "fresh",
         "held",
         "owed",
         "owing",
@@ -92,6 +94,7 @@ class Plan:
     stored: tuple[tuple[int, int], ...]  # (handle, place among all outputs of the runs)
     unstored: tuple[int, ...]  # handles made here that nobody held so far: values are not kept
     dead: tuple[Watched, ...]  # who must not be held by anybody else for the plan to be right
+    fresh: tuple[int, ...]  # views made here that somebody may hold
     repeated: frozenset[int]  # handles that hold a value which another stored handle holds as well
     plain: Handles  # what an ordinary flush does to handles that are plain tensors
     parameters: Handles  # and to those that are parameters: see specialized.py
@@ -138,6 +141,8 @@ def flush(recorder: Any, reason: str) -> None:
         consider(plan)
     if recorder.log is not None:
         recorder.log.append((position, plan))
+    if plan.fresh:
+        attach_lasting(recorder, plan.fresh)
     given = recorder.inputs + recorder.scalars
     results: list[Any] = []
     failure: Exception | None = None
@@ -289,11 +294,13 @@ def _make_plan(recorder: Any, position: Position, old: Plan | None) -> Plan:
     put = tuple((i, place[value]) for i, value in stored)
     given = tape.buffers + tape.scalars
     plain, parameters = _by_class(handles, put, unstored)
+    dead = _watched(recorder, unstored)
     return Plan(
         runs=runs,
         stored=put,
         unstored=tuple(unstored),
-        dead=_watched(recorder, unstored),
+        dead=dead,
+        fresh=lasting(recorder, dead),
         repeated=frozenset(i for i, value in stored if first[value] != i),
         plain=plain,
         parameters=parameters,

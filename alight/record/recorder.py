@@ -21,7 +21,7 @@ from alight.ir.program import Program, Value
 from alight.ir.types import Type
 from alight.primitives import Detach
 from alight.primitives.arithmetic import fresh
-from alight.record import unsteady, views
+from alight.record import owners, unsteady, views
 from alight.record.apart import enter_own, has_own_past, is_apart, rejoin
 from alight.record.flush import flush as run_segment
 from alight.record.flush import peek as peek_at
@@ -81,6 +81,7 @@ class Recorder:
         self.hooked = False  # a pending tensor waits for its gradient
         self.hooked_slots: dict[int, Any] = {}  # slot -> the tensor that waits for its gradient
         self.retained: list[Any] = []  # tensors that keep their gradient
+        self.attached = 0  # views made on this path that the owners of their memory know of
         self.saved_hooks: tuple[Any, ...] = ()  # hooks on what backward keeps, innermost last
         self.hooks_disabled: str | None = None  # the message of the error that such hooks are now
         self.node_hooks: dict[Any, Any] = {}  # step -> hooks on its backward node
@@ -163,8 +164,10 @@ class Recorder:
             tape.truncate(start)
             raise
         position = Position(self.here, key, name, tape, line)
-        position.link = link if isinstance(link, Program) else None
         new = tape.slots[start.slots :]
+        if isinstance(link, Program):
+            position.link = link
+            position.views += 1
         if new:
             position.slot = self.offset + start.slots
             position.metas = tuple(meta for _, meta in new)
@@ -284,10 +287,14 @@ class Recorder:
             for i, meta in enumerate(position.metas)
         )
         if position.link is not None:
-            for tensor in made[:1]:
-                views.attach(tensor, arguments[0], position.link, tuple(scalars))
-                if any(arguments[0] is one for one in self.transient):
-                    self.transient.append(tensor)
+            tensor = made[0]
+            tensor._base, tensor._link, tensor._numbers = (
+                arguments[0],
+                position.link,
+                tuple(scalars),
+            )
+            if any(arguments[0] is one for one in self.transient):
+                self.transient.append(tensor)
         return operation.pack(made)
 
     def compound(
@@ -445,21 +452,23 @@ class Recorder:
         self.transient.append(tensor)
         return True
 
-    def derive_all(self, views: Sequence[Any], key: Hashable) -> None:
+    def derive_all(self, made: Sequence[Any], key: Hashable) -> None:
         """Let new views of one pending tensor take a step together; `key` says which ones they are, without numbers."""
-        key = (VIEW, views[0]._base._slot, key, None, (), None)
+        key = (VIEW, made[0]._base._slot, key, None, (), None)
+        owners.attach_made(self)
         position = self.here.children.get(key)
         if position is None:
-            position = self.extend(key, VIEW, partial(self._trace_views, views))
+            position = self.extend(key, VIEW, partial(self._trace_views, made))
+            position.link = tuple([view._link for view in made])
+            position.views += len(made)
         self.here = position
-        slot = position.slot
-        for view in views:
+        self.attached = position.views  # the owner of the memory knows of these, too
+        for slot, view in enumerate(made, position.slot):
             view._slot = slot
-            slot += 1
-        self.handles.extend(views)
+        self.handles.extend(made)
 
-    def _trace_views(self, views: Sequence[Any], tape: Tape) -> None:
-        for view in views:
+    def _trace_views(self, made: Sequence[Any], tape: Tape) -> None:
+        for view in made:
             self._trace_view(view, not view._meta.requires_grad, (), None, tape)
 
     def _trace_view(
@@ -539,6 +548,7 @@ class Recorder:
         """Begin an empty segment."""
         self.here = self.root
         self.handles, self.inputs, self.scalars = [], [], []
+        self.attached = 0
         if self.pasts or self.calls or self.held:
             self.pasts, self.calls, self.held = [], [], []
         self.wrote_leaf = self.came_round = self.shares = False

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from typing import Any, NamedTuple
 
-from alight.ir.program import Builder, Program, Value
+from alight.ir.program import Builder, Value
 from alight.ir.types import Type
 from alight.record.meta import Meta
 from alight.record.sources import Line
@@ -121,7 +121,7 @@ class Position:
     """A place in the trie: what the last step made, and where each next step leads."""
 
     __slots__ = (
-        "children", "cuts", "parent", "key", "name", "line", "slot", "meta", "metas", "link", "tape", "counts",
+        "children", "cuts", "parent", "key", "name", "line", "slot", "meta", "metas", "link", "views", "tape", "counts",
         "plan", "used", "depth", "misses", "targets", "sweeps", "cut", "runs", "writes_leaf", "reason", "flush_line",
         "weight",
     )  # fmt: skip
@@ -136,7 +136,8 @@ class Position:
         self.meta: Any = None  # its meta
         self.metas: tuple[Meta, ...] = ()  # metas of all slots that this step made
         self.writes_leaf = False  # of a step that writes: a leaf that takes gradients is among them
-        self.link: Program | None = None  # for a view: from the value viewed to this one
+        self.link: Any = None  # for a view: the Program from the value viewed to this one; several of several views
+        self.views: int = 0 if parent is None else parent.views  # made on the path up to here
         self.tape = tape
         self.counts = tape.counts()
         self.cut = False  # the segment is flushed here

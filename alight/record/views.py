@@ -12,7 +12,6 @@ import sys
 from collections.abc import Sequence
 from math import prod
 from typing import Any
-from weakref import ref
 
 from alight.dtypes import bool_, int64
 from alight.errors import fail, not_implemented
@@ -41,6 +40,7 @@ from alight.primitives.gather import take_along
 from alight.record.ambiguous import mark_taking_part, mark_written
 from alight.record.apart import has_own_past, is_apart, keep
 from alight.record.meta import Meta, contiguous_strides
+from alight.record.owners import attach_made
 from alight.record.references import LISTED
 from alight.record.trie import Position, Tape
 from alight.transforms.reverse import Region
@@ -78,32 +78,6 @@ def place_in_root(tensor: Any) -> int:
     return int(places.reshape(-1)[0])
 
 
-def attach(view: Any, base: Any, link: Program, numbers: tuple[Any, ...]) -> None:
-    """Make `view` a view of `base`."""
-    view._base, view._link, view._numbers = base, link, numbers
-    root = base
-    while root._base is not None:
-        root = root._base
-    views = root._views
-    if views is None:
-        root._views = [ref(view)]
-        return
-    count = len(views)
-    if count > 32 and count & (count - 1) == 0:  # at 64, 128, ...
-        views = root._views = [one for one in views if one() is not None]
-    views.append(ref(view))
-
-
-def attach_all(views: Sequence[Any], base: Any) -> None:
-    """Let the owner of the memory know of several new views of `base`."""
-    root = root_of(base)
-    if root._views is None:
-        root._views = []
-    elif len(root._views) > 32:
-        root._views = [one for one in root._views if one() is not None]
-    root._views.extend(map(ref, views))
-
-
 def forget(view: Any, viewed: Any) -> None:
     """A view of `viewed`, made for one write, that nobody will read: later writes need not tell it."""
     views = root_of(viewed)._views
@@ -116,6 +90,8 @@ def forget(view: Any, viewed: Any) -> None:
 
 def rebind(recorder: Any, tensor: Any, position: Position, at: int) -> int:
     """Give a written tensor its new slot, number `at` of the step; the number of the next slot."""
+    if recorder.attached != position.views:
+        attach_made(recorder)
     counter = counter_of(tensor)
     link, chain = tensor, [tensor]
     while True:
@@ -146,6 +122,8 @@ def rebind(recorder: Any, tensor: Any, position: Position, at: int) -> int:
 
 def rebind_all(recorder: Any, tensors: Sequence[Any], position: Position) -> None:
     """Give tensors that one step wrote their new slots."""
+    if recorder.attached != position.views:
+        attach_made(recorder)
     slot = position.slot
     if len(position.metas) > len(tensors):  # views among them: what they view is written as well
         at = 0

@@ -398,3 +398,52 @@ def test_a_loop_over_places_stays_on_its_path():
         if i == 20:
             positions = recorder.positions
     assert recorder.positions == positions
+
+
+WRITTEN_LATER = {
+    "view": "y.view(6, 4)",
+    "view of a view": "y.transpose(0, 1).transpose(0, 1).view(-1)",
+    "split": "y.split(2)[1]",
+    "unbind": "y.unbind(1)[2]",
+    "part of a split": "y.split([1, 3])[1].t()",
+    "reshape": "y.reshape(2, 12)",
+}
+WRITES = {
+    "add_": "y.add_(1)",
+    "through an index": "y[1] = 7",
+    "through another view": "y.view(-1)[3:9].mul_(2)",
+    "twice": "y.mul_(3), y[:, 1].zero_()",
+    "optimizer": "step(y)",
+}
+
+
+@pytest.mark.parametrize("write", WRITES)
+@pytest.mark.parametrize("make", WRITTEN_LATER)
+@pytest.mark.parametrize("flushed", [False, True], ids=["pending", "flushed"])
+def test_views_show_what_is_written_later(make, write, flushed):
+    """A view held by its name alone, made in the segment that writes or in an earlier one, on new and on known paths."""
+    import torch as rival
+
+    import alight
+
+    def run(library):
+        seen = []
+
+        def step(y):
+            y.grad = library.full_like(y, 2.0)
+            library.optim.SGD([y], lr=0.5).step()
+
+        for _ in range(4):
+            y = library.arange(24.0).reshape(4, 6) + 1
+            scope = {"y": y, "step": step}
+            view = eval(WRITTEN_LATER[make], scope)
+            other = y * 2
+            if flushed:
+                seen.append(other.sum().item())
+            exec(WRITES[write], scope)
+            doubled = view * 2
+            y.sub_(5)
+            seen.append([view.tolist(), doubled.tolist(), y.tolist(), other.tolist()])
+        return seen
+
+    assert run(alight) == run(rival)
