@@ -10,6 +10,7 @@ Rules of `simplify`.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,7 @@ from alight.primitives import (
     Select,
     WindowArgMax,
     Windows,
+    WindowSum,
 )
 
 if TYPE_CHECKING:
@@ -41,8 +43,75 @@ def window_max(r: Rewriter, node: Node, inputs: list[Value]) -> Value | None:
     """The largest element of each of many: a reduction."""
     tiles = _Tiles.of(inputs[0], node.statics)
     if tiles is None:
-        return None
+        return _axis_by_axis(r, node, inputs[0])
     return r.one(Max, r.one(Reshape, inputs[0], shape=tiles.shape), axes=tiles.axes)
+
+
+def window_sum(r: Rewriter, node: Node, inputs: list[Value]) -> Value | None:
+    """The sum of each of many, where windows overlap."""
+    return None if _Tiles.of(inputs[0], node.statics) else _axis_by_axis(r, node, inputs[0])
+
+
+def fold(r: Rewriter, node: Node, inputs: list[Value]) -> Value | None:
+    """What all places of a large window are given alike: along one axis, then along the next."""
+    (ct,) = inputs
+    s = node.statics
+    count = len(s["stride"])
+    window, made = ct.shape[ct.ndim - count :], r.made.get(ct.id)
+    if not _is_large(window) or made is None or made.primitive is not Expand:
+        return None
+    alike = r.builder.value(made.inputs[0])
+    if any(n != 1 for n in alike.shape[ct.ndim - count :]):
+        return None
+    first = ct.ndim - 2 * count
+    found = r.one(Expand, alike, shape=(*ct.shape[: ct.ndim - count], *(1 for _ in window)))
+    found = r.one(Reshape, found, shape=ct.shape[: ct.ndim - count])
+    for axis, only in _each_axis(s, window):
+        found = _folded(r, found, first + axis, s["shape"][first + axis], axis, only)
+    return found
+
+
+def _folded(r: Rewriter, x: Value, at: int, extent: int, axis: int, only: dict[str, Any]) -> Value:
+    """One axis of a fold: each place is given the sum of the windows that cover it, which are windows of those."""
+    (window, step, dilation) = (only[name][axis] for name in ("window", "stride", "dilation"))
+    reach = (window - 1) * dilation
+    low = reach - only["padding"][axis][0]
+    high = extent - x.shape[at] - low + reach
+    if step == 1 and low >= 0 and high >= 0:
+        pads = tuple((low, high) if i == axis else (0, 0) for i in range(len(only["window"])))
+        return r.one(WindowSum, x, **{**only, "padding": pads})
+    shape = (*x.shape[:at], extent, *x.shape[at + 1 :])
+    kept = (*x.shape, *(1 for _ in only["window"]))
+    rest = {name: only[name] for name in ("stride", "padding", "dilation")}
+    wide = _spread(r, x, kept, (*x.shape, *only["window"]))
+    return r.one(Fold, wide, shape=shape, **rest)
+
+
+def _is_large(window: Shape) -> bool:
+    """Whether a window has too many elements to be written out, along more than one axis."""
+    return prod(window) > TAPS and sum(n > 1 for n in window) > 1
+
+
+def _each_axis(s: dict[str, Any], window: Shape) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The axes of a window, and what a window along each of them alone is, the last axis first."""
+    for axis in reversed(range(len(window))):
+
+        def at(values: Any, other: Any, axis: int = axis) -> tuple[Any, ...]:
+            return tuple(value if i == axis else other for i, value in enumerate(values))
+
+        yield axis, {
+            "window": at(window, 1), "stride": at(s["stride"], 1), "padding": at(s["padding"], (0, 0)),
+            "dilation": at(s["dilation"], 1),
+        }  # fmt: skip
+
+
+def _axis_by_axis(r: Rewriter, node: Node, x: Value) -> Value | None:
+    """Large windows of sums or largest elements, along one axis after the other."""
+    if not _is_large(node.statics["window"]):
+        return None
+    for _, only in _each_axis(node.statics, node.statics["window"]):
+        x = r.one(node.primitive, x, **only)
+    return x
 
 
 def window_arg_max(r: Rewriter, node: Node, inputs: list[Value]) -> Value | None:
@@ -136,4 +205,4 @@ def _spread(r: Rewriter, x: Value, kept: Shape, shape: Shape) -> Value:
     return r.one(Expand, r.one(Reshape, x, shape=kept), shape=shape)
 
 
-__all__ = ["window_arg_max", "window_max", "window_max_scatter"]
+__all__ = ["fold", "window_arg_max", "window_max", "window_max_scatter", "window_sum"]
