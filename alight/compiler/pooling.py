@@ -19,18 +19,23 @@ from alight.dtypes import int32, int64
 from alight.ir.program import Node, Value
 from alight.ir.types import Shape
 from alight.primitives import (
+    Add,
     Convert,
     Equal,
     Expand,
     Fold,
+    Index,
+    IndexAdd,
     Iota,
     IsNan,
     Less,
     Max,
     Min,
+    Mul,
     Reshape,
     Select,
     WindowArgMax,
+    WindowMax,
     Windows,
     WindowSum,
 )
@@ -119,7 +124,7 @@ def window_arg_max(r: Rewriter, node: Node, inputs: list[Value]) -> Value | None
     (x,) = inputs
     tiles = _Tiles.of(x, node.statics)
     if tiles is None:
-        return None
+        return _place_axis_by_axis(r, node, x)
     parts = r.one(Reshape, x, shape=tiles.shape)
     top = _spread(r, r.one(Max, parts, axes=tiles.axes), tiles.kept, tiles.shape)
     places = _places(r, x, tiles.spatial, int64)
@@ -141,7 +146,7 @@ def window_max_scatter(r: Rewriter, node: Node, inputs: list[Value]) -> Value | 
     spatial = x.shape[x.ndim - len(window) :]
     tiles = _Tiles.of(x, s)
     if tiles is None and (prod(window) > TAPS or max(s["dilation"]) > 1):
-        return None  # the interpreter's
+        return _scattered(r, ct, _asked(r, node, x), x, x.ndim - len(window))
     best = r.one(Convert, _asked(r, node, x), dtype=int32)
     places = _places(r, x, spatial, int32)
     if tiles is not None:
@@ -152,6 +157,46 @@ def window_max_scatter(r: Rewriter, node: Node, inputs: list[Value]) -> Value | 
     own = _spread(r, own, (1,) * (len(shape) - own.ndim) + own.shape, shape)
     rest = {name: s[name] for name in ("stride", "padding", "dilation")}
     return r.one(Fold, _given(r, ct, best, own, kept, shape), shape=x.shape, **rest)
+
+
+def _place_axis_by_axis(r: Rewriter, node: Node, x: Value) -> Value | None:
+    """The place of the largest element of a large window: of all rows that have it, the first one's first (of NaN, the
+    last one's last)."""
+    window = node.statics["window"]
+    if not _is_large(window):
+        return None
+    first = x.ndim - len(window)
+    places: Value | None = None  # of x, for each element of what is left
+    for _, only in _each_axis(node.statics, window):
+        if prod(only["window"]) == 1 and only["stride"] == only["window"]:
+            continue
+        found = r.one(WindowArgMax, x, **only)
+        if places is not None:
+            ids = _numbered(r, found, first, prod(x.shape[first:]))
+            flat = r.one(Reshape, places, shape=(prod(x.shape),))
+            places = r.one(Reshape, r.one(Index, flat, ids, axes=(0,)), shape=found.shape)
+        x = r.one(WindowMax, x, **only)
+        places = found if places is None else places
+    return places
+
+
+def _scattered(r: Rewriter, ct: Value, best: Value, x: Value, first: int) -> Value:
+    """Gradients added up at the places that windows name, window by window."""
+    size = prod(x.shape)
+    ids = _numbered(r, best, first, prod(x.shape[first:]))
+    updates = r.one(Reshape, ct, shape=(prod(ct.shape),))
+    found = r.one(IndexAdd, r.full(ct, 0, (size,)), updates, ids, axes=(0,))
+    return r.one(Reshape, found, shape=x.shape)
+
+
+def _numbered(r: Rewriter, places: Value, first: int, plane: int) -> Value:
+    """Places of planes as places of all planes together, in a row; `first` axes number the planes."""
+    lead = prod(places.shape[:first])
+    shape = (lead, prod(places.shape[first:]))
+    own = r.one(Reshape, places, shape=shape)
+    number = r.one(Iota, shape=(lead, 1), axis=0, dtype=int64, device=places.type.device)
+    start = r.one(Expand, r.one(Mul, number, r.full(number, plane, (lead, 1))), shape=shape)
+    return r.one(Reshape, r.one(Add, own, start), shape=(prod(shape),))
 
 
 class _Tiles:

@@ -89,10 +89,16 @@ program(%0: {x}, %1: {out}) {{
   %4: {ones} = reshape(%1) shape={(*lead, *places, *(1 for _ in window))}
   %5: {wide} = expand(%4) shape={(*lead, *places, *window)}
   %6: {x} = fold(%5) shape={shape} {rest}
-  return %2, %3, %6
+  %7: {out.replace("f32", "i64")} = window_arg_max(%0) window={window} {rest}
+  %8: {x} = window_max_scatter(%1, %0) window={window} {rest}
+  return %2, %3, %6, %7, %8
 }}
 """)
     assert "interpreter" not in {k.kind for k in plan(program, machine(host())).kernels}
     random = np.random.default_rng(0)
     given = [random.standard_normal(program.types[i].shape).astype("f4") for i in program.inputs]
+    agree(program, given)
+    given[0] = np.round(given[0])  # ties
+    agree(program, given)
+    given[0][random.random(shape) < 0.05] = np.nan
     agree(program, given)
