@@ -307,27 +307,25 @@ def broadcast_error(shapes: Sequence[tuple[int, ...]]) -> NoReturn:
     raise AssertionError("these shapes do broadcast")
 
 
-def size_given(name: str, size: tuple[Any, ...], given: dict[str, Any]) -> tuple[Any, ...]:
-    """The size of `zeros(2, 3)` or `zeros(size=(2, 3))`; an error for any other keyword."""
-    unknown = [keyword for keyword in given if keyword != "size"]
-    if unknown:
-        fail(TypeError, f"{name}() got an unexpected keyword argument '{unknown[0]}'")
-    return (given["size"],) if given else size
-
-
 def shape_of(size: Sequence[Any], name: str = "empty") -> tuple[int, ...]:
     """A shape from `(2, 3)` or `((2, 3),)`; PyTorch's errors for what is none, in the name of a function."""
     if len(size) == 1 and not hasattr(size[0], "__index__") and hasattr(size[0], "__iter__"):
         size = tuple(size[0])
+    return extents(size, name)
+
+
+def extents(size: Sequence[Any], name: str) -> tuple[int, ...]:
+    """The extents of a shape as ints; PyTorch's errors for what is none, and for negative ones."""
     shape = []
     for i, extent in enumerate(size):
-        if isinstance(extent, (float, str)) or not hasattr(extent, "__index__"):
+        try:
+            shape.append(extent.__index__())
+        except (AttributeError, TypeError):
             fail(
                 TypeError,
                 f"{name}(): argument 'size' failed to unpack the object at pos {i + 1} with error \"type must be tuple of "
                 f'ints,but got {type(extent).__name__}"',
             )
-        shape.append(extent.__index__())
     for extent in shape:
         if extent < 0:
             if name == "zeros":

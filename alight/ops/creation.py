@@ -19,11 +19,20 @@ from alight.dtypes import dtype as Dtype
 from alight.errors import fail, warn
 from alight.ir.program import Builder, Value
 from alight.ir.types import Type
-from alight.ops.arguments import as_dtype, broadcast_error, shape_of, size_given
+from alight.ops.arguments import as_dtype, broadcast_error
 from alight.ops.constants import fill_of, known, recorded, remember
 from alight.ops.docstrings import with_example
 from alight.ops.operation import Strided, dense_strides, function, op, writing_op
 from alight.ops.out import write_out
+from alight.ops.sizes import (
+    check_tensor,
+    is_whole,
+    number_given,
+    refuse_combination,
+    shape_from,
+    shape_given,
+    whole_number,
+)
 from alight.primitives.arithmetic import broadcast, broadcast_shape, constant, where
 from alight.record.meta import INFERENCE, Meta
 from alight.record.recorder import thread
@@ -160,12 +169,6 @@ function("from_numpy")(from_numpy)
 @function(functions="")
 def legacy_tensor(*args: Any, **kwargs: Any) -> Tensor:
     """`torch.Tensor(2, 3)`, `torch.Tensor([1, 2])`: the constructor that people still use."""
-    if len(args) == 1 and isinstance(args[0], (float, complex, bool)):
-        fail(
-            TypeError,
-            f"new(): data must be a sequence (got {type(args[0]).__name__})",
-            try_=f"torch.tensor({args[0]})",
-        )
     return typed_tensor(default_dtype(), *args)
 
 
@@ -173,6 +176,12 @@ def typed_tensor(of: Dtype, *args: Any) -> Tensor:
     """`torch.FloatTensor(2, 3)` and its kin: from a shape, or from data of any kind, always of one dtype."""
     if not args:
         return empty(0, dtype=of)
+    if len(args) == 1 and isinstance(args[0], (float, complex, bool)):
+        fail(
+            TypeError,
+            f"new(): data must be a sequence (got {type(args[0]).__name__})",
+            try_=f"torch.tensor({args[0]})",
+        )
     if len(args) == 1 and not isinstance(args[0], int):
         data = args[0]
         if isinstance(data, Tensor):
@@ -251,15 +260,14 @@ def _constant(name: str, value: Any, doc: str) -> Any:
         *size: Any, dtype: Dtype | None = None, device: Any = None, requires_grad: bool = False, out: Any = None,
         layout: Any = None, pin_memory: bool = False, memory_format: Any = None, names: Any = None, **given: Any,
     ) -> Tensor:  # fmt: skip
-        plain = not requires_grad and out is None and memory_format is None and not given
+        plain = size and not (requires_grad or given) and out is None and memory_format is None
         if plain and (made := known(name, size, dtype, device)) is not None:
             return made  # type: ignore[no-any-return]
-        size = size_given(name, size, given)
+        shape = shape_given(name, size, given)
         if memory_format is not None and memory_format.name.startswith("channels_last"):
             from alight.ops.conversion import format_strides
             from alight.ops.places import empty_strided
 
-            shape = shape_of(size, name)
             return empty_strided(
                 shape,
                 format_strides(shape, memory_format),
@@ -267,7 +275,7 @@ def _constant(name: str, value: Any, doc: str) -> Any:
                 device=device,
                 requires_grad=requires_grad,
             )
-        shape, of = shape_of(size, name), as_dtype(name, dtype) or default_dtype()
+        of = as_dtype(name, dtype) or default_dtype()
         if plain:
             fill = fill_of(shape, value, of, resolve_device(device))
             remember(name, size, dtype, device, fill)
@@ -308,15 +316,14 @@ def full(
     >>> torch.full((2,), 7)
     tensor([7, 7])
     """
-    if isinstance(fill_value, Tensor):
-        fill_value = fill_value.item()
+    shape, fill_value = shape_from("full", size), number_given("full", fill_value)
     dtype = as_dtype("full", dtype)
     if dtype is None:
         kind = type(fill_value)
         dtype = BY_NAME["bool"] if kind is bool else int64 if kind is int else default_dtype()
         if kind is complex:
             dtype = dtype.to_complex()
-    return _into(out, filled(shape_of((size,)), fill_value, dtype, device, requires_grad))
+    return _into(out, filled(shape, fill_value, dtype, device, requires_grad))
 
 
 def _options(like: Tensor, dtype: Any, device: Any) -> tuple[Dtype, Any]:
@@ -328,6 +335,8 @@ def _like(value: Any, name: str, doc: str) -> Any:
         input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, layout: Any = None,
         pin_memory: bool = False, memory_format: Any = None,
     ) -> Tensor:  # fmt: skip
+        if input.__class__ is not Tensor:
+            check_tensor(name, input)
         plain = dtype is None and device is None and not requires_grad
         number = (input._meta.number,)
         if plain and (made := known(name, number, None, None)) is not None:
@@ -337,7 +346,7 @@ def _like(value: Any, name: str, doc: str) -> Any:
             remember(name, number, None, None, fill_of(meta.shape, value, meta.dtype, meta.device))
         return filled_like(input, value, dtype, device, requires_grad)
 
-    make.__name__ = name
+    make.__name__ = make.__qualname__ = name
     call = f"torch.{name}(torch.tensor([5, 6]))"
     make.__doc__ = _constant_docstring(doc, call, f"{value}, {value}")
     return function(name)(make)
@@ -370,7 +379,9 @@ def full_like(
     >>> torch.full_like(torch.ones(2), 7)
     tensor([7., 7.])
     """
-    return filled_like(input, fill_value, dtype, device, requires_grad)
+    check_tensor("full_like", input)
+    number = number_given("full_like", fill_value)
+    return filled_like(input, number, dtype, device, requires_grad)
 
 
 def _new(value: Any, name: str) -> Any:
@@ -384,10 +395,10 @@ def _new(value: Any, name: str) -> Any:
         pin_memory: bool = False,
         **given: Any,
     ) -> Tensor:
-        size = size_given(name, size, given)
-        return filled(shape_of(size), value, *_options(self, dtype, device), requires_grad)
+        shape = shape_given(name, size, given)
+        return filled(shape, value, *_options(self, dtype, device), requires_grad)
 
-    make.__name__ = name
+    make.__name__ = make.__qualname__ = name
     make.__doc__ = _constant_docstring(
         f"`torch.{name[4:]}` with the dtype and device of this tensor." + _SIZES,
         f"torch.tensor([5]).{name}(2)",
@@ -416,7 +427,8 @@ def new_full(
     >>> torch.ones(1).new_full((2,), 3)
     tensor([3., 3.])
     """
-    return filled(shape_of((size,)), fill_value, *_options(self, dtype, device), requires_grad)
+    shape, number = shape_from("new_full", size), number_given("new_full", fill_value)
+    return filled(shape, number, *_options(self, dtype, device), requires_grad)
 
 
 @function("", methods="new_tensor")
@@ -472,7 +484,7 @@ def scalar_tensor(
 
 @function()
 def arange(
-    start: Any = 0, end: Any = None, step: Any = 1, *, dtype: Dtype | None = None, device: Any = None,
+    start: Any = None, end: Any = None, step: Any = 1, *, dtype: Dtype | None = None, device: Any = None,
     requires_grad: bool = False, out: Any = None, layout: Any = None, pin_memory: bool = False,
 ) -> Tensor:  # fmt: skip
     """start, start + step, ... below end.
@@ -485,7 +497,11 @@ def arange(
     (tensor([0, 1, 2]), tensor([1.0000, 1.5000, 2.0000]))
     """
     if end is None:
+        if start is None:
+            refuse_combination("arange", forms=("arange(end)", "arange(start, end, step=1)"))
         start, end = 0, start
+    elif start is None:
+        start = 0
     if dtype is None and device is None and out is None and not requires_grad:
         whole = start.__class__ is int and end.__class__ is int and step.__class__ is int
         if whole and step == 1 and start <= end:
@@ -575,12 +591,12 @@ def linspace(
 
 def _ends(name: str, start: Any, end: Any, steps: Any) -> tuple[float, float]:
     """The ends as numbers, checked."""
-    if not hasattr(steps, "__index__"):
-        kinds = ", ".join(type(one).__name__ for one in (start, end, steps))
-        fail(
-            TypeError,
-            f"{name}() received an invalid combination of arguments - got ({kinds})",
-            ["steps is an int"],
+    numbers = all(
+        isinstance(one, (int, float, complex)) or hasattr(one, "item") for one in (start, end)
+    )
+    if not (numbers and is_whole(steps)):
+        refuse_combination(
+            name, start, end, steps, forms=(f"{name}(start, end, steps), steps an int",)
         )
     if steps < 0:
         fail(RuntimeError, "number of steps must be non-negative")
@@ -640,7 +656,10 @@ def eye(
     tensor([[1., 0.],
             [0., 1.]])
     """
-    columns = n if m is None else m
+    n = whole_number("eye", "n", 1, n)
+    if m is not None and not is_whole(m):
+        refuse_combination("eye", n, m, forms=("eye(n)", "eye(n, m)"))
+    columns = n if m is None else int(m)
     for name, extent in (("n", n), ("m", columns)):
         if extent < 0:
             fail(RuntimeError, f"{name} must be greater or equal to 0, got {extent}")

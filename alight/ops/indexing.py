@@ -19,6 +19,7 @@ from alight.ops.known_parts import known_part, remember
 from alight.ops.operation import METHODS, TORCH, function
 from alight.ops.out import write_out
 from alight.ops.parts import AT, NEW, Item, along, part, whole
+from alight.ops.sizes import whole_number
 from alight.ops.unsigned import refuse_tensor
 from alight.primitives.arithmetic import broadcast_shape
 from alight.record.recorder import thread
@@ -513,6 +514,7 @@ def tril_indices(
     tensor([[0, 1, 1],
             [0, 0, 1]])
     """
+    row, col, offset = _triangle("tril_indices", row, col, offset)
     return _places(ones(row, col, dtype=bool_, device=device).tril(offset), dtype)
 
 
@@ -536,7 +538,13 @@ def triu_indices(
     tensor([[0, 0, 1],
             [0, 1, 1]])
     """
+    row, col, offset = _triangle("triu_indices", row, col, offset)
     return _places(ones(row, col, dtype=bool_, device=device).triu(offset), dtype)
+
+
+def _triangle(name: str, row: Any, col: Any, offset: Any) -> tuple[int, ...]:
+    given = zip(("row", "col", "offset"), (row, col, offset), strict=True)
+    return tuple(whole_number(name, of, 1 + i, value) for i, (of, value) in enumerate(given))
 
 
 def _places(mask: Tensor, dtype: Any) -> Tensor:

@@ -11,6 +11,7 @@ from alight.errors import fail
 from alight.ops.creation import arange, default_dtype, full, zeros
 from alight.ops.docstrings import with_example
 from alight.ops.operation import TORCH, function
+from alight.ops.sizes import is_sequence_of_ints, shape_from
 from alight.tensor import Tensor
 
 # -- memory layouts ----------------------------------------------------------------------------------------------------
@@ -31,7 +32,10 @@ def empty_strided(
     >>> torch.empty_strided((2, 3), (1, 2)).stride()
     (1, 2)
     """
-    size, stride = tuple(size), tuple(stride)
+    size = shape_from("empty_strided", size)
+    if not is_sequence_of_ints(stride):
+        shape_from("empty_strided", stride, 2, "stride")
+    stride = tuple(stride)
     if len(size) != len(stride):
         fail(
             RuntimeError,
@@ -64,7 +68,10 @@ def empty_permuted(
     >>> torch.empty_permuted((2, 3), (1, 0)).stride()
     (1, 2)
     """
-    size, order = tuple(size), tuple(physical_layout)
+    size = shape_from("empty_permuted", size)
+    if not is_sequence_of_ints(physical_layout):
+        shape_from("empty_permuted", physical_layout, 2, "physical_layout")
+    order = tuple(physical_layout)
     if len(size) != len(order):
         fail(
             RuntimeError,

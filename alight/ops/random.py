@@ -16,11 +16,20 @@ from alight.dtypes import WIDE_UNSIGNED, bool_, category, float32, float64, int6
 from alight.dtypes import dtype as Dtype
 from alight.errors import fail
 from alight.ir.program import Value
-from alight.ops.arguments import as_dtype, scalar_type_name, shape_of, size_given, type_name
+from alight.ops.arguments import as_dtype, scalar_type_name
 from alight.ops.creation import default_dtype, resolve_device
 from alight.ops.docstrings import with_example
 from alight.ops.operation import function, op
 from alight.ops.out import write_out
+from alight.ops.sizes import (
+    check_tensor,
+    is_sequence_of_ints,
+    is_whole,
+    refuse_combination,
+    shape_from,
+    shape_given,
+    whole_number,
+)
 from alight.ops.unsigned import refuse, refuse_tensor
 from alight.primitives.arithmetic import zeros_like
 from alight.record.meta import contiguous_strides
@@ -102,10 +111,6 @@ def fill(tensor: Tensor, draw: Draw) -> Tensor:
 # -- new tensors -----------------------------------------------------------------------------------------------------------
 
 
-def _sized(name: str, size: tuple[Any, ...], given: dict[str, Any]) -> tuple[int, ...]:
-    return shape_of(size_given(name, size, given))
-
-
 @function()
 def rand(
     *size: Any, generator: Any = None, dtype: Dtype | None = None, device: Any = None, requires_grad: bool = False,
@@ -123,7 +128,7 @@ def rand(
     of = as_dtype("rand", dtype) or default_dtype()
     engine = _engine(generator)
     return _made(
-        _sized("rand", size, given),
+        shape_given("rand", size, given),
         of,
         lambda n: _uniform(engine, n, of, 0.0, 1.0),
         device,
@@ -178,7 +183,7 @@ def randn(
     of = as_dtype("randn", dtype) or default_dtype()
     engine = _engine(generator)
     return _made(
-        _sized("randn", size, given),
+        shape_given("randn", size, given),
         of,
         lambda n: _normal(engine, n, of, 0.0, 1.0),
         device,
@@ -189,7 +194,7 @@ def randn(
 
 @function()
 def randint(
-    low: Any = 0, high: Any = None, size: Any = None, *, generator: Any = None, dtype: Dtype | None = None,
+    low: Any = None, high: Any = None, size: Any = None, *, generator: Any = None, dtype: Dtype | None = None,
     device: Any = None, requires_grad: bool = False, out: Any = None, layout: Any = None, pin_memory: bool = False,
 ) -> Tensor:  # fmt: skip
     """Whole numbers from low (0 if left out) up to, but without, high.
@@ -201,23 +206,7 @@ def randint(
     >>> torch.randint(0, 10, (4,), generator=torch.Generator().manual_seed(0))
     tensor([4, 9, 3, 0])
     """
-    if size is None and high is not None and not isinstance(high, int):
-        low, high, size = 0, low, high
-    elif size is None:
-        sentence = " received an invalid combination of arguments - got (int), but expected one of:"
-        if high is not None:
-            sentence = (
-                f": argument 'size' (position 2) must be tuple of ints, not {type_name(high)}"
-            )
-        fail(
-            TypeError,
-            f"randint(){sentence}",
-            facts=["randint(high, size)", "randint(low, high, size)"],
-            try_="torch.randint(0, 10, (3,))",
-        )
-    elif high is None:
-        low, high = 0, low
-    low, high = int(low), int(high)
+    low, high, shape = _bounds(low, high, size)
     if low >= high:
         fail(
             RuntimeError,
@@ -226,13 +215,35 @@ def randint(
         )
     engine, of = _engine(generator), as_dtype("randint", dtype) or int64
     return _made(
-        shape_of((size,)),
+        shape,
         of,
         lambda n: _fills().integers(engine, n, low, high, of),
         device,
         requires_grad,
         out,
     )
+
+
+def _bounds(low: Any, high: Any, size: Any) -> tuple[int, int, tuple[int, ...]]:
+    """What randint(high, size) and randint(low, high, size) say, by position or keyword."""
+    forms = ("randint(high, size)", "randint(low, high, size)")
+    if size is None and low is not None and high is not None:
+        return (
+            0,
+            whole_number("randint", "high", 1, low),
+            shape_from("randint", high, 2, facts=forms),
+        )
+    if size is not None and (low is None) != (high is None):
+        above = low if high is None else high
+        return (
+            0,
+            whole_number("randint", "high", 1, above),
+            shape_from("randint", size, 2, facts=forms),
+        )
+    given = [one for one in (low, high, size) if one is not None]
+    if len(given) < 3 or not (is_whole(low) and is_whole(high) and is_sequence_of_ints(size)):
+        refuse_combination("randint", *given, forms=forms)
+    return int(low), int(high), shape_from("randint", size, 3)
 
 
 @function()
@@ -250,6 +261,7 @@ def randperm(
     >>> torch.randperm(4)
     tensor([0, 1, 3, 2])
     """
+    n = whole_number("randperm", "n", 1, n)
     if n < 0:
         fail(RuntimeError, f"Trying to create tensor with negative dimension {n}: [{n}]")
     if dtype in WIDE_UNSIGNED:
@@ -274,10 +286,11 @@ def normal(
     torch.Size([2, 3])
     """
     engine = _engine(generator)
+    _check_normal(mean, std, size)
     if size is not None:
-        of = as_dtype("normal", dtype) or default_dtype()
+        of, shape = as_dtype("normal", dtype) or default_dtype(), shape_from("normal", size, 3)
         return _made(
-            shape_of((size,)),
+            shape,
             of,
             lambda n: _normal(engine, n, of, float(mean), float(std)),
             device,
@@ -295,6 +308,19 @@ def normal(
     parameters = [one for one in (mean, std) if isinstance(one, Tensor)]
     made = _drawn(made, parameters, f"NormalBackward{number}")
     return made if out is None else write_out(out, made)
+
+
+def _check_normal(mean: Any, std: Any, size: Any) -> None:
+    """A TypeError for what is neither two numbers and a size nor a tensor or two."""
+    tensors = isinstance(mean, Tensor) or isinstance(std, Tensor)
+    if tensors if size is not None else not tensors:
+        given = (mean, std) if size is None else (mean, std, size)
+        refuse_combination(
+            "normal", *given,
+            forms=("normal(mean, std), of tensors", "normal(mean, std, size), of numbers"),
+        )  # fmt: skip
+    if size is not None and not is_sequence_of_ints(size):
+        refuse_combination("normal", mean, std, size, forms=("normal(mean, std, size)",))
 
 
 @op(functions="")
@@ -329,6 +355,7 @@ def rand_like(
     >>> torch.rand_like(torch.ones(2))
     tensor([0.4963, 0.7682])
     """
+    check_tensor("rand_like", input)
     return rand(
         input.shape,
         generator=generator,
@@ -357,6 +384,7 @@ def randn_like(
     >>> torch.randn_like(torch.ones(2))
     tensor([ 1.5410, -0.2934])
     """
+    check_tensor("randn_like", input)
     return randn(
         input.shape,
         generator=generator,
@@ -380,12 +408,11 @@ def randint_like(
     >>> torch.randint_like(torch.ones(3), 10)
     tensor([4., 9., 3.])
     """
-    if low is None and high is None:
-        fail(
-            TypeError,
-            "randint_like() received an invalid combination of arguments - got (Tensor), but expected one of:",
-            facts=["randint_like(input, high)", "randint_like(input, low, high)"],
-        )
+    check_tensor("randint_like", input)
+    given = [one for one in (low, high) if one is not None]
+    if not given or not all(map(is_whole, given)):
+        forms = ("randint_like(input, high)", "randint_like(input, low, high)")
+        refuse_combination("randint_like", input, *given, forms=forms)
     low, high = (0, low) if high is None else (low or 0, high)
     of = as_dtype("randint_like", dtype) or input.dtype
     return randint(
@@ -432,6 +459,7 @@ def multinomial(
     >>> torch.multinomial(torch.tensor([0., 3., 1.]), 2)
     tensor([1, 2])
     """
+    num_samples = whole_number("multinomial", "num_samples", 2, num_samples)
     if input.ndim not in (1, 2):
         fail(RuntimeError, "prob_dist must be 1 or 2 dim")
     if category(input.dtype) != 2:

@@ -14,6 +14,7 @@ from alight.errors import fail
 from alight.ops.arguments import default_dtype, scalar_type_name
 from alight.ops.creation import arange, ones
 from alight.ops.operation import function
+from alight.ops.sizes import refuse_combination, whole_number
 from alight.ops.special import i0
 from alight.tensor import Tensor
 
@@ -32,6 +33,9 @@ def kaiser_of(count: int, size: int, beta: float) -> Any:
 
 def _window(name: str, length: int, shape: Any, periodic: bool, options: dict[str, Any]) -> Tensor:
     """`shape(places, size)` for the places of the window."""
+    length = whole_number(name, "window_length", 1, length)
+    if not isinstance(periodic, bool):
+        refuse_combination(name, length, periodic, forms=(f"{name}(window_length, periodic=True)",))
     of = options.get("dtype") or default_dtype()
     if not of.is_floating_point:
         fail(

@@ -388,3 +388,124 @@ def test_made_again(text):
 
     defaults = ["float32", "float32", "float64", "float32"]
     assert [made(alight, one) for one in defaults] == [made(rival, one) for one in defaults]
+
+
+SIZES = (
+    "", "True", "False", "True, 2", "2, True", "(True,)", "(2, True)", "[True]", "(2.0,)", "2.0", "2, 2.0", "2.0, 2",
+    "None", "'a'", "torch.tensor(2)", "torch.tensor([2])", "torch.tensor([2, 3])", "torch.tensor(2.0)", "-1", "size=()",
+    "size=2", "size=True", "size=[True]", "size=(2, 'a')", "size=None", "()", "[[2]]", "2, (3,)", "(2,), 3", "(2, None)",
+    "range(2)", "iter([2])", "{2}", "torch.Size([2])", "(torch.tensor([2]), 3)", "[2, torch.tensor([2, 2])]",
+    "np.int64(2)", "np.bool_(True)", "np.array([2])",
+)  # fmt: skip
+WITH_SIZES = (
+    "torch.zeros", "torch.ones", "torch.empty", "torch.rand", "torch.randn", "torch.ones(1).new_zeros",
+    "torch.ones(1).new_ones", "torch.ones(1).new_empty",
+)  # fmt: skip
+COUNTS = """
+torch.zeros(2, size=(2,))
+torch.full(2, 1)
+torch.full(True, 1)
+torch.full((True,), 1)
+torch.full([2, True], 1)
+torch.full((2,), None)
+torch.full((2,), 'a')
+torch.full((2,), torch.tensor([1]))
+torch.full((2,), torch.tensor(1))
+torch.full((2,), np.float32(1.5))
+torch.full_like(torch.ones(2), None)
+torch.full_like(3, 3)
+torch.ones(1).new_full(2, 1)
+torch.ones(1).new_full((True,), 1)
+torch.zeros_like(3)
+torch.ones_like([1.0])
+torch.empty_like(None)
+torch.rand_like(True)
+torch.randn_like(2)
+torch.randint_like(torch.ones(2), True)
+torch.randint_like(torch.ones(2), 2.0)
+torch.randint()
+torch.randint(3)
+torch.randint(0, 3)
+torch.randint(0, 3, 2)
+torch.randint(0, 3, True)
+torch.randint(True, (2,))
+torch.randint(3.0, (2,))
+torch.randint(0, True, (2,))
+torch.randint(3, True)
+torch.randint(3, (True,))
+torch.randint(3, [2, True])
+torch.randint(0, 3, (2.0,))
+torch.randint(high=3, size=(2,))
+torch.randint(3, size=(2,))
+torch.randint(low=0, high=3, size=())
+torch.randint((2,))
+torch.randperm(True)
+torch.randperm(2.0)
+torch.randperm((3,))
+torch.randperm(torch.tensor(3))
+torch.eye(True)
+torch.eye(2, True)
+torch.eye(2, 3.0)
+torch.eye(2.0)
+torch.eye(torch.tensor(3))
+torch.empty_strided((2,), (True,))
+torch.empty_strided(2, 1)
+torch.empty_permuted((True,), (0,))
+torch.empty_permuted((2,), (True,))
+torch.arange()
+torch.arange(end=3)
+torch.linspace(0, 1, True)
+torch.linspace(0, 1, 2.0)
+torch.linspace('a', 1, 3)
+torch.logspace(0, 1, True)
+torch.linspace(0, 1, torch.tensor(3))
+torch.tril_indices(3, True)
+torch.triu_indices(3, 3, True)
+torch.tril_indices(3, 2.0)
+torch.hann_window(True)
+torch.hamming_window(2.0)
+torch.kaiser_window(None)
+torch.bartlett_window(3, 1)
+torch.normal(1.0, 1.0)
+torch.normal(1.0, 1.0, 2)
+torch.normal(1.0, 1.0, (True,))
+torch.normal(torch.ones(2), 1.0, (2,))
+torch.normal(1.0, 1.0, ())
+torch.FloatTensor(True)
+torch.FloatTensor(2.0)
+torch.Tensor(True)
+torch.multinomial(torch.ones(2), True)
+torch.multinomial(torch.ones(2), 2.0)
+"""
+
+
+def _made(call, library):
+    """The shape and dtype of what a call makes, or the type and first line of its error."""
+    try:
+        made = eval(call, {"torch": library, "np": np})
+    except Exception as error:
+        return type(error).__name__, str(error).splitlines()[0]
+    return tuple(made.shape), str(made.dtype)
+
+
+@pytest.mark.parametrize("name", WITH_SIZES)
+def test_a_size_is_what_pytorch_takes_for_one(name):
+    for size in SIZES:
+        call = f"{name}({size})"
+        assert _made(call, alight) == _made(call, rival), call
+
+
+@pytest.mark.parametrize("call", COUNTS.strip().splitlines())
+def test_counts_and_numbers_are_what_pytorch_takes_for_them(call):
+    assert _made(call, alight) == _made(call, rival)
+
+
+def test_a_size_that_is_refused_is_refused_where_equal_numbers_are_known():
+    for _ in range(2):
+        assert alight.zeros(1).shape == (1,)
+        assert alight.zeros((2, True)).shape == (2, 1)
+        for size in ((True,), [True], 1.0, (1.0,)):
+            with pytest.raises(TypeError, match="must be tuple of ints"):
+                alight.zeros(size)
+            with pytest.raises(TypeError, match="must be tuple of ints"):
+                alight.rand(size)
