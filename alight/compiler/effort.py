@@ -11,6 +11,7 @@ from math import prod
 from alight.ir.primitive import CONTRACTION, MOVEMENT, REGISTRY, WINDOW
 from alight.ir.program import Node, Program
 
+LARGE = 1 << 20  # bytes from which it pays to write results over inputs: more than stays near
 NODE = 3e-6  # seconds of Python for one primitive
 ELEMENT = 1e-9  # for each element of a result
 PRODUCT = 1 / 30e9  # for each multiply-add of a matrix product

@@ -184,14 +184,14 @@ def _written_over(
                 if old not in spans or ends[found.get(old, old)] != at:
                     continue
                 alike = spans[old][2] == spans[new][2] and touched[at].count(old) == 1
-                if alike and _reads_before(kernel.nest, old, store):
+                if alike and reads_before(kernel.nest, old, store):
                     place = found.get(old, old)
                     found[new], ends[place] = place, spans[new][1]
                     break
     return found
 
 
-def _reads_before(nest: Nest, value: int, store: Store) -> bool:
+def reads_before(nest: Nest, value: int, store: Store) -> bool:
     """Whether each element of a value is read only where the store writes, and not after it."""
     if (
         store.outer

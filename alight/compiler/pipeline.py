@@ -1,6 +1,7 @@
 """The passes from a program to kernels in memory, in order.
 
-    program -> simplify -> narrow -> merge -> stream -> fuse -> layouts -> lower -> chains -> phases -> memory -> (a backend writes the code)
+    program -> simplify -> narrow -> merge -> stream -> fuse -> layouts -> lower -> chains -> phases -> memory -> overwrites
+    -> (a backend writes the code)
 
 Each is a pure function in a file of its own. `plan` runs them; `explain` shows what came out after each.
 """
@@ -18,6 +19,7 @@ from alight.compiler.lower import Lowering
 from alight.compiler.memory import Memory, phases, plan_memory
 from alight.compiler.merge import merge
 from alight.compiler.narrow import narrow
+from alight.compiler.overwrites import Overwrites, overwrites
 from alight.compiler.simplify import simplify
 from alight.compiler.stream import stream
 from alight.compiler.trace import NotHereError
@@ -52,6 +54,7 @@ class Plan(NamedTuple):
     phases: tuple[int, ...]
     memory: Memory
     serial: tuple[bool, ...]  # kernels that the first thread runs alone
+    over: Overwrites = Overwrites()  # what of the results may lie where inputs lie
 
 
 def plan(program: Program, machine: Machine) -> Plan:
@@ -73,7 +76,10 @@ def plan(program: Program, machine: Machine) -> Plan:
         return elements * machine.stored_bytes(types[value].dtype)
 
     memory = plan_memory(kernels, order, outside, bytes_of, parts)
-    return Plan(simple, fusion, types, lowering.strides, kernels, tuple(order), memory, serial)
+    inside = frozenset((*parts, *(whole for whole, _ in parts.values())))
+    over = overwrites(simple, kernels, order, serial, inside, machine.stored_bytes)
+    strides = lowering.strides
+    return Plan(simple, fusion, types, strides, kernels, tuple(order), memory, serial, over)
 
 
 def _is_serial(kernel: Kernel, machine: Machine) -> bool:

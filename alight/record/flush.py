@@ -17,6 +17,7 @@ from alight.errors import reworded
 from alight.ir.program import Node, Program, needed_nodes, prune
 from alight.record.apart import has_own_past
 from alight.record.history import History, owed_residuals
+from alight.record.overwriting import Overwriting, allow, end, go_on, wait_for
 from alight.record.owners import attach_lasting, lasting
 from alight.record.references import LISTED, LISTED_TWICE
 from alight.record.sources import user_line
@@ -39,7 +40,7 @@ def picker(places: Sequence[int]) -> Callable[[Any], Any]:
 class Run:
     """One connected part of a segment."""
 
-    __slots__ = ("execute", "feeds", "pick", "program", "values")
+    __slots__ = ("execute", "feeds", "over", "pick", "program", "values")
 
     def __init__(
         self, program: Program, execute: Any, feeds: tuple[int, ...], values: tuple[int, ...]
@@ -48,6 +49,7 @@ class Run:
         self.feeds = feeds  # of each input: its place among buffers and, behind them, numbers
         self.values = values  # tape value of each output
         self.pick = picker(feeds)  # the inputs from all buffers and numbers
+        self.over: Overwriting | None = None  # if results may take the place of inputs
 
 
 class Handles(NamedTuple):
@@ -126,14 +128,12 @@ def flush(recorder: Any, reason: str) -> None:
         recorder.restart()
         return
     if len(handles) != counts.slots or len(recorder.scalars) != counts.scalars:
-        _abandon(
-            recorder
-        )  # Ctrl-C fell between two halves of a step: what was computed before still stands
+        _abandon(recorder)  # Ctrl-C fell into a step: what was computed before still stands
         return
     recorder.lap = position.used = next(_laps)
     position.runs += 1
     plan: Plan | None = position.plan
-    if plan is None or _any_alive(handles, plan, recorder.offset):
+    if plan is None or (_any_alive(handles, plan, recorder.offset) and not recorder.overwriting):
         plan = _plan_again(recorder, position, reason)
     if position.runs == USUAL:
         _settle_inputs(recorder)
@@ -146,34 +146,37 @@ def flush(recorder: Any, reason: str) -> None:
     given = recorder.inputs + recorder.scalars
     results: list[Any] = []
     failure: Exception | None = None
-    for run in plan.runs:
-        arguments = [*run.pick(given)]
-        try:
-            results += run.execute.run(arguments)
-        except Exception as error:
-            failure = failure or _explained(error, run.program, position)
-            results += _what_still_works(run, arguments)
-    if plan.held:
-        for kept, pick in zip(recorder.held, plan.held):  # noqa: B905  (a keyword costs as much as a round)
-            kept.settle(pick(results), failure is not None)
     history = None
-    if plan.owed:
-        history = History.of_segment(recorder, position, plan, given + results)
-    if plan.repeated or recorder.shares or failure is not None:
-        _store(recorder, position, plan, results, failure)
-    else:
-        _settle(handles, results, plan.plain)
-        _settle_parameters(handles, results, plan.parameters)
-    if recorder.pasts:
-        for i, _ in plan.stored:
-            handles[i]._history = None
-    if history is not None:
-        for i, value in plan.owing:
-            handles[i]._history = history.entry(value)
-    if recorder.must_write or recorder.transient:
-        recorder.must_write = False
-        recorder.transient.clear()
-    recorder.restart()
+    try:
+        for run in plan.runs:
+            arguments = [*run.pick(given)]
+            try:
+                results += (run.over or run.execute).run(arguments)
+            except Exception as error:
+                failure = failure or _explained(error, run.program, position)
+                results += _what_still_works(run, arguments)
+        if plan.held:
+            for kept, pick in zip(recorder.held, plan.held):  # noqa: B905  (a keyword costs as much as a round)
+                kept.settle(pick(results), failure is not None)
+        if plan.owed:
+            history = History.of_segment(recorder, position, plan, given + results)
+        if plan.repeated or recorder.shares or failure is not None:
+            _store(recorder, position, plan, results, failure)
+        else:
+            _settle(handles, results, plan.plain)
+            _settle_parameters(handles, results, plan.parameters)
+        if history is not None or recorder.pasts:
+            _settle_histories(recorder, plan, history)
+        if recorder.must_write or recorder.transient:
+            recorder.must_write = False
+            recorder.transient.clear()
+        recorder.restart()
+        if recorder.overwriting:
+            end(recorder)
+    except BaseException:  # Ctrl-C
+        if recorder.overwriting:
+            go_on(recorder)
+        raise
     if history is not None and recorder.saved_hooks:
         recorder.saved_hooks[-1].keep(history)
     if failure is not None:
@@ -190,6 +193,15 @@ def _settle(handles: list[Any], results: list[Any], outliving: Handles) -> None:
 
 
 _settle_parameters = copy_of(_settle)
+
+
+def _settle_histories(recorder: Any, plan: Plan, history: History | None) -> None:
+    if recorder.pasts:
+        for i, _ in plan.stored:
+            recorder.handles[i]._history = None
+    if history is not None:
+        for i, value in plan.owing:
+            recorder.handles[i]._history = history.entry(value)
 
 
 def _settle_inputs(recorder: Any) -> None:
@@ -288,6 +300,7 @@ def _make_plan(recorder: Any, position: Position, old: Plan | None) -> Plan:
     runs = tuple(_runs(tape, [value for value in values if value not in sources], sources))
     passed = [_pass_through(tape, value, sources) for _, value in stored if value in sources]
     runs = (*runs, *passed)
+    allow(recorder, tape, runs, stored, residuals)
     outputs = tuple(value for run in runs for value in run.values)
     place = {value: at for at, value in enumerate(outputs)}
     first = {value: i for i, value in reversed(stored)}
@@ -501,6 +514,8 @@ def _explained(error: Exception, program: Program, position: Position) -> Except
 
 def _what_still_works(run: Run, arguments: Sequence[Any]) -> list[Any]:
     """Outputs of a failing program that do not need the failing node, as eager execution would have had; else None."""
+    if run.over is not None and run.over.is_written():
+        raise  # an alarm, behind the run
     from alight.backends.base import executable
 
     results: list[Any] = []
@@ -517,11 +532,12 @@ def _what_still_works(run: Run, arguments: Sequence[Any]) -> list[Any]:
 def _older_value(recorder: Any, position: Position, plan: Plan, i: int) -> Any:
     """What a tensor held before the write that failed: the buffer of an earlier slot of it, or None."""
     tape = position.tape.prefix(position.counts)
+    given = recorder.inputs + recorder.scalars
     for slot in range(i - 1, -1, -1):
         if recorder.handles[slot] is not recorder.handles[i]:
             continue
         try:
-            return _value(recorder, tape, tape.slots[slot][0])
+            return _value(tape, tape.slots[slot][0], given)
         except Exception:
             return None
     return None
@@ -553,21 +569,31 @@ def buffer_of(tensor: Any, recorder: Any, reason: str) -> Any:
 
 def peek(recorder: Any, tensor: Any) -> Any:
     """The value of a tensor pending in `recorder`, which belongs to another thread and is left as it is."""
+    given = recorder.inputs + recorder.scalars  # as they are held, nobody writes over them
+    if recorder.overwriting:
+        wait_for(recorder)
+        if tensor._slot < 0:
+            return tensor._buffer
     position: Position = recorder.here
     tape = position.tape.prefix(position.counts)
-    return _value(recorder, tape, tape.slots[tensor._slot - recorder.offset][0])
+    return _value(tape, tape.slots[tensor._slot - recorder.offset][0], given)
 
 
 def peek_kept(recorder: Any, kept: Any, at: int) -> Any:
     """The same of one of several tensors that entered together."""
+    given = recorder.inputs + recorder.scalars
+    if recorder.overwriting:
+        wait_for(recorder)
+        if kept.recorder is None:
+            return kept.buffers[at]
     position: Position = recorder.here
     tape = position.tape.prefix(position.counts)
     held = [mark[1:] for mark in tape.marks if mark[0] == "kept"]
-    return _value(recorder, tape, held[recorder.held.index(kept)][at])
+    return _value(tape, held[recorder.held.index(kept)][at], given)
 
 
-def _value(recorder: Any, tape: Tape, value: int) -> Any:
-    given = recorder.inputs + recorder.scalars
+def _value(tape: Tape, value: int, given: Sequence[Any]) -> Any:
+    """One value of a tape, of what its segment was given: buffers and, behind them, numbers."""
     sources = dict(zip(tape.inputs, tape.sources, strict=True))
     if value in sources:
         return given[_feed(tape, sources[value])]

@@ -81,6 +81,7 @@ class Recorder:
         self.hooked = False  # a pending tensor waits for its gradient
         self.hooked_slots: dict[int, Any] = {}  # slot -> the tensor that waits for its gradient
         self.retained: list[Any] = []  # tensors that keep their gradient
+        self.overwriting: list[Any] = []  # runs under way that write over their inputs
         self.attached = 0  # views made on this path that the owners of their memory know of
         self.saved_hooks: tuple[Any, ...] = ()  # hooks on what backward keeps, innermost last
         self.hooks_disabled: str | None = None  # the message of the error that such hooks are now

@@ -44,7 +44,8 @@ class Together:
 def consider(plan: Any) -> None:
     """Have the programs of a plan compiled as one, if they are several, small, and compiled already."""
     programs = [run.program for run in plan.runs if run.program.nodes]
-    if plan.together is not None or len(programs) < 2 or config.tier < 1:
+    overwrites = any(run.over is not None for run in plan.runs)  # large: a call more is nothing
+    if plan.together is not None or len(programs) < 2 or overwrites or config.tier < 1:
         return
     if plan.runs[: len(programs)] != tuple([run for run in plan.runs if run.program.nodes]):
         return

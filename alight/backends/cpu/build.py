@@ -38,6 +38,7 @@ class Summary(NamedTuple):
         tuple[int, int], ...
     ]  # outputs that are another: number, input or -1 - output
     pieces: tuple[Any, ...] = ()  # if its code serves many shapes: generic.Piece of each function
+    over: tuple[tuple[int, int], ...] = ()  # outputs that may lie where an input lies
 
     def text(self) -> bytes:
         """As bytes for the cache."""
@@ -95,7 +96,9 @@ def _general(program: Program, made: Any) -> Built:
     from alight.backends.cpu.generic import forms
     from alight.backends.cpu.step import step_text
     from alight.backends.cpu.target import host
+    from alight.compiler.overwrites import Overwrites
 
+    made = made._replace(over=Overwrites())  # until it gets code of its own
     text = step_text(made, host()._replace(varied=True), size=1, go_on=background.check)
     place = len(made.program.inputs) + len(made.program.outputs) + 1
     linked = forms.linked(text.parts, threads.symbols(), place, background.check)
@@ -114,6 +117,8 @@ def _summary(made: Any, parts: Mapping[str, Sequence[tuple[str, str]]], text: An
         not _is_worth_dividing(made),
         sum(kernel.work for kernel in made.kernels) > LONG_WORK,
         tuple(_given_twice(made.program)),
+        (),
+        made.over.pairs,
     )
 
 

@@ -37,6 +37,7 @@ MISFIT = -(1 << 40)  # the status where something is not what it should be, and 
 TYPE, LIST_SIZE, LIST_ITEMS, FLOAT_VALUE, BYTES = 8, 16, 24, 16, 32
 DATA, NDIM, DIMENSIONS, DESCR, FLAGS = 16, 24, 32, 56, 64
 CONTIGUOUS, ALIGNED = 0x1, 0x100
+BEGUN = 4  # where the arena says, in bytes, that a step has begun to write over inputs
 
 # The words of a descriptor, and of one argument in it. The first is where the words lie that all share.
 SHARED, INPUTS, OUTPUTS, STEP, OPTIONS, MOST, CONSTANTS, RECORDS = range(8)

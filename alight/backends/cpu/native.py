@@ -18,7 +18,7 @@ from alight import config
 from alight.backends.cores import most_planned
 from alight.backends.cpu import entry, threads
 from alight.backends.cpu.build import Built, build, plan_of
-from alight.backends.interpreter.arrays import aligned, numpy_dtype
+from alight.backends.interpreter.arrays import Block, aligned, numpy_dtype
 from alight.backends.interpreter.plan import compile_program
 from alight.compiler.hot import background
 from alight.ir.program import Program
@@ -59,13 +59,16 @@ class Recycled:
     def __init__(self, shape: tuple[int, ...], of: Any) -> None:
         self.shape, self.of = shape, of
         self.arrays: list[Any] = []
+        self.comes_again = False
 
     def new(self) -> Any:
-        """One more array; kept for later if there is room."""
+        """One more array; kept for later if there is room, from the second on: many programs run once."""
         array = aligned(self.shape, self.of)
-        if len(self.arrays) < 2 and Recycled.held_bytes + array.nbytes < config.cache_bytes:
+        is_wanted = self.comes_again and len(self.arrays) < 2
+        if is_wanted and Recycled.held_bytes + array.nbytes < config.cache_bytes:
             Recycled.held_bytes += array.nbytes
             self.arrays.append(array)
+        self.comes_again = True
         return array
 
     def __del__(self) -> None:
@@ -151,6 +154,7 @@ def _free_count() -> int:
     """What `_arrays_for` counts for an array that nobody else holds: it depends on the version of Python."""
     for free in (3, 2):
         kept = Recycled((1,), np.dtype(np.float32))
+        kept.comes_again = True
         kept.new()
         taken_again = _arrays_for([kept], free)[0] is kept.arrays[0]
         held = kept.arrays[0]
@@ -200,6 +204,8 @@ class Native:
             )
         self.stored: list[Stored] | None = None  # what lies in the arena, once it is looked at
         self.lock = threading.Lock()  # of `spare`: two threads must not take one array
+        self.over = frozenset(built.summary.over if self.descriptor else ())
+        self.besides: dict[Any, tuple[tuple[int, ...], Outputs]] = {}  # see `_besides`
 
     @property
     def plan(self) -> Any:
@@ -239,6 +245,63 @@ class Native:
         for n, other in self.given_twice:
             results[n][...] = arguments[other] if other >= 0 else results[-other - 1]
         return results
+
+    def write_over(self, arguments: list[Any], overwriting: Any) -> list[Any]:
+        """The same, but results take the place of inputs as `overwriting` (see alight.record.overwriting) allows it.
+
+        It knows what was done if Ctrl-C breaks off Python here: then this is called once more, and goes on.
+        """
+        if not overwriting.is_written():
+            enter = threads.pool().library.entry.enter
+            numbers, others = self._besides(overwriting.pairs)
+            if enter is None or not numbers:
+                return self(arguments)
+            with self.lock:
+                rest = others.take()
+            results = overwriting.results = self._in_place(arguments, overwriting, numbers, rest)
+            arena = arenas.take(self.arena)
+            arena[: entry.BEGUN + 4] = 0
+            overwriting.begun = arena[entry.BEGUN : entry.BEGUN + 1]
+            status = enter(self.descriptor, arguments, results, arena)  # type: ignore[arg-type]
+            overwriting.written = status == 0
+            overwriting.begun = None
+            arenas.give_back(arena)
+            if status:  # nothing was written over
+                return self(arguments)
+        results = overwriting.results
+        for n, other in self.given_twice:
+            results[n][...] = arguments[other] if other >= 0 else results[-other - 1]
+        return results
+
+    def _besides(self, pairs: tuple[tuple[int, int], ...]) -> tuple[tuple[int, ...], Outputs]:
+        """The numbers of the pairs that the code allows, and arrays for all other outputs."""
+        if pairs not in self.besides:
+            numbers = tuple([n for n, pair in enumerate(pairs) if pair in self.over])
+            taken = {pairs[n][0] for n in numbers}
+            rest = [kind for n, kind in enumerate(self.out_types) if n not in taken]
+            self.besides[pairs] = numbers, Outputs([Recycled(*kind) for kind in rest])
+        return self.besides[pairs]
+
+    def _in_place(
+        self, arguments: list[Any], overwriting: Any, numbers: Sequence[int], rest: Sequence[Any]
+    ) -> list[Any]:
+        """An array for each output: that of an input if nobody else holds it, one of its own, or one of the rest."""
+        pairs = [overwriting.pairs[n] for n in numbers]
+        arrays = [arguments[given] for _, given in pairs]
+        blocks = [array.base for array in arrays]  # memory of ours, if it is a Block
+        owned = overwriting.owned(arrays, numbers)
+        counts, around = ([*map(sys.getrefcount, them)] for them in (arrays, blocks))
+        alone = IN_ONE_LIST + overwriting.HOLDERS, IN_ONE_LIST + 1, Block
+        classes = map(type, blocks)
+        free = [
+            mine and found == alone
+            for mine, found in zip(owned, zip(counts, around, classes, strict=True), strict=True)
+        ]
+        overwriting.note(free)
+        others, own = iter(rest), {}
+        for (output, _), array, is_free in zip(pairs, arrays, free, strict=True):
+            own[output] = array if is_free else aligned(*self.out_types[output])
+        return [own[n] if n in own else next(others) for n in range(len(self.out_types))]
 
     def _run(self, arguments: Sequence[Any], results: list[Any], arena: Any) -> int:
         """Fill the table here: for arguments that have to be converted, and between calls of the interpreter."""
@@ -305,6 +368,12 @@ class General(Native):
         if self.runs == MANY_RUNS:
             background.submit(self)
         return super().__call__(arguments)
+
+    def write_over(self, arguments: list[Any], overwriting: Any) -> list[Any]:
+        """As of any program; code for many shapes never does it."""
+        if self.special is not None:
+            return self.special.write_over(arguments, overwriting)
+        return self(arguments)
 
     def make(self) -> None:
         """Compile it for its own shapes."""

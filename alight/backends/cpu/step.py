@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from alight.backends.cpu.code import Code, Value, Variable
+from alight.backends.cpu.entry import BEGUN
 from alight.backends.cpu.jit import module_text
 from alight.backends.cpu.kernels import kernel_code, stored_bytes
 from alight.backends.cpu.target import Target
@@ -138,10 +139,11 @@ def _calls(
     arena: Value,
     status: Value,
     apart: bool = False,
+    begin: Callable[[int], None] = lambda phase: None,
 ) -> None:
     """Call some kernels of a plan in order; threads meet between phases, serial kernels run on the first one.
 
-    Threads that do steps `apart` run every kernel whole.
+    Threads that do steps `apart` run every kernel whole. `begin` is told of each phase.
     """
     width = max((len(plan.kernels[n].values) for n in numbers), default=0) + 2
     everything = {n: _given(code, plan.kernels[n], pointer) for n in numbers}
@@ -157,6 +159,8 @@ def _calls(
         phase = plan.phases[n]
         if before is not None and phase != before and not apart:
             barrier(code)
+        if phase != before:
+            begin(phase)
         before = phase
 
         def call(n: int = n, portion: Value | None = None) -> None:
@@ -215,8 +219,24 @@ def _step(plan: Plan, stretch: Sequence[int], names: Sequence[str], name: str) -
                 found[value] = code.element(arena, plan.memory.values[value], 1)
         return found[value]
 
-    _calls(code, plan, stretch, names, pointer, arena, arena)
+    def begin(phase: int) -> None:
+        if plan.over.pairs and phase == plan.over.phase:
+            _begin_to_overwrite(code, arena)
+
+    _calls(code, plan, stretch, names, pointer, arena, arena, begin=begin)
     return code
+
+
+def _begin_to_overwrite(code: Code, arena: Value) -> None:
+    """From here on inputs may be written over: not if a check has failed. The second word of the arena says so."""
+    status = code.load("i32", arena)
+    fine, failed = code.fresh("fine"), code.fresh("failed")
+    sound = code.compare("icmp eq", status, code.integer32(0))
+    code.line(f"br {sound.typed}, label {fine}, label {failed}")
+    code.label(failed)
+    code.line("ret i32 0")
+    code.label(fine)
+    code.store(code.integer32(1), code.element(arena, BEGUN, 1))
 
 
 def _scan(kernel: Kernel, loop: Loop, names: Sequence[str], name: str) -> Code:
