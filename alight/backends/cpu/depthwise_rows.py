@@ -7,15 +7,13 @@ rows as well as places, so that edges need no code of their own.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from alight.backends.cpu.batch_lanes import Finish
 from alight.backends.cpu.code import Code, Value, vector
 from alight.backends.cpu.division import divided, moved, shared
 from alight.backends.cpu.row_lanes import every_second
 from alight.backends.cpu.target import Target
 from alight.backends.cpu.tiles import Shape, multiply_add, zero
-from alight.backends.cpu.walk import Nest, Walk
+from alight.backends.cpu.walk import Nest, Regular, is_regular
 
 _MOST_ROWS = 7
 
@@ -25,31 +23,16 @@ def is_depthwise_rows(nest: Nest) -> bool:
     down, across = nest.walks
     own = nest.rows == nest.terms == 1 and nest.groups > 1
     along = nest.read[3] == nest.written[3] == 1 and across.written > 1 and across.stride <= 2
-    regular = not across.backward or down.stride == across.stride == 1
+    regular = is_regular(down) and is_regular(across)
     images = nest.batch > 1 and nest.read[0] == nest.written[0] == 1
     return own and along and regular and not images
-
-
-class _Axis(NamedTuple):
-    """Position p and tap t read place p * stride + start + t * step."""
-
-    stride: int
-    start: int
-    step: int
-
-    @classmethod
-    def of(cls, walk: Walk) -> _Axis:
-        """The places of a walk whose taps all count, forward or with stride 1."""
-        if walk.backward:
-            return cls(1, walk.padding, -walk.dilation)
-        return cls(walk.stride, -walk.padding, walk.dilation)
 
 
 def tile_shape(nest: Nest, target: Target) -> Shape:
     """The tile that takes the fewest cycles for all of a channel: loads of rows and scalars, multiply-adds, masks."""
     down, across = nest.walks
     count, taps = target.lanes(nest.itemsize), down.taps
-    places = _Axis.of(down)
+    places = Regular.of(down)
     vectors = -(-across.written // count)
     best, fewest = Shape(1, 1), float("inf")
     for rows in range(1, min(_MOST_ROWS, down.written) + 1):
@@ -65,7 +48,7 @@ def tile_shape(nest: Nest, target: Target) -> Shape:
     return best
 
 
-def _meetings(down: _Axis, rows: int, taps: int) -> dict[int, list[tuple[int, int]]]:
+def _meetings(down: Regular, rows: int, taps: int) -> dict[int, list[tuple[int, int]]]:
     """For each row of the image that a tile reads, counted from its first position's place: (row of the tile, tap)."""
     found: dict[int, list[tuple[int, int]]] = {}
     for row in range(rows):
@@ -93,7 +76,7 @@ class DepthwiseRows:
         self.count = target.lanes(nest.itemsize)
         self.type = vector(nest.type, self.count)
         self.places = vector("i32", self.count)
-        self.down, self.across = (_Axis.of(walk) for walk in nest.walks)
+        self.down, self.across = (Regular.of(walk) for walk in nest.walks)
         self.shape = tile_shape(nest, target)
         self.lanes = code.lane_numbers(self.places)
 

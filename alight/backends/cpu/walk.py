@@ -53,6 +53,26 @@ class Walk(NamedTuple):
         return self.padding <= 0 and last < self.read
 
 
+class Regular(NamedTuple):
+    """An axis on which position p and tap t read place p * stride + start + t * step, if there is one."""
+
+    stride: int
+    start: int
+    step: int
+
+    @classmethod
+    def of(cls, walk: Walk) -> Regular:
+        """The places of a walk forward, or backward with stride 1."""
+        if walk.backward:
+            return cls(1, walk.padding, -walk.dilation)
+        return cls(walk.stride, -walk.padding, walk.dilation)
+
+
+def is_regular(walk: Walk) -> bool:
+    """Whether all taps of a walk count at every position, if places exist."""
+    return not walk.backward or walk.stride == 1
+
+
 class Nest(NamedTuple):
     """What forward and the gradient in x have in common: written[n, row, y, x] = sum over terms and taps."""
 
