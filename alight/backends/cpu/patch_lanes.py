@@ -25,6 +25,7 @@ from alight.backends.cpu.tiles import (
     best_shape,
     broadcast_tile,
     first_lanes,
+    line_tile,
     on_stack,
     summed_in_blocks,
     zero,
@@ -152,35 +153,33 @@ class PatchNest:
         here = moved(code, w, size, nest.w[:1], [row])
         steps = Steps(nest.w[0] * size, size, self.width * size)
         count = nest.terms * self.taps
-        line = CACHE_LINE // size
-        unroll, ahead = 2 - count % 2, 0
-        if count % line == 0:
-            unroll, ahead = line, ahead_bytes(shape.rows, steps.row, count * size)
+        by_lines = count % (CACHE_LINE // size) == 0
+        ahead = ahead_bytes(shape.rows, steps.row, count * size)
 
         def some(first: Value, last: Value, sums: list[Value]) -> list[Value]:
             at = code.element(here, first, size)
             columns = moved(code, self.columns, size, (self.width,), [first])
-            return broadcast_tile(
-                code, self.target, self.type, shape, code.op("sub", last, first), unroll,
-                at, columns, steps, sums, ahead=ahead,
-            )  # fmt: skip
+            left = code.op("sub", last, first)
+            own = (code, self.target, self.type, shape, left)
+            if by_lines:
+                return line_tile(*own, at, columns, steps, sums, ahead)
+            return broadcast_tile(*own, 2 - count % 2, at, columns, steps, sums)
 
         start = [zero(self.type)] * (shape.rows * shape.vectors)
         sums = summed_in_blocks(code, start, count, CHAIN_STEPS, some)
         rest = [zero(self.type)] * (self.lanes - shape.rows)
-        square = code.array(nest.type, self.lanes * self.lanes)
+        squares = code.array(nest.type, shape.vectors * self.lanes * self.lanes)
         turned = code.array(nest.type, self.width * self.lanes)  # for each position, the channels
-        for j in range(shape.vectors):
-            on_stack(code, [*sums[j :: shape.vectors], *rest], square)
-            to = code.element(turned, j * self.lanes * self.lanes, size)
+        rows = [one for j in range(shape.vectors) for one in (*sums[j :: shape.vectors], *rest)]
+        on_stack(code, rows, squares)
+        with code.loop(code.integer(0), code.integer(shape.vectors)) as j:
+            number = code.mul(j, self.lanes * self.lanes)
+            source, to = (code.element(one, number, size) for one in (squares, turned))
 
-            def channel_row(i: int) -> Value:
-                return code.element(square, i * self.lanes, size)
-
-            def write(i: Value, values: Value, to: Value = to) -> None:
+            def write(i: Value, values: Value) -> None:
                 code.store(values, code.element(to, code.mul(i, self.lanes), size))
 
-            exchange(code, self.type, channel_row, write)
+            exchange(code, self.type, lambda i: code.element(source, i * self.lanes, size), write)
         mask = first_lanes(shape.rows, self.type)
         channel = code.add(channel, row)
         with code.loop(code.integer(0), code.integer(positions_of(nest))) as position:

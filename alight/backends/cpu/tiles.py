@@ -9,6 +9,7 @@ a panel of an operand into scratch so that its vectors are contiguous.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from alight.backends.cpu.code import Code, Value, element_type, lanes, vector
@@ -143,32 +144,18 @@ def broadcast_tile(
     `count` is a multiple of `unroll`. With `ahead`, the part of each row of a so many bytes ahead is asked for once
     each time round; with `lines`, those lines.
     """
-    width = steps.vector or lanes(type) * ITEMSIZES[element_type(type)]
+    step = partial(_step, code, target, type, shape, steps, mask)
 
     def body(index: Value, carried: list[Value]) -> list[Value]:
         at_a, at_b, *total = carried
         asked = lines and code.element(lines.at, code.mul(index, lines.step), 1)
-        for step in range(unroll):
-            row_b = [
-                code.load(
-                    type,
-                    code.element(at_b, step * steps.b + j * width, 1),
-                    mask if j == shape.vectors - 1 else None,
-                )
-                for j in range(shape.vectors)
-            ]
-            for i in range(shape.rows):
-                at = code.element(at_a, step * steps.a + i * steps.row, 1)
-                scalar = code.splat(code.load(element_type(type), at), type)
-                for j, values in enumerate(row_b):
-                    place = i * shape.vectors + j
-                    total[place] = multiply_add(code, target, scalar, values, total[place])
-            if lines and asked and step % lines.every == 0:
+        for n in range(unroll):
+            step(n, at_a, at_b, total)
+            if lines and asked and n % lines.every == 0:
                 for line in range(lines.lines):
-                    offset = step * lines.step + line * CACHE_LINE
-                    code.prefetch(code.element(asked, offset, 1))
+                    code.prefetch(code.element(asked, n * lines.step + line * CACHE_LINE, 1))
             if ahead:
-                for i in range(step * shape.rows // unroll, (step + 1) * shape.rows // unroll):
+                for i in range(n * shape.rows // unroll, (n + 1) * shape.rows // unroll):
                     code.prefetch(code.element(at_a, i * steps.row + ahead, 1))
         following = [
             code.element(at_a, unroll * steps.a, 1),
@@ -177,6 +164,82 @@ def broadcast_tile(
         return [*following, *total]
 
     return code.fold(code.integer(0), count, unroll, [a, b, *sums], body)[2:]
+
+
+def _step(
+    code: Code,
+    target: Target,
+    type: str,
+    shape: Shape,
+    steps: Steps,
+    mask: Value | None,
+    n: int,
+    at_a: Value,
+    at_b: Value,
+    total: list[Value],
+) -> None:
+    """The n-th step from some places in a and b, added to `total`."""
+    width = steps.vector or lanes(type) * ITEMSIZES[element_type(type)]
+    row_b = [
+        code.load(
+            type,
+            code.element(at_b, n * steps.b + j * width, 1),
+            mask if j == shape.vectors - 1 else None,
+        )
+        for j in range(shape.vectors)
+    ]
+    for i in range(shape.rows):
+        at = code.element(at_a, n * steps.a + i * steps.row, 1)
+        scalar = code.splat(code.load(element_type(type), at), type)
+        for j, values in enumerate(row_b):
+            place = i * shape.vectors + j
+            total[place] = multiply_add(code, target, scalar, values, total[place])
+
+
+LINE_STEPS = 4  # of a line of memory that are written one after another
+
+
+def line_tile(
+    code: Code,
+    target: Target,
+    type: str,
+    shape: Shape,
+    count: Value,
+    a: Value,
+    b: Value,
+    steps: Steps,
+    sums: Sequence[Value],
+    ahead: int,
+) -> list[Value]:
+    """A broadcast tile whose rows of a are contiguous, of whole lines, which are asked for `ahead` bytes earlier.
+
+    A loop over lines and one over their steps: a fourth of the text of all steps of a line.
+    """
+    line = CACHE_LINE // ITEMSIZES[element_type(type)]
+    rows = -(-shape.rows * LINE_STEPS // line)  # asked for each time round
+
+    def some(_: Value, carried: list[Value]) -> list[Value]:
+        at_a, at_b, asked, *total = carried
+        for n in range(LINE_STEPS):
+            _step(code, target, type, shape, steps, None, n, at_a, at_b, total)
+        for i in range(rows):
+            code.prefetch(code.element(asked, i * steps.row, 1))
+        moves = (
+            (at_a, LINE_STEPS * steps.a),
+            (at_b, LINE_STEPS * steps.b),
+            (asked, rows * steps.row),
+        )
+        return [*(code.element(at, by, 1) for at, by in moves), *total]
+
+    def whole(_: Value, carried: list[Value]) -> list[Value]:
+        at_a, at_b, *total = carried
+        given = [at_a, at_b, code.element(at_a, ahead, 1), *total]
+        at_a, at_b, _, *total = code.fold(
+            code.integer(0), code.integer(line), LINE_STEPS, given, some
+        )
+        return [at_a, at_b, *total]
+
+    return code.fold(code.integer(0), count, line, [a, b, *sums], whole)[2:]
 
 
 def lane_sums(code: Code, vectors: Sequence[Value]) -> tuple[Value, int]:
