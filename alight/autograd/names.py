@@ -213,7 +213,7 @@ def _with_constant(plain: str) -> Rule:
 
 def _of_inverse_transform(values: Sequence[Any]) -> str:
     """Half of an inverse transform: along one dimension nothing but its conjugate is left to do."""
-    over = values[2] or values[1]
+    over = values[1] if values[2] is None else values[2]
     count = values[0].ndim if over is None else len(over) if isinstance(over, (tuple, list)) else 1
     return "ConjBackward0" if count == 1 else "FftC2CBackward0"
 
@@ -261,6 +261,16 @@ def _of_cross_entropy(values: Sequence[Any]) -> str:
     return "NllLossBackward0" if scores.ndim <= 2 else "NllLoss2DBackward0"
 
 
+def _of_adaptive_average(plain: str) -> Rule:
+    """Down to one place it is a mean."""
+
+    def rule(values: Sequence[Any]) -> str:
+        size = values[1] if isinstance(values[1], tuple) else (values[1],)
+        return "MeanBackward1" if set(size) == {1} else plain
+
+    return rule
+
+
 _BY_ARGUMENTS: dict[str, Rule] = {
     "copied": lambda values: values[1],
     "drawn": lambda values: values[2],
@@ -306,6 +316,10 @@ _BY_ARGUMENTS: dict[str, Rule] = {
     "trapezoid": lambda v: "MulBackward1" if v[1] is None else "DivBackward1",
     "cumulative_trapezoid": lambda v: "CumsumBackward0" if v[1] is None else "DivBackward1",
     "l1_loss": _of_loss("AbsBackward0"),
+    "smooth_l1_loss": lambda v: "SmoothL1LossBackward0" if v[5] else _of_loss("AbsBackward0")(v),
+    "adaptive_avg_pool2d": _of_adaptive_average("AdaptiveAvgPool2DBackward0"),
+    "adaptive_avg_pool3d": _of_adaptive_average("AdaptiveAvgPool3DBackward0"),
+    "norm": lambda v: "SumBackward1" if v[1] == "nuc" else "LinalgVectorNormBackward0",
     "multilabel_soft_margin_loss": _of_loss("DivBackward1"),
     "fake_quantize": _of_fake_quantization,
     "kl_div": _of_divergence,

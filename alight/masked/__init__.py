@@ -97,7 +97,9 @@ def prod(
     """
     x = _filled(_wide(input, dtype), mask, 1)
     dims = _dims(x, dim)
-    return _reduced(x, "prod", dims, keepdim) if dims else x.clone()
+    if not dims:  # of a 0-d tensor, along nothing or along its one place
+        return x if dim is None or dim == () else x.prod(0, keepdim)
+    return _reduced(x, "prod", dims, keepdim)
 
 
 def amax(
@@ -218,8 +220,6 @@ def median(
     x = input if dtype is None else input.to(dtype)
     if category(x.dtype) < 2:
         not_implemented(f"masked.median of {x.dtype!r}", "input.float()")
-    if mask is None or bool(mask.all()):
-        return x.median(dim, keepdim).values
     return _filled(x, mask, math.nan).nanmedian(dim, keepdim).values
 
 

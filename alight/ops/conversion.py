@@ -205,6 +205,8 @@ def _cast(name: str, to_dtype: Dtype, shown: str) -> None:
     """`shown` is what 0 and 1 print when they are cast."""
 
     def cast(self: Tensor, memory_format: Any = None) -> Tensor:
+        if memory_format is not None:
+            return to(self, to_dtype, memory_format=memory_format)
         return self if self._meta.dtype is to_dtype else _to.function(self, to_dtype)
 
     cast.__name__ = name

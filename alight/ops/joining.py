@@ -374,6 +374,7 @@ def combinations(input: Any, r: int = 2, with_replacement: bool = False) -> Any:
     """
     import itertools
 
+    from alight.ops.conversion import made_by
     from alight.ops.creation import tensor
 
     if input.ndim != 1:
@@ -382,4 +383,5 @@ def combinations(input: Any, r: int = 2, with_replacement: bool = False) -> Any:
     chosen = list(choose(range(input.numel()), r))
     if not r:
         return input.new_empty(0)
-    return input[tensor(chosen, dtype=int64).reshape(len(chosen), r)]
+    rows = input[tensor(chosen, dtype=int64).reshape(len(chosen), r)]
+    return made_by("StackBackward0", rows)

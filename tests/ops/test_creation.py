@@ -509,3 +509,19 @@ def test_a_size_that_is_refused_is_refused_where_equal_numbers_are_known():
                 alight.zeros(size)
             with pytest.raises(TypeError, match="must be tuple of ints"):
                 alight.rand(size)
+
+
+@pytest.mark.parametrize("name", ["float", "double", "half"])
+def test_a_cast_may_ask_for_an_order_in_memory(name):
+    for library in (alight, rival):
+        x = library.ones(2, 3, 2, 3)
+        cast = getattr(x, name)(memory_format=library.channels_last)
+        assert cast.stride() == (18, 1, 9, 3) and cast.dtype is getattr(x, name)().dtype
+        assert getattr(x, name)(memory_format=library.contiguous_format).stride() == (18, 6, 3, 1)
+
+
+def test_a_masked_median_leaves_nan_out_with_and_without_a_mask():
+    for library in (alight, rival):
+        x = library.tensor([1.0, float("nan"), 3.0])
+        assert library.masked.median(x, 0).item() == 1
+        assert library.masked.median(x, 0, mask=library.tensor([True, True, True])).item() == 1

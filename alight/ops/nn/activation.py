@@ -15,6 +15,7 @@ from alight.dtypes import category, finfo, float32, float64
 from alight.errors import fail
 from alight.ir.program import Value as Tensor
 from alight.ops.arguments import normalize_dim, scalar_type_name, to_float
+from alight.ops.conversion import made_by
 from alight.ops.operation import FUNCTIONAL, TORCH, function, op
 from alight.primitives.arithmetic import sum_to, where
 
@@ -577,7 +578,8 @@ def rrelu(
     if lower > upper:
         fail(RuntimeError, "Lower bound should be less than or equal to the upper bound")
     if not training:
-        return FUNCTIONAL["leaky_relu"](input, (lower + upper) / 2, inplace)
+        result = FUNCTIONAL["leaky_relu"](input, (lower + upper) / 2, inplace)
+        return result if inplace else made_by("RreluWithNoiseBackward0", result)
     falls = input.detach() <= 0  # as in PyTorch, only these draw a number
     slope = input.detach().new_ones(input.shape)
     drawn = TORCH["empty"](int(falls.sum()), dtype=float64).uniform_(lower, upper)

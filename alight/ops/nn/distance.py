@@ -8,6 +8,7 @@ from alight import primitives as p
 from alight.errors import fail
 from alight.ir.program import Value as Tensor
 from alight.ops.arguments import normalize_dim, promoted, scalar_type_name, to_float
+from alight.ops.conversion import made_by
 from alight.ops.nn.cross_entropy import _at
 from alight.ops.nn.loss import _clamped_low, reduced, reduction_of
 from alight.ops.nn.normalization import norm
@@ -322,7 +323,7 @@ def pdist(input: Any, p: float = 2) -> Any:
     n = input.shape[0]
     pairs = TORCH["triu_indices"](n, n, 1, device=input.device)
     difference = input.index_select(0, pairs[0]) - input.index_select(0, pairs[1])
-    return LINALG["vector_norm"](difference, float(p), 1)
+    return made_by("PdistBackward0", LINALG["vector_norm"](difference, float(p), 1))
 
 
 def input_places(x: Tensor) -> Tensor:
