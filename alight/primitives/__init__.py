@@ -119,6 +119,7 @@ from alight.primitives.scan import (
     CumProd,
     CumSum,
     LogCumSumExp,
+    Recurrence,
     Scan,
 )
 from alight.primitives.window import (
@@ -220,6 +221,7 @@ __all__ = [
     "Qr",
     "RandomBits",
     "Real",
+    "Recurrence",
     "Reinterpret",
     "Remainder",
     "Reshape",

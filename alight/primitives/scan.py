@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Sequence
 from math import inf
 from typing import Any
 
-from alight.dtypes import FLOAT, NUMERIC, ORDERED, dtype, int64
+from alight.dtypes import COMPLEX, FLOAT, NUMERIC, ORDERED, dtype, int64
 from alight.errors import internal
 from alight.ir.primitive import SCAN, Primitive, same_type
 from alight.ir.program import Builder, Node, Program, Value, prune
@@ -114,14 +114,26 @@ def _shift_back(x: Value, axis: int) -> Value:
 
 
 def _recur_back(factor: Value, term: Value, axis: int) -> Value:
-    """g with g_j = term_j + factor_j g_{j+1}, by doubling: log2(n) steps (Hillis and Steele 1986)."""
-    a, b = Flip(factor, axes=(axis,)), Flip(term, axes=(axis,))
-    step = 1
-    while step < b.shape[axis]:
-        b = b + a * _shift(b, step, axis, 0)
-        a = a * _shift(a, step, axis, 0)
-        step *= 2
-    return Flip(b, axes=(axis,))
+    """g with g_j = term_j + factor_j g_{j+1}."""
+    term, factor = Flip(term, axes=(axis,)), Flip(factor, axes=(axis,))
+    return Flip(Recurrence(term, factor, axis=axis), axes=(axis,))
+
+
+class Recurrence(Primitive):
+    """g along `axis` with g_j = term_j + factor_j g_{j-1}; the first factor counts for nothing."""
+
+    kind, statics, accepts = SCAN, ("axis",), FLOAT | COMPLEX
+
+    def infer(term: Type, factor: Type, *, axis: int) -> Pair:
+        if term != factor:
+            internal(f"a recurrence of {term} with {factor}")
+        return term.shape, term.dtype
+
+    def vjp(ct: Value, out: Value, term: Value, factor: Value, *, axis: int) -> tuple[Value, Value]:
+        if ct.dtype.is_complex:
+            out, factor = Conj(out), Conj(factor)
+        summed = _recur_back(_shift_back(factor, axis), ct, axis)
+        return summed, summed * _shift(out, 1, axis, 0)
 
 
 class Scan(Primitive):

@@ -261,6 +261,11 @@ def _cumulative(batch: Batch, node: Node, values: list[Value], flags: list[bool]
     return node.primitive(values[0], axis=node.statics["axis"] + 1)
 
 
+@rule("recurrence")
+def _recurrence(batch: Batch, node: Node, values: list[Value], flags: list[bool]) -> Any:
+    return node.primitive(*_all(batch, values, flags), axis=node.statics["axis"] + 1)
+
+
 @rule("sort")
 def _sort(batch: Batch, node: Node, values: list[Value], flags: list[bool]) -> Any:
     return node.primitive(values[0], **{**node.statics, "axis": node.statics["axis"] + 1})

@@ -60,6 +60,23 @@ program(%0: {x}, %1: {x}) {{
     agree(program, arguments(program))
 
 
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("dtype", ("f32", "f64"))
+def test_recurrences(shape, dtype):
+    extents, axis = SHAPES[shape]
+    x = f"{dtype}[{','.join(map(str, extents))}]"
+    program = parse(f"""
+program(%0: {x}, %1: {x}) {{
+  %2: {x} = flip(%1) axes=({axis},)
+  %3: {x} = recurrence(%0, %2) axis={axis}
+  %4: {x} = tanh(%3)
+  return %4
+}}
+""")
+    assert [kernel.kind for kernel in plan(program, machine(host())).kernels] == ["running"]
+    agree(program, arguments(program))
+
+
 def test_as_exact_as_pytorch():
     x = np.random.default_rng(0).random((4, 4001), np.float32)
     for axis in (0, 1):

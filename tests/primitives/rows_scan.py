@@ -17,6 +17,7 @@ from alight.primitives import (
     DotGeneral,
     Exp,
     LogCumSumExp,
+    Recurrence,
     Scan,
     Sin,
     Tanh,
@@ -56,6 +57,8 @@ ROWS: list[tuple[Any, list[Any], dict[str, Any]]] = [
     (CumMax, [_normal(3, 6)], {"axis": 1}),
     (CumMin, [_normal(3, 6)], {"axis": 0}),
     (LogCumSumExp, [_normal(3, 6)], {"axis": 1}),
+    (Recurrence, [_normal(3, 6, 2), _normal(3, 6, 2)], {"axis": 1}),
+    (Recurrence, [_normal(4, 5), _normal(4, 5)], {"axis": 0}),
 ]
 ROWS += [
     (

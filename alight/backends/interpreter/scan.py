@@ -37,6 +37,22 @@ kernel("cum_prod")(_running(np.multiply))
 kernel("log_cum_sum_exp")(_running(np.logaddexp))
 
 
+@kernel("recurrence")
+def recurrence(types_in: Types, types_out: Types, statics: Statics) -> Kernel:
+    """Place by place along the axis, all rows together; of float32 in float64, as running sums are."""
+    axis, of = statics["axis"], numpy_dtype(types_out[0].dtype)
+
+    def run(term: Array, factor: Array) -> Array:
+        wide = np.float64 if term.dtype == np.float32 else term.dtype
+        found = np.array(np.moveaxis(term, axis, 0), dtype=wide)
+        factors = np.moveaxis(factor, axis, 0)
+        for j in range(1, len(found)):
+            found[j] += factors[j] * found[j - 1]
+        return np.moveaxis(found, 0, axis).astype(of)
+
+    return in_single(types_in, types_out, run)
+
+
 def _running_extremum(ufunc: Any) -> Any:
     def make(types_in: Types, types_out: Types, statics: Statics) -> Kernel:
         axis, shape = statics["axis"], types_in[0].shape
