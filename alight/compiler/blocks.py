@@ -87,16 +87,26 @@ def part(x: Value, labels: Labels, label: str, at: int, count: int) -> Value:
 
 def row_blocks(x: Value, labels: Labels, chunk: Chunk) -> Value:
     """Blocks of rows along an axis in front."""
-    axis, count, rows = labels.index(ROWS), chunk.blocks, chunk.rows
-    whole = part(x, labels, ROWS, chunk.at, count * rows)
-    apart: Any = Reshape(whole, shape=(*x.shape[:axis], count, rows, *x.shape[axis + 1 :]))  # type: ignore[call-arg]
+    return blocks_along(x, labels, ROWS, chunk.at, chunk.blocks, chunk.rows)
+
+
+def blocks_along(x: Value, labels: Labels, label: str, at: int, count: int, size: int) -> Value:
+    """Blocks of rows or columns, so many from one place on, along an axis in front."""
+    axis = labels.index(label)
+    some = part(x, labels, label, at, count * size)
+    apart: Any = Reshape(some, shape=(*x.shape[:axis], count, size, *x.shape[axis + 1 :]))  # type: ignore[call-arg]
     order = (axis, *(i for i in range(x.ndim + 1) if i != axis))
     return Permute(apart, order=order)  # type: ignore[call-arg,return-value]
 
 
 def row_whole(x: Value, labels: Labels) -> Value:
     """The reverse of `row_blocks`."""
-    axis = labels.index(ROWS)
+    return whole_along(x, labels, ROWS)
+
+
+def whole_along(x: Value, labels: Labels, label: str) -> Value:
+    """The reverse of `blocks_along`."""
+    axis = labels.index(label)
     order = (*range(1, axis + 1), 0, *range(axis + 1, x.ndim))
     apart: Any = Permute(x, order=order)  # type: ignore[call-arg]
     shape = (

@@ -37,7 +37,7 @@ def _above(scores: Scores, node: Any, above: dict[int, str | None]) -> str | Non
     held = [above.get(i) for i in inputs]
     if name == "select":
         labels = scores.wide[node.outputs[0]]
-        if _is_causal(scores, inputs[0], labels):
+        if is_causal(scores, inputs[0], labels):
             number = _number(scores, inputs[2])
             return NONE if number == -inf else ZERO if number == 0 else held[2]
         both = {ZERO if _number(scores, i) == 0 else above.get(i) for i in inputs[1:]}
@@ -59,7 +59,7 @@ def _number(scores: Scores, value: int) -> Any:
     return node.statics["value"] if node is not None and node.primitive.name == "full" else None
 
 
-def _is_causal(scores: Scores, value: int, labels: Labels) -> bool:
+def is_causal(scores: Scores, value: int, labels: Labels) -> bool:
     """Whether a mask is: number of the column <= number of the row."""
     node = scores.maker.get(value)
     while node is not None and node.primitive.name in ("reshape", "expand", "permute"):
@@ -79,4 +79,4 @@ def _is_causal(scores: Scores, value: int, labels: Labels) -> bool:
     return names == wanted
 
 
-__all__ = ["sees_only_before"]
+__all__ = ["is_causal", "sees_only_before"]

@@ -142,10 +142,10 @@ def _lies_here(low: Lowering, out: int, value: int) -> bool:
         home.alone and home.nodes[0].primitive.name != "concat"
         for home in fusion.using_groups(value)
     )
-    return not heavy or _is_dense(low.types[value], low.strides[out])
+    return not heavy or is_dense(low.types[value], low.strides[out])
 
 
-def _is_dense(of: Type, strides: tuple[int, ...]) -> bool:
+def is_dense(of: Type, strides: tuple[int, ...]) -> bool:
     """Whether elements lie in order without gaps."""
     return all(
         size == 1 or a == b

@@ -45,6 +45,7 @@ class Lowering:
     ) -> None:
         self.fusion, self.program = fusion, fusion.program
         self.machine, self.plan = machine, plan
+        self.planned: dict[tuple[Program, int], Any] = {}  # bodies of loops
         self.products = machine.products
         self.lanes = machine.vector_bytes // 4  # of a vector of float32
         self.stored_bytes = machine.stored_bytes

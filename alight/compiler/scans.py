@@ -12,12 +12,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from alight.compiler.affine import row_major
-from alight.compiler.joins import MOST_PARTS
+from alight.compiler.joins import MOST_PARTS, is_dense
 from alight.compiler.kernel import Kernel, Operand
 from alight.compiler.memory import ALIGNMENT
 from alight.compiler.portions import Portion, portion_count, portion_of
 from alight.compiler.trace import NotHereError
-from alight.ir.program import Node
+from alight.ir.program import Node, Program
 from alight.primitives import Concat
 
 if TYPE_CHECKING:
@@ -57,7 +57,9 @@ def lower_scan(low: Lowering, node: Node) -> None:
     apart = count == 0 and machine.alone is not None and s["length"] >= machine.threads
     portion = None if apart else _portion(low, node)
     alone = apart or portion is not None
-    body = low.plan(portion.body if portion else s["body"], machine.alone() if alone else machine)
+    body = _planned(
+        low, portion.body if portion else s["body"], machine.alone() if alone else machine
+    )
     if s["length"] == 0 or not _is_whole(body, count):
         raise NotHereError(node.outputs[0])
     held = count + s["constant_count"]
@@ -87,6 +89,14 @@ def lower_scan(low: Lowering, node: Node) -> None:
         portion.cut if portion else (),
     )
     low.kernels.append(_kernel(node, loop, size * machine.threads if alone else size))
+
+
+def _planned(low: Lowering, body: Program, machine: Any) -> Any:
+    """The plan of a body: that of an equal one for as many threads, where this program has had it."""
+    key = body, machine.threads
+    if key not in low.planned:
+        low.planned[key] = low.plan(body, machine)
+    return low.planned[key]
 
 
 def _is_whole(body: Any, carry_count: int) -> bool:
@@ -152,9 +162,9 @@ def _pieces(low: Lowering, value: int) -> tuple[Piece, ...]:
 def _contiguous(low: Lowering, value: int) -> Piece:
     """What holds a value in row-major order, and from which byte on: it is copied unless it lies so already."""
     found = low.view(value)
-    if found is None or found.strides != row_major(low.types[value].shape):
+    if found is None or not is_dense(low.types[value], found.strides):
         low.in_memory(value)
         found = Operand(value, low.strides[value])
-    if found.strides != row_major(low.types[value].shape):
+    if not is_dense(low.types[value], found.strides):
         raise NotHereError(value)
     return Piece(found.value, found.offset * low.stored_bytes(low.types[value].dtype))

@@ -35,10 +35,15 @@ def is_wide(labels: Labels) -> bool:
 
 
 class Scores:
-    """What hangs on one product `seed`, whose axes have the given labels."""
+    """What hangs on one product `seed`, whose axes have the given labels.
 
-    def __init__(self, program: Program, seed: Node, labels: Labels) -> None:
+    In `squares`, blocks of rows and columns, a sum over columns is there only when all of them are done; else a block has
+    all columns, and the sum of a row can be used in it at once.
+    """
+
+    def __init__(self, program: Program, seed: Node, labels: Labels, squares: bool = False) -> None:
         self.program, self.types, self.seed = program, program.types, seed
+        self.squares = squares
         self.maker = {out: node for node in program.nodes for out in node.outputs}
         self.shape = self.types[seed.outputs[0]].shape
         self.extents = {
@@ -108,7 +113,8 @@ class Scores:
                 if out in self.wide:
                     base[out], inner[out] = block + 1, block
                 elif out in self.exits:
-                    summed = ROWS not in self.exits[out]
+                    running = node.primitive.name == "max" or not self.squares
+                    summed = ROWS not in self.exits[out] or not running
                     base[out], inner[out] = block + 1, block + summed
                 else:
                     base[out], inner[out] = whole, block if is_local(node) else whole
