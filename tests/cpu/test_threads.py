@@ -263,6 +263,31 @@ stop.append(1); other.join(); print("fine")
     assert result.stdout == "fine\n", result
 
 
+def test_the_library_is_made_once_whoever_asks() -> None:
+    """Beside code that needs LLVM as well, in a process that has not imported it."""
+    result = subprocess.run(
+        [sys.executable, "-c", """
+import sys, threading
+from concurrent.futures import ThreadPoolExecutor
+from alight.backends.cpu import threads
+assert "llvmlite" not in sys.modules
+threads.make_meanwhile()
+threads.make_meanwhile()
+from alight.backends.cpu import jit
+from alight.backends.cpu.target import host
+text = jit.module_text(["define i32 @f() #0 {\\n  ret i32 0\\n}\\n"], (), host())
+with ThreadPoolExecutor(4) as pool:
+    codes = [pool.submit(jit.object_code, text) for _ in range(4)]
+    made = [pool.submit(threads.library) for _ in range(4)]
+print(len({code.result() for code in codes}), len({id(one.result()) for one in made}))
+threads.make_meanwhile()
+print([one.name for one in threading.enumerate() if one.name == "alight-pool"])
+"""],
+        capture_output=True, text=True, cwd=ROOT,
+    )  # fmt: skip
+    assert result.stdout == "1 1\n[]\n", result
+
+
 def test_a_quiet_end() -> None:
     result = script("""
 def work():

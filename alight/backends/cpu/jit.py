@@ -8,8 +8,8 @@ LLVM is imported when something is compiled: a process that finds its code on di
 from __future__ import annotations
 
 import itertools
+import threading
 from collections.abc import Iterable, Mapping
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from alight.backends.cpu import elf
@@ -21,13 +21,20 @@ if TYPE_CHECKING:
 _serials = itertools.count()
 
 
-@cache
+_ready = False
+_ready_lock = threading.Lock()  # LLVM ends the process if an option is set twice
+
+
 def _llvm() -> Any:
+    global _ready
     import llvmlite.binding as llvm
 
-    # Loops are written with the addresses that the machine can form; LLVM's search for better ones takes a third of
-    # the time of making code and gains nothing.
-    llvm.set_option("alight", "-disable-lsr")
+    with _ready_lock:
+        if not _ready:
+            # Loops are written with the addresses that the machine can form; LLVM's search for better ones takes a third
+            # of the time of making code and gains nothing.
+            llvm.set_option("alight", "-disable-lsr")
+            _ready = True
     return llvm
 
 

@@ -15,6 +15,7 @@ import signal
 import sys
 import threading
 import time
+from contextlib import suppress
 from typing import Any
 
 from alight import config
@@ -110,6 +111,22 @@ def library() -> Library:
             if _library is None:
                 _library = Library()
     return _library
+
+
+def make_meanwhile() -> None:
+    """Begin to make the pool's functions on a thread of their own; `library` waits for them.
+
+    It takes LLVM's import and 40 ms of LLVM's work, while which other threads may run Python: import our modules, plan a
+    program and write its code.
+    """
+    if _library is None:
+        # No daemon: the interpreter must not end under it.
+        threading.Thread(target=_try_library, name="alight-pool", daemon=False).start()
+
+
+def _try_library() -> None:
+    with suppress(Exception):  # who needs it tries again and says why
+        library()
 
 
 def symbols() -> dict[str, int]:
@@ -233,4 +250,4 @@ atexit.register(_stop_at_exit)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget_after_fork)
 
-__all__ = ["MOST", "Library", "Pool", "barrier", "library", "pool", "symbols"]
+__all__ = ["MOST", "Library", "Pool", "barrier", "library", "make_meanwhile", "pool", "symbols"]

@@ -57,6 +57,9 @@ class Interpreter:
 
     def compile(self, program: Program) -> Callable[[Sequence[Any]], list[Any]]:
         """The program as machine code on arrays; see `alight.backends.cpu`."""
+        from alight.backends.cpu.threads import make_meanwhile
+
+        make_meanwhile()
         from alight.backends.cpu.native import compiled
 
         return compiled(program)
