@@ -21,8 +21,9 @@ from alight.record.described import Described
 from alight.record.flush import buffer_of
 from alight.record.kept import writes_of
 from alight.record.meta import INFERENCE, Meta
+from alight.record.owners import root_of
 from alight.record.recorder import thread
-from alight.record.views import counter_of, place_in_root, root_of
+from alight.record.views import counter_of, place_in_root
 
 _new = object.__new__
 _engine: Any = None  # alight.autograd.engine, once something is differentiated

@@ -22,7 +22,7 @@ from alight.autograd.frames import SECOND_TIME
 from alight.autograd.modes import no_recording
 from alight.errors import fail
 from alight.primitives import Detach
-from alight.record import views
+from alight.record import owners, views
 from alight.record.meta import Meta
 from alight.record.recorder import thread
 from alight.record.trie import Tape
@@ -314,6 +314,8 @@ def _record_call(
     ctx._inputs = tuple(tensor._meta for tensor in inputs)
     ctx._outputs = [one._meta if isinstance(one, Tensor) else None for one in outputs]
     ctx._through = through
+    if position.told is None:
+        position.told = owners.views_made(recorder, [owners.root_of(outputs[i]) for i in through])
     made, at = list(outputs), 0
     for i, written in zip(through, dirty, strict=True):
         if written:

@@ -10,8 +10,8 @@ from alight.record.apart import is_apart
 from alight.record.history import History
 from alight.record.kept import writes_of
 from alight.record.memory import Memory, Write
+from alight.record.owners import root_of
 from alight.record.trie import Tape
-from alight.record.views import root_of
 from alight.transforms.reverse import Backward
 
 

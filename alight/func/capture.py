@@ -14,7 +14,7 @@ from typing import Any
 from alight.errors import fail
 from alight.ir.program import Value, needed_nodes
 from alight.ir.types import Type
-from alight.record import owners, views
+from alight.record import owners
 from alight.record.meta import Meta
 from alight.record.recorder import OFFSET, Recorder, thread
 from alight.record.trie import Position, Tape
@@ -151,7 +151,7 @@ class Capture(Recorder):
 
         What is the same for all examples of a batch may be written: vmap does so afterwards.
         """
-        root = views.root_of(tensor)
+        root = owners.root_of(tensor)
         if id(root) not in self.foreign:
             return
         facts, try_ = [f"the tensor is {root._meta}"], "the tensor as an argument and a result"

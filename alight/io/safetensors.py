@@ -22,7 +22,7 @@ from alight.dtypes import dtype
 from alight.errors import fail
 from alight.io import files
 from alight.io.elements import from_bytes, host_array, tensor_over, to_bytes
-from alight.record.views import root_of
+from alight.record.owners import root_of
 from alight.tensor import Tensor
 
 MAX_HEADER = 100_000_000  # bytes, the format's own bound

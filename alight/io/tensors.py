@@ -23,7 +23,7 @@ from alight.io.pickling import Call, Global, Persistent
 from alight.ir.types import Type
 from alight.ops.storage import TypedStorage, UntypedStorage
 from alight.record.meta import Meta, Size, contiguous_strides
-from alight.record.views import root_of
+from alight.record.owners import root_of
 from alight.tensor import Tensor, wrap
 
 UNTYPED = "torch.storage.UntypedStorage"

@@ -21,9 +21,8 @@ from alight.ops.operation import METHODS, function
 from alight.ops.parts import part, whole
 from alight.primitives import Detach
 from alight.record.meta import contiguous_strides
-from alight.record.owners import attach, attach_made
+from alight.record.owners import attach, attach_made, root_of
 from alight.record.recorder import thread
-from alight.record.views import root_of
 from alight.tensor import Tensor, wrap
 
 _HELD = ("_buffer", "_base", "_link", "_numbers", "_views", "_shared", "_writes", "_history")

@@ -17,8 +17,9 @@ from typing import Any
 from alight.dtypes import category
 from alight.errors import fail
 from alight.ops.arguments import scalar_type_name
+from alight.record.owners import root_of
 from alight.record.recorder import thread
-from alight.record.views import OVERLAP, root_of
+from alight.record.views import OVERLAP
 
 _C_NAMES = {
     "float32": "float", "float64": "double", "int64": "long int", "int32": "int", "int16": "short int", "int8": "signed char",

@@ -14,7 +14,8 @@ from alight.ops.arguments import SCALAR_NAMES
 from alight.ops.creation import typed_tensor, zeros
 from alight.ops.docstrings import with_example
 from alight.ops.operation import function
-from alight.record.views import ALWAYS, root_of
+from alight.record.owners import root_of
+from alight.record.views import ALWAYS
 from alight.tensor import Tensor, from_numpy
 
 

@@ -15,7 +15,7 @@ from alight.ir.program import Value as Tensor
 from alight.ops.arguments import normalize_dim
 from alight.ops.operation import Strided, function, op
 from alight.primitives.arithmetic import constant
-from alight.record.views import root_of
+from alight.record.owners import root_of
 
 Shape = Any
 

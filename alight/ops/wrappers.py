@@ -170,6 +170,8 @@ def wrapper_source(
             f"[{_tensor_names(operation)}], OPERATION.name)"
         )
     lines.append("    r = thread.recorder")
+    if operation.has_numbers:
+        lines.append("    given = False  # whether numbers are inputs of this call")
     lines.append("    try:")
     pieces, pushes = [], []
     for parameter in operation.parameters:
@@ -186,7 +188,9 @@ def wrapper_source(
         lines.append(f"    return r.take(position, OPERATION, {call})")
         return "\n".join(lines) + "\n"
     lines.append("    r.here = position")
-    lines.extend("    " + push for push in pushes)
+    if pushes:
+        lines.append("    if given:")
+        lines.extend("        " + push for push in pushes)
     if operation.writes:
         lines.extend(_write_lines(names[0]))
     elif operation.multiple or operation.results:
@@ -206,7 +210,7 @@ def _write_lines(written: str) -> list[str]:
     """Give what a known step wrote its new slot: at once where nothing views the memory and nobody else sees it."""
     return [
         f"    if {written}._base is not None or {written}._views or {written}._shared or "
-        "r.attached != position.views:",
+        "position.told:",
         f"        rebind(r, {written}, position, 0)",
         "        if r.must_write: r.settle(position)",
         f"        return {written}",
@@ -309,15 +313,20 @@ def _fast_piece(parameter: Parameter, joins: bool) -> tuple[list[str], str, list
             before += [f"if {name} is None: k_{name} = None", "elif"]
         else:
             before += ["if"]
-        before[-1] += f" k_{name} is not float and k_{name} is not int:"
-        before += ["    " + enter, f"    k_{name} = {name}._slot"]
+        before[-1] += f" k_{name} is Tensor or (k_{name} is not float and k_{name} is not int):"
+        before += ["    " + enter, f"    k_{name} = {name}._slot", "else: given = True"]
         push = [f"if k_{name} is float or k_{name} is int: r.scalars.append({name})"]
         return before, f"k_{name}", push
     if parameter.kind == "scalar":
-        before = [
-            f"k_{name} = {_default_or(parameter, name + '.__class__')}",
-            f"if k_{name} is not float and k_{name} is not int and k_{name} is not None: {name}._slot",
+        number = [
+            "given = True",
+            f"k_{name} = {name}.__class__",
+            f"if k_{name} is not float and k_{name} is not int: {name}._slot",
         ]
+        if parameter.default is inspect.Parameter.empty:
+            return number, f"k_{name}", [f"r.scalars.append({name})"]
+        before = [f"if {name} is default_{name}: k_{name} = None", "else:"]
+        before += ["    " + line for line in number]
         push = [f"if k_{name} is not None: r.scalars.append({name})"]
         return before, f"k_{name}", push
     if parameter.kind == "int":
@@ -342,12 +351,6 @@ def kinds(value: Any) -> Any:
         return value.__class__
     found = tuple(map(type, value))
     return None if found.count(int) == len(found) else found
-
-
-def _default_or(parameter: Parameter, text: str) -> str:
-    if parameter.default is inspect.Parameter.empty:
-        return text
-    return f"None if {parameter.name} is default_{parameter.name} else {text}"
 
 
 def key_function(operation: Operation) -> Callable[..., tuple[tuple[Any, ...], list[Any]]]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from alight.ir.program import Program, Value
 from alight.primitives import Detach
+from alight.record.owners import register_once
 from alight.record.trie import Tape
 from alight.transforms.reverse import Region
 
@@ -32,6 +33,7 @@ def keep(recorder: Any, view: Any) -> None:
     meta = view._meta.replace(strides=None)
     if recorder.owns(view):
         own = view._own = view._hidden(meta, view._slot)
+        register_once(view)
         recorder.handles[view._slot - recorder.offset] = own
     elif view._history is not None:
         own = view._own = view._hidden(meta)

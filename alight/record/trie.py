@@ -117,11 +117,17 @@ class Tape(Builder):
         return {mark[1] for mark in self.marks if mark[0] == kind}
 
 
-class Position:
+class Step:
+    """What a known step reads of a position: side by side in memory, of which a long path reads a lot."""
+
+    __slots__ = ("children", "link", "meta", "slot")
+
+
+class Position(Step):
     """A place in the trie: what the last step made, and where each next step leads."""
 
     __slots__ = (
-        "children", "cuts", "parent", "key", "name", "line", "slot", "meta", "metas", "link", "views", "tape", "counts",
+        "cuts", "parent", "key", "name", "line", "metas", "views", "told", "tape", "counts",
         "plan", "used", "depth", "misses", "targets", "sweeps", "cut", "runs", "writes_leaf", "reason", "flush_line",
         "weight",
     )  # fmt: skip
@@ -138,6 +144,7 @@ class Position:
         self.writes_leaf = False  # of a step that writes: a leaf that takes gradients is among them
         self.link: Any = None  # for a view: the Program from the value viewed to this one; several of several views
         self.views: int = 0 if parent is None else parent.views  # made on the path up to here
+        self.told: tuple[int, ...] | None = None  # of a write: handles of views made on the path that show it
         self.tape = tape
         self.counts = tape.counts()
         self.cut = False  # the segment is flushed here

@@ -40,7 +40,7 @@ from alight.primitives.gather import take_along
 from alight.record.ambiguous import mark_taking_part, mark_written
 from alight.record.apart import has_own_past, is_apart, keep
 from alight.record.meta import Meta, contiguous_strides
-from alight.record.owners import attach_made
+from alight.record.owners import root_of, views_made
 from alight.record.references import LISTED
 from alight.record.trie import Position, Tape
 from alight.transforms.reverse import Region
@@ -54,13 +54,6 @@ OVERLAP = (
 
 
 # -- handles ------------------------------------------------------------------------------------------------------
-
-
-def root_of(tensor: Any) -> Any:
-    """The tensor that owns the memory."""
-    while tensor._base is not None:
-        tensor = tensor._base
-    return tensor
 
 
 def place_in_root(tensor: Any) -> int:
@@ -90,8 +83,6 @@ def forget(view: Any, viewed: Any) -> None:
 
 def rebind(recorder: Any, tensor: Any, position: Position, at: int) -> int:
     """Give a written tensor its new slot, number `at` of the step; the number of the next slot."""
-    if recorder.attached != position.views:
-        attach_made(recorder)
     counter = counter_of(tensor)
     link, chain = tensor, [tensor]
     while True:
@@ -115,6 +106,14 @@ def rebind(recorder: Any, tensor: Any, position: Position, at: int) -> int:
     if views and not (len(views) == 1 and views[0]() is tensor):
         apart = counter if counter is not root else None
         root._views = [one for one in root._views if _stale(recorder, one(), chain, apart)]
+    if position.told is None:
+        position.told = views_made(recorder, [root])
+    if position.told:
+        apart = counter if counter is not root else None
+        for i in position.told:
+            view = recorder.handles[i]
+            if root_of(view) is root:
+                _stale(recorder, view, chain, apart)
     if root._shared and (seen_from_outside(root) or any(root is one for one in recorder.transient)):
         recorder.must_write = True
     return at
@@ -122,11 +121,11 @@ def rebind(recorder: Any, tensor: Any, position: Position, at: int) -> int:
 
 def rebind_all(recorder: Any, tensors: Sequence[Any], position: Position) -> None:
     """Give tensors that one step wrote their new slots."""
-    if recorder.attached != position.views:
-        attach_made(recorder)
     slot = position.slot
     if len(position.metas) > len(tensors):  # views among them: what they view is written as well
         at = 0
+        if position.told is None:
+            position.told = views_made(recorder, list(map(root_of, tensors)))
         for tensor in tensors:
             at = rebind(recorder, tensor, position, at)
         return
@@ -141,6 +140,11 @@ def rebind_all(recorder: Any, tensors: Sequence[Any], position: Position) -> Non
             seen_from_outside(tensor) or any(tensor is one for one in recorder.transient)
         ):
             recorder.must_write = True
+    if position.told is None:
+        position.told = views_made(recorder, tensors)
+    for i in position.told:
+        view = recorder.handles[i]
+        _stale(recorder, view, [root_of(view)])
     if position.writes_leaf:
         recorder.wrote_leaf = True
     recorder.handles.extend(tensors)
@@ -151,7 +155,7 @@ def _stale(recorder: Any, view: Any, written: list[Any], data: Any = None) -> bo
 
     A write through `data`, x.data of something, is noticed by views of that alone.
     """
-    if view is None:
+    if view is None or view._base is None:
         return False
     meta, base = view._meta, view._base
     if view._slot == -1 and view._history is None and base is written[-1]:
