@@ -65,12 +65,14 @@ def _made(
 ) -> Tensor:
     """A tensor of what `draw(count)` gives, or `out` filled with it."""
     where = resolve_device(device)
-
-    def make(shape: tuple[int, ...]) -> Tensor:
-        return from_buffer(draw(prod(shape)).reshape(shape), of, where)
-
     recorder = thread.recorder
-    made = recorder.random(shape, make) if recorder.transforming else make(shape)
+    if recorder.transforming:
+        made = recorder.random(
+            shape, lambda shape: from_buffer(draw(prod(shape)).reshape(shape), of, where)
+        )
+    else:
+        drawn = draw(prod(shape))
+        made = from_buffer(drawn if len(shape) == 1 else drawn.reshape(shape), of, where)
     if out is not None:
         return write_out(out, made)
     return made.requires_grad_() if requires_grad else made
@@ -138,6 +140,8 @@ def rand(
 
 
 def _uniform(engine: Any, n: int, of: Dtype, low: float, high: float) -> Any:
+    if of is float32:
+        return _fills().uniform(engine, n, of, low, high)
     if category(of) < 2:
         fail(
             NotImplementedError,

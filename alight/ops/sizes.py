@@ -57,6 +57,13 @@ def refuse_combination(name: str, *values: Any, forms: tuple[str, ...] = ()) -> 
 
 def shape_given(name: str, size: tuple[Any, ...], given: dict[str, Any]) -> tuple[int, ...]:
     """The shape of `zeros(2, 3)`, `zeros((2, 3))` or `zeros(size=(2, 3))`; an error for any other keyword."""
+    if size and not given:
+        found = size[0] if len(size) == 1 and isinstance(size[0], tuple) else size
+        for extent in found:
+            if extent.__class__ is not int or extent < 0:
+                break
+        else:
+            return tuple(found)
     if given:
         return _shape_by_keyword(name, size, given)
     if not size:

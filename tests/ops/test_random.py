@@ -162,3 +162,42 @@ def test_draws_happen_at_the_call():
 def test_deepcopy_of_random_parameters_is_equal():
     x = alight.empty(4).normal_().requires_grad_()
     assert copy.deepcopy(x).tolist() == x.tolist()
+
+
+FEW = """
+torch.rand(n)
+torch.rand(n, dtype=torch.float64)
+torch.rand((n, 1))
+torch.randn(n)
+torch.randn(n, dtype=torch.float64)
+torch.randn((1, n), dtype=torch.bfloat16)
+torch.randint(0, 10, (n,))
+torch.randint(-7, 5, (n,))
+torch.randint(0, 1 << 28, (n,))
+torch.randint(0, (1 << 28) - 1, (n,))
+torch.randint(0, 100, (n,), dtype=torch.int32)
+torch.randperm(n)
+torch.normal(0.0, 1.0, (n,))
+torch.normal(1.0, 2.5, (n,))
+torch.empty(n).uniform_()
+torch.empty(n).uniform_(-1, 2)
+torch.empty(n).normal_()
+torch.empty(n).log_normal_()
+torch.empty(n, 2).t().normal_()
+torch.randn(n, dtype=torch.complex64)
+"""
+
+
+@pytest.mark.parametrize("call", FEW.strip().splitlines())
+def test_few_numbers_are_those_of_the_stream(call):
+    """Counts on both sides of where plain Python hands over to NumPy, and what they leave in the generator."""
+    made = []
+    for library in (alight, torch):
+        library.manual_seed(3)
+        drawn = []
+        for n in (*range(16), 3, 1, 47, 48, 49, 50, 7):
+            one = eval(call, {"torch": library, "n": n})
+            drawn.append((str(one.dtype), tuple(one.shape), one.tolist(), str(one.tolist())))
+        made.append((drawn, bytes(library.get_rng_state().tolist())))
+    assert made[0][0] == made[1][0]
+    assert made[0][1] == made[1][1]

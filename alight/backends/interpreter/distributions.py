@@ -18,7 +18,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 
-from alight.backends.interpreter import cephes
+from alight.backends.interpreter import cephes, few
 from alight.backends.interpreter.arrays import Array, numpy_dtype, round_bfloat16
 from alight.backends.interpreter.generator import Mt19937
 from alight.dtypes import bfloat16, bool_, dtype, float16, float32, float64, int64
@@ -107,9 +107,15 @@ def _multiply_add(x: Array, y: float, z: float) -> Array:
     return total + (product_error + total_error)
 
 
-@fill
 def uniform(generator: Mt19937, n: int, of: dtype, low: float = 0.0, high: float = 1.0) -> Array:
     """`n` numbers, uniform in [low, high)."""
+    if n <= few.FEW and of is float32 and low == 0.0 and high == 1.0:
+        return few.uniform(generator, n)
+    return _uniform(generator, n, of, low, high)
+
+
+@fill
+def _uniform(generator: Mt19937, n: int, of: dtype, low: float, high: float) -> Array:
     if of.is_complex:
         return uniform(generator, 2 * n, of.to_real(), low, high).view(of.name)
     compute, unit = (float64, _unit_double) if of is float64 else (float32, _unit_single)
@@ -132,7 +138,6 @@ def uniform(generator: Mt19937, n: int, of: dtype, low: float = 0.0, high: float
 # --- normal ------------------------------------------------------------------
 
 
-@fill
 def normal(
     generator: Mt19937,
     n: int,
@@ -142,6 +147,16 @@ def normal(
     contiguous: bool = True,
 ) -> Array:
     """`n` normal numbers; PyTorch fills tensors that are not contiguous by another formula."""
+    if n <= few.FEW and mean == 0.0 and std == 1.0 and of in (float32, float64):
+        found = [z + 0.0 for z in few.normal(generator, n)]  # -0 becomes 0
+        return np.array(found, numpy_dtype(of))
+    return _normal(generator, n, of, mean, std, contiguous)
+
+
+@fill
+def _normal(
+    generator: Mt19937, n: int, of: dtype, mean: float, std: float, contiguous: bool
+) -> Array:
     if of.is_complex:
         std /= math.sqrt(2.0)
         return normal(generator, 2 * n, of.to_real(), mean, std, contiguous).view(of.name)
@@ -167,6 +182,8 @@ def normal(
 
 def _normal_pairs(generator: Mt19937, n: int) -> Array:
     """Standard normal float64 numbers by Box and Muller; an odd one stays with the generator."""
+    if n <= few.FEW:
+        return np.array(few.normal(generator, n))
     z = np.empty(n + 1)
     have = 0
     if n and generator.cached_normal is not None:
@@ -281,9 +298,15 @@ def _trunc_normal_from_uniform(
 # --- integers ----------------------------------------------------------------
 
 
-@fill
 def integers(generator: Mt19937, n: int, low: int, high: int, of: dtype = int64) -> Array:
     """`n` integers in [low, high); `of` may be any dtype that holds them."""
+    if n <= few.FEW and of is int64 and high - low < WIDE_RANGE:
+        return few.integers(generator, n, low, high - low)
+    return _integers(generator, n, low, high, of)
+
+
+@fill
+def _integers(generator: Mt19937, n: int, low: int, high: int, of: dtype) -> Array:
     if of.is_floating_point:
         low, high = _bounds_inside(low, high, of)
     width = high - low
@@ -322,15 +345,18 @@ def full_range(generator: Mt19937, n: int, of: dtype) -> Array:
     return cast(words if limit == 2**32 else words % np.uint32(limit), of)
 
 
-@fill
 def permutation(generator: Mt19937, n: int) -> Array:
-    """A random order of 0 ... n-1: for each i, position i changes places with a random later one.
+    """A random order of 0 ... n-1: for each i, position i changes places with a random later one."""
+    return few.permutation(generator, n) if n <= few.SHORT else _permutation(generator, n)
+
+
+@fill
+def _permutation(generator: Mt19937, n: int) -> Array:
+    """Of many positions.
 
     The exchanges depend on each other only through "who put a value here last", so instead of
     doing them one by one, follow these links back, for all positions at once.
     """
-    if n < 2:
-        return np.arange(n)
     words = generator.words(n - 1) if n < LONG_PERMUTATION else generator.double_words(n - 1)
     steps = np.arange(n)
     target = steps.copy()  # step i exchanges positions i and target[i]

@@ -86,14 +86,15 @@ class Mt19937:
 
     def words(self, count: int) -> Array:
         """The next `count` 32-bit words of the stream."""
-        return self._draw(count).astype("<u8", copy=False).view("<u4")[::2]
+        return self.raw_words(count).astype("<u8", copy=False).view("<u4")[::2]
 
     def double_words(self, count: int) -> Array:
         """The next `count` 64-bit words; each is two words of the stream, the high half first."""
-        raw = self._draw(2 * count)
+        raw = self.raw_words(2 * count)
         return (raw[0::2] << np.uint64(32)) | raw[1::2]
 
-    def _draw(self, count: int) -> Array:
+    def raw_words(self, count: int) -> Array:
+        """The next `count` 32-bit words, each in 64 bits."""
         with self.lock:
             self._untouched = self._untouched and count == 0
             raw: Array = self._bits.random_raw(count)
