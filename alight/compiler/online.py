@@ -47,6 +47,21 @@ class Rows(NamedTuple):
     spans: tuple[Span, ...]
 
 
+class Pieces(NamedTuple):
+    """What was summed over rows so far: for each exit with columns its blocks, and what is left over."""
+
+    blocks: list[Value] | None
+    left: list[Value] | None
+
+    def of(self, span: Span, whole: int) -> list[Value] | None:
+        """The blocks of a span; None if no row has seen them."""
+        if span.first == whole:
+            return self.left
+        if self.blocks is None or (self.blocks and self.blocks[0].shape[0] <= span.first):
+            return None
+        return [_some_blocks(x, span) for x in self.blocks]
+
+
 class Square(Body):
     """The nodes of one block of rows and columns."""
 
@@ -216,11 +231,12 @@ class Online(Level):
         """All blocks of one batch."""
         values = self._by_border(given)
         rows: list[dict[int, Value]] = []  # of each chunk: exits with rows
-        pieces: list[list[list[Value]]] = []  # of each chunk and span: exits with columns
         sums = {e: self._first(e) for e in self.carried if ROWS not in self.scores.exits[e]}
+        total = Pieces(None, None)
         for chunk in self.chunks:
+            olds = [total.of(span, self.whole) for span in chunk.spans]
             if chunk.blocks > 1:
-                made, some = self._scanned(values, starts, chunk, sums)
+                made, some = self._scanned(values, starts, chunk, sums, olds)
             else:
                 here = {
                     border: [part(x, border[-1], ROWS, chunk.at, chunk.rows) for x in some]
@@ -232,44 +248,39 @@ class Online(Level):
                 if ROWS in self.starts:
                     at[ROWS] = self._number(chunk.at)
                 carries = {e: sums.get(e) or self._first(e, chunk.rows) for e in self.carried}
-                made, some = self._walk(builder, here, at, chunk, carries, None)
+                made, some = self._walk(builder, here, at, chunk, carries, olds)
             sums = {e: made[e] for e in sums}
             rows.append(made)
-            pieces.append(some)
-        return [self._together(e, rows, pieces) for e in self.wanted]
+            total = self._joined(chunk, some)
+        return [self._together(e, rows, total) for e in self.wanted]
 
-    def _together(
-        self, exit: int, rows: list[dict[int, Value]], pieces: list[list[list[Value]]]
-    ) -> Value:
-        """An exit from those of all chunks: rows one after the other, or sums of blocks of columns."""
+    def _joined(self, chunk: Rows, some: list[list[Value]]) -> Pieces:
+        """The pieces of all spans: those of whole blocks one after the other."""
+        inside = [
+            one for span, one in zip(chunk.spans, some, strict=True) if span.first < self.whole
+        ]
+        blocks = [
+            one[0] if len(one) == 1 else Concat(*one, axis=0)  # type: ignore[call-arg,misc]
+            for one in zip(*inside, strict=True)
+        ]
+        return Pieces(blocks, some[-1] if len(inside) < len(some) else None)  # type: ignore[arg-type]
+
+    def _together(self, exit: int, rows: list[dict[int, Value]], total: Pieces) -> Value:
+        """An exit from those of all chunks: rows one after the other, or blocks of columns."""
         labels = self.labels[self.wanted.index(exit)]
         if exit in self.carried:
             if ROWS not in labels:
                 return rows[-1][exit]
             parts = [made[exit] for made in rows]
             return parts[0] if len(parts) == 1 else Concat(*parts, axis=labels.index(ROWS))  # type: ignore[call-arg,return-value]
-        n = self.pieces.index(exit)
-        blocks: Any = None
-        left: Any = None
-        for chunk, made in zip(self.chunks, pieces, strict=True):
-            inside = [
-                some[n]
-                for span, some in zip(chunk.spans, made, strict=True)
-                if span.first < self.whole
-            ]
-            if inside:
-                one: Any = inside[0] if len(inside) == 1 else Concat(*inside, axis=0)  # type: ignore[call-arg]
-                high = (self.whole - one.shape[0], *(0,) * (one.ndim - 1))
-                one = Pad(one, low=(0,) * one.ndim, high=high)  # type: ignore[call-arg]
-                blocks = one if blocks is None else blocks + one
-            if len(inside) < len(made):
-                left = made[-1][n] if left is None else left + made[-1][n]
-        found = [whole_along(x, labels, COLUMNS) for x in (blocks, left) if x is not None]
-        axis = labels.index(COLUMNS)
-        if self.rest and left is None:  # columns that no row sees
-            high = tuple(self.rest if i == axis else 0 for i in range(len(labels)))
-            return Pad(found[0], low=(0,) * len(labels), high=high)  # type: ignore[call-arg,return-value]
-        return found[0] if len(found) == 1 else Concat(*found, axis=axis)  # type: ignore[call-arg,return-value]
+        n, axis = self.pieces.index(exit), labels.index(COLUMNS)
+        found = [whole_along(some[n], labels, COLUMNS) for some in total if some]
+        made = found[0] if len(found) == 1 else Concat(*found, axis=axis)  # type: ignore[call-arg]
+        unseen = self.scores.extents[COLUMNS] - made.shape[axis]  # columns that no row sees
+        if not unseen:
+            return made  # type: ignore[no-any-return]
+        high = tuple(unseen if i == axis else 0 for i in range(made.ndim))
+        return Pad(made, low=(0,) * made.ndim, high=high)  # type: ignore[call-arg,return-value]
 
     def _first(self, exit: int, rows: int | None = None) -> Value:
         """What an exit is carried from, for a block of so many rows."""
@@ -291,19 +302,20 @@ class Online(Level):
         starts: dict[str, Value],
         chunk: Rows,
         carries: dict[int, Value],
-        olds: list[list[Value]] | None,
+        olds: list[list[Value] | None],
     ) -> tuple[dict[int, Value], list[list[Value]]]:
         """One block of rows, from one block of columns to the next: what is carried at the end, the pieces of columns."""
         pieces = []
         for n, span in enumerate(chunk.spans):
-            body, program = self._body(chunk.rows, span, olds is not None)
+            old = olds[n]
+            body, program = self._body(chunk.rows, span, old is not None)
             stays = [values[b][0] for b in body.borders if COLUMNS not in b[-1]]
             stays += [starts[label] for label in body.starts if label != COLUMNS]
             cut = [self._columns(values[b], b[-1], span) for b in body.borders if COLUMNS in b[-1]]
             if COLUMNS in body.starts:
                 line: Any = Iota(shape=(span.blocks,), axis=0, dtype=int64, device=self.device)  # type: ignore[call-arg]
                 cut.append(line * span.width + span.at)
-            cut += olds[n] if olds is not None else []
+            cut += old or []
             held = [carries[e] for e in self.carried]
             found = scan_of(program, held, stays, cut, span.blocks)
             carries = dict(zip(self.carried, found, strict=False))
@@ -316,8 +328,7 @@ class Online(Level):
             return blocks_along(some[0], labels, COLUMNS, span.at, span.blocks, span.width)
         if span.first == self.whole:
             return some[-1]
-        along = (COLUMNS, *(None,) * len(labels))
-        return part(some[0], along, COLUMNS, span.first, span.blocks)
+        return _some_blocks(some[0], span)
 
     def _scanned(
         self,
@@ -325,6 +336,7 @@ class Online(Level):
         starts: dict[str, Value],
         chunk: Rows,
         sums: dict[int, Value],
+        olds: list[list[Value] | None],
     ) -> tuple[dict[int, Value], list[list[Value]]]:
         """All blocks of rows of a chunk: sums over rows go on from block to block."""
         stays = [(b, x) for b, some in values.items() for x in some if ROWS not in b[-1]]
@@ -335,8 +347,8 @@ class Online(Level):
         if ROWS in self.starts:
             line: Any = Iota(shape=(chunk.blocks,), axis=0, dtype=int64, device=self.device)  # type: ignore[call-arg]
             stacks.append(line * chunk.rows + chunk.at)
-        olds = self._no_pieces(chunk)
-        carries = [*sums.values(), *(x for some in olds for x in some)]
+        begun = [old or zeros for old, zeros in zip(olds, self._no_pieces(chunk), strict=True)]
+        carries = [*sums.values(), *(x for some in begun for x in some)]
         step = Builder()
         held = [step.input(x.type) for x in carries]
         kept = [step.input(x.type) for x in (*(x for _, x in stays), *starts.values())]
@@ -349,7 +361,7 @@ class Online(Level):
         at.update(zip([ROWS], here, strict=False))
         rest = iter(held)
         before = {e: next(rest) for e in sums}
-        old = [[next(rest) for _ in some] for some in olds]
+        old: list[list[Value] | None] = [[next(rest) for _ in some] for some in begun]
         with step.active():
             begin = {e: before.get(e) or self._first(e, chunk.rows) for e in self.carried}
             made, pieces = self._walk(step, inside, at, chunk, begin, old)
@@ -361,7 +373,7 @@ class Online(Level):
             scan_of(body, carries, [*(x for _, x in stays), *starts.values()], stacks, chunk.blocks)
         )
         last = {e: next(found) for e in sums}
-        some = [[next(found) for _ in one] for one in olds]
+        some = [[next(found) for _ in one] for one in begun]
         for e in with_rows:
             last[e] = whole_along(next(found), self._labels_of(e), ROWS)
         return last, some
@@ -381,6 +393,11 @@ class Online(Level):
     def _zeros(self, span: Span, of: Type) -> Value:
         shape = (span.blocks, *of.shape)
         return Full(shape=shape, value=0, dtype=of.dtype, device=of.device)  # type: ignore[call-arg,return-value]
+
+
+def _some_blocks(x: Value, span: Span) -> Value:
+    """The blocks of a span of all blocks."""
+    return part(x, (COLUMNS, *(None,) * (x.ndim - 1)), COLUMNS, span.first, span.blocks)
 
 
 def _is_cut(labels: Labels) -> bool:
