@@ -88,8 +88,8 @@ class Meta:
         "leaf",
         "origin",
         "number",
+        "size",
         "_hash",
-        "_size",
     )
 
     def __init__(
@@ -108,17 +108,10 @@ class Meta:
         self.dtype: dtype = type.dtype
         self.device: device = type.device
         self._hash = hash((type, strides, requires_grad, leaf, origin))
-        self._size: Size | None = None
+        self.size = Size(self.shape)  # the shape as users see it
         if len(_interned) > 100_000:
             _interned.clear()
         self.number = _interned.setdefault(self, next(_next_number))
-
-    @property
-    def size(self) -> Size:
-        """The shape as users see it."""
-        if self._size is None:
-            self._size = Size(self.shape)
-        return self._size
 
     def full_strides(self) -> Shape:
         """Strides in elements, also where they are row-major."""

@@ -18,7 +18,7 @@ from alight import dtypes
 from alight.device import META
 from alight.io import load, save
 from alight.io.elements import host_array, tensor_over
-from alight.record.views import root_of
+from alight.record.owners import root_of
 
 DTYPES = [of for of in dtypes.ALL if of.kind in "buifc"]
 
