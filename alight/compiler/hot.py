@@ -29,12 +29,14 @@ from alight.ir.program import Program
 
 TURN = 0.0003  # seconds that a thread keeps Python to itself while something is compiled
 LONG_RUN = 0.01  # seconds of a run from which the second one is reason enough to compile, and mostly the first
+FILLS = 10  # times as many runs of a program that only fills tensors, as while a network is built
 AHEAD = 2  # programs compiled at their first run that have not come again, beyond as many long ones as have come again
 OVERTAKEN = 0.8  # of a run: what is further than that is not begun anew
 SHORT_RUN = (
     0.005  # seconds of a run that is mostly Python's, whose thread the compiler has to wait for
 )
 PATIENCE = 0.03  # seconds of such runs until they wait for the compiler instead
+FILLING = frozenset({"full", "convert", "reshape", "expand"})
 DOSE, DOSES = 0.01, 50  # how long one run waits for it, and how often that is done at most
 
 Run = Callable[[Sequence[Any]], list[Any]]
@@ -133,8 +135,11 @@ class Hot:
             self.early = self.is_long and some_left and config.hot > 1
             background.ahead += self.early
         took_long = self.runs > 1 and self.spent > LONG_RUN * (self.runs - 1)
-        self.asked = self.runs >= config.hot or took_long or self.early
-        self.reason = f"run {self.runs} of {config.hot} before it is compiled"
+        enough = config.hot
+        if enough > 1 and all(one.primitive.name in FILLING for one in self.program.nodes):
+            enough *= FILLS
+        self.asked = self.runs >= enough or took_long or self.early
+        self.reason = f"run {self.runs} of {enough} before it is compiled"
         if self.asked:
             self.reason = "being compiled"
             background.submit(self, max(expected, self.spent))

@@ -15,7 +15,11 @@ import alight as torch
 from alight import config, nn
 from alight.backends.base import programs
 from alight.compiler.hot import Hot, background
+from alight.ir.text import parse
 from tests.record.paths import forgotten
+
+
+EXP = "program(%0: f32[9]) { %1: f32[9] = exp(%0) return %1 }"
 
 
 @pytest.fixture
@@ -63,6 +67,43 @@ def test_a_program_is_compiled_in_the_background_after_a_few_runs(monkeypatch):
     assert train(3) == pytest.approx(first, rel=1e-5)
 
 
+def test_what_only_fills_tensors_is_compiled_later():
+    """Making a network runs it a dozen times, and nobody waits for it."""
+    for text, wanted in (
+        (
+            "program(%0: f32[]) { %1: f32[1] = reshape(%0) shape=(1,) %2: f32[9] = expand(%1) shape=(9,) return %2 }",
+            30,
+        ),
+        (EXP, 3),
+    ):
+        hot = Hot(
+            parse(text),
+            lambda program: lambda arguments: ["cold"],
+            lambda program: lambda arguments: ["hot"],
+        )
+        for n in range(wanted):
+            assert hot([]) == ["cold"] and hot.asked == (n + 1 == wanted)
+        assert background.wait() and hot([]) == ["hot"]
+
+
+def test_the_first_forward_pass_is_the_program_of_all_later_ones(monkeypatch):
+    monkeypatch.setattr(config, "hot", 1000)
+    monkeypatch.setattr(config, "tier", 1)
+    x = torch.randn(2, 1, 5, 5)
+    x.tolist()
+    forgotten()
+    net = nn.Sequential(nn.Conv2d(1, 3, 3), nn.BatchNorm2d(3), nn.ReLU()).eval()
+    with torch.no_grad():
+        for _ in range(2):
+            net(x).tolist()
+    convolve = [
+        hot.runs
+        for program, hot in programs.entries.items()
+        if any(node.primitive.name == "conv" for node in program.nodes)
+    ]
+    assert convolve == [2]
+
+
 def test_a_failed_compilation_is_remembered_with_its_reason():
     calls = []
 
@@ -70,17 +111,11 @@ def test_a_failed_compilation_is_remembered_with_its_reason():
         calls.append(program)
         raise NotImplementedError("no such kernel")
 
-    program = next(iter(programs.entries), None) or _some_program()
-    hot = Hot(program, lambda program: lambda arguments: ["cold"], refuse)
+    hot = Hot(parse(EXP), lambda program: lambda arguments: ["cold"], refuse)
     for _ in range(10):
         assert hot([]) == ["cold"]
         background.wait()
     assert len(calls) == 1 and "no such kernel" in hot.reason and hot.tier == 0
-
-
-def _some_program():
-    (torch.ones(3) * 2).tolist()
-    return next(iter(programs.entries))
 
 
 def test_an_index_out_of_range_names_the_line_when_compiled_too(hot_at_once):

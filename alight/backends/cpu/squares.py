@@ -67,17 +67,22 @@ def exchange(
     at: Callable[[int], Value],
     put: Callable[[Value, Value], None],
     left: Value | None = None,
+    zeros: bool = False,
 ) -> None:
     """Exchange rows and columns of a square: as many vectors as they have lanes, row i at address `at(i)`.
 
-    `put` gets each column's number and the column; of the rows' elements only the first `left` exist. A loop over 16
-    bytes of all rows: their 16 bytes are put together on the way in, which leaves half of the shuffles, and LLVM takes 14
-    ms to find out that all shuffles of a square in a run cannot be combined.
+    `put` gets each column's number and the column. Of the rows' elements only the first `left` exist; columns behind
+    those are not put, or, with `zeros`, are zeros. A loop over 16 bytes of all rows: their 16 bytes are put together on the
+    way in, which leaves half of the shuffles, and LLVM takes 14 ms to find out that all shuffles of a square in a run
+    cannot be combined.
     """
     total, itemsize = lanes(type), ITEMSIZES[element_type(type)]
     block = 16 // itemsize
     small = vector(type, block)
-    with code.loop(code.integer(0), code.integer(total), block) as first:
+    stop = code.integer(total)
+    if left is not None and not zeros:
+        stop = code.minimum(left, stop)
+    with code.loop(code.integer(0), stop, block) as first:
         mask = None if left is None else code.tail_mask(code.op("sub", left, first), small)
         pieces = [
             code.load(small, code.element(at(i), first, itemsize), mask) for i in range(total)

@@ -268,7 +268,7 @@ class WinogradFilter:
                 def put(n: Value, values: Value, column: Value = column) -> None:
                     channel(column, n, values)
 
-                exchange(code, self.type, image, put, left)
+                exchange(code, self.type, image, put, left, zeros=True)
 
     def _pixels(self, at: Value, to: Value) -> None:
         """B' d B of the tiles of one image."""
