@@ -18,7 +18,6 @@ from alight.compiler.hot import Hot, background
 from alight.ir.text import parse
 from tests.record.paths import forgotten
 
-
 EXP = "program(%0: f32[9]) { %1: f32[9] = exp(%0) return %1 }"
 
 
