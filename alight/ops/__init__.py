@@ -22,10 +22,13 @@ from alight.ops import (
     matmul,
     memory,
     norms,
+    order_statistics,
     parts,
     pointwise,
     products,
     random,
+    random_fills,
+    ranges,
     rearrange,
     reduction,
     return_types,
@@ -34,6 +37,7 @@ from alight.ops import (
     sorting,
     statistics,
     strided,
+    writing,
 )
 from alight.ops.attach import attach
 from alight.ops.operation import FFT, FUNCTIONAL, LINALG, METHODS, TORCH

@@ -467,7 +467,7 @@ def rfftfreq(
 
 
 def _range(start: int, stop: int, dtype: Any, device: Any) -> Any:
-    from alight.ops.creation import arange
+    from alight.ops.ranges import arange
 
     return arange(start, stop, dtype=dtype or default_dtype(), device=device)
 

@@ -13,14 +13,16 @@ from typing import Any
 from alight.dtypes import WIDE_UNSIGNED, bool_, int64, uint8
 from alight.errors import fail
 from alight.ops.conversion import made_by
-from alight.ops.creation import arange, as_tensor, fill_, ones, tensor
+from alight.ops.creation import as_tensor, ones, tensor
 from alight.ops.gather import index_at, put_at
 from alight.ops.known_parts import known_part, remember
 from alight.ops.operation import METHODS, TORCH, function
 from alight.ops.out import write_out
 from alight.ops.parts import AT, NEW, Item, along, part, whole
+from alight.ops.ranges import arange
 from alight.ops.sizes import whole_number
 from alight.ops.unsigned import refuse_tensor
+from alight.ops.writing import fill_
 from alight.primitives.arithmetic import broadcast_shape
 from alight.record.recorder import thread
 from alight.record.views import forget

@@ -27,6 +27,7 @@ _TORCH = _index(
         "t_copy transpose_copy unfold_copy unsqueeze_copy view_copy view_as_complex_copy view_as_real_copy split_copy "
         "split_with_sizes_copy unbind_copy alias_copy slice_copy unsafe_chunk unsafe_split unsafe_split_with_sizes "
         "as_strided_scatter",
+        "counts": "histc bincount",
         "differences": "gradient",
         "factorizations": "orgqr geqrf ormqr lu lu_unpack lu_solve matrix_exp svd_lowrank pca_lowrank",
         "histograms": "histogram histogramdd",
@@ -59,6 +60,7 @@ _METHODS = _index(
         "nn": "celu_ elu_ hardshrink hardsigmoid_ hardswish_ hardtanh_ leaky_relu_ log_softmax mish_ prelu relu6_ selu_ silu_ "
         "softmax threshold_",
         "copies": "narrow_copy unsafe_chunk unsafe_split unsafe_split_with_sizes as_strided_scatter sum_to_size",
+        "counts": "histc bincount",
         "factorizations": "orgqr geqrf ormqr lu lu_solve matrix_exp",
         "histograms": "histogram",
         "integers": "gcd gcd_ lcm lcm_ frexp nextafter nextafter_",

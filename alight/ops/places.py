@@ -8,9 +8,10 @@ from typing import Any
 
 from alight.dtypes import INTEGER, int64
 from alight.errors import fail
-from alight.ops.creation import arange, default_dtype, full, zeros
+from alight.ops.creation import default_dtype, full, zeros
 from alight.ops.docstrings import with_example
 from alight.ops.operation import TORCH, function
+from alight.ops.ranges import arange
 from alight.ops.sizes import is_sequence_of_ints, shape_from
 from alight.tensor import Tensor
 

@@ -12,8 +12,9 @@ from typing import Any
 from alight.dtypes import float64
 from alight.errors import fail
 from alight.ops.arguments import default_dtype, scalar_type_name
-from alight.ops.creation import arange, ones
+from alight.ops.creation import ones
 from alight.ops.operation import function
+from alight.ops.ranges import arange
 from alight.ops.sizes import refuse_combination, whole_number
 from alight.ops.special import i0
 from alight.tensor import Tensor
