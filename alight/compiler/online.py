@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from alight.compiler.blocks import blocks_along, part, scan_of, step_type, whole_along
 from alight.compiler.body import Body, Border
-from alight.compiler.causal import is_causal, sees_only_before
+from alight.compiler.causal import below, sees_only_before
 from alight.compiler.deferred import along_rows
 from alight.compiler.labels import Labels, UnfitError
 from alight.compiler.levels import MOST_SEGMENTS, Level
@@ -114,8 +114,9 @@ class Square(Body):
             return self._shift(value)
         node = self.scores.maker.get(value)
         if self.below and node is not None and node.primitive.name == "select":
-            if value in self.scores.wide and is_causal(self.scores, node.inputs[0], labels):
-                return self.ask(node.inputs[1], labels)
+            taken = below(self.scores, node, labels) if value in self.scores.wide else None
+            if taken is not None:
+                return self.ask(node.inputs[taken], labels)
         return super()._made(value, labels)
 
     def _shift(self, value: int) -> Value:

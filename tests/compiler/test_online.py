@@ -59,21 +59,46 @@ def test_what_has_no_blocks_of_columns_has_blocks_of_rows(kind):
     assert largest(streamed) == 64 * 330
 
 
+def steps_of(program):
+    """How often the innermost bodies run."""
+    inner = [node.statics for node in program.nodes if node.primitive.name == "scan"]
+    return sum(s["length"] * steps_of(s["body"]) for s in inner) if inner else 1
+
+
 @pytest.mark.parametrize(("causal", "blocks"), [(True, 10), (False, 16)])
 def test_blocks_above_the_diagonal_are_left_out(causal, blocks):
     kind = "built in, causal" if causal else "built in"
     program = stream(step_program(KINDS[kind], (1, 2, 256, 256, 4), False), SMALL_CACHE, 1)
-
-    def steps(program):
-        """How often the innermost bodies run."""
-        inner = [n.statics for n in program.nodes if n.primitive.name == "scan"]
-        return sum(s["length"] * steps(s["body"]) for s in inner) if inner else 1
-
-    assert steps(program) == 2 * blocks
+    assert steps_of(program) == 2 * blocks
     masks = [
         sum(node.primitive.name == "less_equal" for node in one.nodes) for one in bodies(program)
     ]
     assert sum(masks) == 4 * causal  # on the diagonal alone, once for each block of rows
+
+
+def with_mask(made):
+    return lambda q, k, v, bias: torch.nn.functional.scaled_dot_product_attention(
+        q, k, v, attn_mask=made(torch.ones(q.shape[-2], k.shape[-2], dtype=torch.bool))
+    )
+
+
+@pytest.mark.parametrize(
+    ("made", "blocks"),
+    [
+        (torch.tril, 10),
+        (lambda ones: ones.tril(-1), 10),  # blocks below the diagonal have their corners masked
+        (lambda ones: ~ones.triu(1), 10),
+        (lambda ones: ones.tril(1), 16),
+        (lambda ones: ones.triu(), 16),
+    ],
+)  # fmt: skip
+def test_masks_that_are_compared_places_are_known(made, blocks):
+    program = step_program(with_mask(made), (1, 1, 256, 256, 4), False)
+    streamed = stream(program, SMALL_CACHE, 1)
+    assert steps_of(streamed) == blocks
+    given = arguments_for(program)
+    (expected, *_), (found, *_) = (compile_program(x)(given) for x in (program, streamed))
+    np.testing.assert_allclose(found, expected, rtol=2e-4)
 
 
 def test_code_does_not_grow_with_the_length():
