@@ -13,13 +13,14 @@ partial sums are added in order, so that results do not depend on the number of 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from itertools import groupby
 from math import prod
 from typing import NamedTuple
 
 from alight.backends.cpu.code import Code, Value, lanes, vector
 from alight.backends.cpu.division import divided, moved, shared
-from alight.backends.cpu.product_ahead import next_panel, next_rows
+from alight.backends.cpu.product_ahead import Ask, ask_for_rows, exchanged, next_panel, next_rows
 from alight.backends.cpu.product_plan import (
     Plan,
     Product,
@@ -92,6 +93,7 @@ def emit_product(
     scratch: Value | None,
     finish: Finish | None = None,
     vector_axis: str | None = None,
+    ask: Ask | None = None,
 ) -> None:
     """Write the code of a product into a kernel that has `thread`, `threads` and `team`.
 
@@ -110,7 +112,8 @@ def emit_product(
     plan = plan_of(oriented, target)
     if (oriented is not product) != plan.crossed:
         a, b = b, a
-    _Emitter(code, plan, target, a, b, scratch, finish, looped).run()
+    ask = exchanged(ask) if ask and oriented is not product else ask
+    _Emitter(code, plan, target, a, b, scratch, finish, looped, ask).run()
 
 
 def _exchanged(finish: Finish) -> Finish:
@@ -184,7 +187,9 @@ class _Emitter:
         scratch: Value | None,
         finish: Finish,
         looped: bool,
+        ask: Ask | None = None,
     ) -> None:
+        self.ask = None if plan.crossed or plan.parts > 1 else ask
         self.code, self.plan, self.product, self.target = code, plan, plan.product, target
         self.a, self.b, self.scratch, self.finish = a, b, scratch, finish
         self.count = target.lanes(self.product.itemsize)
@@ -385,6 +390,9 @@ class _Emitter:
         code, a = self.code, self._at(place.a, self.product.a[-2:-1], [row])
         if place.last is not None and place.partial is not None:
             self._ask_for(rows, row, section, place.partial, place.column)
+        if self.ask:
+            with code.when(place.last) if place.last else nullcontext():
+                ask_for_rows(code, self.ask, rows, row, place.batch, place.column, section)
         if self.plan.weights:
             place = place._replace(
                 ahead=next_panel(code, self.plan, section, self.b, row, place.column)

@@ -7,6 +7,7 @@ each vector of finished sums to the kernel's nest, so that bias, activation or a
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import prod
 
 from alight.backends.cores import most_planned
 from alight.backends.cpu import convolution, varied
@@ -14,11 +15,14 @@ from alight.backends.cpu.code import Code, Value, element_type, lanes
 from alight.backends.cpu.contraction import Product, emit_product, scratch_bytes, vector_axis
 from alight.backends.cpu.filter_gradient import emit_filter_gradient
 from alight.backends.cpu.loops import LoopCode, lanes_of
+from alight.backends.cpu.product_ahead import Ask
 from alight.backends.cpu.running import Running
 from alight.backends.cpu.scalars import REGISTER, Symbol, load_type, supports
 from alight.backends.cpu.target import Target
+from alight.backends.cpu.tiles import CACHE_LINE
 from alight.compiler.convolutions import WRITES
 from alight.compiler.kernel import Kernel, Operand
+from alight.compiler.nest import Load
 from alight.compiler.pipeline import Machine
 from alight.compiler.schedule import Schedule, schedule
 from alight.compiler.trace import NotHereError
@@ -142,7 +146,45 @@ def _product(
     if varied.covers(product, target):
         varied.emit_product(code, product, target, x, y, scratch, rows)
     else:
-        emit_product(code, product, target, x, y, code.null(), scratch, rows)
+        ask = _asking(kernel, product, target, pointers)
+        emit_product(code, product, target, x, y, code.null(), scratch, rows, ask=ask)
+
+
+def _asking(
+    kernel: Kernel, product: Product, target: Target, pointers: dict[int, Value]
+) -> Ask | None:
+    """What asks for a row of all matrices that a finish reads and writes; None where they fit into the second cache."""
+    nest, lead = kernel.nest, len(product.batch)
+    assert nest is not None
+    along, across = (lead, lead + 1) if vector_axis(product) == "m" else (lead + 1, lead)
+    given = dict(kernel.detail)["given"]
+    places = [
+        (e.what.value, e.what.index, e.dtype)
+        for n, e in enumerate(nest.expressions)
+        if isinstance(e.what, Load) and n != given and not e.what.guard
+    ]
+    places += [(s.value, s.index, nest.expressions[s.expression].dtype) for s in nest.stores]
+    rows = {
+        (value, index): stored_bytes(of)
+        for value, index, of in places
+        if index.coefficient(along) == 1
+        and index.coefficient(across)
+        and all(a < len(nest.extents) for a, _ in index.terms)
+    }
+    if product.m * product.n * sum(rows.values()) * prod(product.batch) < target.l2_bytes // 4:
+        return None
+
+    def ask(code: Code, batch: list[Value], row: Value, column: Value, columns: int) -> None:
+        at = [*batch, row, column]
+        for (value, index), size in rows.items():
+            place = code.integer(index.constant)
+            for a, step in index.terms:
+                place = code.add(place, code.mul(at[a], step))
+            first = code.element(pointers[value], place, size)
+            for line in range(0, columns * size + CACHE_LINE - 1, CACHE_LINE):
+                code.prefetch(code.element(first, line, 1))
+
+    return ask
 
 
 def _convolution(

@@ -1,15 +1,34 @@
 """What the tiles of a product ask for while they multiply, so that it is in the second cache when its turn comes.
 
-The rows of the next tile, where each step of A lies far from the last one (a weight's gradient), and the next panel of B
-where B is most of what is read (the weights of a recurrent layer at each step).
+The rows of the next tile, where each step of A lies far from the last one (a weight's gradient), the next panel of B
+where B is most of what is read (the weights of a recurrent layer at each step), and what a finish reads and writes (a
+parameter, its gradient and its new value, which together are larger than that cache).
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from alight.backends.cpu.code import Code, Value
 from alight.backends.cpu.division import divided, moved
 from alight.backends.cpu.product_plan import Plan, Section
 from alight.backends.cpu.tiles import CACHE_LINE, Ahead
+
+# ask(code, batch indices, row, column, columns): asks for what a finish will read and write there.
+Ask = Callable[[Code, list[Value], Value, Value, int], None]
+
+
+def exchanged(ask: Ask) -> Ask:
+    """The same for a product whose rows and columns are exchanged."""
+    return lambda code, batch, row, column, columns: ask(code, batch, column, row, columns)
+
+
+def ask_for_rows(
+    code: Code, ask: Ask, rows: int, row: Value, batch: list[Value], column: Value, section: Section
+) -> None:
+    """Ask for what the finish of a tile needs, before its sums are made."""
+    with code.loop(code.integer(0), code.integer(rows)) as i:
+        ask(code, batch, code.add(row, i), column, section.columns)
 
 
 def rows_ahead(plan: Plan, sections: list[Section]) -> tuple[int, int]:
