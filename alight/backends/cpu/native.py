@@ -205,7 +205,7 @@ class Native:
         self.stored: list[Stored] | None = None  # what lies in the arena, once it is looked at
         self.lock = threading.Lock()  # of `spare`: two threads must not take one array
         self.over = frozenset(built.summary.over if self.descriptor else ())
-        self.besides: dict[Any, tuple[tuple[int, ...], Outputs]] = {}  # see `_besides`
+        self.besides: dict[Any, tuple[tuple[int, ...], list[Recycled]]] = {}  # see `_besides`
 
     @property
     def plan(self) -> Any:
@@ -257,7 +257,7 @@ class Native:
             if enter is None or not numbers:
                 return self(arguments)
             with self.lock:
-                rest = others.take()
+                rest = _arrays_for(others, FREE)  # no two in turn where one does
             results = overwriting.results = self._in_place(arguments, overwriting, numbers, rest)
             arena = arenas.take(self.arena)
             arena[: entry.BEGUN + 4] = 0
@@ -273,13 +273,15 @@ class Native:
             results[n][...] = arguments[other] if other >= 0 else results[-other - 1]
         return results
 
-    def _besides(self, pairs: tuple[tuple[int, int], ...]) -> tuple[tuple[int, ...], Outputs]:
+    def _besides(
+        self, pairs: tuple[tuple[int, int], ...]
+    ) -> tuple[tuple[int, ...], list[Recycled]]:
         """The numbers of the pairs that the code allows, and arrays for all other outputs."""
         if pairs not in self.besides:
             numbers = tuple([n for n, pair in enumerate(pairs) if pair in self.over])
             taken = {pairs[n][0] for n in numbers}
             rest = [kind for n, kind in enumerate(self.out_types) if n not in taken]
-            self.besides[pairs] = numbers, Outputs([Recycled(*kind) for kind in rest])
+            self.besides[pairs] = numbers, [Recycled(*kind) for kind in rest]
         return self.besides[pairs]
 
     def _in_place(
