@@ -80,7 +80,7 @@ class Linear(Meeting):
         return b.add(numbers[0], b.mul(numbers[1], before))
 
 
-RUNNING = {
+RUNNING: dict[str, type[Meeting]] = {
     "cum_sum": _of(Sum.combine, 0), "cum_prod": _of(Prod.combine, 1), "log_cum_sum_exp": _of(_log_sum, -inf),
     "recurrence": Linear,
 }  # fmt: skip
