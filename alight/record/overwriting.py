@@ -105,11 +105,8 @@ def allow(
 ) -> None:
     """Let the runs of a new plan write new values of tensors over the old ones, where they may."""
     sources = dict(zip(tape.inputs, tape.sources, strict=True))
-    wanted = {
-        number
-        for kind, number in map(sources.get, sources.keys() & {*residuals})
-        if kind == "buffer"
-    }
+    read_later = [sources[value] for value in residuals if value in sources]
+    wanted = {number for kind, number in read_later if kind == "buffer"}
     renewed = _renewed(recorder, tape, stored, sources)
     read = Counter(feed for run in runs for feed in run.feeds)
     unsure = [run for run in runs if not _is_sure(run)]  # if one fails, older values are wanted
