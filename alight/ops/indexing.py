@@ -8,7 +8,7 @@ neighbours, and in front otherwise.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from alight.dtypes import WIDE_UNSIGNED, bool_, int64, uint8
 from alight.errors import fail
@@ -72,14 +72,7 @@ def _basic(x: Tensor, index: Any) -> tuple[Tensor, list[tuple[int, Tensor]]]:
     shape = x._meta.shape
     used = sum(_width(item) for item in items)
     if used > len(shape):
-        if not shape:
-            fail(IndexError, _no_dimensions(items), try_=".item(), the number in it")
-        fail(
-            IndexError,
-            f"too many indices for tensor of dimension {len(shape)}",
-            facts=[f"the tensor is {list(shape)}, and {used} of its dimensions are asked for"],
-            try_=f"at most {len(shape)} indices",
-        )
+        _refuse_too_many(items, shape, used)
     pattern: list[Item] = []
     numbers: list[int] = []
     selectors: list[tuple[int, Tensor]] = []
@@ -121,6 +114,18 @@ def _basic(x: Tensor, index: Any) -> tuple[Tensor, list[tuple[int, Tensor]]]:
     if not selectors:
         remember(x, index, view, pattern)
     return view, selectors
+
+
+def _refuse_too_many(items: Sequence[Any], shape: tuple[int, ...], used: int) -> NoReturn:
+    """PyTorch's error for more indices than a tensor has dimensions."""
+    if not shape:
+        fail(IndexError, _no_dimensions(items), try_=".item(), the number in it")
+    fail(
+        IndexError,
+        f"too many indices for tensor of dimension {len(shape)}",
+        facts=[f"the tensor is {list(shape)}, and {used} of its dimensions are asked for"],
+        try_=f"at most {len(shape)} indices",
+    )
 
 
 def _no_dimensions(items: Sequence[Any]) -> str:

@@ -152,15 +152,7 @@ def istft(
     envelope = _overlapped(squares, total, hop)[0]
     start = n_fft // 2 if center else 0
     stop = start + length if length is not None else total - start
-    signal, envelope = signal[:, start:stop], envelope[start:stop]
-    if bool((envelope.abs() <= 1e-11).any()):
-        fail(
-            RuntimeError,
-            f"{given}window overlap add min: 1",
-            facts=["places of the signal are under no window"],
-            try_="center=True, or a window without zeros",
-        )
-    result = signal / envelope
+    result = signal[:, start:stop] / _covered(envelope[start:stop], given)
     if stop > total:
         warn(
             "The length of signal is shorter than the length parameter. Result is being padded with zeros in the "
@@ -168,6 +160,18 @@ def istft(
         )
         result = FUNCTIONAL["pad"](result, (0, stop - total))
     return result if input.ndim == 3 else result[0]
+
+
+def _covered(envelope: Tensor, given: str) -> Tensor:
+    """The sum of the windows at each place, which must not be 0 anywhere."""
+    if bool((envelope.abs() <= 1e-11).any()):
+        fail(
+            RuntimeError,
+            f"{given}window overlap add min: 1",
+            facts=["places of the signal are under no window"],
+            try_="center=True, or a window without zeros",
+        )
+    return envelope
 
 
 def _check_istft(

@@ -101,6 +101,20 @@ def _wide(of: Any) -> Any:
 
 
 def _check(input: Tensor, target: Tensor, weight: Tensor | None) -> None:
+    """PyTorch's errors for scores and classes that do not go together."""
+    _check_shapes(input, target)
+    if target.dtype not in (int64, uint8):
+        fail(
+            RuntimeError,
+            f"expected target dtype to be Long or Byte, but got {scalar_type_name(target.dtype)}",
+            facts=[f"classes are whole numbers; target is {target.dtype!r}"],
+            try_="target.long(), or probabilities of the input's shape",
+        )
+    if weight is not None:
+        _check_weight(input, weight)
+
+
+def _check_shapes(input: Tensor, target: Tensor) -> None:
     if input.ndim == 0:
         fail(ValueError, f"Expected 1 or more dimensions (got {input.ndim})")
     rest = input.shape[:1] + input.shape[2:] if input.ndim > 1 else ()
@@ -129,15 +143,11 @@ def _check(input: Tensor, target: Tensor, weight: Tensor | None) -> None:
             else f"Expected target size {list(rest)}, got {list(target.shape)}",
             facts=[f"classes lie along dimension 1, so target should be {list(rest)}"],
         )
-    if target.dtype not in (int64, uint8):
-        fail(
-            RuntimeError,
-            f"expected target dtype to be Long or Byte, but got {scalar_type_name(target.dtype)}",
-            facts=[f"classes are whole numbers; target is {target.dtype!r}"],
-            try_="target.long(), or probabilities of the input's shape",
-        )
+
+
+def _check_weight(input: Tensor, weight: Tensor) -> None:
     classes = input.shape[min(input.ndim - 1, 1)]
-    if weight is not None and weight.dtype is not input.dtype:
+    if weight.dtype is not input.dtype:
         wanted, found = scalar_type_name(input.dtype), scalar_type_name(weight.dtype)
         fail(
             RuntimeError,
@@ -145,7 +155,7 @@ def _check(input: Tensor, target: Tensor, weight: Tensor | None) -> None:
             facts=[f"input is {input.dtype!r}, weight is {weight.dtype!r}"],
             try_=f"weight.to({input.dtype!r})",
         )
-    if weight is not None and weight.shape != (classes,):
+    if weight.shape != (classes,):
         fail(
             RuntimeError,
             f"weight tensor should be defined either for all {classes} classes or no classes but got weight tensor of "

@@ -68,6 +68,30 @@ def _unpooled_size(
     return tuple(wanted)
 
 
+def _check_places(count: int, input: Any, indices: Any) -> None:
+    """PyTorch's errors for places that are not those of the input's elements."""
+    if indices.dtype is not int64:
+        fail(
+            RuntimeError,
+            f"elements in indices should be type int64 but got: {scalar_type_name(indices.dtype)}",
+        )
+    if input.dim() not in (count + 1, count + 2):
+        fail(
+            RuntimeError,
+            f"Input to max_unpooling{count}d should be a {count + 1}d or {count + 2}d Tensor, but got a tensor with "
+            f"{input.dim()} dimensions.",
+        )
+    if input.shape != indices.shape:
+        given, places = (
+            [*one.shape, 1] if count == 1 else [*one.shape] for one in (input, indices)
+        )
+        fail(
+            RuntimeError,
+            f"Expected shape of indices to be same as that of the input tensor ({given}) but got indices "
+            f"tensor with shape: {places}",
+        )
+
+
 def _max_unpooling(count: int) -> Any:
     def max_unpool(
         input: Any, indices: Any, kernel_size: Ints, stride: Ints = None, padding: Ints = 0, output_size: Any = None
@@ -77,26 +101,7 @@ def _max_unpooling(count: int) -> Any:
         spatial = _unpooled_size(
             input, kernel, step, per_dimension(padding, count, "padding"), output_size
         )
-        if indices.dtype is not int64:
-            fail(
-                RuntimeError,
-                f"elements in indices should be type int64 but got: {scalar_type_name(indices.dtype)}",
-            )
-        if input.dim() not in (count + 1, count + 2):
-            fail(
-                RuntimeError,
-                f"Input to max_unpooling{count}d should be a {count + 1}d or {count + 2}d Tensor, but got a tensor with "
-                f"{input.dim()} dimensions.",
-            )
-        if input.shape != indices.shape:
-            given, places = (
-                [*one.shape, 1] if count == 1 else [*one.shape] for one in (input, indices)
-            )
-            fail(
-                RuntimeError,
-                f"Expected shape of indices to be same as that of the input tensor ({given}) but got indices "
-                f"tensor with shape: {places}",
-            )
+        _check_places(count, input, indices)
         return _max_unpool.function(input, indices, count, spatial)
 
     max_unpool.__name__ = max_unpool.__qualname__ = f"max_unpool{count}d"
@@ -189,6 +194,32 @@ def _wanted_sizes(
     return tuple(int(size * ratio) for size, ratio in zip(spatial, ratios, strict=True))
 
 
+def _check_windows(
+    name: str, spatial: tuple[int, ...], sizes: tuple[int, ...], kernel: tuple[int, ...]
+) -> None:
+    """PyTorch's error for windows that are too large to lie at different places."""
+    count = len(spatial)
+    axes = ("time", "height", "width")[3 - count :]
+    for what, size, out, k in zip(axes, spatial, sizes, kernel, strict=True):
+        if out + k - 1 > size - (count == 3):
+            fail(
+                RuntimeError,
+                f"{name}{'_out' if count == 3 else ''}(): pool {what} {k} too large relative to input {what} {size}",
+                facts=[f"{out} windows of {k} do not fit"],
+            )
+
+
+def _samples(input: Any, given: Any, count: int) -> Any:
+    """Where the windows lie, as numbers from 0 to 1: those that were given, or random ones."""
+    alone = input.dim() == count + 1
+    if given is None:
+        shape = (1 if alone else input.shape[0], input.shape[-count - 1], count)
+        return TORCH["rand"](shape, dtype=input.dtype, device=input.device)
+    if given.dtype is not input.dtype:
+        fail(RuntimeError, "Expect _random_samples to have the same dtype as input")
+    return given[:1] if alone else given
+
+
 def _fractional(count: int, always: bool) -> Any:
     name = f"fractional_max_pool{count}d"
 
@@ -206,24 +237,8 @@ def _fractional(count: int, always: bool) -> Any:
         kernel = per_dimension(kernel_size, count, "kernel_size")
         spatial = tuple(input.shape[first:])
         sizes = _wanted_sizes(name, spatial, count, output_size, output_ratio)
-        axes = ("time", "height", "width")[3 - count :]
-        for what, size, out, k in zip(axes, spatial, sizes, kernel, strict=True):
-            if out + k - 1 > size - (count == 3):
-                fail(
-                    RuntimeError,
-                    f"{name}{'_out' if count == 3 else ''}(): pool {what} {k} too large relative to input {what} {size}",
-                    facts=[f"{out} windows of {k} do not fit"],
-                )
-        samples = _random_samples
-        batch = 1 if input.dim() == count + 1 else input.shape[0]
-        if samples is not None and samples.dtype is not input.dtype:
-            fail(RuntimeError, "Expect _random_samples to have the same dtype as input")
-        if samples is not None and input.dim() == count + 1:
-            samples = samples[:1]
-        if samples is None:
-            samples = TORCH["rand"](
-                batch, input.shape[first - 1], count, dtype=input.dtype, device=input.device
-            )
+        _check_windows(name, spatial, sizes, kernel)
+        samples = _samples(input, _random_samples, count)
         found = _fractional_max_pool.function(input, samples, count, kernel, sizes)
         return tuple(found) if return_indices or always else found[0]
 
