@@ -145,7 +145,7 @@ class Square(Body):
 
 
 class Online(Level):
-    """Blocks of at most `side` rows and columns."""
+    """Blocks of at most `side` rows, and about as many columns."""
 
     def __init__(self, scores: Scores, level: int, wanted: Iterable[int], side: int) -> None:
         super().__init__(scores, level, wanted)
@@ -153,10 +153,14 @@ class Online(Level):
         every = [*self.wanted, *(m for m in self.how.maxima if m not in self.wanted)]
         self.carried = [e for e in every if COLUMNS not in scores.exits[e]]
         self.pieces = [e for e in every if COLUMNS in scores.exits[e]]
-        self.rows, self.columns = (min(side, scores.extents[x]) for x in (ROWS, COLUMNS))
+        causal = sees_only_before(scores, every)
+        # Without pieces a single block of scores is alive, which may be longer; causal rows would see too much of it.
+        wide = side if causal or self.pieces else 2 * side
+        self.rows = min(side, scores.extents[ROWS])
+        self.columns = min(wide, scores.extents[COLUMNS])
         self.whole, self.rest = divmod(scores.extents[COLUMNS], self.columns)
         self.bodies: dict[tuple[int, int, bool, bool], tuple[Square, Program]] = {}
-        self.chunks = list(self._chunks(sees_only_before(scores, every)))
+        self.chunks = list(self._chunks(causal))
         found = [
             self._body(rows.rows, span, False)[0] for rows in self.chunks for span in rows.spans
         ]
