@@ -6,13 +6,16 @@ from typing import Any
 
 from alight.dtypes import int64
 from alight.errors import fail
+from alight.ir.types import Type
 from alight.nn import functional as F
 from alight.nn import init
 from alight.nn.linear import Lazy
 from alight.nn.module import Module
 from alight.nn.parameter import UninitializedParameter, new_parameter
+from alight.ops.arguments import default_dtype
+from alight.ops.creation import resolve_device
 from alight.ops.operation import TORCH
-from alight.record.recorder import thread
+from alight.tensor import filled
 
 Tensor = Any
 
@@ -34,27 +37,23 @@ class _NormBase(Module):
             self.register_parameter(
                 name, new_parameter(num_features, device=device, dtype=dtype) if wanted else None
             )
-        kept = track_running_stats
-        zeros, ones, tensor = TORCH["zeros"], TORCH["ones"], TORCH["tensor"]
-        self.register_buffer(
-            "running_mean", zeros(num_features, device=device, dtype=dtype) if kept else None
-        )
-        self.register_buffer(
-            "running_var", ones(num_features, device=device, dtype=dtype) if kept else None
-        )
-        self.register_buffer(
-            "num_batches_tracked", tensor(0, dtype=int64, device=device) if kept else None
-        )
+        place = resolve_device(device)
+        statistics = Type((num_features,), dtype or default_dtype(), place)
+        # At once, as parameters: else the first step that reads them is another program than all later ones.
+        for name, of in (
+            ("running_mean", statistics),
+            ("running_var", statistics),
+            ("num_batches_tracked", Type((), int64, place)),
+        ):
+            self.register_buffer(name, filled(of) if track_running_stats else None)
         self.reset_parameters()
 
     def reset_running_stats(self) -> None:
         """Mean 0, variance 1, no batches."""
         if self.track_running_stats:
-            self.running_mean.zero_()
-            self.running_var.fill_(1)
-            self.num_batches_tracked.zero_()
-            # Now, as parameters: else the first step that reads them is another program than all later ones.
-            thread.recorder.lap_mark("fresh running statistics", always=True)
+            init.zeros_(self.running_mean)
+            init.ones_(self.running_var)
+            init.zeros_(self.num_batches_tracked)
 
     def reset_parameters(self) -> None:
         """Weight 1, bias 0, and fresh statistics."""

@@ -87,6 +87,17 @@ def test_making_modules_and_optimizers_leaves_pending_work_alone(fresh):
     assert y.tolist() == [2.0]
 
 
+def test_the_first_forward_pass_of_a_network_is_the_path_of_all_later_ones(fresh):
+    net = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.ReLU())
+    x = torch.rand(5, 3)
+
+    def lap():
+        with torch.no_grad():
+            return net(x).sum().item()
+
+    assert new_positions(fresh, lap, warm=1) == 0
+
+
 # -- what is an input ------------------------------------------------------------------------------------------------------
 
 
