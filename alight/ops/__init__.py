@@ -19,6 +19,7 @@ from alight.ops import (
     indexing,
     joining,
     linalg,
+    masks,
     matmul,
     memory,
     norms,

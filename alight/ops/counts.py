@@ -8,10 +8,7 @@ from alight import primitives as p
 from alight.dtypes import bool_, category, float64, int64
 from alight.errors import fail
 from alight.ir.program import Value as Tensor
-from alight.ops.arguments import (
-    as_value,
-    scalar_type_name,
-)
+from alight.ops.arguments import as_value, scalar_type_name
 from alight.ops.operation import function, op
 from alight.ops.out import write_out
 from alight.ops.unsigned import refuse_tensor

@@ -23,12 +23,7 @@ from alight.ops.constants import fill_of, known, recorded, remember
 from alight.ops.docstrings import with_example
 from alight.ops.operation import Strided, dense_strides, function, op
 from alight.ops.out import write_out
-from alight.ops.sizes import (
-    check_tensor,
-    number_given,
-    shape_from,
-    shape_given,
-)
+from alight.ops.sizes import check_tensor, number_given, shape_from, shape_given
 from alight.primitives.arithmetic import broadcast
 from alight.record.meta import INFERENCE, Meta
 from alight.record.recorder import thread

@@ -9,10 +9,7 @@ from alight.dtypes import bool_, category, int64
 from alight.errors import fail
 from alight.ir.program import Value as Tensor
 from alight.ops import return_types
-from alight.ops.arguments import (
-    normalize_dim,
-    scalar_type_name,
-)
+from alight.ops.arguments import normalize_dim, scalar_type_name
 from alight.ops.cumulative import between
 from alight.ops.operation import function, op, with_vjp
 from alight.ops.out import write_out

@@ -14,11 +14,7 @@ from alight.ir.program import Value
 from alight.ops.arguments import as_dtype
 from alight.ops.creation import default_dtype, into, leaf, resolve_device
 from alight.ops.operation import function, op
-from alight.ops.sizes import (
-    is_whole,
-    refuse_combination,
-    whole_number,
-)
+from alight.ops.sizes import is_whole, refuse_combination, whole_number
 from alight.primitives.arithmetic import broadcast, where
 from alight.tensor import Tensor
 

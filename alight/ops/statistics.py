@@ -8,12 +8,7 @@ from alight import primitives as p
 from alight.dtypes import bool_, category
 from alight.errors import fail
 from alight.ir.program import Value as Tensor
-from alight.ops.arguments import (
-    broadcast_all,
-    normalize_dims,
-    scalar_type_name,
-    to_float,
-)
+from alight.ops.arguments import broadcast_all, normalize_dims, scalar_type_name, to_float
 from alight.ops.operation import function, op, with_vjp
 from alight.ops.reduction import ALIASES, count_of, keep
 from alight.primitives.arithmetic import broadcast, constant, equal, put_back, where

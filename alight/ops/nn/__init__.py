@@ -8,6 +8,7 @@ from alight.ops.nn import (
     distance,
     dropout,
     loss,
+    margin_loss,
     normalization,
     pooling,
     resampling,
@@ -16,6 +17,6 @@ from alight.ops.nn import (
 )
 
 __all__ = [
-    "activation", "attention", "convolution", "cross_entropy", "distance", "dropout", "loss", "normalization", "pooling",
-    "resampling", "softmax", "sparse",
+    "activation", "attention", "convolution", "cross_entropy", "distance", "dropout", "loss", "margin_loss",
+    "normalization", "pooling", "resampling", "softmax", "sparse",
 ]  # fmt: skip

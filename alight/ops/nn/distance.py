@@ -10,7 +10,8 @@ from alight.ir.program import Value as Tensor
 from alight.ops.arguments import normalize_dim, promoted, scalar_type_name, to_float
 from alight.ops.conversion import made_by
 from alight.ops.nn.cross_entropy import _at
-from alight.ops.nn.loss import _clamped_low, reduced, reduction_of
+from alight.ops.nn.loss import reduced, reduction_of
+from alight.ops.nn.margin_loss import clamped_low
 from alight.ops.nn.normalization import norm
 from alight.ops.operation import FUNCTIONAL, LINALG, TORCH, function, op
 from alight.primitives.arithmetic import broadcast, constant, equal, kept_shape, where
@@ -100,7 +101,7 @@ def cosine_embedding_loss(
 
     cos = p.Sum(a * b, axes=(axis,)) / p.Sqrt(squares(a) * squares(b))
     t = target
-    apart = where(equal(t, -1), _clamped_low(cos - margin), 0)
+    apart = where(equal(t, -1), clamped_low(cos - margin), 0)
     return reduced(apart + where(equal(t, 1), 1 - cos, 0), reduction)
 
 
@@ -123,7 +124,7 @@ def triplet_margin_loss(
     _check_triplet(anchor.ndim, positive.ndim, negative.ndim, margin)
     near, far = _distance(anchor, positive, p, eps), _distance(anchor, negative, p, eps)
     return reduced(
-        _clamped_low(near - _swapped(far, positive, negative, p, eps, swap) + margin), reduction
+        clamped_low(near - _swapped(far, positive, negative, p, eps, swap) + margin), reduction
     )
 
 
@@ -239,7 +240,7 @@ def _multi_margin(
 ) -> Tensor:
     axis = input.ndim - 1
     right = _at(input, target, axis)
-    each = _clamped_low(margin - p.Reshape(right, shape=(*right.shape, 1)) + input)
+    each = clamped_low(margin - p.Reshape(right, shape=(*right.shape, 1)) + input)
     if power == 2:
         each = each * each
     if weight is not None:
@@ -287,7 +288,7 @@ def multilabel_margin_loss(
     named = p.Reshape(valid, shape=(rows, classes, 1))
     right = p.Max(where(hit, p.Expand(named, shape=shape), 0), axes=(1,))
     own = p.Reshape(take_along(x, safe, 1), shape=(rows, classes, 1))
-    each = _clamped_low(1 - own + p.Reshape(x, shape=(rows, 1, classes)))
+    each = clamped_low(1 - own + p.Reshape(x, shape=(rows, 1, classes)))
     counted = named * p.Reshape(1 - right, shape=(rows, 1, classes))
     loss = p.Sum(each * counted, axes=(1, 2)) / classes
     return reduced(loss if input.ndim == 2 else p.Reshape(loss, shape=()), reduction)
