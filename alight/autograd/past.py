@@ -216,7 +216,7 @@ class PastFrame:
         if not self.cotangents or start >= stop:
             return
         history, tape = self.history, self.history.tape
-        outputs = tuple(self.cotangents)
+        outputs = tuple(sorted(self.cotangents))
         key = outputs, start, stop
         found = history.position.sweeps.get(key)
         if found is None:
@@ -224,6 +224,8 @@ class PastFrame:
             active = _active(history)
             wrt = [*active_inputs(tape), *(value for value in active if value in earlier)]
             found = history.position.sweeps[key] = sweep(tape, list(outputs), wrt, start, stop)
+        if found.program.number < 0 and history.position.plan is None:  # its path passes
+            found.program.number_apart()
         stale = check_past(found, history, start, lambda: second_time(tape, history))
         given = [self.cotangents[value] for value in outputs]
         saved: list[Any] = []

@@ -31,6 +31,9 @@ class Backend(Protocol):
     def interpret(self, program: Program) -> Run:
         """Tier 0: the program as a function of its inputs. Outputs share memory with nothing."""
 
+    def run_once(self, program: Program, inputs: Sequence[Buffer]) -> list[Buffer]:
+        """The outputs of a program that will not run again, as `interpret` would give them."""
+
     def compile(self, program: Program) -> Run:
         """Tier 1: the same from compiled code. Takes a while; raises for what cannot be compiled."""
 
@@ -131,6 +134,23 @@ class _Cache:
 
 
 programs = _Cache()
+
+
+class Once:
+    """A program that is interpreted for one run, with nothing prepared or kept."""
+
+    __slots__ = ("program",)
+    tier, runs = 0, 1
+    reason = "its path has not come again"
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+
+    def run(self, arguments: Sequence[Buffer]) -> list[Buffer]:
+        """The outputs on these inputs."""
+        program = self.program
+        where = program.types[program.outputs[0]].device
+        return backend_of(where).run_once(program, arguments)
 
 
 def executable(program: Program) -> Run:

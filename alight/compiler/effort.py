@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from math import prod
 
-from alight.ir.primitive import CONTRACTION, MOVEMENT, REGISTRY, WINDOW
+from alight.ir.primitive import CONTRACTION, MOVEMENT, REGISTRY, SCAN, WINDOW
 from alight.ir.program import Node, Program
 
+LONG_RUN = 0.01  # seconds of a run from which the second one is reason enough to compile, and mostly the first
 LARGE = 1 << 20  # bytes from which it pays to write results over inputs: more than stays near
 NODE = 3e-6  # seconds of Python for one primitive
 ELEMENT = 1e-9  # for each element of a result
@@ -26,6 +27,18 @@ def interpreted_seconds(program: Program) -> float:
     True
     """
     return sum(_seconds(node, program) for node in program.nodes)
+
+
+def takes_long(program: Program) -> bool:
+    """Whether a run will be long; quicker than `interpreted_seconds`, which counts what nodes read as well."""
+    types, seconds, elements = program.types, 0.0, 0
+    for node in program.nodes:
+        kind = node.primitive.kind
+        if kind in (CONTRACTION, WINDOW, SCAN):
+            seconds += _seconds(node, program)
+        elif kind != MOVEMENT:
+            elements += prod(types[node.outputs[0]].shape)
+    return seconds + elements * ELEMENT > LONG_RUN
 
 
 def _seconds(node: Node, program: Program) -> float:

@@ -24,11 +24,10 @@ from time import perf_counter
 from typing import Any, Protocol
 
 from alight import config
-from alight.compiler.effort import interpreted_seconds, may_run_again
+from alight.compiler.effort import LONG_RUN, interpreted_seconds, may_run_again
 from alight.ir.program import Program
 
 TURN = 0.0003  # seconds that a thread keeps Python to itself while something is compiled
-LONG_RUN = 0.01  # seconds of a run from which the second one is reason enough to compile, and mostly the first
 FILLS = 10  # times as many runs of a program that only fills tensors, as while a network is built
 AHEAD = 2  # programs compiled at their first run that have not come again, beyond as many long ones as have come again
 OVERTAKEN = 0.8  # of a run: what is further than that is not begun anew

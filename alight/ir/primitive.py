@@ -51,6 +51,7 @@ class Primitive:
 
     kind: ClassVar[str]
     statics: ClassVar[tuple[str, ...]] = ()
+    static_names: ClassVar[frozenset[str]]  # the same as a set
     accepts: ClassVar[frozenset[dtype]] = ANY
     outputs: ClassVar[int] = 1
     gradient: ClassVar[str]  # "partials", "transpose", "vjp" or NONE; found from the class
@@ -62,6 +63,7 @@ class Primitive:
         vjp: ClassVar[Any]
 
     def __init_subclass__(cls, abstract: bool = False) -> None:
+        cls.static_names = frozenset(cls.statics)
         cls.name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).lower()
         for rule in _RULES:
             if rule in cls.__dict__ and not isinstance(cls.__dict__[rule], staticmethod):
@@ -102,15 +104,17 @@ class Primitive:
     @classmethod
     def result_types(cls, types: Sequence[Type], statics: Statics) -> list[Type]:
         """Types of the outputs; checks statics, dtypes and devices on the way."""
-        if set(statics) != set(cls.statics):
+        if statics.keys() != cls.static_names:
             internal(f"{cls.name} takes statics {cls.statics}, not {tuple(statics)}")
         for type in types:
             if type.dtype not in cls.accepts:
                 raise UnsupportedDtypeError(f"{cls.name} does not take {type}", type.dtype)
         device = statics["device"] if cls.kind == CREATE else types[0].device
         inferred = cls.infer(*types, **statics)  # type: ignore[attr-defined]
-        pairs = [inferred] if cls.outputs == 1 else inferred
-        return [Type(tuple(shape), dtype, device) for shape, dtype in pairs]
+        if cls.outputs == 1:
+            shape, dtype = inferred
+            return [Type(tuple(shape), dtype, device)]
+        return [Type(tuple(shape), dtype, device) for shape, dtype in inferred]
 
 
 def same_type(*types: Type, **statics: Any) -> tuple[tuple[int, ...], dtype]:

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from alight.dtypes import dtype
@@ -17,8 +16,6 @@ from alight.errors import internal
 from alight.ir.types import Shape, Type
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from alight.ir.primitive import Primitive
 
 Statics = dict[str, Any]
@@ -39,6 +36,9 @@ class Node(NamedTuple):
     def key(self) -> tuple[Any, ...]:
         """What this node computes, without its line; hashable."""
         return self.primitive, self.inputs, tuple(sorted(self.statics.items())), self.outputs
+
+
+_tuple = tuple.__new__  # a Node of its five fields in a third of the time
 
 
 class Program:
@@ -84,6 +84,10 @@ class Program:
                 _numbers.clear()
             self.number = _numbers.setdefault(self, next(_next_number))
         return self.number
+
+    def number_apart(self) -> None:
+        """Give it a number that it shares with no equal one, which need not be remembered."""
+        self.number = next(_next_number)
 
     def __repr__(self) -> str:
         from alight.ir.text import show
@@ -179,6 +183,23 @@ class Value:
 _current: ContextVar[Builder | None] = ContextVar("alight_builder", default=None)
 
 
+class _Active:
+    """A block in which a builder is the current one."""
+
+    __slots__ = ("builder", "token")
+    token: Token[Builder | None]
+
+    def __init__(self, builder: Builder) -> None:
+        self.builder = builder
+
+    def __enter__(self) -> Builder:
+        self.token = _current.set(self.builder)
+        return self.builder
+
+    def __exit__(self, *error: object) -> None:
+        _current.reset(self.token)
+
+
 class Builder:
     """Collects nodes into a program.
 
@@ -222,36 +243,33 @@ class Builder:
             if value.builder is not self:
                 internal(f"{primitive.name} mixes values of two programs")
         types = primitive.result_types([value.type for value in values], statics)
-        outs = [self.add_value(type) for type in types]
-        ids = tuple(value.id for value in values)
-        self.nodes.append(Node(primitive, ids, statics, tuple(out.id for out in outs), self.line))
-        return outs[0] if primitive.outputs == 1 else tuple(outs)
+        ids = tuple([value.id for value in values])
+        if primitive.outputs == 1:
+            out = self.add_value(types[0])
+            self.nodes.append(_tuple(Node, (primitive, ids, statics, (out.id,), self.line)))
+            return out
+        outs = tuple([self.add_value(type) for type in types])
+        self.nodes.append(Node(primitive, ids, statics, tuple([o.id for o in outs]), self.line))
+        return outs
 
     def inline(self, program: Program, values: Sequence[Value]) -> list[Value]:
         """Append the nodes of `program` with `values` as its inputs; its outputs as values of this builder."""
         ids = {old: new.id for old, new in zip(program.inputs, values, strict=True)}
-        for node in program.nodes:
-            for old in node.outputs:
-                ids[old] = self.add_value(program.types[old]).id
-            inputs = tuple(ids[i] for i in node.inputs)
-            outputs = tuple(ids[i] for i in node.outputs)
-            self.nodes.append(
-                Node(node.primitive, inputs, node.statics, outputs, node.line or self.line)
-            )
+        types = program.types
+        for primitive, inputs, statics, outputs, line in program.nodes:
+            for old in outputs:
+                ids[old] = self.add_value(types[old]).id
+            ins, outs = tuple([ids[i] for i in inputs]), tuple([ids[i] for i in outputs])
+            self.nodes.append(_tuple(Node, (primitive, ins, statics, outs, line or self.line)))
         return [self.value(ids[i]) for i in program.outputs]
 
     def finish(self, outputs: Sequence[Value]) -> Program:
         """The program that computes `outputs`; nodes that they do not need are left out."""
         return prune(Program(self.types, self.inputs, self.nodes, [value.id for value in outputs]))
 
-    @contextmanager
-    def active(self) -> Iterator[Builder]:
+    def active(self) -> _Active:
         """Let primitives without inputs (iota, full) find this builder."""
-        token = _current.set(self)
-        try:
-            yield self
-        finally:
-            _current.reset(token)
+        return _Active(self)
 
 
 def current_builder() -> Builder:
@@ -267,8 +285,9 @@ def needed_nodes(nodes: Sequence[Node], outputs: Iterable[int]) -> list[Node]:
     wanted = set(outputs)
     kept = []
     for node in reversed(nodes):
-        if not wanted.isdisjoint(node.outputs):
-            wanted.update(node.inputs)
+        _, inputs, _, outs, _ = node
+        if not wanted.isdisjoint(outs):
+            wanted.update(inputs)
             kept.append(node)
     kept.reverse()
     return kept
@@ -287,11 +306,17 @@ def prune(program: Program) -> Program:
     for old, new in number.items():
         types[new] = program.types[old]
     nodes = [
-        node._replace(
-            inputs=tuple(number[i] for i in node.inputs),
-            outputs=tuple(number[i] for i in node.outputs),
+        _tuple(
+            Node,
+            (
+                primitive,
+                tuple([number[i] for i in inputs]),
+                statics,
+                tuple([number[i] for i in outs]),
+                line,
+            ),
         )
-        for node in kept
+        for primitive, inputs, statics, outs, line in kept
     ]
     return Program(
         types, [number[i] for i in program.inputs], nodes, [number[i] for i in program.outputs]

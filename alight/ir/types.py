@@ -26,7 +26,7 @@ class Type:
 
     def __init__(self, shape: Shape, dtype: Dtype, device: Device = CPU) -> None:
         self.shape, self.dtype, self.device = shape, dtype, device
-        self._hash = hash((shape, dtype, device))
+        self._hash = 0  # not known yet
 
     @property
     def ndim(self) -> int:
@@ -48,10 +48,12 @@ class Type:
             isinstance(other, Type)
             and self.shape == other.shape
             and self.dtype is other.dtype
-            and self.device == other.device
+            and (self.device is other.device or self.device == other.device)
         )
 
     def __hash__(self) -> int:
+        if self._hash == 0:
+            self._hash = hash((self.shape, self.dtype, self.device))
         return self._hash
 
     def __repr__(self) -> str:

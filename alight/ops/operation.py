@@ -202,13 +202,14 @@ class Operation:
                 for one in (value if parameter.kind == "tensors" else [value])
                 if isinstance(one, Value)
             )
-        grads = any(tensor._meta.requires_grad for tensor in self.tensors(arguments))
+        tensors = self.tensors(arguments)
+        grads = any(tensor._meta.requires_grad for tensor in tensors)
         named = {
             one.name: v for one, v in zip(self.parameters, values, strict=True) if one.keyword_only
         }
         if self.writes:
             self._check_target(recorder, arguments[0], grads)
-            views.refuse_overlap(arguments[0], self.tensors(arguments)[1:])
+            views.refuse_overlap(arguments[0], tensors[1:])
         check_unsigned(self.name, values)
         differentiable = grads and recorder.grad_enabled and self.gradient
         result = self._lowered(values[: len(values) - len(named)], named)
@@ -216,14 +217,14 @@ class Operation:
             result if isinstance(result, tuple) and not isinstance(result, Strided) else (result,)
         )
         if differentiable:
-            refuse_written(self.tensors(arguments), outs)
+            refuse_written(tensors, outs)
         if self.vjp is not None and differentiable and len(tape.nodes) > start:
             out_ids = tuple(out.id for out in outs)
             tape.regions.append(
                 Region(start, len(tape.nodes), tuple(ids), out_ids, self._bound_vjp(values))
             )
         if differentiable and not self.view:
-            self._refuse_inference(tape, start, outs, arguments)
+            self._refuse_inference(tape, start, outs, tensors)
         if self.writes:
             self._trace_write(recorder, tape, arguments[0], values[0], result, differentiable)
             return None
@@ -336,10 +337,9 @@ class Operation:
         return link if len(outs) == 1 else None
 
     def _refuse_inference(
-        self, tape: Tape, start: int, outs: Sequence[Any], arguments: tuple[Any, ...]
+        self, tape: Tape, start: int, outs: Sequence[Any], tensors: Sequence[Any]
     ) -> None:
         """PyTorch's error where a gradient would read a tensor that inference_mode made."""
-        tensors = self.tensors(arguments)
         if all(tensor._meta.origin != INFERENCE for tensor in tensors):
             return
         from alight.record.history import sweep

@@ -13,12 +13,14 @@ from operator import itemgetter
 from typing import Any, NamedTuple
 
 from alight import config
+from alight.compiler.effort import takes_long
 from alight.errors import reworded
 from alight.ir.program import Node, Program, needed_nodes, prune
 from alight.record.apart import has_own_past
 from alight.record.history import History, owed_residuals
 from alight.record.overwriting import Overwriting, allow, end, go_on, wait_for
 from alight.record.owners import attach_lasting, lasting
+from alight.record.passing import passes
 from alight.record.references import LISTED, LISTED_TWICE
 from alight.record.sources import user_line
 from alight.record.specialized import copy_of
@@ -271,6 +273,8 @@ def _write_shared(tensor: Any, buffer: Any) -> None:
 def _plan_again(recorder: Any, position: Position, reason: str) -> Plan:
     """The plan of a position where there is none, or one that keeps too little."""
     try:
+        if position.plan is None and passes(recorder, position):
+            return _make_plan(recorder, position, None, once=True)
         plan = position.plan = _make_plan(recorder, position, position.plan)
     except BaseException:
         _abandon(recorder)
@@ -282,8 +286,8 @@ def _plan_again(recorder: Any, position: Position, reason: str) -> Plan:
     return plan
 
 
-def _make_plan(recorder: Any, position: Position, old: Plan | None) -> Plan:
-    """Decide what to compute here; outputs of an earlier plan stay outputs."""
+def _make_plan(recorder: Any, position: Position, old: Plan | None, once: bool = False) -> Plan:
+    """Decide what to compute here; outputs of an earlier plan stay outputs. One for `once` is not looked at again."""
     tape = position.tape.prefix(position.counts)
     handles = recorder.handles
     stored, unstored, apart = _kept(recorder, tape, {i for i, _ in old.stored} if old else set())
@@ -292,22 +296,25 @@ def _make_plan(recorder: Any, position: Position, old: Plan | None) -> Plan:
         for i, _ in stored
         if tape.slots[i][1].requires_grad and not tape.slots[i][1].leaf
     }
-    owed, residuals = owed_residuals(tape, owed_now | (old.owed if old else set()))
+    starts = owed_now | (old.owed if old else set())
+    owed, residuals = owed_residuals(tape, starts, position.sweeps)
     held = [mark[1:] for mark in tape.marks if mark[0] == "kept"]
     wanted = [value for _, value in stored] + list(residuals)
     values = list(dict.fromkeys(itertools.chain(wanted, *held)))
     sources = dict(zip(tape.inputs, tape.sources, strict=True))
-    runs = tuple(_runs(tape, [value for value in values if value not in sources], sources))
+    made = [value for value in values if value not in sources]
+    runs = tuple((_runs_once if once else _runs)(tape, made, sources))
     passed = [_pass_through(tape, value, sources) for _, value in stored if value in sources]
     runs = (*runs, *passed)
-    allow(recorder, tape, runs, stored, residuals)
+    if not once:
+        allow(recorder, tape, runs, stored, residuals)
     outputs = tuple(value for run in runs for value in run.values)
     place = {value: at for at, value in enumerate(outputs)}
     first = {value: i for i, value in reversed(stored)}
     put = tuple((i, place[value]) for i, value in stored)
     given = tape.buffers + tape.scalars
     plain, parameters = _by_class(handles, put, unstored)
-    dead = _watched(recorder, unstored)
+    dead = () if once else _watched(recorder, unstored)
     return Plan(
         runs=runs,
         stored=put,
@@ -463,6 +470,23 @@ def _runs(tape: Tape, values: Sequence[int], sources: dict[int, tuple[str, int]]
             verify(program)
         feeds = tuple(_feed(tape, sources[i]) for i in inputs)
         yield Run(program, executable(program), feeds, tuple(outputs))
+
+
+def _runs_once(
+    tape: Tape, values: Sequence[int], sources: dict[int, tuple[str, int]]
+) -> Iterable[Run]:
+    """What `values` need as one program, with the tape's numbers, that is interpreted for one run."""
+    from alight.backends.base import Once
+
+    if not values:
+        return ()
+    nodes = needed_nodes(tape.nodes, values)
+    inputs = [i for i in dict.fromkeys(i for node in nodes for i in node.inputs) if i in sources]
+    program = Program(tape.types, inputs, nodes, values)
+    if takes_long(program):
+        return _runs(tape, values, sources)
+    feeds = tuple([_feed(tape, sources[i]) for i in inputs])
+    return (Run(program, Once(program), feeds, tuple(values)),)
 
 
 Part = tuple[list[Node], list[int]]  # nodes, and which of their values are wanted

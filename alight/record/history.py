@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import weakref
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 from alight.ir.program import Value
@@ -133,8 +133,13 @@ def sweep(
     )
 
 
-def owed_residuals(tape: Tape, outputs: set[int]) -> tuple[set[int], list[int]]:
-    """Which of the alive `outputs` a later backward may start from, and the values that it would read."""
+def owed_residuals(
+    tape: Tape, outputs: set[int], sweeps: dict[Hashable, Any]
+) -> tuple[set[int], list[int]]:
+    """Which of the alive `outputs` a later backward may start from, and the values that it would read.
+
+    The sweep from all of them goes to `sweeps`: most passes are that one.
+    """
     freed = {out for i in tape.marked("freed") for out in tape.nodes[i].outputs}
     owed = {value for value in outputs if value not in freed}
     if not owed:
@@ -143,6 +148,8 @@ def owed_residuals(tape: Tape, outputs: set[int]) -> tuple[set[int], list[int]]:
     starts = owed
     while True:
         backward = _lenient_sweep(tape, starts, wrt)
+        if backward.complete and not tape.functions:
+            sweeps[tuple(sorted(starts)), 0, len(tape.nodes)] = backward
         # With create_graph, a later pass starts from what an earlier one read: svdvals reads U and V, std the mean.
         apart = {value for value in backward.residuals if value in backward.unswept}
         if not apart:

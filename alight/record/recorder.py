@@ -98,6 +98,9 @@ class Recorder:
         )
         self.branches: dict[Any, tuple[float, int]] = {}  # see unsteady.py
         self.unsteady: set[Any] = set()  # places before which the segment is cut
+        self.fresh: Position | None = None  # the first new step of the segment: see passing.py
+        self.origins: dict[Any, Any] = {}  # see passing.py
+        self.passing = False  # the paths from the place that was judged last pass
         self.log: list[Any] | None = None  # (position, plan) of each flush, while somebody watches
         _all[self.number] = self
 
@@ -174,6 +177,8 @@ class Recorder:
             position.metas = tuple(meta for _, meta in new)
             position.meta = position.metas[0]
             position.writes_leaf = any(meta.requires_grad and meta.leaf for _, meta in new)
+        if self.fresh is None:
+            self.fresh = position
         apart = unsteady.note(self, name, key, line)
         self.positions += 1
         self.add_weight(position, weight_of(position, start, tape is not self.here.tape))
@@ -220,6 +225,7 @@ class Recorder:
             position.used = self.lap
         most = config.cache_bytes // 2
         positions, bytes = forget(tuple(self.roots.values()), most // 2)
+        self.origins.clear()
         self.positions -= positions
         self.bytes -= bytes
         self.most_bytes = max(most, 2 * self.bytes)  # one lap may be larger than what is allowed

@@ -49,17 +49,19 @@ class Line:
         return hash((id(self.code), self.lasti))
 
 
+_OWN = (_PACKAGE, "<alight ")
+
+
 def is_own(frame: FrameType) -> bool:
     """True for a frame of alight itself, generated wrappers included."""
-    name = frame.f_code.co_filename
-    return name.startswith((_PACKAGE, "<alight "))
+    return frame.f_code.co_filename.startswith(_OWN)
 
 
 def user_line() -> Line:
     """The innermost frame outside alight."""
     frame: FrameType | None = sys._getframe(1)
     last = frame
-    while frame is not None and is_own(frame):
+    while frame is not None and frame.f_code.co_filename.startswith(_OWN):
         last, frame = frame, frame.f_back
     found = frame or last
     assert found is not None

@@ -44,6 +44,7 @@ class Backward(NamedTuple):
     readers: Mapping[
         int, tuple[int, ...]
     ]  # residual -> the forward nodes (by number) whose gradients read it
+    complete: bool  # False where a rule raised an error, and that was let pass
     unswept: set[int]  # residuals that gradients flow through, but to which no cotangent came
 
 
@@ -85,6 +86,7 @@ def reverse(
             except RuntimeError as error:  # NotImplementedError is one
                 if not lenient or isinstance(error, InternalError):
                     raise
+                sweep.complete = False
     return sweep.finish(wrt, [value.id for value in also_needed])
 
 
@@ -131,6 +133,7 @@ class _Sweep:
             int, list[tuple[Value, Node | None]]
         ] = {}  # terms, with the Pad that made them
         self.primals: dict[tuple[int, int], Value] = {}  # (forward value, reader) -> its stand-in
+        self.complete = True
         self.reader = -1  # number of the forward node at hand
 
     def primal(self, id: int) -> Value:
@@ -231,7 +234,10 @@ class _Sweep:
                 same[value.id] = first.setdefault(id, value.id)
         stand_ins = {value.id for value in self.primals.values()}
         given = [i for i in self.builder.inputs if i not in stand_ins]  # cotangents
-        kept = [node._replace(inputs=tuple(same.get(i, i) for i in node.inputs)) for node in kept]
+        kept = [
+            Node(primitive, tuple([same.get(i, i) for i in inputs]), statics, outs, line)
+            for primitive, inputs, statics, outs, line in kept
+        ]
         outputs = [same.get(i, i) for i in outputs]
         program = prune(Program(self.builder.types, [*given, *first.values()], kept, outputs))
         passed = self.active.difference(wrt, self.cotangents)
@@ -240,6 +246,7 @@ class _Sweep:
             tuple(first),
             reached,
             {id: tuple(who) for id, who in readers.items()},
+            self.complete,
             passed.intersection(first),
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tracemalloc
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 from alight import primitives as p
 from alight.backends.interpreter import backend  # noqa: F401  (registers all kernels)
 from alight.backends.interpreter.arrays import round_bfloat16
+from alight.backends.interpreter.once import run_once
 from alight.backends.interpreter.plan import compile_program
 from alight.dtypes import bfloat16, bool_, dtype, float32, float64, int64
 from alight.ir.program import Builder, Program, Value
@@ -136,8 +138,8 @@ def test_random_programs(seed: int) -> None:
     before = [x.copy() for x in arrays]
     expected = naive(program, before)
     run = compile_program(program)
-    for _ in range(2):
-        results = run(arrays)
+    for run_it in (run, run, partial(run_once, program)):
+        results = run_it(arrays)
         for result, truth, i in zip(results, expected, program.outputs, strict=True):
             assert result.shape == program.types[i].shape, program
             np.testing.assert_allclose(result, truth, rtol=1e-12, atol=1e-12, err_msg=str(program))

@@ -20,6 +20,7 @@ from alight.backends.interpreter.arrays import (
     numpy_dtype,
     round_bfloat16,
 )
+from alight.backends.interpreter.once import run_once
 from alight.backends.interpreter.parts import part_of
 from alight.backends.interpreter.plan import compile_program
 from alight.dtypes import bfloat16, bool_, dtype, int64, promote, uint64
@@ -54,6 +55,10 @@ class Interpreter:
     def interpret(self, program: Program) -> Callable[[Sequence[Any]], list[Any]]:
         """The program as a function of arrays."""
         return compile_program(program)
+
+    def run_once(self, program: Program, inputs: Sequence[Any]) -> list[Any]:
+        """The outputs of a program that will not run again."""
+        return run_once(program, inputs)
 
     def compile(self, program: Program) -> Callable[[Sequence[Any]], list[Any]]:
         """The program as machine code on arrays; see `alight.backends.cpu`."""
