@@ -227,6 +227,8 @@ class Tensor(Described, Methods, metaclass=_TensorMeta):
 
         Errors: RuntimeError for dtypes that have no gradients, and for a tensor that was computed
         from others.
+        Differs: a view taken before goes on without gradients. PyTorch says that it requires them, and drops them
+        silently until the memory is written without gradients; take the view again behind this call.
 
         >>> import alight as torch
         >>> x = torch.ones(2).requires_grad_()
