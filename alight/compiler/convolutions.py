@@ -159,7 +159,7 @@ def _is_light(program: Program, node: Node, lanes: int) -> bool:
     return cycles * (slower * full - 1) < rate * (prod(shape) + prod(out))
 
 
-_MOST_TERMS = 640  # of a sum that is not cut into parts
+_MOST_TERMS = 288  # of a sum that is not cut into parts: longer ones are less exact, and may take fewer multiplications
 _ROWS_SLOWER = 1.15  # than vectors along the batch or the channels
 _COPY_CYCLES = {
     False: 0.7,
