@@ -293,6 +293,31 @@ def needed_nodes(nodes: Sequence[Node], outputs: Iterable[int]) -> list[Node]:
     return kept
 
 
+Part = tuple[list[Node], list[int]]  # nodes, and which of their values are wanted
+
+
+def connected(nodes: Sequence[Node], values: Sequence[int]) -> list[Part]:
+    """Split nodes, and the values wanted of them, into parts that share no value."""
+    parent: dict[int, int] = {}
+
+    def find(i: int) -> int:
+        while parent.setdefault(i, i) != i:
+            parent[i] = parent[parent[i]]
+            i = parent[i]
+        return i
+
+    for node in nodes:
+        first = find(node.outputs[0])
+        for i in (*node.outputs, *node.inputs):
+            parent[find(i)] = first
+    parts: dict[int, Part] = {}
+    for node in nodes:
+        parts.setdefault(find(node.outputs[0]), ([], []))[0].append(node)
+    for value in values:
+        parts[find(value)][1].append(value)
+    return list(parts.values())
+
+
 def prune(program: Program) -> Program:
     """The same program without nodes that no output needs, its values numbered 0, 1, 2, ..."""
     kept = needed_nodes(program.nodes, program.outputs)

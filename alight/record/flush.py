@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from alight import config
 from alight.compiler.effort import takes_long
 from alight.errors import reworded
-from alight.ir.program import Node, Program, needed_nodes, prune
+from alight.ir.program import Program, connected, needed_nodes, prune
 from alight.record.apart import has_own_past
 from alight.record.history import History, owed_residuals
 from alight.record.overwriting import Overwriting, allow, end, go_on, wait_for
@@ -303,9 +303,8 @@ def _make_plan(recorder: Any, position: Position, old: Plan | None, once: bool =
     values = list(dict.fromkeys(itertools.chain(wanted, *held)))
     sources = dict(zip(tape.inputs, tape.sources, strict=True))
     made = [value for value in values if value not in sources]
-    runs = tuple((_runs_once if once else _runs)(tape, made, sources))
-    passed = [_pass_through(tape, value, sources) for _, value in stored if value in sources]
-    runs = (*runs, *passed)
+    runs = (_runs_once if once else _runs)(tape, made, sources)
+    runs = (*runs, *[_pass_through(tape, v, sources) for _, v in stored if v in sources])
     if not once:
         allow(recorder, tape, runs, stored, residuals)
     outputs = tuple(value for run in runs for value in run.values)
@@ -460,7 +459,7 @@ def _runs(tape: Tape, values: Sequence[int], sources: dict[int, tuple[str, int]]
     from alight.backends.base import executable
 
     nodes = needed_nodes(tape.nodes, values)
-    for part, outputs in _connected(nodes, values):
+    for part, outputs in connected(nodes, values):
         # In the order of their first use: the program is the same whatever the order in which tensors entered.
         inputs = list(dict.fromkeys(i for node in part for i in node.inputs if i in sources))
         program = prune(Program(tape.types, inputs, part, outputs))
@@ -485,33 +484,8 @@ def _runs_once(
     program = Program(tape.types, inputs, nodes, values)
     if takes_long(program):
         return _runs(tape, values, sources)
-    feeds = tuple([_feed(tape, sources[i]) for i in inputs])
-    return (Run(program, Once(program), feeds, tuple(values)),)
-
-
-Part = tuple[list[Node], list[int]]  # nodes, and which of their values are wanted
-
-
-def _connected(nodes: Sequence[Node], values: Sequence[int]) -> list[Part]:
-    """Split nodes, and the values wanted of them, into parts that share no value."""
-    parent: dict[int, int] = {}
-
-    def find(i: int) -> int:
-        while parent.setdefault(i, i) != i:
-            parent[i] = parent[parent[i]]
-            i = parent[i]
-        return i
-
-    for node in nodes:
-        first = find(node.outputs[0])
-        for i in (*node.outputs, *node.inputs):
-            parent[find(i)] = first
-    parts: dict[int, Part] = {}
-    for node in nodes:
-        parts.setdefault(find(node.outputs[0]), ([], []))[0].append(node)
-    for value in values:
-        parts[find(value)][1].append(value)
-    return list(parts.values())
+    feeds = [_feed(tape, sources[i]) for i in inputs]
+    return (Run(program, Once(program), tuple(feeds), tuple(values)),)
 
 
 # -- errors that need values ---------------------------------------------------------------------------------------
