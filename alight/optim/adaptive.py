@@ -25,11 +25,11 @@ class RMSprop(ElementwiseOptimizer):
 
     >>> import alight as torch
     >>> w = torch.ones(1, requires_grad=True)
-    >>> optimizer = torch.optim.RMSprop([w], lr=0.1)
+    >>> optimizer = torch.optim.RMSprop([w], lr=0.05)
     >>> (w ** 2).sum().backward()
     >>> optimizer.step()
     >>> w
-    tensor([5.9605e-08], requires_grad=True)
+    tensor([0.5000], requires_grad=True)
     """
 
     def __init__(

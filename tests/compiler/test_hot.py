@@ -172,6 +172,17 @@ print("done")
 """
 
 
+@pytest.mark.usefixtures("hot_at_once")
+def test_an_error_in_what_the_interpreter_does_for_compiled_code_names_its_line():
+    matrix = torch.ones(2, 2)
+    doubled = matrix * 2.0
+    inverse = torch.linalg.inv(doubled)  # recorded here
+    with pytest.raises(torch.linalg.LinAlgError, match="singular") as caught:
+        (inverse + 1.0).tolist()
+    recorded = caught.traceback[0].frame.code.firstlineno + 5
+    assert f"recorded at test_hot.py:{recorded}  inverse = torch.linalg.inv" in str(caught.value)
+
+
 @pytest.mark.parametrize("hot", ["1", "3", "19"])
 def test_a_script_may_end_while_something_is_compiled(hot):
     done = subprocess.run(

@@ -35,7 +35,11 @@ def test_draws_bit_for_bit_and_their_gradients_nearly(name, dtype):
     arguments, rtol = DRAWS[name]
     ours, our_grads = drawn(alight, name, arguments, dtype)
     theirs, their_grads = drawn(torch, name, arguments, dtype)
-    assert ours.tolist() == theirs.tolist()
+    if alight.config.hot:
+        assert ours.tolist() == theirs.tolist()
+    else:  # compiled at first sight, location + scale * draw is rounded once
+        ulp = np.finfo(dtype).eps
+        np.testing.assert_allclose(ours.tolist(), theirs.tolist(), rtol=2 * ulp, atol=ulp)
     assert type(ours.grad_fn).__name__ == type(theirs.grad_fn).__name__
     for a, b in zip(our_grads, their_grads, strict=True):
         assert str(a.dtype) == str(b.dtype)

@@ -79,6 +79,8 @@ def test_lower_precision_is_near_the_higher(row: Row) -> None:
             for x, t in zip(arrays, row.types(wide), strict=True)
         ]
         wide_program = program_of(row, wide)
+        if not any(wide_program.types[i].dtype.is_differentiable for i in wide_program.outputs):
+            continue  # a bitcast of wider numbers is other integers
         results = executable(program_of(row, of))(arrays)
         for result, truth, i in zip(
             results, executable(wide_program)(exact), wide_program.outputs, strict=True

@@ -34,6 +34,8 @@ def differences(ours, theirs, rel=2e-3, abs=2e-4, same_digits=False):
             if NUMBER.sub("#", a) != NUMBER.sub("#", b):
                 return f"  alight  {a}\n  PyTorch {b}"
         return f"  alight prints {len(ours.splitlines())} lines, PyTorch {len(theirs.splitlines())}"
+    # Compiled at first sight, a sum may be 1 where it is 0.99999994 otherwise, which has other digits.
+    same_digits = same_digits and os.environ.get("ALIGHT_HOT") != "0"
     for a, b in zip(ours.splitlines(), theirs.splitlines(), strict=True):
         for m, n in zip(NUMBER.findall(a), NUMBER.findall(b), strict=True):
             digits = [len(one.partition("e")[0].partition(".")[2]) for one in (m, n)]

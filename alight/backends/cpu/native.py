@@ -166,6 +166,8 @@ def _free_count() -> int:
 FREE = _free_count()  # -1 where it cannot be told: then no array is used again
 
 
+INTERPRET = -1  # a status beside those of compiled code
+
 # A value in the arena: its number, where it begins, shape, dtype, strides in bytes.
 Stored = tuple[int, int, tuple[int, ...], Any, tuple[int, ...]]
 
@@ -326,7 +328,10 @@ class Native:
         for n, step in enumerate(self.steps):
             threads.pool().run(step, start, self.threads)
             if n < len(self.between):
-                self.between[n](arrays)
+                try:
+                    self.between[n](arrays)
+                except Exception:
+                    return INTERPRET  # it fails there again, and there it is known which node does
         return int(arena[:4].view(np.int32)[0])
 
     def _view_arena(self, arena: Any, arrays: dict[int, Any]) -> None:
