@@ -144,7 +144,9 @@ class Position(Step):
         self.writes_leaf = False  # of a step that writes: a leaf that takes gradients is among them
         self.link: Any = None  # for a view: the Program from the value viewed to this one; several of several views
         self.views: int = 0 if parent is None else parent.views  # made on the path up to here
-        self.told: tuple[int, ...] | None = None  # of a write: handles of views made on the path that show it
+        self.told: tuple[int, ...] | None = (
+            None  # of a write: handles of views made on the path that show it
+        )
         self.tape = tape
         self.counts = tape.counts()
         self.cut = False  # the segment is flushed here
