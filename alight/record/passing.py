@@ -16,7 +16,7 @@ from alight.record.trie import Position
 WATCHED = 32  # new paths from one place, by which it is judged
 NEAR = 8  # the same while paths from other places pass
 FEW = 2  # of them that came again are enough to keep the next
-MANY = 16  # of those that passed that came again are enough to keep new ones from then on
+MANY = 8  # of those that passed that came again are enough to keep new ones from then on
 HASHES = 4096  # of paths that passed, at each place
 PLACES = 1000  # that are judged
 MOST_BYTES = 1 << 27  # of all that a path makes: more is worth compiling, be it for one run
