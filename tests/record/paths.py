@@ -9,7 +9,7 @@ from alight.record.recorder import thread
 
 
 def forgotten() -> Any:
-    """Forget all paths of this thread and all programs, with the code they were compiled to; the recorder.
+    """Forget all paths of this thread, how places were judged, and all programs with their code; the recorder.
 
     A path that is known keeps its executables, so tests of tiers and of lines named in errors begin here.
     """
@@ -19,6 +19,9 @@ def forgotten() -> Any:
     recorder.positions = recorder.bytes = recorder.most_bytes = 0
     recorder.root = recorder._root()
     recorder.restart()
+    for judged in (recorder.branches, recorder.unsteady, recorder.origins):
+        judged.clear()
+    recorder.passing = False
     programs.entries.clear()
     programs.bytes = 0
     return recorder

@@ -24,13 +24,6 @@ MAKE = {
 }
 
 
-def fresh():
-    """Nothing is known: no paths, and no places where they keep changing."""
-    recorder = forgotten()
-    recorder.branches.clear()
-    recorder.unsteady.clear()
-
-
 @pytest.fixture(params=["interpreted", "compiled, 1 thread", "compiled, 2 threads"])
 def way(request, monkeypatch):
     """How steps run; what is small is written over as well."""
@@ -40,7 +33,7 @@ def way(request, monkeypatch):
     monkeypatch.setattr(config, "tier", int(request.param != "interpreted"))
     before = alight.get_num_threads()
     alight.set_num_threads(2 if "2" in request.param else 1)
-    fresh()
+    forgotten()
     yield request.param
     alight.set_num_threads(before)
     forgotten()
@@ -53,7 +46,7 @@ def compiled(monkeypatch):
     monkeypatch.setattr(overwriting, "LARGE", 1)
     monkeypatch.setattr(config, "hot", 0)
     monkeypatch.setattr(config, "tier", 1)
-    fresh()
+    forgotten()
     yield
     forgotten()
 
