@@ -33,11 +33,13 @@ def run_row(
     merged: dict[str, Any] = {}
     for library, runs in found.items():
         merged[library] = {
-            key: median(run[key] for run in runs)
-            for key in ("median", "low", "high", "settled", "bytes")
+            key: median(run[key] for run in runs) for key in ("median", "low", "high")
         }
         merged[library]["first"] = runs[0]["first"]
-        merged[library]["held"] = max(run.get("held", 0.0) for run in runs)
+        merged[library]["settled"] = runs[0]["settled"]  # later rounds find the code on disk
+        merged[library]["recalled"] = median(run["settled"] for run in runs[1:] or runs)
+        for key in ("held", "bytes"):
+            merged[library][key] = max(run.get(key, 0.0) for run in runs)
         merged[library]["value"] = runs[-1]["value"]
     return merged
 
