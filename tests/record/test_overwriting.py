@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import gc
 import threading
 
 import numpy as np
@@ -430,6 +431,7 @@ def test_who_is_always_held_takes_turns_again(compiled):
 
 
 def test_what_one_run_of_a_program_gave_out_is_not_kept(compiled):
+    gc.collect()  # arrays of earlier tests
     with alight.no_grad():
         x = alight.ones(77) * 3 + 1
         before = native.Recycled.held_bytes
