@@ -10,8 +10,13 @@ TIMED = """
 import time, numpy
 start = time.process_time()  # of the processor: other tests run meanwhile
 import alight
-print(time.process_time() - start)
+imported = time.process_time()
+total = 0
+for i in range(1_000_000):
+    total += i * i
+print((imported - start) / (time.process_time() - imported))
 """
+LOOP = 0.095  # seconds that the million steps take where 70 ms are counted: a machine's speed varies by half
 CLEAN = """
 import sys, alight
 heavy = {"torch", "llvmlite", "matplotlib", "pandas", "PIL", "scipy", "tqdm", "sklearn", "numpy.random"}
@@ -31,7 +36,7 @@ def python(code, tmp_path, **environment):
 
 def test_import_takes_at_most_70_ms_more_than_numpy(tmp_path):
     python(TIMED, tmp_path)  # writes the byte code
-    assert min(float(python(TIMED, tmp_path)) for _ in range(12)) <= 0.070
+    assert min(float(python(TIMED, tmp_path)) for _ in range(12)) <= 0.070 / LOOP
 
 
 def test_nothing_heavy_is_imported(tmp_path):
