@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from math import prod
 from typing import NamedTuple
 
-from alight.backends.cpu.code import Code, Value, vector
+from alight.backends.cpu.code import Code, Value
+from alight.backends.cpu.convolution_code import ConvolutionCode
 from alight.backends.cpu.division import divided, moved, shared
 from alight.backends.cpu.target import Target
 from alight.backends.cpu.tiles import (
@@ -27,11 +28,6 @@ from alight.backends.cpu.tiles import (
     zero,
 )
 from alight.backends.cpu.walk import Nest, Run, run_at
-
-# finish(code, [n, channel, row, column], values, mask): gets the finished sums of one vector exactly once for each
-# element. The indices are those of its first lane; lanes run along n ("batch"), the channel ("channels") or the
-# column ("columns"), as `vector_axis` says, and the mask (None: all) tells the valid ones.
-Finish = Callable[[Code, list[Value], Value, "Value | None"], None]
 
 
 def batch_lanes(nest: Nest, target: Target) -> int:
@@ -121,29 +117,16 @@ def _lines_ahead(nest: Nest, shape: Shape) -> range:
     return range(start, start + shape.rows * row + LINE_BYTES, LINE_BYTES)
 
 
-class BatchNest:
+class BatchNest(ConvolutionCode):
     """Vectors run along the batch."""
 
-    def __init__(
-        self,
-        code: Code,
-        nest: Nest,
-        target: Target,
-        read: Value,
-        w: Value,
-        written: Value,
-        finish: Finish | None,
-    ) -> None:
-        self.code, self.nest, self.target = code, nest, target
-        self.read, self.w, self.written = read, w, written
-        self.looped = finish is not None
-        self.finish = finish or self._store
-        self.count = batch_lanes(nest, target)
-        self.type = vector(nest.type, self.count)
+    def lanes_of(self) -> int:
+        """One where images do not lie next to each other."""
+        return batch_lanes(self.nest, self.target)
 
     def run(self) -> None:
         """Panels of the batch: equal ones, then a narrower one for what is left."""
-        for panels in batch_panels(self.nest.batch, self.nest.rows, self.count, self.target):
+        for panels in batch_panels(self.nest.batch, self.nest.rows, self.lanes, self.target):
             self._section(*panels)
 
     def _section(self, first: int, panels: int, columns: int, shape: Shape) -> None:
@@ -163,7 +146,7 @@ class BatchNest:
             with code.loop(start, stop) as index:
                 place |= _indices(code, index, order[1], extents)
                 y, x, tile = place["y"], place["x"], place["tile"]
-                n = code.add(code.mul(place["panel"], shape.vectors * self.count), first)
+                n = code.add(code.mul(place["panel"], shape.vectors * self.lanes), first)
                 here = moved(code, read, size, nest.read[:1], [n])
                 down = vertical or run_at(code, nest.walks[0], y)
                 across = run_at(code, nest.walks[1], x)
@@ -194,7 +177,7 @@ class BatchNest:
             with self._maybe(tile, full, rows == shape.rows, rest):
                 here = moved(code, w, nest.itemsize, nest.w[:1], [row])
                 size = Shape(rows, shape.vectors)
-                last = columns - (shape.vectors - 1) * self.count
+                last = columns - (shape.vectors - 1) * self.lanes
                 mask = first_lanes(last, self.type)
                 sums = self._sums(size, here, read, vertical, horizontal, mask)
                 self._finish_tile(size, mask, row, place, sums)
@@ -239,7 +222,7 @@ class BatchNest:
         w_steps = [walk.tap_step * nest.w[2 + i] * size for i, walk in enumerate(walks)]
         read_steps = [walk.place_step * nest.read[2 + i] * size for i, walk in enumerate(walks)]
         across = code.op("sub", horizontal.last, horizontal.first)
-        apart = nest.read[0] * size if self.count == 1 else None
+        apart = nest.read[0] * size if self.lanes == 1 else None
         steps = Steps(nest.w[0] * size, w_steps[1], read_steps[1], apart)
         down = w_steps[0], read_steps[0]
         term = self._term(shape, vertical, across, steps, down, mask)
@@ -313,14 +296,9 @@ class BatchNest:
 
         def finish_row(row: Value, vectors: list[Value]) -> None:
             for j, values in enumerate(vectors):
-                indices = [code.add(n, j * self.count), code.add(channel, row), y, x]
+                indices = [code.add(n, j * self.lanes), code.add(channel, row), y, x]
                 self.finish(code, indices, values, mask if j == len(vectors) - 1 else None)
 
         taps = self.nest.walks[0].taps * self.nest.walks[1].taps
-        steps = taps * self.nest.terms if self.looped else 0
+        steps = taps * self.nest.terms if self.has_ending else 0
         finish_rows(code, sums, shape.rows, steps, finish_row)
-
-    def _store(self, code: Code, indices: list[Value], values: Value, mask: Value | None) -> None:
-        nest = self.nest
-        at = moved(code, self.written, nest.itemsize, nest.written, indices)
-        code.store(values, at, mask)

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from math import prod
 
-from alight.backends.cpu.batch_lanes import Finish
 from alight.backends.cpu.code import Code, Value, vector
+from alight.backends.cpu.convolution_code import ConvolutionCode
 from alight.backends.cpu.division import divided, moved, shared
 from alight.backends.cpu.target import Target
 from alight.backends.cpu.tiles import (
@@ -70,26 +70,14 @@ def channel_scratch(nest: Nest, target: Target) -> int:
     return size
 
 
-class ChannelNest:
+class ChannelNest(ConvolutionCode):
     """Writes one convolution."""
 
-    def __init__(
-        self,
-        code: Code,
-        nest: Nest,
-        target: Target,
-        read: Value,
-        w: Value,
-        written: Value,
-        scratch: Value,
-        finish: Finish | None,
-    ) -> None:
-        self.code, self.nest, self.target = code, nest, target
-        self.read, self.w, self.written = read, w, written
-        self.finish = finish or self._store
-        self.lanes = target.lanes(nest.itemsize)
-        self.type = vector(nest.type, self.lanes)
-        own = code.mul(code["thread"], channel_scratch(nest, target))
+    def prepare(self, scratch: Value | None) -> None:
+        """A row of zeros and the packed weights, in this thread's scratch memory."""
+        assert scratch is not None
+        code, nest = self.code, self.nest
+        own = code.mul(code["thread"], channel_scratch(nest, self.target))
         self.zeros = code.element(scratch, own, 1)
         self.packed = code.element(self.zeros, zeros_bytes(nest), 1)
         self.taps = [walk.taps for walk in nest.walks]
@@ -253,10 +241,6 @@ class ChannelNest:
                 values = code.load(self.type, code.element(row, j * width, 1))
                 indices = [image, code.add(channel, j * self.lanes), y, x]
                 self.finish(code, indices, values, mask if j == vectors - 1 else None)
-
-    def _store(self, code: Code, indices: list[Value], values: Value, mask: Value | None) -> None:
-        nest = self.nest
-        code.store(values, moved(code, self.written, nest.itemsize, nest.written, indices), mask)
 
 
 def _indices(code: Code, nest: Nest, position: Value) -> tuple[Value, Value, Value]:

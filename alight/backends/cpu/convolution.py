@@ -22,9 +22,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from alight.backends.cpu.batch_lanes import BatchNest, Finish
+from alight.backends.cpu.batch_lanes import BatchNest
 from alight.backends.cpu.channel_lanes import ChannelNest, channel_scratch
 from alight.backends.cpu.code import Code, Value
+from alight.backends.cpu.convolution_code import ConvolutionCode, Finish
 from alight.backends.cpu.depthwise import Depthwise, depthwise_scratch, is_depthwise
 from alight.backends.cpu.depthwise_rows import DepthwiseRows, is_depthwise_rows
 from alight.backends.cpu.filter_gradient import emit_filter_gradient, filter_scratch_bytes
@@ -196,18 +197,20 @@ def _emit(
     if 0 in extents:
         return
     along = _lanes_along(nest)
+    kind = _kind(nest, target, along)
+    kind(code, nest, target, along, read, w, written, scratch, finish).run()
+
+
+def _kind(nest: Nest, target: Target, along: str) -> type[ConvolutionCode]:
+    """Who writes a convolution."""
     if is_depthwise(nest):
-        Depthwise(code, nest, target, read, w, written, scratch, finish).run()
-    elif by_winograd(nest, target, along):
-        assert scratch is not None
-        Winograd(code, nest, target, along, read, w, written, scratch, finish).run()
-    elif along == "batch":
-        BatchNest(code, nest, target, read, w, written, finish).run()
-    elif is_depthwise_rows(nest):
-        DepthwiseRows(code, nest, target, read, w, written, finish).run()
-    elif along == "columns":
-        RowNest(code, nest, target, read, w, written, finish).run()
-    else:
-        assert scratch is not None
-        kind = PatchNest if by_patches(nest, target) else ChannelNest
-        kind(code, nest, target, read, w, written, scratch, finish).run()
+        return Depthwise
+    if by_winograd(nest, target, along):
+        return Winograd
+    if along == "batch":
+        return BatchNest
+    if is_depthwise_rows(nest):
+        return DepthwiseRows
+    if along == "columns":
+        return RowNest
+    return PatchNest if by_patches(nest, target) else ChannelNest

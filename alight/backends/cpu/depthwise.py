@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from math import prod
 
-from alight.backends.cpu.batch_lanes import Finish, Panels, batch_panels
-from alight.backends.cpu.code import Code, Value, vector
+from alight.backends.cpu.batch_lanes import Panels, batch_panels
+from alight.backends.cpu.code import Value
+from alight.backends.cpu.convolution_code import ConvolutionCode
 from alight.backends.cpu.division import divided, moved, shared
 from alight.backends.cpu.target import Target
 from alight.backends.cpu.tiles import Panel, first_lanes, multiply_add, pack, zero
@@ -32,38 +33,25 @@ def _padded(nest: Nest, lanes: int) -> int:
     return -(-nest.groups // lanes) * lanes
 
 
-class Depthwise:
+class Depthwise(ConvolutionCode):
     """Writes one convolution."""
 
-    def __init__(
-        self,
-        code: Code,
-        nest: Nest,
-        target: Target,
-        read: Value,
-        w: Value,
-        written: Value,
-        scratch: Value | None,
-        finish: Finish | None,
-    ) -> None:
-        self.code, self.nest, self.target = code, nest, target
-        self.read, self.w, self.written, self.scratch = read, w, written, scratch
-        self.finish = finish or self._store
-        self.count = target.lanes(nest.itemsize)
-        self.type = vector(nest.type, self.count)
-        self.taps = nest.w[2:]  # element strides of the window
+    def prepare(self, scratch: Value | None) -> None:
+        """Where packed weights lie, and how the window is walked over."""
+        self.scratch = scratch
+        self.taps = self.nest.w[2:]  # element strides of the window
 
     def run(self) -> None:
         """Panels of channels: equal ones, then a narrower one for what is left."""
         if self.nest.w_group != 1:
             self._pack()
-        for panels in batch_panels(self.nest.groups, 1, self.count, self.target):
+        for panels in batch_panels(self.nest.groups, 1, self.lanes, self.target):
             self._section(panels)
 
     def _pack(self) -> None:
         code, nest = self.code, self.nest
         assert self.scratch is not None
-        size, width = nest.itemsize, _padded(nest, self.count)
+        size, width = nest.itemsize, _padded(nest, self.lanes)
         own = code.mul(code["thread"], depthwise_scratch(nest, self.target))
         to = code.element(self.scratch, own, 1)
         high, wide = (walk.taps for walk in nest.walks)
@@ -96,16 +84,16 @@ class Depthwise:
             read = moved(code, self.read, nest.itemsize, nest.read[:1], [image])
             with code.loop(start, stop) as index:
                 x, panel = divided(code, index, panels.panels)
-                channel = code.add(code.mul(panel, wide * self.count), panels.first)
+                channel = code.add(code.mul(panel, wide * self.lanes), panels.first)
                 horizontal = run_at(code, nest.walks[1], x)
                 masks = [
-                    first_lanes(panels.columns - j * self.count, self.type) for j in range(wide)
+                    first_lanes(panels.columns - j * self.lanes, self.type) for j in range(wide)
                 ]
                 here = code.element(read, channel, nest.itemsize)
                 w = code.element(self.w, channel, nest.itemsize)
                 sums = self._sums(here, w, vertical, horizontal, masks)
                 for j, (values, mask) in enumerate(zip(sums, masks, strict=True)):
-                    indices = [image, code.add(channel, j * self.count), y, x]
+                    indices = [image, code.add(channel, j * self.lanes), y, x]
                     self.finish(code, indices, values, mask)
 
     def _sums(
@@ -144,7 +132,3 @@ class Depthwise:
 
         start = [zero(self.type)] * len(masks)
         return code.fold(vertical.first, vertical.last, 1, start, line)
-
-    def _store(self, code: Code, indices: list[Value], values: Value, mask: Value | None) -> None:
-        nest = self.nest
-        code.store(values, moved(code, self.written, nest.itemsize, nest.written, indices), mask)

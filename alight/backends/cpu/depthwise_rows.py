@@ -7,8 +7,8 @@ rows as well as places, so that edges need no code of their own.
 
 from __future__ import annotations
 
-from alight.backends.cpu.batch_lanes import Finish
-from alight.backends.cpu.code import Code, Value, vector
+from alight.backends.cpu.code import Value, vector
+from alight.backends.cpu.convolution_code import ConvolutionCode
 from alight.backends.cpu.division import divided, moved, shared
 from alight.backends.cpu.row_lanes import every_second
 from alight.backends.cpu.target import Target
@@ -57,34 +57,21 @@ def _meetings(down: Regular, rows: int, taps: int) -> dict[int, list[tuple[int, 
     return dict(sorted(found.items()))
 
 
-class DepthwiseRows:
+class DepthwiseRows(ConvolutionCode):
     """Writes one convolution."""
 
-    def __init__(
-        self,
-        code: Code,
-        nest: Nest,
-        target: Target,
-        read: Value,
-        w: Value,
-        written: Value,
-        finish: Finish | None,
-    ) -> None:
-        self.code, self.nest, self.target = code, nest, target
-        self.read, self.w, self.written = read, w, written
-        self.finish = finish or self._store
-        self.count = target.lanes(nest.itemsize)
-        self.type = vector(nest.type, self.count)
-        self.places = vector("i32", self.count)
-        self.down, self.across = (Regular.of(walk) for walk in nest.walks)
-        self.shape = tile_shape(nest, target)
-        self.lanes = code.lane_numbers(self.places)
+    def prepare(self, scratch: Value | None) -> None:
+        """How a tile walks over the image."""
+        self.places = vector("i32", self.lanes)
+        self.down, self.across = (Regular.of(walk) for walk in self.nest.walks)
+        self.shape = tile_shape(self.nest, self.target)
+        self.numbers = self.code.lane_numbers(self.places)
 
     def run(self) -> None:
         """Units of work: (image, channel) x (tile of rows, panel of a row)."""
         code, nest, (rows, wide) = self.code, self.nest, self.shape
         height, width = (walk.written for walk in nest.walks)
-        panels = -(-width // (wide * self.count))
+        panels = -(-width // (wide * self.lanes))
         with shared(code, nest.batch * nest.groups, -(-height // rows) * panels) as unit:
             plane, start, stop = unit
             image, channel = divided(code, plane, nest.groups)
@@ -92,7 +79,7 @@ class DepthwiseRows:
             w = moved(code, self.w, nest.itemsize, (nest.w_group,), [channel])
             with code.loop(start, stop) as index:
                 tile, panel = divided(code, index, panels)
-                y, x = code.mul(tile, rows), code.mul(panel, wide * self.count)
+                y, x = code.mul(tile, rows), code.mul(panel, wide * self.lanes)
                 sums = self._sums(read, w, y, x)
                 for row in range(rows):
                     here = sums[row * wide : (row + 1) * wide]
@@ -143,21 +130,21 @@ class DepthwiseRows:
         if down.plain and down.written % self.shape.rows == 0:
             return None
         inside = self.code.compare("icmp ult", place, self.code.integer(down.read))
-        return self.code.splat(inside, vector("i1", self.count))
+        return self.code.splat(inside, vector("i1", self.lanes))
 
     def _masks(self, place: Value) -> list[Value | None]:
         """For each vector to be loaded from a place of a row on, the lanes that the row has; None: all."""
         code, across, wide = self.code, self.nest.walks[1], self.shape.vectors
         loads = wide * self.across.stride
-        if across.plain and across.written % (wide * self.count) == 0 and self.across.stride == 1:
+        if across.plain and across.written % (wide * self.lanes) == 0 and self.across.stride == 1:
             return [None] * loads
         first = code.op(f"trunc i64 {place.text} to i32", type="i32")
-        numbers = code.op("add", code.splat(first, self.places), self.lanes)
+        numbers = code.op("add", code.splat(first, self.places), self.numbers)
         end = code.constant(across.read, self.places)
         masks: list[Value | None] = []
         for n in range(loads):
             shifted = (
-                code.op("add", numbers, code.constant(n * self.count, self.places))
+                code.op("add", numbers, code.constant(n * self.lanes, self.places))
                 if n
                 else numbers
             )
@@ -180,14 +167,10 @@ class DepthwiseRows:
         code, width = self.code, self.nest.walks[1].written
         image, channel, y, x = place
         for v, value in enumerate(values):
-            column = code.add(x, v * self.count)
+            column = code.add(x, v * self.lanes)
             mask = None
-            if width % (self.shape.vectors * self.count):
+            if width % (self.shape.vectors * self.lanes):
                 first = code.op(f"trunc i64 {column.text} to i32", type="i32")
-                numbers = code.op("add", code.splat(first, self.places), self.lanes)
+                numbers = code.op("add", code.splat(first, self.places), self.numbers)
                 mask = code.compare("icmp ult", numbers, code.constant(width, self.places))
             self.finish(code, [image, channel, y, column], value, mask)
-
-    def _store(self, code: Code, indices: list[Value], values: Value, mask: Value | None) -> None:
-        nest = self.nest
-        code.store(values, moved(code, self.written, nest.itemsize, nest.written, indices), mask)

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from math import prod
 
-from alight.backends.cpu.batch_lanes import Finish
 from alight.backends.cpu.channel_lanes import pixel_at, positions_of, zeros_bytes
-from alight.backends.cpu.code import Code, Value, vector
+from alight.backends.cpu.code import Value
+from alight.backends.cpu.convolution_code import ConvolutionCode
 from alight.backends.cpu.division import divided, moved, shared
 from alight.backends.cpu.squares import exchange
 from alight.backends.cpu.target import Target
@@ -68,25 +68,13 @@ def patch_scratch(nest: Nest, target: Target) -> int:
     return zeros_bytes(nest) + target.vector_bytes + _column_bytes(nest, target)
 
 
-class PatchNest:
+class PatchNest(ConvolutionCode):
     """Writes one convolution."""
 
-    def __init__(
-        self,
-        code: Code,
-        nest: Nest,
-        target: Target,
-        read: Value,
-        w: Value,
-        written: Value,
-        scratch: Value,
-        finish: Finish | None,
-    ) -> None:
-        self.code, self.nest, self.target = code, nest, target
-        self.read, self.w, self.written = read, w, written
-        self.finish = finish or self._store
-        self.lanes = target.lanes(nest.itemsize)
-        self.type = vector(nest.type, self.lanes)
+    def prepare(self, scratch: Value | None) -> None:
+        """A row of zeros and the patches, in this thread's scratch memory."""
+        assert scratch is not None
+        code, nest, target = self.code, self.nest, self.target
         self.taps = prod(walk.taps for walk in nest.walks)
         self.width = _width(nest, target)
         own = code.mul(code["thread"], patch_scratch(nest, target))
@@ -188,7 +176,3 @@ class PatchNest:
             at = code.element(turned, code.mul(position, self.lanes), size)
             values = code.load(self.type, at)
             self.finish(code, [image, channel, y, x], values, mask)
-
-    def _store(self, code: Code, indices: list[Value], values: Value, mask: Value | None) -> None:
-        nest = self.nest
-        code.store(values, moved(code, self.written, nest.itemsize, nest.written, indices), mask)

@@ -6,10 +6,10 @@ scalars where they lie; lanes whose tap falls into the padding are masked out of
 
 from __future__ import annotations
 
-from alight.backends.cpu.batch_lanes import Finish, Panels, batch_panels
+from alight.backends.cpu.batch_lanes import Panels, batch_panels
 from alight.backends.cpu.code import Code, Value, lanes, vector
+from alight.backends.cpu.convolution_code import ConvolutionCode
 from alight.backends.cpu.division import divided, moved, shared
-from alight.backends.cpu.target import Target
 from alight.backends.cpu.tiles import Shape, finish_rows, first_lanes, multiply_add, shuffled, zero
 from alight.backends.cpu.walk import Nest, Run, run_at
 
@@ -24,29 +24,13 @@ def by_rows(nest: Nest) -> bool:
     return along and not images
 
 
-class RowNest:
+class RowNest(ConvolutionCode):
     """Writes one convolution."""
-
-    def __init__(
-        self,
-        code: Code,
-        nest: Nest,
-        target: Target,
-        read: Value,
-        w: Value,
-        written: Value,
-        finish: Finish | None,
-    ) -> None:
-        self.code, self.nest, self.target = code, nest, target
-        self.read, self.w, self.written = read, w, written
-        self.finish = finish or self._store
-        self.count = target.lanes(nest.itemsize)
-        self.type = vector(nest.type, self.count)
 
     def run(self) -> None:
         """Panels of a row: equal ones, then a narrower one for what is left."""
         width = self.nest.walks[1].written
-        for panels in batch_panels(width, self.nest.rows, self.count, self.target):
+        for panels in batch_panels(width, self.nest.rows, self.lanes, self.target):
             self._section(panels)
 
     def _section(self, panels: Panels) -> None:
@@ -67,7 +51,7 @@ class RowNest:
             w = moved(code, self.w, nest.itemsize, (nest.w_group,), [group])
             with code.loop(start, stop) as index:
                 panel, tile = divided(code, index, tiles)
-                x = code.add(code.mul(panel, wide * self.count), panels.first)
+                x = code.add(code.mul(panel, wide * self.lanes), panels.first)
                 full, rest = divmod(nest.rows, rows)
                 inside = code.compare("icmp slt", tile, code.integer(full))
                 outside = code.op("xor", inside, Value("true", "i1"))
@@ -115,16 +99,16 @@ class RowNest:
     def _masks(self, vectors: int, columns: int, first: Value) -> list[Value | None]:
         """For each vector that is loaded, the lanes whose places exist, of the positions that exist; None: all."""
         code, across = self.code, self.nest.walks[1]
-        narrow = vector("i32", self.count)
+        narrow = vector("i32", self.lanes)
         masks: list[Value | None] = []
         if across.stride == 2:  # the last position needs no place after its own
             vectors, columns = 2 * vectors, 2 * columns - 1
         for j in range(vectors):
-            exists = first_lanes(columns - j * self.count, self.type)
+            exists = first_lanes(columns - j * self.lanes, self.type)
             if across.plain:
                 masks.append(exists)
                 continue
-            start = code.op(f"trunc i64 {code.add(first, j * self.count).text} to i32", type="i32")
+            start = code.op(f"trunc i64 {code.add(first, j * self.lanes).text} to i32", type="i32")
             places = code.op("add", code.splat(start, narrow), code.lane_numbers(narrow))
             mask = code.compare("icmp ult", places, code.constant(across.read, narrow))
             masks.append(mask if exists is None else code.op("and", mask, exists))
@@ -165,16 +149,12 @@ class RowNest:
 
         def finish_row(row: Value, vectors: list[Value]) -> None:
             for j, values in enumerate(vectors):
-                indices = [image, code.add(channel, row), y, code.add(x, j * self.count)]
-                mask = first_lanes(columns - j * self.count, self.type)
+                indices = [image, code.add(channel, row), y, code.add(x, j * self.lanes)]
+                mask = first_lanes(columns - j * self.lanes, self.type)
                 self.finish(code, indices, values, mask)
 
         steps = nest.walks[0].taps * nest.walks[1].taps * nest.terms
         finish_rows(code, sums, shape.rows, steps, finish_row)
-
-    def _store(self, code: Code, indices: list[Value], values: Value, mask: Value | None) -> None:
-        nest = self.nest
-        code.store(values, moved(code, self.written, nest.itemsize, nest.written, indices), mask)
 
 
 def every_second(code: Code, values: list[Value]) -> list[Value]:

@@ -19,10 +19,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from alight.backends.cpu.batch_lanes import Finish, Panels, batch_panels
-from alight.backends.cpu.code import Code, Value, vector
+from alight.backends.cpu.batch_lanes import Panels, batch_panels
+from alight.backends.cpu.code import Value
+from alight.backends.cpu.convolution_code import ConvolutionCode
 from alight.backends.cpu.division import divided, moved
-from alight.backends.cpu.target import Target
 from alight.backends.cpu.threads import barrier
 from alight.backends.cpu.tiles import (
     CACHE_LINE,
@@ -35,7 +35,6 @@ from alight.backends.cpu.tiles import (
     summed_in_blocks,
     zero,
 )
-from alight.backends.cpu.walk import Nest
 from alight.backends.cpu.winograd_plan import PLANES, TAPS, blocks_of, memory_of, spread
 from alight.backends.cpu.winograd_transforms import (
     both_ways,
@@ -50,29 +49,21 @@ from alight.backends.cpu.winograd_transforms import (
 CHAIN = 128  # additions in a row: what they round away counts several times in a result
 
 
-class Winograd:
+class Winograd(ConvolutionCode):
     """Writes one convolution; vectors run along the batch or along channels."""
 
-    def __init__(
-        self,
-        code: Code,
-        nest: Nest,
-        target: Target,
-        along: str,
-        read: Value,
-        w: Value,
-        written: Value,
-        scratch: Value,
-        finish: Finish | None,
-    ) -> None:
-        self.code, self.nest, self.target = code, nest, target
-        self.read, self.w, self.written = read, w, written
-        self.finish = finish or self._store
-        self.blocks = blocks_of(nest, target, along)
-        self.batch = along == "batch"
+    def lanes_of(self) -> int:
+        """Those of its blocks."""
+        self.blocks = blocks_of(self.nest, self.target, self.along)
+        return self.blocks.lanes
+
+    def prepare(self, scratch: Value | None) -> None:
+        """The planes, in scratch memory, and how they are walked over."""
+        assert scratch is not None
+        code, nest = self.code, self.nest
+        self.batch = self.along == "batch"
         self.turned = nest.walks[0].backward
-        self.lanes, self.width = self.blocks.lanes, target.vector_bytes
-        self.type = vector(nest.type, self.lanes)
+        self.width = self.target.vector_bytes
         self.memory = memory = memory_of(nest, self.blocks)
         self.weights = scratch
         own = code.mul(code["thread"], memory.own)
@@ -340,7 +331,3 @@ class Winograd:
         inside = code.op("and", inside, code.compare("icmp slt", x, code.integer(wide)))
         with code.when(inside):
             yield
-
-    def _store(self, code: Code, indices: list[Value], values: Value, mask: Value | None) -> None:
-        nest = self.nest
-        code.store(values, moved(code, self.written, nest.itemsize, nest.written, indices), mask)
