@@ -129,3 +129,15 @@ def test_writes_to_parts_of_something_pending_are_refused_as_in_pytorch():
         return messages
 
     assert seen(torch) == seen(rival)
+
+
+@pytest.mark.parametrize("equal", [(0, 1.0), (False, True)], ids=str)
+def test_a_tuple_that_equals_a_known_one_is_another_argument(equal):
+    ones = torch.ones(8, 16)
+
+    def total(axes):
+        return ones.sum(axes).item()
+
+    assert [total((0, 1)) for _ in range(3)] == [128.0] * 3
+    with pytest.raises(TypeError):
+        total(equal)
